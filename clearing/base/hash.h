@@ -1,0 +1,22 @@
+/*
+ * SHA-256 (FIPS 180-4), by OpenSSL's libcrypto because it uses the CPU's own instructions.
+ * The one door to libcrypto.
+ */
+#ifndef SQ_HASH_H
+#define SQ_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SQ_HASH_SIZE 32
+
+void sq_sha256(const void *data, size_t size, uint8_t out[static SQ_HASH_SIZE]);
+
+/* The hash of the parts one after another. */
+struct sq_sha256_part {
+    const void *data;
+    size_t size;
+};
+void sq_sha256_parts(const struct sq_sha256_part *parts, size_t count, uint8_t out[static SQ_HASH_SIZE]);
+
+#endif

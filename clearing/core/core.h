@@ -1,0 +1,120 @@
+/*
+ * The step function: the only place where state changes.
+ *
+ * State is the fold of the journal. Give the same events to an empty core and the same effects come out, byte for
+ * byte, on every machine. The core sees no clock (an event carries the time), no key (signatures were checked before),
+ * no socket and no disk.
+ *
+ *   wire        an envelope arrives                          peers/
+ *   check       its connection, network, signature           peers/
+ *   decide      sq_core_step: repeats, then every rule, then the change of state
+ *   append      the entry becomes durable                    clearing/ledger/
+ *   answer      effects leave the node                       peers/
+ */
+#ifndef SQ_CORE_H
+#define SQ_CORE_H
+
+#include "clearing/base/table.h"
+#include "clearing/core/effects.h"
+#include "clearing/settlement/settlement.h"
+#include "proto/status.h"
+#include "proto/wire.h"
+
+struct sq_core; /* opaque: vouchers, mandates, pools, caps, invoices and positions must agree */
+
+struct sq_event {
+    uint64_t now_ms;                      /* Unix ms; the core takes the larger of this and the last one */
+    uint32_t type;                        /* MessageType of the body: a client's, a peer's, GENESIS, TICK or REJECTED */
+    const struct sq_envelope *envelope;   /* NULL for GENESIS, TICK and REJECTED */
+    sq_bytes body;                        /* envelope->body, or the canonical message itself */
+};
+
+/* An empty core; its first event must be GENESIS. */
+SQ_MUST_CHECK sq_status sq_core_new(struct sq_core **out, struct sq_error *err);
+void sq_core_free(struct sq_core *core);
+
+/*
+ * Decide one event.
+ *
+ * arena    reset by the caller between steps; SQ_STEP_ARENA_SIZE is enough for any event
+ * effects  set on SQ_OK; memory lives in the arena. A refusal is SQ_OK too: effects say what to tell whom.
+ *
+ * Errors: SQ_E_NOMEM, SQ_E_FULL  the process cannot go on: stop, and start again from the journal
+ *         SQ_E_FORMAT            GENESIS is not first, or not usable; a GENESIS, TICK or REJECTED that is not canonical
+ */
+#define SQ_STEP_ARENA_SIZE (24u << 20)
+SQ_MUST_CHECK sq_status sq_core_step(struct sq_core *core, const struct sq_event *event, struct sq_arena *arena,
+                                     struct sq_effects *effects, struct sq_error *err);
+
+/* Is something due at this time? Then `tick` is the body of a TICK event to be stepped. `at_ms_out`: when next. */
+int sq_core_due(const struct sq_core *core, uint64_t now_ms, struct sq_arena *arena, sq_bytes *tick, uint64_t *at_ms_out);
+
+/* ---- reading; all results are borrowed and live until the next step ---- */
+
+enum sq_role { SQ_ROLE_NODE = 1, SQ_ROLE_ISSUER, SQ_ROLE_OPERATOR, SQ_ROLE_REGULATOR, SQ_ROLE_PROVIDER, SQ_ROLE_HOLDER };
+
+struct sq_party {
+    char name[SQ_NAME_SIZE_MAX + 1];  /* "role:code" */
+    uint8_t role;                     /* enum sq_role */
+    uint8_t suspended;
+    uint8_t known_key;                /* 0: named by others (a foreign provider), cannot sign here */
+    uint32_t node;                    /* number of the home node */
+    uint8_t key[32], transport_key[32];
+    uint64_t last_id;                 /* last id that was journalled */
+};
+
+uint32_t sq_core_party_count(const struct sq_core *core);
+const struct sq_party *sq_core_party(const struct sq_core *core, uint32_t number);
+/* SQ_ROW_NONE when there is none. */
+uint32_t sq_core_party_find(const struct sq_core *core, const char *name);
+
+struct sq_node {
+    char code[7];
+    uint32_t party;                   /* number of "node:CODE" */
+    uint8_t log_key[32];
+    uint64_t peer_next;               /* next number of our stream to it */
+};
+uint32_t sq_core_node_count(const struct sq_core *core);
+uint32_t sq_core_self(const struct sq_core *core);
+const struct sq_node *sq_core_node(const struct sq_core *core, uint32_t number);
+const uint8_t *sq_core_network_id(const struct sq_core *core); /* 32 bytes; NULL before GENESIS */
+uint64_t sq_core_seq(const struct sq_core *core);              /* entries so far */
+uint64_t sq_core_now_ms(const struct sq_core *core);
+
+struct sq_programme_view {
+    uint32_t issuer, number, version, kind, holder_node;
+    int64_t pool_fen, granted_fen, reserved_fen, spent_fen;
+    uint32_t rate_bp, from_day, until_day;
+    const char *title;
+    uint32_t voucher_count;           /* 0 at nodes that do not host the issuer */
+};
+uint32_t sq_core_programme_count(const struct sq_core *core);
+void sq_core_programme(const struct sq_core *core, uint32_t number, struct sq_programme_view *out);
+
+enum sq_voucher_state { SQ_VOUCHER_GRANTED = 1, SQ_VOUCHER_ACTIVE, SQ_VOUCHER_EXHAUSTED, SQ_VOUCHER_EXPIRED, SQ_VOUCHER_REVOKED };
+struct sq_voucher_view {
+    uint64_t number;
+    const char *holder;               /* party name */
+    enum sq_voucher_state state;      /* expiry as of the last event's time */
+    int64_t face_fen, reserved_fen, spent_fen;
+    uint32_t until_day;
+};
+SQ_MUST_CHECK sq_status sq_core_voucher(const struct sq_core *core, uint64_t number, struct sq_voucher_view *out);
+
+struct sq_core_totals {               /* since genesis, at this node */
+    uint64_t items_received, items_accepted, items_refused; /* as acquirer */
+    uint64_t items_decided;                                 /* as issuer */
+    uint64_t batches_waiting;                               /* received and not yet answered */
+    uint64_t rejected;                                      /* REJECTED entries */
+    uint64_t refused_by_code[256];                          /* items, as acquirer */
+};
+void sq_core_totals(const struct sq_core *core, struct sq_core_totals *out);
+const struct sq_settlement *sq_core_settlement(const struct sq_core *core);
+
+/* ---- snapshot ---- */
+
+void sq_core_dump(const struct sq_core *core, struct sq_dump *d);
+/* Into a new core. On error the core is of no more use. Errors: SQ_E_FORMAT, SQ_E_NOMEM. */
+SQ_MUST_CHECK sq_status sq_core_undump(struct sq_core *core, sq_bytes bytes, struct sq_error *err);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * What one step wants done, in this order: (1) the entry is appended to the journal and is durable,
+ * (2) only then anything in `out` leaves the node. Memory lives in the step's arena.
+ */
+#ifndef SQ_EFFECTS_H
+#define SQ_EFFECTS_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "clearing/base/arena.h"
+#include "proto/status.h"
+#include "proto/wire.h"
+
+enum sq_out_kind {
+    SQ_OUT_ANSWER = 1,  /* Answer to a client's request `id`; kept for repeats under (party, id) */
+    SQ_OUT_PEER = 2,    /* message number `id` of the stream to node `to`; kept until acknowledged */
+    SQ_OUT_REPEAT = 3,  /* send the kept answer (party, id) again, if there is one */
+    SQ_OUT_REFUSAL = 4, /* Refusal, not kept */
+};
+
+struct sq_out {
+    enum sq_out_kind kind;
+    uint32_t to;        /* ANSWER, REPEAT, REFUSAL: number of the party; PEER: number of the node */
+    uint32_t type;      /* MessageType of the body */
+    uint64_t id;
+    sq_bytes body;
+};
+
+#define SQ_OUT_MAX 4096 /* a step may send two messages to each of some 333 nodes, and answer a few waiting batches */
+
+struct sq_effects {
+    struct sq_arena *arena;
+    int append;              /* 1: the entry must be journalled; 0: nothing changed */
+    uint64_t seq;            /* of the entry, when append */
+    sq_bytes outcome;        /* canonical Outcome, when append */
+    struct sq_out *out;
+    size_t out_count;
+    /* core's own: where peer stream numbers come from */
+    uint64_t *peer_next;     /* per node, next stream number */
+    uint32_t node_count, self;
+};
+
+/* Memory of the step, as the wire wants it. */
+struct sq_wire_memory sq_effects_memory(struct sq_effects *fx);
+
+/* Append a message to the stream of node `node` (not self). Errors: SQ_E_FULL. */
+SQ_MUST_CHECK sq_status sq_effects_send(struct sq_effects *fx, uint32_t node, uint32_t type,
+                                        const ProtobufCMessage *body, struct sq_error *err);
+
+/* The same to every node but this one. */
+SQ_MUST_CHECK sq_status sq_effects_send_all(struct sq_effects *fx, uint32_t type, const ProtobufCMessage *body,
+                                            struct sq_error *err);
+
+#endif

@@ -1,0 +1,144 @@
+/*
+ * Settlement windows: from obligations to finality, on one node.
+ *
+ *   OPEN -> CUT -> STATED -> PROPOSED -> FINAL -> INSTRUCTED -> SETTLED
+ *                                                     \-> BREAK  (the bank's confirmation differs by a fen)
+ *
+ * Called only by the core's step function: no clock, no socket, no key. Signatures on messages were checked
+ * before the core saw them, and the stream between two nodes delivers each message once and in order, so when a
+ * Statement arrives every Decided before it has been folded.
+ *
+ * Link stream: what node I (debtor) owes node A (creditor) is numbered 1, 2, 3 ... and hash-chained:
+ *     hash(n) = SHA-256( "sanquan/link/v1\0" ‖ hash(n-1) ‖ be64 n ‖ debtor code(6) ‖ creditor code(6)
+ *                        ‖ be64 batch ‖ result_hash(32) ‖ be64 count ‖ 7 x be64 total ),   hash(0) = 32 zero bytes
+ * Both sides keep the same fold. A window's statement covers the numbers after the last settled one up to the cut, so an
+ * item is in exactly one settled window, and a pair that is missing or disputed rolls over whole.
+ *
+ * Agreement: single-decree Tendermint a window (arXiv 1807.04938, algorithm 1); see agreement.h.
+ */
+#ifndef SQ_SETTLEMENT_H
+#define SQ_SETTLEMENT_H
+
+#include "clearing/base/hash.h"
+#include "clearing/base/table.h"
+#include "clearing/core/effects.h"
+#include "clearing/netting/netting.h"
+#include "proto/status.h"
+
+enum sq_window_state {
+    SQ_WINDOW_OPEN = 1,
+    SQ_WINDOW_CUT,
+    SQ_WINDOW_STATED,     /* all statements and counterstatements are here, or they are late */
+    SQ_WINDOW_PROPOSED,
+    SQ_WINDOW_FINAL,      /* more than two thirds precommitted one value: the certificate */
+    SQ_WINDOW_INSTRUCTED, /* the maker has entered this node's payments */
+    SQ_WINDOW_SETTLED,
+    SQ_WINDOW_BREAK,
+};
+
+#define SQ_STATEMENTS_LATE_MS 10000u /* how long a proposer waits for missing statements before it proposes without them */
+
+struct sq_settlement; /* opaque: links, windows and agreement must agree with each other */
+
+struct sq_settlement_setup {
+    const char (*codes)[7];       /* node codes, ascending; copied */
+    uint32_t node_count, self;
+    enum sq_netting_method method;
+    uint32_t round_timeout_ms;
+};
+
+SQ_MUST_CHECK sq_status sq_settlement_new(const struct sq_settlement_setup *setup, uint64_t now_ms,
+                                          struct sq_settlement **out, struct sq_error *err);
+void sq_settlement_free(struct sq_settlement *s);
+
+/* ---- links ---- */
+
+struct sq_link_step {
+    uint64_t number;
+    uint8_t hash[SQ_HASH_SIZE];
+    uint64_t count;
+    int64_t total_fen[SQ_KIND_COUNT];
+};
+
+/*
+ * This node owes `creditor` what it just decided; fills number and hash of `step` from count and totals.
+ * creditor == self counts local business (kept and shown, never netted).
+ * Errors: SQ_E_OVERFLOW; nothing changes then.
+ */
+SQ_MUST_CHECK sq_status sq_settlement_owe(struct sq_settlement *s, uint32_t creditor, uint64_t batch,
+                                          const uint8_t result_hash[static SQ_HASH_SIZE], struct sq_link_step *step,
+                                          struct sq_error *err);
+
+/*
+ * `debtor` says it owes this node `step`, whose count and totals the caller has recomputed from its own items.
+ * Errors: SQ_R_LINK_BROKEN  number or hash does not continue the fold; nothing changes; SQ_E_OVERFLOW.
+ */
+SQ_MUST_CHECK sq_status sq_settlement_owed(struct sq_settlement *s, uint32_t debtor, uint64_t batch,
+                                           const uint8_t result_hash[static SQ_HASH_SIZE], const struct sq_link_step *step,
+                                           struct sq_error *err);
+
+/* ---- events; each may send messages through fx ---- */
+
+/* Close the open window (cut-off, operator, or a peer's notice) and open the next. */
+SQ_MUST_CHECK sq_status sq_settlement_cut(struct sq_settlement *s, uint64_t window, uint64_t now_ms, struct sq_effects *fx,
+                                          struct sq_error *err);
+
+/* CUT_NOTICE, STATEMENT, COUNTERSTATEMENT, PROPOSAL or VOTE from node `from`; `body` is its canonical bytes. */
+SQ_MUST_CHECK sq_status sq_settlement_message(struct sq_settlement *s, uint32_t from, uint32_t type, sq_bytes body,
+                                              uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
+
+/* An operator's Confirm; `party` tells maker from checker. */
+SQ_MUST_CHECK sq_status sq_settlement_confirm(struct sq_settlement *s, uint32_t party, sq_bytes body, uint64_t now_ms,
+                                              struct sq_effects *fx, struct sq_error *err);
+
+/* When something is due next (UINT64_MAX: nothing), and what to do then. */
+struct sq_settlement_due {
+    uint64_t at_ms, window;
+    uint32_t reason, round, step; /* as in Tick: 2 agreement timeout, 3 statements are late */
+};
+struct sq_settlement_due sq_settlement_next(const struct sq_settlement *s);
+
+/* It is due; a timer that no longer matters changes nothing. */
+SQ_MUST_CHECK sq_status sq_settlement_tick(struct sq_settlement *s, const struct sq_settlement_due *due, uint64_t now_ms,
+                                           struct sq_effects *fx, struct sq_error *err);
+
+/* ---- reading ---- */
+
+uint64_t sq_settlement_open_window(const struct sq_settlement *s);
+
+struct sq_window_view {
+    uint64_t window, opened_ms, cut_ms, final_ms, settled_ms;
+    enum sq_window_state state;
+    uint32_t round, precommits;     /* of the deciding round, or the current one */
+    uint8_t value_hash[SQ_HASH_SIZE]; /* when final */
+    sq_bytes value;                 /* canonical Settlement, when final; borrowed from s */
+};
+
+/* SQ_E_NOT_FOUND for a window that is not kept (windows start at 1; all are kept in memory). */
+SQ_MUST_CHECK sq_status sq_settlement_window(const struct sq_settlement *s, uint64_t window, struct sq_window_view *out,
+                                             struct sq_error *err);
+
+struct sq_link_view {
+    struct sq_link_step last;       /* number, hash; count and totals since the last settled number */
+    uint64_t settled_number;        /* last number covered by a final settlement */
+};
+/* debtor or creditor is self. */
+void sq_settlement_link(const struct sq_settlement *s, uint32_t debtor, uint32_t creditor, struct sq_link_view *out);
+
+/* Precommits that made window final: (node, round) of each; returns how many, at most max. */
+uint32_t sq_settlement_signers(const struct sq_settlement *s, uint64_t window, uint32_t *nodes, uint32_t max);
+
+/* Double votes seen: (node, window, round, step) of each; evidence is the two messages in the journal. */
+struct sq_double_vote {
+    uint64_t window;
+    uint32_t node, round, step;
+    uint8_t first[SQ_HASH_SIZE], second[SQ_HASH_SIZE]; /* zero: nil */
+};
+uint32_t sq_settlement_double_votes(const struct sq_settlement *s, struct sq_double_vote *out, uint32_t max);
+
+/* ---- snapshot ---- */
+
+void sq_settlement_dump(const struct sq_settlement *s, struct sq_dump *d);
+SQ_MUST_CHECK sq_status sq_settlement_undump(struct sq_settlement *s, struct sq_reader *r, struct sq_error *err);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * Every status of the project, numbered for ever: retired, never reused.
+ *
+ * 0          done
+ * 1..99      what went wrong in this process; never on the wire
+ * 100..129   a whole message was refused          (retry: may the same bytes succeed later?)
+ * 130..179   one item was refused                 (fits a byte: results travel as one byte a row)
+ * 180..219   an administrative message was refused
+ *
+ * The texts are English for machines and logs; people read them through gettext.
+ */
+#ifndef SQ_STATUS_H
+#define SQ_STATUS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SQ_MUST_CHECK __attribute__((warn_unused_result))
+#define SQ_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+/* name, number, retry (1: the same bytes may succeed later), text */
+#define SQ_STATUS_MAP(X)                                                                            \
+    X(SQ_OK, 0, 0, "ok")                                                                            \
+    X(SQ_E_NOMEM, 1, 0, "out of memory")                                                            \
+    X(SQ_E_OVERFLOW, 2, 0, "amount out of range")                                                   \
+    X(SQ_E_STORAGE, 3, 0, "ledger storage failed")                                                  \
+    X(SQ_E_CORRUPT, 4, 0, "stored bytes do not match their hash")                                   \
+    X(SQ_E_FULL, 5, 0, "a limit of this process is reached")                                        \
+    X(SQ_E_NOT_FOUND, 6, 0, "not found")                                                            \
+    X(SQ_E_LOCKED, 7, 0, "in use by another process")                                               \
+    X(SQ_E_FORMAT, 8, 0, "not in the expected format")                                              \
+    X(SQ_E_CRYPTO, 9, 0, "key or signature is not usable")                                          \
+    X(SQ_E_NETWORK, 10, 0, "network failed")                                                        \
+    X(SQ_E_CONFIG, 11, 0, "configuration is wrong")                                                 \
+    X(SQ_E_TIMEOUT, 12, 0, "no answer in time")                                                     \
+    X(SQ_E_FOREIGN, 13, 0, "belongs to another network or format")                                  \
+    X(SQ_E_IO, 14, 0, "file could not be read or written")                                          \
+    X(SQ_E_USAGE, 15, 0, "wrong use of a command")                                                  \
+    X(SQ_E_VERIFY, 16, 0, "verification failed")                                                    \
+    X(SQ_R_UNKNOWN_SENDER, 101, 1, "sender is not enrolled here")                                   \
+    X(SQ_R_BAD_SIGNATURE, 102, 0, "signature does not verify")                                      \
+    X(SQ_R_WRONG_NETWORK, 103, 0, "message is for another network")                                 \
+    X(SQ_R_WRONG_RECEIVER, 104, 0, "message is for another node")                                   \
+    X(SQ_R_MALFORMED, 105, 0, "message is not in canonical form")                                   \
+    X(SQ_R_UNKNOWN_TYPE, 106, 0, "message type or version is unknown")                              \
+    X(SQ_R_GAP, 107, 1, "earlier messages of this sender are missing")                              \
+    X(SQ_R_ID_REUSED, 108, 0, "other bytes were sent under this id before")                         \
+    X(SQ_R_BUSY, 109, 1, "node is busy, try again later")                                           \
+    X(SQ_R_NOT_PERMITTED, 110, 0, "sender's role may not send this")                                \
+    X(SQ_R_SUSPENDED, 111, 1, "sender is suspended")                                                \
+    X(SQ_R_DISK_LOW, 112, 1, "node is short of disk and takes no new work")                         \
+    X(SQ_R_EXPIRED, 113, 0, "request was decided after its stated time")                            \
+    X(SQ_R_WRONG_TRANSPORT, 114, 0, "connection belongs to another participant")                    \
+    X(SQ_R_BATCH_SIZE, 115, 0, "batch is empty or too large")                                       \
+    X(SQ_R_COLUMNS, 116, 0, "columns do not have the same number of rows")                          \
+    X(SQ_R_ALGORITHM, 117, 0, "signature algorithm is not supported")                               \
+    X(SQ_R_ORDER, 118, 0, "rows are not in ascending order")                                        \
+    X(SQ_R_UNKNOWN_ISSUER, 130, 0, "no node of the network hosts this issuer")                      \
+    X(SQ_R_UNKNOWN_VOUCHER, 131, 1, "voucher is not known to its issuer")                           \
+    X(SQ_R_VOUCHER_EXPIRED, 133, 0, "voucher has expired")                                          \
+    X(SQ_R_VOUCHER_REVOKED, 134, 0, "voucher was revoked")                                          \
+    X(SQ_R_VOUCHER_OVERDRAWN, 135, 1, "amount exceeds what is left of the voucher")                 \
+    X(SQ_R_NO_MANDATE, 136, 1, "holder has not authorised this provider for this voucher")          \
+    X(SQ_R_MANDATE_EXPIRED, 137, 1, "holder's mandate has expired")                                 \
+    X(SQ_R_MANDATE_OVERDRAWN, 138, 1, "amount exceeds what is left of the holder's mandate")        \
+    X(SQ_R_POOL_EXHAUSTED, 139, 1, "amount exceeds what is left of the programme's pool")           \
+    X(SQ_R_RATE_EXCEEDED, 140, 0, "amount exceeds the rate times the base")                         \
+    X(SQ_R_CAP_CLAIM, 141, 0, "amount exceeds the cap per claim")                                   \
+    X(SQ_R_CAP_YEAR, 142, 0, "amount exceeds what is left of the holder's yearly cap")              \
+    X(SQ_R_CAP_TOTAL, 143, 0, "amount exceeds what is left of the holder's lifetime cap")           \
+    X(SQ_R_BELOW_MINIMUM, 144, 0, "base is below the programme's minimum")                          \
+    X(SQ_R_SERVICE, 145, 0, "service is not eligible under the programme")                          \
+    X(SQ_R_SERVICE_DAY, 146, 0, "service day is outside the programme")                             \
+    X(SQ_R_SELF_USE, 147, 0, "holder and provider are the same organisation")                       \
+    X(SQ_R_PROVIDER_REGION, 148, 0, "programme does not honour providers of this region")           \
+    X(SQ_R_UNKNOWN_PROGRAMME, 149, 1, "programme is not known here")                                \
+    X(SQ_R_INVOICE_FORMAT, 150, 0, "invoice number is not 20 decimal digits")                       \
+    X(SQ_R_INVOICE_OVERDRAWN, 151, 0, "invoice is already claimed, or claimed beyond its total")    \
+    X(SQ_R_INVOICE_TOTAL, 152, 0, "invoice total differs from the one registered before")           \
+    X(SQ_R_INVOICE_SELLER, 153, 0, "invoice was registered by another provider")                    \
+    X(SQ_R_INVOICE_STACKING, 154, 0, "another programme has claimed this invoice")                  \
+    X(SQ_R_AMOUNT, 155, 0, "amount, base or total is out of range")                                 \
+    X(SQ_R_VERB, 156, 0, "unknown verb")                                                            \
+    X(SQ_R_RESERVATION_UNKNOWN, 157, 0, "reservation is unknown, used or expired")                  \
+    X(SQ_R_RESERVATION_EXISTS, 158, 0, "reservation number was used before")                        \
+    X(SQ_R_RESERVATION_EXCEEDED, 159, 0, "amount exceeds what was reserved")                        \
+    X(SQ_R_RESERVATION_TERM, 160, 0, "reservation must end within 90 days from now")                \
+    X(SQ_R_RETURN_EXCEEDS, 161, 0, "return exceeds what was spent on this voucher and invoice")     \
+    X(SQ_R_BAD_USCC, 180, 0, "not a valid unified social credit code")                              \
+    X(SQ_R_BAD_KEY, 181, 0, "not a usable public key")                                              \
+    X(SQ_R_ALREADY_ENROLLED, 182, 0, "participant is enrolled with other keys")                     \
+    X(SQ_R_UNKNOWN_HOLDER, 183, 1, "holder is not enrolled here")                                   \
+    X(SQ_R_PROGRAMME_TERMS, 184, 0, "programme terms are out of range")                             \
+    X(SQ_R_SERIAL_GAP, 185, 0, "voucher serials do not continue the programme's")                   \
+    X(SQ_R_NOT_YOUR_ISSUER, 186, 0, "sender does not act for this issuer")                          \
+    X(SQ_R_NOT_YOUR_VOUCHER, 187, 0, "voucher belongs to another holder")                           \
+    X(SQ_R_WINDOW_STATE, 188, 0, "window is not in a state that allows this")                       \
+    X(SQ_R_SAME_PERSON, 189, 0, "maker and checker must be two operators")                          \
+    X(SQ_R_CONFIRM_DIFFERS, 190, 0, "confirmed payments differ from the settlement")                \
+    X(SQ_R_UNKNOWN_NODE, 191, 0, "node is not in the directory")                                    \
+    X(SQ_R_PROGRAMME_VERSION, 192, 0, "programme version does not follow the one in force")         \
+    X(SQ_R_LINK_BROKEN, 193, 0, "link stream does not continue the one known here")
+
+typedef enum sq_status {
+#define SQ_STATUS_ENUM(name, number, retry, text) name = number,
+    SQ_STATUS_MAP(SQ_STATUS_ENUM)
+#undef SQ_STATUS_ENUM
+} sq_status;
+
+/* English text of a status; "unknown status" for a number that was never given out. */
+const char *sq_status_text(unsigned number);
+
+/* The name as in this file, for logs and JSON: "SQ_R_BUSY". */
+const char *sq_status_name(unsigned number);
+
+/* May the same bytes succeed later? */
+int sq_status_retry(unsigned number);
+
+/* What a person needs: where, with which values. Filled by sq_fail; `err` may be NULL everywhere. */
+struct sq_error {
+    sq_status status;
+    char text[240];
+};
+
+/* Sets *err and returns `status`, so that `return sq_fail(err, SQ_E_X, "...", ...)` is the usual line. */
+sq_status sq_fail(struct sq_error *err, sq_status status, const char *format, ...) SQ_PRINTF(3, 4);
+
+/* Puts "context: " before what a lower layer said; returns err's status (or `status` when err is NULL). */
+sq_status sq_fail_context(struct sq_error *err, sq_status status, const char *format, ...) SQ_PRINTF(3, 4);
+
+/* Checks our own reasoning; stays on in release builds. */
+#define SQ_ASSERT(fact) ((fact) ? (void)0 : sq_assert_failed(#fact, __FILE__, __LINE__))
+_Noreturn void sq_assert_failed(const char *fact, const char *file, int line);
+
+#endif
