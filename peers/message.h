@@ -1,0 +1,33 @@
+/*
+ * Envelopes signed and checked.
+ *
+ * Signed bytes:  "sanquan/message/v1\0" ‖ network id (32) ‖ be32 type ‖ header bytes ‖ SHA-256(body)
+ * The NUL ends the tag (no text format we sign can hold one), the two hashes have fixed width, so there is one reading.
+ * Bytes are signed and checked as they are on the wire; nothing is packed again.
+ */
+#ifndef SQ_MESSAGE_H
+#define SQ_MESSAGE_H
+
+#include "peers/crypto.h"
+#include "proto/wire.h"
+
+struct sq_header {
+    uint32_t type;
+    const char *sender, *receiver;
+    uint64_t id, sent_at_ms;
+};
+
+/* Envelope bytes into `memory`. Errors: SQ_E_FULL, SQ_E_CRYPTO, SQ_E_FORMAT (name too long, body too large). */
+SQ_MUST_CHECK sq_status sq_message_seal(const struct sq_header *h, sq_bytes body, const uint8_t network_id[static 32],
+                                        const uint8_t secret[static SQ_SECRET_SIZE], const struct sq_wire_memory *memory,
+                                        sq_bytes *envelope, struct sq_error *err);
+
+/*
+ * Network and signature of an opened envelope. Errors: SQ_R_WRONG_NETWORK, SQ_R_BAD_SIGNATURE.
+ */
+SQ_MUST_CHECK sq_status sq_message_check(const struct sq_envelope *e, const uint8_t network_id[static 32],
+                                         const uint8_t public_key[static SQ_KEY_SIZE], struct sq_error *err);
+
+uint64_t sq_network_prefix(const uint8_t network_id[static 32]); /* Header.network */
+
+#endif
