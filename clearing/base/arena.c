@@ -20,18 +20,24 @@ void sq_arena_free(struct sq_arena *a)
     *a = (struct sq_arena){0};
 }
 
-void *sq_arena_take(struct sq_arena *a, size_t size)
+void *sq_arena_room(struct sq_arena *a, size_t size)
 {
     size_t start = (a->used + 15u) & ~(size_t)15u;
     if (start > a->size || size > a->size - start)
         return NULL;
     a->used = start + size;
-    return memset(a->base + start, 0, size);
+    return a->base + start;
+}
+
+void *sq_arena_take(struct sq_arena *a, size_t size)
+{
+    void *p = sq_arena_room(a, size);
+    return p != NULL ? memset(p, 0, size) : NULL;
 }
 
 void *sq_arena_copy(struct sq_arena *a, const void *data, size_t size)
 {
-    void *p = sq_arena_take(a, size);
+    void *p = sq_arena_room(a, size);
     if (p != NULL && size != 0)
         memcpy(p, data, size);
     return p;

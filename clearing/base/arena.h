@@ -26,6 +26,9 @@ static inline void sq_arena_reset(struct sq_arena *a) { a->used = 0; }
 /* 16-byte aligned and zeroed; NULL when full. */
 void *sq_arena_take(struct sq_arena *a, size_t size);
 
+/* The same, not zeroed: for arrays whose used part is always written before it is read. */
+void *sq_arena_room(struct sq_arena *a, size_t size);
+
 /* A copy of `size` bytes; NULL when full. */
 void *sq_arena_copy(struct sq_arena *a, const void *data, size_t size);
 

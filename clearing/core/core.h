@@ -31,6 +31,8 @@ struct sq_event {
 
 /* An empty core; its first event must be GENESIS. */
 SQ_MUST_CHECK sq_status sq_core_new(struct sq_core **out, struct sq_error *err);
+/* What tells a usable Ed25519 key from others when parties are enrolled; a pure function. Set before the first step. */
+void sq_core_set_key_check(struct sq_core *core, int (*key_ok)(const uint8_t key[static 32]));
 void sq_core_free(struct sq_core *core);
 
 /*
@@ -82,7 +84,7 @@ uint64_t sq_core_seq(const struct sq_core *core);              /* entries so far
 uint64_t sq_core_now_ms(const struct sq_core *core);
 
 struct sq_programme_view {
-    uint32_t issuer, number, version, kind, holder_node;
+    uint32_t issuer, number, version, kind, node;
     int64_t pool_fen, granted_fen, reserved_fen, spent_fen;
     uint32_t rate_bp, from_day, until_day;
     const char *title;

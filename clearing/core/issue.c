@@ -1,0 +1,181 @@
+/*
+ * Requests of other acquirers: an issuer decides their rows, an invoice's home registers their claims.
+ *
+ * Invariants: a request is answered in the step that takes it, row for row; what moved money becomes one step of the link
+ * stream to the acquirer; a request past its stated time moves nothing.
+ */
+#include "clearing/core/state.h"
+
+#include "clearing/base/uscc.h"
+
+sq_status sq_result_hash(const uint32_t *row, const uint8_t *code, size_t count, struct sq_arena *arena,
+                         uint8_t out[static SQ_HASH_SIZE], struct sq_error *err)
+{
+    uint8_t *rows = sq_arena_take(arena, count * 4 + 1);
+    if (rows == NULL)
+        return sq_fail(err, SQ_E_FULL, "step memory");
+    for (size_t i = 0; i < count; i++)
+        sq_put_be32(rows + i * 4, row[i]);
+    struct sq_sha256_part parts[2] = {{rows, count * 4}, {code, count}};
+    sq_sha256_parts(parts, 2, out);
+    return SQ_OK;
+}
+
+static int ascending(const uint32_t *row, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        if (row[k] >= SQ_BATCH_ROWS_MAX || (k != 0 && row[k] <= row[k - 1]))
+            return 0;
+    return 1;
+}
+
+static sq_status send_decided(struct sq_step *s, uint32_t to, const Sanquan__V1__Clear *m, const uint8_t *code,
+                              const struct sq_decision *d)
+{
+    Sanquan__V1__Decided out;
+    Sanquan__V1__Link link;
+    sanquan__v1__decided__init(&out);
+    sanquan__v1__link__init(&link);
+    out.batch = m->batch;
+    out.row = m->row;
+    out.n_row = m->n_row;
+    out.code.len = m->n_row;
+    out.code.data = sq_arena_copy(s->fx->arena, code, m->n_row);
+    if (out.code.data == NULL)
+        return sq_full(s);
+    struct sq_link_step step = {.count = d->count};
+    if (d->count != 0) {
+        uint8_t hash[SQ_HASH_SIZE];
+        memcpy(step.total_fen, d->total_fen, sizeof step.total_fen);
+        sq_status st = sq_result_hash(m->row, code, m->n_row, s->fx->arena, hash, s->err);
+        if (st == SQ_OK)
+            st = sq_settlement_owe(s->core->settlement, to, m->batch, hash, &step, s->err);
+        if (st != SQ_OK)
+            return st;
+        link.number = step.number;
+        link.hash = (ProtobufCBinaryData){SQ_HASH_SIZE, step.hash};
+        link.count = step.count;
+        link.n_total_fen = SQ_KIND_COUNT;
+        link.total_fen = step.total_fen;
+        out.link = &link;
+    }
+    return sq_effects_send(s->fx, to, SANQUAN__V1__MESSAGE_TYPE__DECIDED, &out.base, s->err);
+}
+
+sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear *m)
+{
+    struct sq_core *core = s->core;
+    struct sq_rows r;
+    struct sq_decision d = {.acquirer = from};
+    if (m->items == NULL || sq_rows_of(m->items, 1, &r) != SQ_OK || m->n_row != r.count || !ascending(m->row, m->n_row))
+        return sq_refuse(s, SQ_R_COLUMNS, "clear of batch %" PRIu64, m->batch);
+    if (!sq_uscc_valid(m->provider))
+        return sq_refuse(s, SQ_R_BAD_USCC, "%.40s", m->provider);
+    sq_status st = sq_party_intern(core, "provider", m->provider, from, &d.provider, s->err);
+    if (st == SQ_OK)
+        st = sq_decide_reserve(core, (uint32_t)r.count, s->err);
+    if (st != SQ_OK)
+        return st;
+    s->code = sq_arena_take(s->fx->arena, r.count);
+    s->code_count = r.count;
+    if (s->code == NULL)
+        return sq_full(s);
+    d.reserve_until_ms = m->items->reserve_until_ms;
+    for (size_t i = 0; i < r.count; i++) {
+        if (i + 16 < r.count)
+            sq_decide_prefetch(core, &r, i + 16);
+        unsigned refused = core->now_ms > m->expires_at_ms ? SQ_R_EXPIRED : sq_row_check(core, &r, i);
+        if (refused == SQ_OK && sq_node_of_issuer(core, (uint32_t)(r.voucher[i] / SQ_SERIAL_RADIX / SQ_PROGRAMME_RADIX)) != core->self)
+            refused = SQ_R_UNKNOWN_VOUCHER;
+        s->code[i] = (uint8_t)(refused != SQ_OK ? refused : sq_decide_row(core, &d, &r, i));
+    }
+    core->totals.items_decided += r.count;
+    return send_decided(s, from, m, s->code, &d);
+}
+
+/* ---- the home of invoices ---- */
+
+static sq_status claim_of_cell(struct sq_step *s, uint32_t seller, const uint8_t *cell, uint64_t voucher, struct sq_invoice_claim *c)
+{
+    *c = (struct sq_invoice_claim){.programme = sq_programme_of_voucher(s->core, voucher), .seller = seller};
+    if (!sq_invoice_key_of(cell, &c->key) || sq_node_of_invoice(s->core, &c->key) != s->core->self)
+        return SQ_R_INVOICE_FORMAT;
+    if (c->programme == SQ_ROW_NONE)
+        return SQ_R_UNKNOWN_PROGRAMME;
+    const struct sq_programme *p = sq_programme_at(s->core, c->programme);
+    c->stack_limit_bp = p->stacking == 1 ? p->stack_limit_bp : 0;
+    return SQ_OK;
+}
+
+static unsigned register_row(struct sq_step *s, uint32_t seller, const Sanquan__V1__Register *m, size_t k,
+                             struct sq_invoice_cursor *cursor)
+{
+    struct sq_invoice_claim c;
+    unsigned refused = claim_of_cell(s, seller, m->invoice.data + k * SQ_INVOICE_CELL, m->voucher[k], &c);
+    if (refused != SQ_OK)
+        return refused;
+    int back = m->amount_fen[k] < 0;
+    c.amount_fen = back ? -m->amount_fen[k] : m->amount_fen[k];
+    c.base_fen = back ? -m->base_fen[k] : m->base_fen[k];
+    c.total_fen = m->invoice_total_fen[k];
+    if (m->amount_fen[k] == INT64_MIN || m->base_fen[k] == INT64_MIN || c.amount_fen == 0 || c.base_fen < 0 || c.total_fen < 0)
+        return SQ_R_AMOUNT;
+    if (back) /* asks only; the Unregister comes when the issuer has accepted the return */
+        return sq_invoice_check_return(&s->core->invoices, &c);
+    refused = sq_invoice_check(&s->core->invoices, &c, cursor);
+    if (refused == SQ_OK)
+        sq_invoice_add(&s->core->invoices, &c, cursor);
+    return refused;
+}
+
+sq_status sq_on_register(struct sq_step *s, uint32_t from, const Sanquan__V1__Register *m)
+{
+    struct sq_core *core = s->core;
+    size_t n = m->n_row;
+    uint32_t seller;
+    if (n == 0 || n > SQ_BATCH_ROWS_MAX || m->invoice.len != n * SQ_INVOICE_CELL || m->n_voucher != n || m->n_amount_fen != n ||
+        m->n_base_fen != n || m->n_invoice_total_fen != n || !ascending(m->row, n))
+        return sq_refuse(s, SQ_R_COLUMNS, "register of batch %" PRIu64, m->batch);
+    if (!sq_uscc_valid(m->provider))
+        return sq_refuse(s, SQ_R_BAD_USCC, "%.40s", m->provider);
+    sq_status st = sq_party_intern(core, "provider", m->provider, from, &seller, s->err);
+    if (st == SQ_OK)
+        st = sq_invoices_reserve(&core->invoices, (uint32_t)n, s->err);
+    if (st != SQ_OK)
+        return st;
+    s->code = sq_arena_take(s->fx->arena, n);
+    s->code_count = n;
+    if (s->code == NULL)
+        return sq_full(s);
+    struct sq_invoice_cursor cursor = {0};
+    for (size_t k = 0; k < n; k++)
+        s->code[k] = (uint8_t)register_row(s, seller, m, k, &cursor);
+    Sanquan__V1__Registered out;
+    sanquan__v1__registered__init(&out);
+    out.batch = m->batch;
+    out.row = m->row;
+    out.n_row = n;
+    out.code = (ProtobufCBinaryData){n, s->code};
+    return sq_effects_send(s->fx, from, SANQUAN__V1__MESSAGE_TYPE__REGISTERED, &out.base, s->err);
+}
+
+sq_status sq_on_unregister(struct sq_step *s, const Sanquan__V1__Unregister *m)
+{
+    size_t n = m->n_voucher;
+    char name[SQ_NAME_SIZE_MAX + 1] = "provider:";
+    if (n == 0 || n > SQ_BATCH_ROWS_MAX || m->invoice.len != n * SQ_INVOICE_CELL || m->n_amount_fen != n || m->n_base_fen != n)
+        return sq_refuse(s, SQ_R_COLUMNS, "unregister of %zu rows", n);
+    if (!sq_uscc_valid(m->provider))
+        return sq_refuse(s, SQ_R_BAD_USCC, "%.40s", m->provider);
+    uint32_t seller = sq_party_find(s->core, strcat(name, m->provider));
+    for (size_t k = 0; seller != SQ_ROW_NONE && k < n; k++) {
+        struct sq_invoice_claim c;
+        if (claim_of_cell(s, seller, m->invoice.data + k * SQ_INVOICE_CELL, m->voucher[k], &c) != SQ_OK ||
+            m->amount_fen[k] <= 0 || m->base_fen[k] < 0)
+            continue;
+        c.amount_fen = m->amount_fen[k];
+        c.base_fen = m->base_fen[k];
+        sq_invoice_subtract(&s->core->invoices, &c);
+    }
+    return SQ_OK;
+}

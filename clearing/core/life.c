@@ -1,0 +1,259 @@
+/*
+ * A core's birth, its views, its snapshot and its end.
+ */
+#include <stdlib.h>
+
+#include "clearing/base/day.h"
+#include "clearing/core/state.h"
+
+sq_status sq_core_new(struct sq_core **out, struct sq_error *err)
+{
+    struct sq_core *core = calloc(1, sizeof *core);
+    if (core == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "core");
+    core->nodes = SQ_TABLE_OF(struct sq_node);
+    core->parties = SQ_TABLE_OF(struct sq_party);
+    core->programmes = SQ_TABLE_OF(struct sq_programme);
+    core->hosted = SQ_TABLE_OF(struct sq_hosted);
+    core->mandates = SQ_TABLE_OF(struct sq_mandate);
+    core->accounts = SQ_TABLE_OF(struct sq_account);
+    core->years = SQ_TABLE_OF(struct sq_year);
+    core->reservations = SQ_TABLE_OF(struct sq_reservation);
+    core->reservation_heap = SQ_TABLE_OF(uint32_t);
+    sq_invoices_init(&core->invoices);
+    *out = core;
+    return SQ_OK;
+}
+
+void sq_core_set_key_check(struct sq_core *core, int (*key_ok)(const uint8_t key[static 32])) { core->key_ok = key_ok; }
+
+void sq_core_free(struct sq_core *core)
+{
+    if (core == NULL)
+        return;
+    struct sq_table *tables[] = {&core->nodes, &core->parties, &core->programmes, &core->hosted, &core->mandates,
+                                 &core->accounts, &core->years, &core->reservations, &core->reservation_heap};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        sq_table_free(tables[i]);
+    for (uint32_t i = 0; i < core->voucher_tables; i++)
+        sq_table_free(&core->vouchers[i]);
+    for (uint32_t i = 0; i < core->waiting_count; i++)
+        sq_waiting_free(&core->waiting[i]);
+    sq_index_free(&core->party_index);
+    sq_index_free(&core->programme_index);
+    sq_index_free(&core->account_index);
+    sq_index_free(&core->reservation_index);
+    sq_invoices_free(&core->invoices);
+    sq_settlement_free(core->settlement);
+    free(core->vouchers);
+    free(core->waiting);
+    free(core->peer_next);
+    free(core);
+}
+
+/* ---- views ---- */
+
+uint32_t sq_core_party_count(const struct sq_core *core) { return core->parties.count; }
+const struct sq_party *sq_core_party(const struct sq_core *core, uint32_t number) { return sq_party_at(core, number); }
+uint32_t sq_core_party_find(const struct sq_core *core, const char *name) { return sq_party_find(core, name); }
+uint32_t sq_core_node_count(const struct sq_core *core) { return core->nodes.count; }
+uint32_t sq_core_self(const struct sq_core *core) { return core->self; }
+const uint8_t *sq_core_network_id(const struct sq_core *core) { return core->born ? core->network_id : NULL; }
+uint64_t sq_core_seq(const struct sq_core *core) { return core->seq; }
+uint64_t sq_core_now_ms(const struct sq_core *core) { return core->now_ms; }
+uint32_t sq_core_programme_count(const struct sq_core *core) { return core->programmes.count; }
+const struct sq_settlement *sq_core_settlement(const struct sq_core *core) { return core->settlement; }
+
+const struct sq_node *sq_core_node(const struct sq_core *core, uint32_t number)
+{
+    struct sq_node *n = sq_node_at(core, number);
+    n->peer_next = core->peer_next[number];
+    return n;
+}
+
+void sq_core_programme(const struct sq_core *core, uint32_t number, struct sq_programme_view *out)
+{
+    const struct sq_programme *p = sq_programme_at(core, number);
+    *out = (struct sq_programme_view){p->issuer, p->number, p->version, p->kind, p->node, p->pool_fen, p->granted_fen,
+                                      p->reserved_fen, p->spent_fen, p->rate_bp, p->from_day, p->until_day, p->title,
+                                      core->vouchers[number].count};
+}
+
+sq_status sq_core_voucher(const struct sq_core *core, uint64_t number, struct sq_voucher_view *out)
+{
+    uint32_t programme;
+    const struct sq_voucher *v = sq_voucher_find(core, number, &programme);
+    if (v == NULL)
+        return SQ_E_NOT_FOUND;
+    enum sq_voucher_state state = SQ_VOUCHER_GRANTED;
+    if (v->revoked)
+        state = SQ_VOUCHER_REVOKED;
+    else if (v->spent_fen == v->face_fen)
+        state = SQ_VOUCHER_EXHAUSTED;
+    else if (core->today > v->until_day)
+        state = SQ_VOUCHER_EXPIRED;
+    else if (v->mandate != SQ_ROW_NONE)
+        state = SQ_VOUCHER_ACTIVE;
+    *out = (struct sq_voucher_view){number, sq_party_at(core, v->holder)->name, state, v->face_fen, v->reserved_fen,
+                                    v->spent_fen, v->until_day};
+    return SQ_OK;
+}
+
+void sq_core_totals(const struct sq_core *core, struct sq_core_totals *out)
+{
+    *out = core->totals;
+    out->batches_waiting = core->waiting_count;
+}
+
+/* ---- snapshot ---- */
+
+#define SNAPSHOT_VERSION 1u
+
+static void dump_waiting(const struct sq_core *core, struct sq_dump *d)
+{
+    sq_dump_u64(d, core->waiting_count);
+    for (uint32_t i = 0; i < core->waiting_count; i++) {
+        const struct sq_waiting *w = &core->waiting[i];
+        const uint64_t fields[] = {w->id, w->seq, w->party, w->rows, w->left, w->body_size, (uint64_t)w->amount_fen, w->accepted};
+        for (size_t k = 0; k < sizeof fields / sizeof *fields; k++)
+            sq_dump_u64(d, fields[k]);
+        sq_dump_put(d, w->body, w->body_size + 2u * (size_t)w->rows);
+    }
+}
+
+static sq_status undump_waiting(struct sq_core *core, struct sq_reader *r, struct sq_error *err)
+{
+    uint64_t count = sq_read_be64(r);
+    if (r->bad || count > (size_t)(r->end - r->at) / 64)
+        return sq_fail(err, SQ_E_FORMAT, "snapshot ends inside waiting batches");
+    core->waiting = calloc(count + 1, sizeof *core->waiting);
+    if (core->waiting == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "waiting batches");
+    core->waiting_capacity = (uint32_t)count + 1;
+    for (uint64_t i = 0; i < count; i++) {
+        struct sq_waiting *w = &core->waiting[i];
+        w->id = sq_read_be64(r);
+        w->seq = sq_read_be64(r);
+        w->party = (uint32_t)sq_read_be64(r);
+        w->rows = (uint32_t)sq_read_be64(r);
+        w->left = (uint32_t)sq_read_be64(r);
+        w->body_size = (uint32_t)sq_read_be64(r);
+        w->amount_fen = (int64_t)sq_read_be64(r);
+        w->accepted = sq_read_be64(r);
+        size_t size = w->body_size + 2u * (size_t)w->rows;
+        const uint8_t *bytes = sq_read_bytes(r, size);
+        w->body = bytes != NULL ? malloc(size) : NULL;
+        if (w->body == NULL)
+            return sq_fail(err, bytes != NULL ? SQ_E_NOMEM : SQ_E_FORMAT, "waiting batch %" PRIu64, i);
+        memcpy(w->body, bytes, size);
+        w->stage = w->body + w->body_size;
+        w->code = w->stage + w->rows;
+        core->waiting_count++;
+    }
+    return SQ_OK;
+}
+
+/* Tables and indexes in the one order that dump and undump share. */
+static size_t parts(struct sq_core *core, struct sq_table *tables[static 9], struct sq_index *indexes[static 4])
+{
+    struct sq_table *t[9] = {&core->nodes, &core->parties, &core->programmes, &core->hosted, &core->mandates,
+                             &core->accounts, &core->years, &core->reservations, &core->reservation_heap};
+    struct sq_index *x[4] = {&core->party_index, &core->programme_index, &core->account_index, &core->reservation_index};
+    memcpy(tables, t, sizeof t);
+    memcpy(indexes, x, sizeof x);
+    return 9;
+}
+
+void sq_core_dump(const struct sq_core *core, struct sq_dump *d)
+{
+    struct sq_table *tables[9];
+    struct sq_index *indexes[4];
+    union {
+        const struct sq_core *in;
+        struct sq_core *out;
+    } same = {core}; /* parts() names members; dumping only reads them */
+    size_t n = parts(same.out, tables, indexes);
+    sq_dump_u64(d, SNAPSHOT_VERSION);
+    sq_dump_u64(d, core->now_ms);
+    sq_dump_u64(d, core->seq);
+    sq_dump_u64(d, core->self);
+    sq_dump_u64(d, (uint64_t)core->born);
+    sq_dump_put(d, core->network_id, sizeof core->network_id);
+    sq_dump_put(d, &core->totals, sizeof core->totals);
+    for (size_t i = 0; i < n; i++)
+        sq_dump_table(d, tables[i]);
+    for (size_t i = 0; i < 4; i++)
+        sq_dump_index(d, indexes[i]);
+    for (uint32_t i = 0; i < core->programmes.count; i++)
+        sq_dump_table(d, &core->vouchers[i]);
+    for (uint32_t i = 0; i < core->nodes.count; i++)
+        sq_dump_u64(d, core->peer_next[i]);
+    sq_invoices_dump(&core->invoices, d);
+    dump_waiting(core, d);
+    if (core->born)
+        sq_settlement_dump(core->settlement, d);
+}
+
+static sq_status undump_rest(struct sq_core *core, struct sq_reader *r, struct sq_error *err)
+{
+    core->voucher_tables = core->programmes.count;
+    core->vouchers = calloc(core->voucher_tables + 1u, sizeof *core->vouchers);
+    core->peer_next = calloc(core->nodes.count + 1u, sizeof *core->peer_next);
+    char (*codes)[7] = calloc(core->nodes.count + 1u, sizeof *codes);
+    if (core->vouchers == NULL || core->peer_next == NULL || codes == NULL) {
+        free(codes);
+        return sq_fail(err, SQ_E_NOMEM, "snapshot");
+    }
+    for (uint32_t i = 0; i < core->nodes.count; i++)
+        memcpy(codes[i], sq_node_at(core, i)->code, sizeof codes[i]);
+    sq_status st = SQ_OK;
+    for (uint32_t i = 0; st == SQ_OK && i < core->voucher_tables; i++) {
+        core->vouchers[i] = SQ_TABLE_OF(struct sq_voucher);
+        st = sq_undump_table(r, &core->vouchers[i], err);
+    }
+    for (uint32_t i = 0; i < core->nodes.count; i++)
+        core->peer_next[i] = sq_read_be64(r);
+    if (st == SQ_OK)
+        st = sq_invoices_undump(&core->invoices, r, err);
+    if (st == SQ_OK)
+        st = undump_waiting(core, r, err);
+    if (st == SQ_OK && core->born) {
+        struct sq_settlement_setup setup = {.codes = codes, .node_count = core->nodes.count, .self = core->self,
+                                            .method = SQ_NET_HUB, .round_timeout_ms = 1}; /* the dump brings the real ones */
+        st = sq_settlement_new(&setup, core->now_ms, &core->settlement, err);
+        if (st == SQ_OK)
+            st = sq_settlement_undump(core->settlement, r, err);
+    }
+    free(codes);
+    return st;
+}
+
+sq_status sq_core_undump(struct sq_core *core, sq_bytes bytes, struct sq_error *err)
+{
+    struct sq_table *tables[9];
+    struct sq_index *indexes[4];
+    struct sq_reader r = sq_reader_of(bytes);
+    size_t n = parts(core, tables, indexes);
+    if (sq_read_be64(&r) != SNAPSHOT_VERSION)
+        return sq_fail(err, SQ_E_FORMAT, "snapshot of another version");
+    core->now_ms = sq_read_be64(&r);
+    core->today = sq_day_of_ms(core->now_ms);
+    core->seq = sq_read_be64(&r);
+    core->self = (uint32_t)sq_read_be64(&r);
+    core->born = sq_read_be64(&r) == 1;
+    const uint8_t *id = sq_read_bytes(&r, sizeof core->network_id), *totals = sq_read_bytes(&r, sizeof core->totals);
+    if (r.bad)
+        return sq_fail(err, SQ_E_FORMAT, "snapshot is short");
+    memcpy(core->network_id, id, sizeof core->network_id);
+    memcpy(&core->totals, totals, sizeof core->totals);
+    sq_status st = SQ_OK;
+    for (size_t i = 0; st == SQ_OK && i < n; i++)
+        st = sq_undump_table(&r, tables[i], err);
+    for (size_t i = 0; st == SQ_OK && i < 4; i++)
+        st = sq_undump_index(&r, indexes[i], err);
+    if (st == SQ_OK)
+        st = undump_rest(core, &r, err);
+    if (st == SQ_OK && (r.bad || r.at != r.end))
+        st = sq_fail(err, SQ_E_FORMAT, "snapshot has %s bytes", r.bad ? "missing" : "further");
+    return st;
+}

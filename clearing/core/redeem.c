@@ -1,0 +1,609 @@
+/*
+ * The acquirer's side of a batch: its provider's redemptions, from the first check to the answer.
+ *
+ *   row:   checked --(invoice home elsewhere)--> REGISTERING --(Registered)--+
+ *             |                                                              v
+ *             +--(home here: registered at once)------------------------> CLEARING --(issuer decided)--> DONE
+ *             +--(refused)-------------------------------------------------------------------------------^
+ *
+ * Invariants: an invoice is registered before its row is decided, and given back when the row is refused; a RETURN is
+ * given back at the home only after the issuer accepted it; a batch is answered once, when every row is done; a batch
+ * whose rows are all at home here is decided in the one step and never waits.
+ */
+#include <stdlib.h>
+
+#include "clearing/core/state.h"
+
+#define CLEAR_EXPIRES_MS 3600000u /* an issuer that comes back after an hour refuses; the provider may send again */
+
+/* ---- waiting batches ---- */
+
+void sq_waiting_free(struct sq_waiting *w)
+{
+    free(w->body);
+    w->body = NULL;
+}
+
+static struct sq_waiting *waiting_add(struct sq_step *s, sq_bytes body, uint32_t rows)
+{
+    struct sq_core *core = s->core;
+    if (core->waiting_count == core->waiting_capacity) {
+        uint32_t capacity = core->waiting_capacity == 0 ? 64 : core->waiting_capacity * 2;
+        struct sq_waiting *grown = realloc(core->waiting, capacity * sizeof *grown);
+        if (grown == NULL)
+            return NULL;
+        core->waiting = grown;
+        core->waiting_capacity = capacity;
+    }
+    struct sq_waiting *w = &core->waiting[core->waiting_count];
+    uint8_t *memory = malloc(body.size + 2u * (size_t)rows);
+    if (memory == NULL)
+        return NULL;
+    core->waiting_count++;
+    *w = (struct sq_waiting){.id = s->id, .seq = s->fx->seq, .party = s->party, .rows = rows, .left = rows,
+                             .body_size = (uint32_t)body.size, .body = memory, .stage = memory + body.size,
+                             .code = memory + body.size + rows};
+    memcpy(w->body, body.data, body.size);
+    memset(w->stage, 0, 2u * (size_t)rows);
+    return w;
+}
+
+/* Batches are answered roughly in the order they came, and few wait at once: walk them. */
+static struct sq_waiting *waiting_find(struct sq_core *core, uint64_t seq)
+{
+    for (uint32_t i = 0; i < core->waiting_count; i++)
+        if (core->waiting[i].seq == seq)
+            return &core->waiting[i];
+    return NULL;
+}
+
+static void waiting_remove(struct sq_core *core, struct sq_waiting *w)
+{
+    sq_waiting_free(w);
+    size_t after = (size_t)(core->waiting + core->waiting_count - (w + 1));
+    memmove(w, w + 1, after * sizeof *w);
+    core->waiting_count--;
+}
+
+static sq_status waiting_rows(struct sq_step *s, const struct sq_waiting *w, const Sanquan__V1__Batch **batch, struct sq_rows *rows)
+{
+    ProtobufCMessage *opened;
+    sq_status st = sq_wire_open(&sanquan__v1__batch__descriptor, sq_bytes_of(w->body, w->body_size), &s->memory, &opened, s->err);
+    if (st != SQ_OK)
+        return sq_fail_context(s->err, SQ_E_FULL, "waiting batch %" PRIu64, w->seq);
+    *batch = (const Sanquan__V1__Batch *)opened;
+    unsigned broken = sq_rows_of(*batch, 1, rows);
+    SQ_ASSERT(broken == SQ_OK); /* it was checked when it came */
+    return SQ_OK;
+}
+
+/* ---- rows ---- */
+
+struct sq_invoice_claim sq_claim_of_row(const struct sq_core *core, uint32_t provider, const struct sq_rows *r, size_t i)
+{
+    struct sq_invoice_claim c = {.programme = sq_programme_of_voucher(core, r->voucher[i]), .seller = provider,
+                                 .total_fen = r->total_fen[i], .base_fen = r->base_fen[i], .amount_fen = r->amount_fen[i]};
+    int ok = sq_invoice_key_of(r->invoice + i * SQ_INVOICE_CELL, &c.key);
+    SQ_ASSERT(ok);
+    if (c.programme != SQ_ROW_NONE && sq_programme_at(core, c.programme)->stacking == 1)
+        c.stack_limit_bp = sq_programme_at(core, c.programme)->stack_limit_bp;
+    return c;
+}
+
+static int registers(uint8_t verb) { return verb == SANQUAN__V1__VERB__REDEEM || verb == SANQUAN__V1__VERB__COMMIT; }
+
+static uint32_t home_of_row(const struct sq_core *core, const struct sq_rows *r, size_t i)
+{
+    struct sq_invoice_key key;
+    uint8_t verb = sq_row_verb(r, i);
+    if ((!registers(verb) && verb != SANQUAN__V1__VERB__RETURN) || !sq_invoice_key_of(r->invoice + i * SQ_INVOICE_CELL, &key))
+        return core->self; /* no invoice, no home */
+    return sq_node_of_invoice(core, &key);
+}
+
+static uint32_t issuer_of_row(const struct sq_core *core, const struct sq_rows *r, size_t i)
+{
+    uint64_t issuer = r->voucher[i] / SQ_SERIAL_RADIX / SQ_PROGRAMME_RADIX;
+    return issuer > 999999 ? SQ_ROW_NONE : sq_node_of_issuer(core, (uint32_t)issuer);
+}
+
+/* By itself, and do we know whom to ask? */
+static unsigned check_row(const struct sq_core *core, const struct sq_rows *r, size_t i)
+{
+    unsigned refused = sq_row_check(core, r, i);
+    if (refused != SQ_OK)
+        return refused;
+    if (issuer_of_row(core, r, i) == SQ_ROW_NONE)
+        return SQ_R_UNKNOWN_ISSUER;
+    return sq_programme_of_voucher(core, r->voucher[i]) == SQ_ROW_NONE ? SQ_R_UNKNOWN_PROGRAMME : SQ_OK;
+}
+
+static void total_refused(struct sq_core *core, unsigned code)
+{
+    core->totals.items_refused++;
+    core->totals.refused_by_code[code & 255]++;
+}
+
+static int64_t signed_amount(const struct sq_rows *r, size_t i)
+{
+    switch (sq_row_verb(r, i)) {
+    case SANQUAN__V1__VERB__REDEEM:
+    case SANQUAN__V1__VERB__COMMIT:
+        return r->amount_fen[i];
+    case SANQUAN__V1__VERB__RETURN:
+        return -r->amount_fen[i];
+    default:
+        return 0;
+    }
+}
+
+/* ---- all at home: decided in one step ---- */
+
+static unsigned decide_here(struct sq_core *core, struct sq_decision *d, const struct sq_rows *r, size_t i,
+                            struct sq_invoice_cursor *cursor)
+{
+    uint8_t verb = sq_row_verb(r, i);
+    unsigned refused;
+    if (verb == SANQUAN__V1__VERB__RESERVE || verb == SANQUAN__V1__VERB__RELEASE)
+        return sq_decide_row(core, d, r, i);
+    struct sq_invoice_claim claim = sq_claim_of_row(core, d->provider, r, i);
+    if (verb == SANQUAN__V1__VERB__RETURN) {
+        if ((refused = sq_invoice_check_return(&core->invoices, &claim)) != SQ_OK ||
+            (refused = sq_decide_row(core, d, r, i)) != SQ_OK)
+            return refused;
+        sq_invoice_subtract(&core->invoices, &claim);
+        return SQ_OK;
+    }
+    if ((refused = sq_invoice_check(&core->invoices, &claim, cursor)) != SQ_OK ||
+        (refused = sq_decide_row(core, d, r, i)) != SQ_OK)
+        return refused;
+    sq_invoice_add(&core->invoices, &claim, cursor);
+    return SQ_OK;
+}
+
+static sq_status owe_local(struct sq_step *s, const struct sq_decision *d, uint64_t batch, const uint32_t *row, const uint8_t *code, size_t n)
+{
+    if (d->count == 0)
+        return SQ_OK;
+    struct sq_link_step step = {.count = d->count};
+    uint8_t hash[SQ_HASH_SIZE];
+    memcpy(step.total_fen, d->total_fen, sizeof step.total_fen);
+    sq_status st = sq_result_hash(row, code, n, s->fx->arena, hash, s->err);
+    return st != SQ_OK ? st : sq_settlement_owe(s->core->settlement, s->core->self, batch, hash, &step, s->err);
+}
+
+static sq_status redeem_local(struct sq_step *s, const struct sq_rows *r)
+{
+    enum { AHEAD = 16 }; /* rows whose vouchers are on their way from memory while this one is decided */
+    struct sq_core *core = s->core;
+    struct sq_decision d = {.acquirer = core->self, .provider = s->party};
+    struct sq_invoice_cursor cursor = {0};
+    Sanquan__V1__Answer answer;
+    sanquan__v1__answer__init(&answer);
+    d.reserve_until_ms = s->reserve_until_ms;
+    uint32_t *row;
+    if (SQ_COLUMN(s, row, r->count))
+        return sq_full(s);
+    for (size_t i = 0; i < r->count; i++) {
+        if (i + AHEAD < r->count)
+            sq_decide_prefetch(core, r, i + AHEAD);
+        unsigned refused = check_row(core, r, i);
+        if (refused == SQ_OK)
+            refused = decide_here(core, &d, r, i, &cursor);
+        s->code[i] = (uint8_t)refused;
+        row[i] = (uint32_t)i;
+        if (refused == SQ_OK) {
+            answer.count++;
+            answer.amount_fen += signed_amount(r, i);
+        } else {
+            total_refused(core, refused);
+        }
+    }
+    core->totals.items_accepted += answer.count;
+    core->totals.items_decided += r->count;
+    sq_status st = owe_local(s, &d, s->fx->seq, row, s->code, r->count);
+    if (st != SQ_OK)
+        return st;
+    answer.code = sq_codes(s->code, r->count);
+    return sq_answer(s, s->party, &answer);
+}
+
+/* ---- asking others ---- */
+
+static void row_done(struct sq_core *core, struct sq_waiting *w, const struct sq_rows *r, size_t i, unsigned code)
+{
+    SQ_ASSERT(w->stage[i] != SQ_ROW_DONE && w->left > 0);
+    w->stage[i] = SQ_ROW_DONE;
+    w->code[i] = (uint8_t)code;
+    w->left--;
+    if (code != SQ_OK) {
+        total_refused(core, code);
+        return;
+    }
+    w->accepted++;
+    w->amount_fen += signed_amount(r, i);
+    core->totals.items_accepted++;
+}
+
+/* Which rows to ask node about; 0 or 1. */
+typedef int (*row_choice)(const struct sq_core *core, const struct sq_waiting *w, const struct sq_rows *r, size_t i, uint32_t node);
+
+static int wants_home(const struct sq_core *core, const struct sq_waiting *w, const struct sq_rows *r, size_t i, uint32_t node)
+{
+    return w->stage[i] == SQ_ROW_REGISTERING && home_of_row(core, r, i) == node;
+}
+
+static size_t choose(const struct sq_core *core, const struct sq_waiting *w, const struct sq_rows *r, uint32_t node,
+                     row_choice wanted, uint32_t *row)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->count; i++)
+        if (wanted(core, w, r, i, node))
+            row[n++] = (uint32_t)i;
+    return n;
+}
+
+static sq_status send_register(struct sq_step *s, const struct sq_waiting *w, const struct sq_rows *r, uint32_t node,
+                               uint32_t *row, size_t n)
+{
+    Sanquan__V1__Register m;
+    sanquan__v1__register__init(&m);
+    if (SQ_COLUMN(s, m.invoice.data, n * SQ_INVOICE_CELL) || SQ_COLUMN(s, m.voucher, n) || SQ_COLUMN(s, m.amount_fen, n) ||
+        SQ_COLUMN(s, m.base_fen, n) || SQ_COLUMN(s, m.invoice_total_fen, n) || SQ_COLUMN(s, m.provider, SQ_NAME_SIZE_MAX))
+        return sq_full(s);
+    m.batch = w->seq;
+    strcpy(m.provider, sq_party_code(sq_party_at(s->core, w->party)));
+    m.row = row;
+    m.n_row = m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = n;
+    m.invoice.len = n * SQ_INVOICE_CELL;
+    for (size_t k = 0; k < n; k++) {
+        size_t i = row[k];
+        int back = sq_row_verb(r, i) == SANQUAN__V1__VERB__RETURN;
+        memcpy(m.invoice.data + k * SQ_INVOICE_CELL, r->invoice + i * SQ_INVOICE_CELL, SQ_INVOICE_CELL);
+        m.voucher[k] = r->voucher[i];
+        m.amount_fen[k] = back ? -r->amount_fen[i] : r->amount_fen[i];
+        m.base_fen[k] = back ? -r->base_fen[i] : r->base_fen[i];
+        m.invoice_total_fen[k] = r->total_fen[i];
+    }
+    return sq_effects_send(s->fx, node, SANQUAN__V1__MESSAGE_TYPE__REGISTER, &m.base, s->err);
+}
+
+/* The rows of a batch that go to one issuer, as a batch of their own. */
+static sq_status copy_rows(struct sq_step *s, const Sanquan__V1__Batch *in, const uint32_t *row, size_t n, Sanquan__V1__Batch *out)
+{
+    sanquan__v1__batch__init(out);
+    if (SQ_COLUMN(s, out->voucher, n) || SQ_COLUMN(s, out->amount_fen, n) || SQ_COLUMN(s, out->base_fen, n) ||
+        SQ_COLUMN(s, out->invoice.data, n * SQ_INVOICE_CELL) || SQ_COLUMN(s, out->invoice_total_fen, n) ||
+        SQ_COLUMN(s, out->service, n) || SQ_COLUMN(s, out->scenario, n) || SQ_COLUMN(s, out->service_day, n) ||
+        SQ_COLUMN(s, out->evidence.data, n * 16) || SQ_COLUMN(s, out->verb.data, n) || SQ_COLUMN(s, out->reservation, n))
+        return sq_full(s);
+    out->n_voucher = out->n_amount_fen = out->n_base_fen = out->n_invoice_total_fen = out->n_service = out->n_service_day = n;
+    out->invoice.len = n * SQ_INVOICE_CELL;
+    out->n_scenario = in->n_scenario != 0 ? n : 0;
+    out->evidence.len = in->evidence.len != 0 ? n * 16 : 0;
+    out->verb.len = in->verb.len != 0 ? n : 0;
+    out->n_reservation = in->n_reservation != 0 ? n : 0;
+    out->reserve_until_ms = in->reserve_until_ms;
+    for (size_t k = 0; k < n; k++) {
+        size_t i = row[k];
+        out->voucher[k] = in->voucher[i];
+        out->amount_fen[k] = in->amount_fen[i];
+        out->base_fen[k] = in->base_fen[i];
+        memcpy(out->invoice.data + k * SQ_INVOICE_CELL, in->invoice.data + i * SQ_INVOICE_CELL, SQ_INVOICE_CELL);
+        out->invoice_total_fen[k] = in->invoice_total_fen[i];
+        out->service[k] = in->service[i];
+        out->service_day[k] = in->service_day[i];
+        if (out->n_scenario != 0)
+            out->scenario[k] = in->scenario[i];
+        if (out->evidence.len != 0)
+            memcpy(out->evidence.data + k * 16, in->evidence.data + i * 16, 16);
+        if (out->verb.len != 0)
+            out->verb.data[k] = in->verb.data[i];
+        if (out->n_reservation != 0)
+            out->reservation[k] = in->reservation[i];
+    }
+    return SQ_OK;
+}
+
+static sq_status send_clear(struct sq_step *s, const struct sq_waiting *w, const Sanquan__V1__Batch *batch, uint32_t node,
+                            uint32_t *row, size_t n)
+{
+    Sanquan__V1__Clear m;
+    Sanquan__V1__Batch items;
+    sanquan__v1__clear__init(&m);
+    sq_status st = copy_rows(s, batch, row, n, &items);
+    if (st != SQ_OK)
+        return st;
+    if (SQ_COLUMN(s, m.provider, SQ_NAME_SIZE_MAX))
+        return sq_full(s);
+    strcpy(m.provider, sq_party_code(sq_party_at(s->core, w->party)));
+    m.batch = w->seq;
+    m.expires_at_ms = s->core->now_ms + CLEAR_EXPIRES_MS;
+    m.row = row;
+    m.n_row = n;
+    m.items = &items;
+    return sq_effects_send(s->fx, node, SANQUAN__V1__MESSAGE_TYPE__CLEAR, &m.base, s->err);
+}
+
+/* Invoices of refused rows, and of accepted returns, are no longer claimed at their homes. */
+static sq_status give_back(struct sq_step *s, const struct sq_waiting *w, const struct sq_rows *r, const uint32_t *row, size_t n)
+{
+    struct sq_core *core = s->core;
+    for (size_t k = 0; k < n; k++)
+        if (home_of_row(core, r, row[k]) == core->self) {
+            struct sq_invoice_claim claim = sq_claim_of_row(core, w->party, r, row[k]);
+            sq_invoice_subtract(&core->invoices, &claim);
+        }
+    for (uint32_t node = 0; node < core->nodes.count; node++) {
+        size_t count = 0;
+        for (size_t k = 0; node != core->self && k < n; k++)
+            count += home_of_row(core, r, row[k]) == node;
+        if (count == 0)
+            continue;
+        Sanquan__V1__Unregister m;
+        sanquan__v1__unregister__init(&m);
+        if (SQ_COLUMN(s, m.invoice.data, count * SQ_INVOICE_CELL) || SQ_COLUMN(s, m.voucher, count) ||
+            SQ_COLUMN(s, m.amount_fen, count) || SQ_COLUMN(s, m.base_fen, count) || SQ_COLUMN(s, m.provider, SQ_NAME_SIZE_MAX))
+            return sq_full(s);
+        strcpy(m.provider, sq_party_code(sq_party_at(core, w->party)));
+        for (size_t k = 0; k < n; k++) {
+            size_t i = row[k], at = m.n_voucher;
+            if (home_of_row(core, r, i) != node)
+                continue;
+            memcpy(m.invoice.data + at * SQ_INVOICE_CELL, r->invoice + i * SQ_INVOICE_CELL, SQ_INVOICE_CELL);
+            m.voucher[at] = r->voucher[i];
+            m.amount_fen[at] = r->amount_fen[i];
+            m.base_fen[at] = r->base_fen[i];
+            m.n_voucher++;
+        }
+        m.n_amount_fen = m.n_base_fen = m.n_voucher;
+        m.invoice.len = count * SQ_INVOICE_CELL;
+        sq_status st = sq_effects_send(s->fx, node, SANQUAN__V1__MESSAGE_TYPE__UNREGISTER, &m.base, s->err);
+        if (st != SQ_OK)
+            return st;
+    }
+    return SQ_OK;
+}
+
+static int gives_back(uint8_t verb, unsigned code)
+{
+    return code == SQ_OK ? verb == SANQUAN__V1__VERB__RETURN : registers(verb);
+}
+
+/* This node is the issuer of these rows of a waiting batch. */
+static sq_status decide_rows_here(struct sq_step *s, struct sq_waiting *w, const Sanquan__V1__Batch *batch,
+                                  const struct sq_rows *r, uint32_t *row, size_t n)
+{
+    struct sq_core *core = s->core;
+    struct sq_decision d = {.acquirer = core->self, .provider = w->party, .reserve_until_ms = batch->reserve_until_ms};
+    uint32_t *back;
+    uint8_t *code;
+    size_t back_count = 0;
+    if (SQ_COLUMN(s, back, n) || SQ_COLUMN(s, code, n))
+        return sq_full(s);
+    sq_status st = sq_decide_reserve(core, (uint32_t)n, s->err);
+    if (st != SQ_OK)
+        return st;
+    for (size_t k = 0; k < n; k++) {
+        unsigned refused = sq_decide_row(core, &d, r, row[k]);
+        code[k] = (uint8_t)refused;
+        if (gives_back(sq_row_verb(r, row[k]), refused))
+            back[back_count++] = row[k];
+        row_done(core, w, r, row[k], refused);
+    }
+    core->totals.items_decided += n;
+    st = owe_local(s, &d, w->seq, row, code, n);
+    return st != SQ_OK ? st : give_back(s, w, r, back, back_count);
+}
+
+/* Rows that have just become ready to be cleared (their numbers in `ready`) go to their issuers. */
+static sq_status clear_rows(struct sq_step *s, struct sq_waiting *w, const Sanquan__V1__Batch *batch, const struct sq_rows *r,
+                            const uint32_t *ready, size_t ready_count)
+{
+    for (uint32_t node = 0; node < s->core->nodes.count; node++) {
+        uint32_t *row;
+        size_t n = 0;
+        if (SQ_COLUMN(s, row, ready_count))
+            return sq_full(s);
+        for (size_t k = 0; k < ready_count; k++)
+            if (issuer_of_row(s->core, r, ready[k]) == node)
+                row[n++] = ready[k];
+        if (n == 0)
+            continue;
+        sq_status st = node == s->core->self ? decide_rows_here(s, w, batch, r, row, n) : send_clear(s, w, batch, node, row, n);
+        if (st != SQ_OK)
+            return st;
+    }
+    return SQ_OK;
+}
+
+static sq_status answer_if_done(struct sq_step *s, struct sq_waiting *w)
+{
+    if (w->left != 0)
+        return SQ_OK;
+    Sanquan__V1__Answer answer;
+    sanquan__v1__answer__init(&answer);
+    answer.id = w->id;
+    answer.seq = w->seq;
+    answer.count = w->accepted;
+    answer.amount_fen = w->amount_fen;
+    answer.code = sq_codes(w->code, w->rows);
+    sq_status st = sq_answer(s, w->party, &answer);
+    waiting_remove(s->core, w);
+    return st;
+}
+
+static sq_status redeem_elsewhere(struct sq_step *s, sq_bytes body, const Sanquan__V1__Batch *batch, const struct sq_rows *r)
+{
+    struct sq_core *core = s->core;
+    struct sq_waiting *w = waiting_add(s, body, (uint32_t)r->count);
+    struct sq_invoice_cursor cursor = {0};
+    uint32_t *ready;
+    size_t ready_count = 0;
+    if (w == NULL)
+        return sq_fail(s->err, SQ_E_NOMEM, "waiting batch of %zu rows", r->count);
+    if (SQ_COLUMN(s, ready, r->count))
+        return sq_full(s);
+    for (size_t i = 0; i < r->count; i++) {
+        unsigned refused = check_row(core, r, i);
+        w->stage[i] = SQ_ROW_CLEARING;
+        if (refused == SQ_OK && home_of_row(core, r, i) != core->self) {
+            w->stage[i] = SQ_ROW_REGISTERING;
+            continue;
+        }
+        if (refused == SQ_OK && registers(sq_row_verb(r, i))) {
+            struct sq_invoice_claim claim = sq_claim_of_row(core, s->party, r, i);
+            refused = sq_invoice_check(&core->invoices, &claim, &cursor);
+            if (refused == SQ_OK)
+                sq_invoice_add(&core->invoices, &claim, &cursor);
+        } else if (refused == SQ_OK && sq_row_verb(r, i) == SANQUAN__V1__VERB__RETURN) {
+            struct sq_invoice_claim claim = sq_claim_of_row(core, s->party, r, i);
+            refused = sq_invoice_check_return(&core->invoices, &claim);
+        }
+        if (refused == SQ_OK)
+            ready[ready_count++] = (uint32_t)i;
+        else
+            row_done(core, w, r, i, refused);
+    }
+    for (uint32_t node = 0; node < core->nodes.count; node++) {
+        uint32_t *row;
+        if (SQ_COLUMN(s, row, r->count))
+            return sq_full(s);
+        size_t n = node == core->self ? 0 : choose(core, w, r, node, wants_home, row);
+        sq_status st = n == 0 ? SQ_OK : send_register(s, w, r, node, row, n);
+        if (st != SQ_OK)
+            return st;
+    }
+    sq_status st = clear_rows(s, w, batch, r, ready, ready_count);
+    memcpy(s->code, w->code, w->rows);
+    return st != SQ_OK ? st : answer_if_done(s, w);
+}
+
+/* ---- messages ---- */
+
+sq_status sq_on_batch(struct sq_step *s, sq_bytes body, const Sanquan__V1__Batch *m)
+{
+    struct sq_core *core = s->core;
+    struct sq_rows r;
+    unsigned broken = sq_rows_of(m, 1, &r);
+    if (broken != SQ_OK)
+        return sq_refuse(s, (sq_status)broken, "batch of %zu rows", m->n_voucher);
+    sq_status st = sq_decide_reserve(core, (uint32_t)r.count, s->err);
+    if (st == SQ_OK)
+        st = sq_invoices_reserve(&core->invoices, (uint32_t)r.count, s->err);
+    if (st != SQ_OK)
+        return st;
+    s->code = sq_arena_take(s->fx->arena, r.count);
+    s->code_count = r.count;
+    s->reserve_until_ms = m->reserve_until_ms;
+    if (s->code == NULL)
+        return sq_full(s);
+    core->totals.items_received += r.count;
+    int elsewhere = 0;
+    for (size_t i = 0; i < r.count && !elsewhere; i++) {
+        uint32_t issuer = issuer_of_row(core, &r, i);
+        elsewhere = (issuer != core->self && issuer != SQ_ROW_NONE) || home_of_row(core, &r, i) != core->self;
+    }
+    return elsewhere ? redeem_elsewhere(s, body, m, &r) : redeem_local(s, &r);
+}
+
+/* The batch a peer speaks of, its rows at the expected stage and addressed to that peer; NULL and s->why otherwise. */
+static struct sq_waiting *open_waiting(struct sq_step *s, uint64_t seq, const uint32_t *row, size_t n, size_t codes)
+{
+    struct sq_waiting *w = waiting_find(s->core, seq);
+    if (w == NULL || n == 0 || codes != n) {
+        (void)sq_refuse(s, SQ_R_COLUMNS, "batch %" PRIu64 ": not waiting, or columns differ", seq);
+        return NULL;
+    }
+    for (size_t k = 0; k < n; k++)
+        if (row[k] >= w->rows || (k != 0 && row[k] <= row[k - 1])) {
+            (void)sq_refuse(s, SQ_R_ORDER, "batch %" PRIu64 " row %u", seq, row[k]);
+            return NULL;
+        }
+    return w;
+}
+
+sq_status sq_on_registered(struct sq_step *s, uint32_t from, const Sanquan__V1__Registered *m)
+{
+    struct sq_waiting *w = open_waiting(s, m->batch, m->row, m->n_row, m->code.len);
+    const Sanquan__V1__Batch *batch;
+    struct sq_rows r;
+    if (w == NULL)
+        return s->why.status;
+    sq_status st = waiting_rows(s, w, &batch, &r);
+    if (st != SQ_OK)
+        return st;
+    for (size_t k = 0; k < m->n_row; k++)
+        if (w->stage[m->row[k]] != SQ_ROW_REGISTERING || home_of_row(s->core, &r, m->row[k]) != from)
+            return sq_refuse(s, SQ_R_ORDER, "batch %" PRIu64 " row %u is not registering there", m->batch, m->row[k]);
+    uint32_t *ready;
+    size_t ready_count = 0;
+    if (SQ_COLUMN(s, ready, m->n_row))
+        return sq_full(s);
+    for (size_t k = 0; k < m->n_row; k++) {
+        uint32_t i = m->row[k];
+        if (m->code.data[k] == SQ_OK) {
+            w->stage[i] = SQ_ROW_CLEARING;
+            ready[ready_count++] = i;
+        } else {
+            row_done(s->core, w, &r, i, m->code.data[k]);
+        }
+    }
+    st = clear_rows(s, w, batch, &r, ready, ready_count);
+    return st != SQ_OK ? st : answer_if_done(s, w);
+}
+
+/* Do the debtor's count and totals equal what our own rows add up to? */
+static sq_status check_link(struct sq_step *s, const Sanquan__V1__Decided *m, const struct sq_rows *r, struct sq_link_step *step)
+{
+    for (size_t k = 0; k < m->n_row; k++) {
+        int64_t fen = m->code.data[k] == SQ_OK ? signed_amount(r, m->row[k]) : 0;
+        if (fen == 0)
+            continue;
+        uint32_t kind = sq_programme_at(s->core, sq_programme_of_voucher(s->core, r->voucher[m->row[k]]))->kind;
+        step->count++;
+        step->total_fen[kind - 1] += fen;
+    }
+    if (m->link == NULL)
+        return step->count == 0 ? SQ_OK : sq_refuse(s, SQ_R_LINK_BROKEN, "batch %" PRIu64 ": obligation without a link", m->batch);
+    if (m->link->count != step->count || m->link->n_total_fen != SQ_KIND_COUNT || m->link->hash.len != SQ_HASH_SIZE ||
+        memcmp(m->link->total_fen, step->total_fen, sizeof step->total_fen) != 0 || step->count == 0)
+        return sq_refuse(s, SQ_R_LINK_BROKEN, "batch %" PRIu64 ": count or totals differ", m->batch);
+    step->number = m->link->number;
+    memcpy(step->hash, m->link->hash.data, SQ_HASH_SIZE);
+    return SQ_OK;
+}
+
+sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Decided *m)
+{
+    struct sq_waiting *w = open_waiting(s, m->batch, m->row, m->n_row, m->code.len);
+    const Sanquan__V1__Batch *batch;
+    struct sq_rows r;
+    struct sq_link_step step = {0};
+    uint8_t hash[SQ_HASH_SIZE];
+    if (w == NULL)
+        return s->why.status;
+    sq_status st = waiting_rows(s, w, &batch, &r);
+    if (st != SQ_OK)
+        return st;
+    for (size_t k = 0; k < m->n_row; k++)
+        if (w->stage[m->row[k]] != SQ_ROW_CLEARING || issuer_of_row(s->core, &r, m->row[k]) != from)
+            return sq_refuse(s, SQ_R_ORDER, "batch %" PRIu64 " row %u is not clearing there", m->batch, m->row[k]);
+    if ((st = check_link(s, m, &r, &step)) != SQ_OK ||
+        (st = sq_result_hash(m->row, m->code.data, m->n_row, s->fx->arena, hash, s->err)) != SQ_OK)
+        return st;
+    if (step.count != 0 && sq_settlement_owed(s->core->settlement, from, m->batch, hash, &step, &s->why) != SQ_OK)
+        return SQ_R_LINK_BROKEN; /* s->why says how; the rows stay open until the debtor's stream is right */
+    uint32_t *back;
+    size_t back_count = 0;
+    if (SQ_COLUMN(s, back, m->n_row))
+        return sq_full(s);
+    for (size_t k = 0; k < m->n_row; k++) {
+        uint32_t i = m->row[k];
+        if (gives_back(sq_row_verb(&r, i), m->code.data[k]))
+            back[back_count++] = i;
+        row_done(s->core, w, &r, i, m->code.data[k]);
+    }
+    st = give_back(s, w, &r, back, back_count);
+    return st != SQ_OK ? st : answer_if_done(s, w);
+}

@@ -1,0 +1,206 @@
+/*
+ * What the core knows. Private to clearing/core; others read through core.h.
+ *
+ * Rows name each other by number. Whatever is changed together is checked together first:
+ *     voucher:   face >= reserved + spent          mandate:  limit >= reserved + spent
+ *     programme: pool >= reserved + spent          account:  caps >= used (reserved and spent)
+ */
+#ifndef SQ_STATE_H
+#define SQ_STATE_H
+
+#include <stdlib.h>
+
+#include "clearing/base/table.h"
+#include "clearing/core/core.h"
+#include "clearing/core/invoice.h"
+#include "clearing/policy/programme.h"
+#include "proto/sanquan.pb-c.h"
+
+/* Voucher number: issuer(6) programme(4) serial(9), one decimal number. */
+#define SQ_SERIAL_RADIX 1000000000u
+#define SQ_PROGRAMME_RADIX 10000u
+
+struct sq_voucher {
+    int64_t face_fen, reserved_fen, spent_fen;
+    uint32_t holder;        /* party */
+    uint32_t account;       /* what its holder used under its programme */
+    uint32_t mandate;       /* first of its mandates, or SQ_ROW_NONE */
+    uint32_t until_day;
+    uint32_t revoked;
+    uint32_t padding;
+};
+
+struct sq_mandate {
+    int64_t limit_fen, reserved_fen, spent_fen;
+    uint64_t until_ms;
+    uint32_t provider;      /* party */
+    uint32_t next;          /* next mandate on the same voucher, or SQ_ROW_NONE */
+};
+
+/* What one holder has used under one programme. Years other than the first seen hang on it as a list. */
+struct sq_account {
+    int64_t used_fen, year_used_fen;
+    uint32_t programme, holder, year;
+    uint32_t more;          /* number in `years`, or SQ_ROW_NONE */
+};
+
+struct sq_year {
+    int64_t used_fen;
+    uint32_t year, next;
+};
+
+struct sq_reservation {
+    uint64_t number, until_ms, voucher;
+    int64_t amount_fen;     /* 0: used, released or expired; the number stays taken */
+    uint32_t provider, service_day;
+};
+
+/* A batch at its acquirer that waits for invoice homes or issuers. */
+enum sq_row_stage { SQ_ROW_REGISTERING = 1, SQ_ROW_CLEARING, SQ_ROW_DONE };
+struct sq_waiting {
+    uint64_t id;            /* of the provider's message */
+    uint64_t seq;           /* of its journal entry; names the batch to peers */
+    uint32_t party, rows, left;
+    uint32_t body_size;
+    int64_t amount_fen;     /* accepted so far */
+    uint64_t accepted;
+    uint8_t *body;          /* canonical Batch, then a stage and a code a row; one allocation a batch */
+    uint8_t *stage, *code;
+};
+
+struct sq_core {
+    int (*key_ok)(const uint8_t key[static 32]);
+    uint64_t now_ms, seq;
+    uint32_t today;
+    uint8_t network_id[32];
+    int born;               /* GENESIS was seen */
+    uint32_t self;
+
+    struct sq_table nodes, parties, programmes;
+    struct sq_table hosted;         /* struct sq_hosted: issuer code -> node */
+    struct sq_index party_index, programme_index;
+
+    struct sq_table *vouchers;      /* one table a programme, row = serial - 1 */
+    uint32_t voucher_tables;
+    struct sq_table mandates, accounts, years;
+    struct sq_index account_index;
+
+    struct sq_table reservations, reservation_heap;
+    struct sq_index reservation_index;
+
+    struct sq_invoices invoices;
+    struct sq_waiting *waiting;
+    uint32_t waiting_count, waiting_capacity;
+    uint64_t *peer_next;            /* per node */
+
+    struct sq_core_totals totals;
+    struct sq_settlement *settlement;
+};
+
+struct sq_hosted {
+    uint32_t issuer, node;
+};
+
+/* One message being decided. */
+struct sq_step {
+    struct sq_core *core;
+    struct sq_effects *fx;
+    struct sq_wire_memory memory;
+    uint32_t party;         /* sender */
+    uint64_t id;
+    struct sq_error *err;   /* our own failures */
+    struct sq_error why;    /* why the sender is refused */
+    uint8_t *code;          /* a byte a row, for the outcome */
+    size_t code_count;
+    uint64_t reserve_until_ms;
+};
+
+/* ---- parties.c ---- */
+uint32_t sq_party_find(const struct sq_core *core, const char *name);
+/* Find, or add a party that is only known by name (node: where it is at home). Errors: SQ_E_NOMEM, SQ_E_FULL. */
+SQ_MUST_CHECK sq_status sq_party_intern(struct sq_core *core, const char *role, const char *code, uint32_t node,
+                                        uint32_t *out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_genesis_apply(struct sq_core *core, sq_bytes body, struct sq_step *s);
+sq_status sq_on_enrol(struct sq_step *s, const Sanquan__V1__Enrol *m);
+uint32_t sq_node_of_code(const struct sq_core *core, const char *code);
+uint32_t sq_node_of_issuer(const struct sq_core *core, uint32_t issuer);
+/* The node where an invoice is registered: that of its province, else the first node of the directory. */
+uint32_t sq_node_of_invoice(const struct sq_core *core, const struct sq_invoice_key *key);
+static inline struct sq_party *sq_party_at(const struct sq_core *core, uint32_t n) { return SQ_ROW(&core->parties, struct sq_party, n); }
+static inline struct sq_node *sq_node_at(const struct sq_core *core, uint32_t n) { return SQ_ROW(&core->nodes, struct sq_node, n); }
+/* What follows "role:". */
+const char *sq_party_code(const struct sq_party *p);
+
+/* ---- grants.c: programmes, vouchers, mandates ---- */
+uint32_t sq_programme_find(const struct sq_core *core, uint32_t issuer, uint32_t number);
+static inline struct sq_programme *sq_programme_at(const struct sq_core *core, uint32_t n) { return SQ_ROW(&core->programmes, struct sq_programme, n); }
+sq_status sq_on_programme(struct sq_step *s, const Sanquan__V1__Programme *m);
+sq_status sq_on_programme_notice(struct sq_step *s, uint32_t from, const Sanquan__V1__Programme *m);
+sq_status sq_on_grant(struct sq_step *s, const Sanquan__V1__Grant *m);
+sq_status sq_on_mandate(struct sq_step *s, const Sanquan__V1__Mandate *m);
+sq_status sq_on_revoke(struct sq_step *s, const Sanquan__V1__Revoke *m);
+/* Programme number of a voucher, or SQ_ROW_NONE. */
+uint32_t sq_programme_of_voucher(const struct sq_core *core, uint64_t voucher);
+/* NULL when its serial was never granted here. */
+struct sq_voucher *sq_voucher_find(const struct sq_core *core, uint64_t voucher, uint32_t *programme_out);
+
+/* ---- decide.c: the issuer's side ---- */
+struct sq_decision {
+    uint32_t acquirer;      /* node */
+    uint32_t provider;      /* party */
+    uint64_t reserve_until_ms;
+    /* running sums of what was accepted */
+    uint64_t count;
+    int64_t total_fen[SQ_KIND_COUNT];
+};
+/* Columns of a batch, all of the same length; optional ones may be NULL. */
+struct sq_rows {
+    size_t count;
+    const uint64_t *voucher;
+    const int64_t *amount_fen, *base_fen, *total_fen;
+    const uint8_t *invoice;
+    const uint32_t *service, *service_day;
+    const uint8_t *verb;
+    const uint64_t *reservation;
+};
+/* Are the columns whole? 0, SQ_R_BATCH_SIZE, SQ_R_COLUMNS or SQ_R_ORDER. */
+unsigned sq_rows_of(const Sanquan__V1__Batch *m, int must_ascend, struct sq_rows *out);
+static inline uint8_t sq_row_verb(const struct sq_rows *r, size_t i) { return r->verb == NULL ? SANQUAN__V1__VERB__REDEEM : r->verb[i]; }
+/* What is wrong with the row by itself? 0 or a refusal. */
+unsigned sq_row_check(const struct sq_core *core, const struct sq_rows *r, size_t i);
+/* Room for what `rows` more decisions may add: after this, sq_decide_row cannot run out of memory. */
+SQ_MUST_CHECK sq_status sq_decide_reserve(struct sq_core *core, uint32_t rows, struct sq_error *err);
+/* Decide one row under its issuer's rules and apply it when it is accepted. 0 or a refusal that changed nothing. */
+unsigned sq_decide_row(struct sq_core *core, struct sq_decision *d, const struct sq_rows *r, size_t i);
+/* Ask the memory for what sq_decide_row will touch soon. */
+void sq_decide_prefetch(const struct sq_core *core, const struct sq_rows *r, size_t i);
+void sq_reservations_expire(struct sq_core *core);
+uint64_t sq_reservations_next_ms(const struct sq_core *core);
+
+/* ---- redeem.c: the acquirer's side; home.c: the invoice home's; issue.c: requests from other acquirers ---- */
+sq_status sq_on_batch(struct sq_step *s, sq_bytes body, const Sanquan__V1__Batch *m);
+sq_status sq_on_registered(struct sq_step *s, uint32_t from, const Sanquan__V1__Registered *m);
+sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Decided *m);
+sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear *m);
+sq_status sq_on_register(struct sq_step *s, uint32_t from, const Sanquan__V1__Register *m);
+sq_status sq_on_unregister(struct sq_step *s, const Sanquan__V1__Unregister *m);
+void sq_waiting_free(struct sq_waiting *w);
+struct sq_invoice_claim sq_claim_of_row(const struct sq_core *core, uint32_t provider, const struct sq_rows *r, size_t i);
+/* Identifies what was decided, for the link stream: SHA-256 of rows (be32 each), then codes. */
+sq_status sq_result_hash(const uint32_t *row, const uint8_t *code, size_t count, struct sq_arena *arena,
+                         uint8_t out[static SQ_HASH_SIZE], struct sq_error *err);
+
+/* ---- core.c ---- */
+/* Refuse the whole message: fills s->why; returns the refusal. */
+sq_status sq_refuse(struct sq_step *s, sq_status refusal, const char *format, ...) SQ_PRINTF(3, 4);
+/* Answer a client's message: kept for repeats. */
+sq_status sq_answer(struct sq_step *s, uint32_t party, Sanquan__V1__Answer *answer);
+/* The same for a message of `count` rows that was accepted whole. */
+sq_status sq_answer_accepted(struct sq_step *s, size_t count);
+/* The bytes of codes when one is not 0, else none. */
+ProtobufCBinaryData sq_codes(const uint8_t *code, size_t count);
+/* Column memory of the step; a full arena is SQ_E_FULL. */
+#define SQ_COLUMN(s, pointer, count) (((pointer) = sq_arena_take((s)->fx->arena, (count) * sizeof *(pointer) + 1)) == NULL)
+sq_status sq_full(struct sq_step *s);
+
+#endif
