@@ -74,11 +74,11 @@ struct sq_node {
     char code[7];
     uint32_t party;                   /* number of "node:CODE" */
     uint8_t log_key[32];
-    uint64_t peer_next;               /* next number of our stream to it */
 };
 uint32_t sq_core_node_count(const struct sq_core *core);
 uint32_t sq_core_self(const struct sq_core *core);
 const struct sq_node *sq_core_node(const struct sq_core *core, uint32_t number);
+uint64_t sq_core_peer_next(const struct sq_core *core, uint32_t node); /* next number of our stream to it */
 const uint8_t *sq_core_network_id(const struct sq_core *core); /* 32 bytes; NULL before GENESIS */
 uint64_t sq_core_seq(const struct sq_core *core);              /* entries so far */
 uint64_t sq_core_now_ms(const struct sq_core *core);

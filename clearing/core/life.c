@@ -64,12 +64,8 @@ uint64_t sq_core_now_ms(const struct sq_core *core) { return core->now_ms; }
 uint32_t sq_core_programme_count(const struct sq_core *core) { return core->programmes.count; }
 const struct sq_settlement *sq_core_settlement(const struct sq_core *core) { return core->settlement; }
 
-const struct sq_node *sq_core_node(const struct sq_core *core, uint32_t number)
-{
-    struct sq_node *n = sq_node_at(core, number);
-    n->peer_next = core->peer_next[number];
-    return n;
-}
+const struct sq_node *sq_core_node(const struct sq_core *core, uint32_t number) { return sq_node_at(core, number); }
+uint64_t sq_core_peer_next(const struct sq_core *core, uint32_t node) { return core->peer_next[node]; }
 
 void sq_core_programme(const struct sq_core *core, uint32_t number, struct sq_programme_view *out)
 {
