@@ -1,0 +1,372 @@
+/*
+ * The canonical scan and what stands on it.
+ *
+ * One walk over the bytes, guided by the descriptor. A message is canonical when its fields come in ascending number (a
+ * repeated field's elements side by side), nothing is said that is the default, every varint is as short as it can be, and
+ * scalars that repeat are packed. That is what protobuf-c and Google's libraries write, and only one spelling of a message is so.
+ *
+ * Depth is bounded by the descriptors (no message contains itself), time by the size: a packed column of fixed-width cells costs
+ * one length check, however many rows it has.
+ */
+#include "proto/wire.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "proto/sanquan.pb-c.h"
+
+struct scan {
+    const uint8_t *start, *at, *end;
+    struct sq_error *err;
+};
+
+static sq_status malformed(const struct scan *s, const char *field, const char *why)
+{
+    return sq_fail(s->err, SQ_R_MALFORMED, "byte %zu, field %s: %s", (size_t)(s->at - s->start), field, why);
+}
+
+/* ---- varints ---- */
+
+static int read_varint(struct scan *s, uint64_t *out)
+{
+    uint64_t v = 0;
+    for (unsigned shift = 0; shift < 64 && s->at < s->end; shift += 7) {
+        uint8_t b = *s->at++;
+        if (shift == 63 && b > 1)
+            return 0;
+        v |= (uint64_t)(b & 127u) << shift;
+        if (b < 128) {
+            *out = v;
+            return b != 0 || shift == 0; /* a last byte of 0 could be left out */
+        }
+    }
+    return 0;
+}
+
+/* ---- text ---- */
+
+/* Well-formed UTF-8 (Unicode 15 table 3-7), no control characters; newlines where text has lines. */
+static int text_ok(const uint8_t *p, size_t size, int lines)
+{
+    const uint8_t *end = p + size;
+    while (p < end) {
+        uint8_t b = *p;
+        if (b < 0x80) {
+            if ((b < 0x20 && !(lines && b == '\n')) || b == 0x7f)
+                return 0;
+            p++;
+            continue;
+        }
+        size_t more = b >= 0xc2 && b <= 0xdf ? 1 : b >= 0xe0 && b <= 0xef ? 2 : b >= 0xf0 && b <= 0xf4 ? 3 : 0;
+        if (more == 0 || (size_t)(end - p) <= more)
+            return 0;
+        uint8_t low = b == 0xe0 ? 0xa0 : b == 0xf0 ? 0x90 : 0x80, high = b == 0xed ? 0x9f : b == 0xf4 ? 0x8f : 0xbf;
+        if (p[1] < low || p[1] > high || (b == 0xc2 && p[1] < 0xa0)) /* U+0080..9F are control characters too */
+            return 0;
+        for (size_t i = 2; i <= more; i++)
+            if (p[i] < 0x80 || p[i] > 0xbf)
+                return 0;
+        p += more + 1;
+    }
+    return 1;
+}
+
+static int has_lines(const ProtobufCFieldDescriptor *f)
+{
+    return strcmp(f->name, "checkpoint") == 0 || strcmp(f->name, "json") == 0;
+}
+
+/* ---- fields ---- */
+
+enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
+
+static int wire_type_of(ProtobufCType type)
+{
+    switch (type) {
+    case PROTOBUF_C_TYPE_FIXED64:
+    case PROTOBUF_C_TYPE_SFIXED64:
+    case PROTOBUF_C_TYPE_DOUBLE:
+        return WIRE_FIXED64;
+    case PROTOBUF_C_TYPE_FIXED32:
+    case PROTOBUF_C_TYPE_SFIXED32:
+    case PROTOBUF_C_TYPE_FLOAT:
+        return WIRE_FIXED32;
+    case PROTOBUF_C_TYPE_STRING:
+    case PROTOBUF_C_TYPE_BYTES:
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return WIRE_BYTES;
+    case PROTOBUF_C_TYPE_INT32:
+    case PROTOBUF_C_TYPE_SINT32:
+    case PROTOBUF_C_TYPE_INT64:
+    case PROTOBUF_C_TYPE_SINT64:
+    case PROTOBUF_C_TYPE_UINT32:
+    case PROTOBUF_C_TYPE_UINT64:
+    case PROTOBUF_C_TYPE_BOOL:
+    case PROTOBUF_C_TYPE_ENUM:
+        return WIRE_VARINT;
+    }
+    return -1;
+}
+
+static int varint_fits(ProtobufCType type, uint64_t v)
+{
+    switch (type) {
+    case PROTOBUF_C_TYPE_UINT32:
+        return v <= UINT32_MAX;
+    case PROTOBUF_C_TYPE_ENUM:
+        return v <= INT32_MAX;
+    case PROTOBUF_C_TYPE_BOOL:
+        return v <= 1;
+    default:
+        return 1;
+    }
+}
+
+static sq_status check_message(struct scan *s, const ProtobufCMessageDescriptor *type, const uint8_t *end, unsigned depth);
+
+/* A packed column: whole cells, at least one, not too many. */
+static sq_status check_packed(struct scan *s, const ProtobufCFieldDescriptor *f, uint64_t size)
+{
+    const uint8_t *end = s->at + size;
+    int wire = wire_type_of(f->type);
+    uint64_t cells = 0;
+    if (size == 0)
+        return malformed(s, f->name, "an empty column is left out");
+    if (wire == WIRE_FIXED64 || wire == WIRE_FIXED32) {
+        unsigned cell = wire == WIRE_FIXED64 ? 8 : 4;
+        if (size % cell != 0)
+            return malformed(s, f->name, "column ends inside a cell");
+        cells = size / cell;
+        s->at = end;
+    }
+    for (struct scan inner = {s->start, s->at, end, s->err}; s->at < end; s->at = inner.at, cells++) {
+        uint64_t v;
+        if (!read_varint(&inner, &v) || !varint_fits(f->type, v))
+            return malformed(s, f->name, "varint is cut off, too long or out of range");
+    }
+    return cells <= SQ_WIRE_REPEATED_MAX ? SQ_OK : malformed(s, f->name, "too many cells");
+}
+
+static sq_status check_length_delimited(struct scan *s, const ProtobufCFieldDescriptor *f, unsigned depth)
+{
+    uint64_t size;
+    int repeated = f->label == PROTOBUF_C_LABEL_REPEATED;
+    if (!read_varint(s, &size) || size > (uint64_t)(s->end - s->at))
+        return malformed(s, f->name, "length is cut off, too long or beyond the end");
+    if (repeated && wire_type_of(f->type) != WIRE_BYTES)
+        return check_packed(s, f, size);
+    if (f->type == PROTOBUF_C_TYPE_MESSAGE) {
+        const uint8_t *outer = s->end;
+        s->end = s->at + size;
+        sq_status st = check_message(s, (const ProtobufCMessageDescriptor *)f->descriptor, s->end, depth + 1);
+        s->end = outer;
+        return st;
+    }
+    if (size == 0 && !repeated)
+        return malformed(s, f->name, "an empty value is left out");
+    if (f->type == PROTOBUF_C_TYPE_STRING && !text_ok(s->at, size, has_lines(f)))
+        return malformed(s, f->name, "text is not UTF-8 or has control characters");
+    s->at += size;
+    return SQ_OK;
+}
+
+static sq_status check_field(struct scan *s, const ProtobufCFieldDescriptor *f, unsigned wire, unsigned depth)
+{
+    int repeated = f->label == PROTOBUF_C_LABEL_REPEATED, own = wire_type_of(f->type);
+    if ((int)wire != (repeated ? WIRE_BYTES : own))
+        return malformed(s, f->name, "wrong wire type");
+    if (wire == WIRE_BYTES)
+        return check_length_delimited(s, f, depth);
+    if (wire == WIRE_VARINT) {
+        uint64_t v;
+        if (!read_varint(s, &v) || !varint_fits(f->type, v))
+            return malformed(s, f->name, "varint is cut off, too long or out of range");
+        return v != 0 ? SQ_OK : malformed(s, f->name, "a zero is left out");
+    }
+    size_t size = wire == WIRE_FIXED64 ? 8 : 4;
+    if ((size_t)(s->end - s->at) < size)
+        return malformed(s, f->name, "cut off");
+    uint8_t any = 0;
+    for (size_t i = 0; i < size; i++)
+        any |= s->at[i];
+    s->at += size;
+    return any != 0 ? SQ_OK : malformed(s, f->name, "a zero is left out");
+}
+
+static sq_status check_message(struct scan *s, const ProtobufCMessageDescriptor *type, const uint8_t *end, unsigned depth)
+{
+    unsigned next = 0; /* fields before this one are over */
+    uint32_t last = 0, elements = 0;
+    if (depth > SQ_WIRE_DEPTH_MAX)
+        return malformed(s, type->short_name, "nested too deep");
+    while (s->at < end) {
+        uint64_t tag;
+        if (!read_varint(s, &tag) || tag > UINT32_MAX)
+            return malformed(s, type->short_name, "tag is cut off or too long");
+        uint32_t id = (uint32_t)(tag >> 3);
+        while (next < type->n_fields && type->fields[next].id < id) /* fields stand in ascending order of their numbers */
+            next++;
+        if (next == type->n_fields || type->fields[next].id != id)
+            return malformed(s, type->short_name, id <= last ? "fields are out of order" : "unknown field");
+        const ProtobufCFieldDescriptor *f = &type->fields[next];
+        elements = id == last ? elements + 1 : 1;
+        if (id == last && (f->label != PROTOBUF_C_LABEL_REPEATED || wire_type_of(f->type) != WIRE_BYTES))
+            return malformed(s, f->name, "given twice");
+        if (elements > SQ_WIRE_REPEATED_MAX)
+            return malformed(s, f->name, "too many elements");
+        last = id;
+        sq_status st = check_field(s, f, (unsigned)(tag & 7), depth);
+        if (st != SQ_OK)
+            return st;
+    }
+    return SQ_OK;
+}
+
+sq_status sq_wire_check(const ProtobufCMessageDescriptor *type, sq_bytes bytes, struct sq_error *err)
+{
+    if (bytes.size > SQ_MESSAGE_SIZE_MAX)
+        return sq_fail(err, SQ_R_MALFORMED, "%zu bytes; at most %u go", bytes.size, SQ_MESSAGE_SIZE_MAX);
+    struct scan s = {bytes.data, bytes.data, bytes.data + bytes.size, err};
+    return check_message(&s, type, s.end, 1);
+}
+
+/* ---- to and from messages ---- */
+
+static void *take(void *memory, size_t size)
+{
+    const struct sq_wire_memory *m = memory;
+    return m->take(m->ctx, size);
+}
+
+static void keep(void *memory, void *pointer)
+{
+    (void)memory;
+    (void)pointer; /* the whole region goes at once */
+}
+
+sq_status sq_wire_open(const ProtobufCMessageDescriptor *type, sq_bytes bytes, const struct sq_wire_memory *memory,
+                       ProtobufCMessage **out, struct sq_error *err)
+{
+    sq_status st = sq_wire_check(type, bytes, err);
+    if (st != SQ_OK)
+        return st;
+    struct sq_wire_memory region = *memory;
+    ProtobufCAllocator allocator = {take, keep, &region};
+    *out = protobuf_c_message_unpack(type, &allocator, bytes.size, bytes.data);
+    /* What passed the check can be unpacked; only memory can be missing. */
+    return *out != NULL ? SQ_OK : sq_fail(err, SQ_E_FULL, "%s of %zu bytes does not fit into memory", type->short_name, bytes.size);
+}
+
+sq_status sq_wire_pack(const ProtobufCMessage *message, const struct sq_wire_memory *memory, sq_bytes *out, struct sq_error *err)
+{
+    size_t size = protobuf_c_message_get_packed_size(message);
+    uint8_t *bytes = memory->take(memory->ctx, size + 1); /* an empty message still has an address */
+    if (bytes == NULL)
+        return sq_fail(err, SQ_E_FULL, "%s of %zu bytes does not fit into memory", message->descriptor->short_name, size);
+    SQ_ASSERT(protobuf_c_message_pack(message, bytes) == size);
+    *out = sq_bytes_of(bytes, size);
+    return SQ_OK;
+}
+
+#define BODIES(X)                                                                                                     \
+    X(HELLO, hello) X(QUERY, query) X(PROGRAMME, programme) X(ENROL, enrol) X(GRANT, grant) X(MANDATE, mandate)       \
+    X(BATCH, batch) X(REVOKE, revoke) X(WINDOW_CUT, window_cut) X(CONFIRM, confirm) X(PROGRAMME_NOTICE, programme)    \
+    X(REGISTER, register) X(REGISTERED, registered) X(CLEAR, clear) X(DECIDED, decided) X(UNREGISTER, unregister)     \
+    X(CUT_NOTICE, cut_notice) X(STATEMENT, statement) X(COUNTERSTATEMENT, counterstatement) X(PROPOSAL, proposal)     \
+    X(VOTE, vote) X(HELLO_OK, hello_ok) X(RECEIPT, receipt) X(REFUSAL, refusal) X(ACK, ack)                           \
+    X(QUERY_ANSWER, query_answer) X(GENESIS, genesis) X(TICK, tick) X(REJECTED, rejected)
+
+const ProtobufCMessageDescriptor *sq_wire_type(uint32_t type)
+{
+    switch (type) {
+#define BODY(name, body)                     \
+    case SANQUAN__V1__MESSAGE_TYPE__##name:  \
+        return &sanquan__v1__##body##__descriptor;
+        BODIES(BODY)
+#undef BODY
+    default:
+        return NULL;
+    }
+}
+
+/* ---- the envelope ---- */
+
+/* The scanned message's fields again, by number: what sq_wire_check accepted needs no more checks. */
+static uint32_t next_field(struct scan *s, uint64_t *number, sq_bytes *bytes)
+{
+    uint64_t tag = 0, size = 0;
+    if (s->at == s->end || !read_varint(s, &tag))
+        return 0;
+    switch (tag & 7) {
+    case WIRE_VARINT:
+        if (!read_varint(s, number))
+            return 0;
+        break;
+    case WIRE_FIXED64: {
+        uint64_t v;
+        memcpy(&v, s->at, sizeof v);
+        *number = le64toh(v);
+        s->at += 8;
+        break;
+    }
+    default:
+        if (!read_varint(s, &size))
+            return 0;
+        *bytes = sq_bytes_of(s->at, size);
+        s->at += size;
+    }
+    return (uint32_t)(tag >> 3);
+}
+
+static sq_status open_header(struct sq_envelope *e, struct sq_error *err)
+{
+    sq_status st = sq_wire_check(&sanquan__v1__header__descriptor, e->header, err);
+    if (st != SQ_OK)
+        return sq_fail_context(err, st, "header");
+    struct scan s = {e->header.data, e->header.data, e->header.data + e->header.size, err};
+    uint64_t number = 0;
+    sq_bytes text = {0};
+    uint32_t field;
+    while ((field = next_field(&s, &number, &text)) != 0) {
+        char *name = field == 4 ? e->sender : e->receiver;
+        switch (field) {
+        case 1: e->version = (uint32_t)number; break;
+        case 2: e->type = (uint32_t)number; break;
+        case 3: e->algorithm = (uint32_t)number; break;
+        case 4:
+        case 5:
+            if (text.size > SQ_NAME_SIZE_MAX)
+                return sq_fail(err, SQ_R_MALFORMED, "header: a name of %zu bytes; at most %d go", text.size, SQ_NAME_SIZE_MAX);
+            memcpy(name, text.data, text.size);
+            break;
+        case 6: e->id = number; break;
+        case 7: e->sent_at_ms = number; break;
+        default: e->network = number; break;
+        }
+    }
+    return SQ_OK;
+}
+
+sq_status sq_envelope_open(sq_bytes bytes, struct sq_envelope *out, struct sq_error *err)
+{
+    struct sq_envelope e = {.whole = bytes};
+    sq_status st = sq_wire_check(&sanquan__v1__envelope__descriptor, bytes, err);
+    if (st != SQ_OK)
+        return sq_fail_context(err, st, "envelope");
+    struct scan s = {bytes.data, bytes.data, bytes.data + bytes.size, err};
+    uint64_t unused = 0;
+    sq_bytes part = {0};
+    uint32_t field;
+    while ((field = next_field(&s, &unused, &part)) != 0)
+        *(field == 1 ? &e.header : field == 2 ? &e.body : &e.signature) = part;
+    if (e.signature.size != 64)
+        return sq_fail(err, SQ_R_MALFORMED, "envelope: a signature of %zu bytes; 64 are needed", e.signature.size);
+    if ((st = open_header(&e, err)) != SQ_OK)
+        return st;
+    if (e.version != 1 || sq_wire_type(e.type) == NULL)
+        return sq_fail(err, SQ_R_UNKNOWN_TYPE, "version %" PRIu32 ", type %" PRIu32, e.version, e.type);
+    if (e.algorithm != 1)
+        return sq_fail(err, SQ_R_ALGORITHM, "algorithm %" PRIu32, e.algorithm);
+    *out = e;
+    return SQ_OK;
+}
