@@ -2,7 +2,7 @@
  * Settlement windows: from obligations to finality, on one node.
  *
  *   OPEN -> CUT -> STATED -> PROPOSED -> FINAL -> INSTRUCTED -> SETTLED
- *                                                     \-> BREAK  (the bank's confirmation differs by a fen)
+ *                                                     \-> BREAK -> INSTRUCTED   (the bank's confirmation differs by a fen)
  *
  * Called only by the core's step function: no clock, no socket, no key. Signatures on messages were checked
  * before the core saw them, and the stream between two nodes delivers each message once and in order, so when a
@@ -79,11 +79,14 @@ SQ_MUST_CHECK sq_status sq_settlement_owed(struct sq_settlement *s, uint32_t deb
 
 /* ---- events; each may send messages through fx ---- */
 
-/* Close the open window (cut-off, operator, or a peer's notice) and open the next. */
+/*
+ * Close the open window (cut-off or operator; a peer's Statement does the same) and open the next. While the window before
+ * is not final the cut is remembered, and carried out at finality. Errors: SQ_R_WINDOW_STATE  not the open window.
+ */
 SQ_MUST_CHECK sq_status sq_settlement_cut(struct sq_settlement *s, uint64_t window, uint64_t now_ms, struct sq_effects *fx,
                                           struct sq_error *err);
 
-/* CUT_NOTICE, STATEMENT, COUNTERSTATEMENT, PROPOSAL or VOTE from node `from`; `body` is its canonical bytes. */
+/* STATEMENT, COUNTERSTATEMENT, PROPOSAL or VOTE from node `from`; `body` is its canonical bytes. */
 SQ_MUST_CHECK sq_status sq_settlement_message(struct sq_settlement *s, uint32_t from, uint32_t type, sq_bytes body,
                                               uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
 

@@ -1,0 +1,83 @@
+/* Shared by the files of this folder only. */
+#ifndef SQ_SETTLEMENT_INTERNAL_H
+#define SQ_SETTLEMENT_INTERNAL_H
+
+#include "clearing/settlement/agreement.h"
+#include "clearing/settlement/settlement.h"
+#include "proto/sanquan.pb-c.h"
+
+/* How far a stream has come, summed up since the first link number. */
+struct sq_fold {
+    uint64_t number, count;
+    uint8_t hash[SQ_HASH_SIZE];
+    int64_t total_fen[SQ_KIND_COUNT];
+};
+
+struct sq_link {
+    struct sq_fold now, settled; /* settled: as of the last number that a final settlement covers */
+};
+
+/* One row of somebody's statement. */
+struct sq_stated {
+    uint32_t present, padding;
+    uint64_t first, last, count;
+    uint8_t hash[SQ_HASH_SIZE];
+    int64_t total_fen[SQ_KIND_COUNT];
+};
+
+struct sq_blob { /* bytes with an owner */
+    uint8_t *data;
+    size_t size;
+};
+
+struct sq_value { /* a proposed Settlement */
+    uint8_t hash[SQ_HASH_SIZE];
+    struct sq_blob bytes;
+    uint32_t valid;
+};
+
+struct sq_window {
+    uint64_t number, opened_ms, cut_ms, final_ms, settled_ms;
+    uint32_t state;                     /* enum sq_window_state */
+    uint32_t maker;                     /* party number that entered the confirmation */
+    uint32_t statements, counterstatements, countered, lateness;
+    uint64_t late_ms;                   /* when waiting ends; 0: no more */
+    struct sq_agreement agreement;
+    struct sq_stated *debtor, *creditor; /* [debtor * n + creditor]: as the debtor, as the creditor has it; freed when final */
+    struct sq_fold *heard;              /* [debtor]: our fold when its statement came */
+    struct sq_value value[8];           /* values proposed and still undecided; one a round that mattered */
+    uint32_t value_count;
+    struct sq_blob decided;             /* canonical Settlement, when final */
+};
+
+struct sq_settlement {
+    uint32_t n, self, round_timeout_ms;
+    enum sq_netting_method method;
+    char (*codes)[7];
+    struct sq_link *owes, *owed;        /* [node]: this node to it, it to this node */
+    struct sq_window **windows;         /* [0] is window 1 */
+    uint32_t window_count, window_capacity;
+    uint64_t open, deciding;            /* deciding: the cut window that is not final, or 0 */
+    uint64_t cut_wanted;                /* a cut of the open window waits for finality */
+};
+
+#define SQ_WINDOWS_AHEAD 4u /* a peer can be ahead by one window; more is not believed */
+
+/* links.c */
+void sq_fold_row(const struct sq_fold *from, const struct sq_fold *to, struct sq_stated *row);
+
+/* values.c: statements to values */
+/* A canonical Settlement from what both sides have stated, owned by the caller. */
+SQ_MUST_CHECK sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *w, struct sq_blob *out, struct sq_error *err);
+/* Is this value what its pairs and the statements here make it? 1 yes, 0 no or not yet. */
+int sq_value_check(const struct sq_settlement *s, const struct sq_window *w, sq_bytes value);
+/* Unpacked on the heap; NULL when not canonical. Free with protobuf_c_message_free_unpacked(&v->base, NULL). */
+Sanquan__V1__Settlement *sq_value_open(sq_bytes value);
+uint32_t sq_code_find(const struct sq_settlement *s, const char *code); /* SQ_ROW_NONE */
+
+/* windows.c */
+SQ_MUST_CHECK sq_status sq_window_at(struct sq_settlement *s, uint64_t number, struct sq_window **out, struct sq_error *err);
+void sq_window_free(struct sq_window *w);
+SQ_MUST_CHECK sq_status sq_window_new(struct sq_settlement *s, uint64_t number, struct sq_error *err);
+
+#endif

@@ -1,0 +1,317 @@
+/*
+ * A settlement's birth, confirmation of payment, views, snapshot and end.
+ *
+ *   FINAL --maker: right payments--> INSTRUCTED --checker: the same--> SETTLED
+ *     \--a fen off--> BREAK --right payments--> INSTRUCTED            maker and checker are two people
+ */
+#include "clearing/settlement/settlement.h"
+
+#include <stdlib.h>
+
+#include "clearing/settlement/internal.h"
+
+sq_status sq_settlement_new(const struct sq_settlement_setup *setup, uint64_t now_ms, struct sq_settlement **out, struct sq_error *err)
+{
+    struct sq_settlement *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "settlement");
+    s->n = setup->node_count;
+    s->self = setup->self;
+    s->method = setup->method;
+    s->round_timeout_ms = setup->round_timeout_ms;
+    s->codes = calloc(s->n + 1u, sizeof *s->codes);
+    s->owes = calloc(s->n + 1u, sizeof *s->owes);
+    s->owed = calloc(s->n + 1u, sizeof *s->owed);
+    sq_status st = s->codes != NULL && s->owes != NULL && s->owed != NULL ? sq_window_new(s, 1, err) : sq_fail(err, SQ_E_NOMEM, "settlement");
+    if (st != SQ_OK) {
+        sq_settlement_free(s);
+        return st;
+    }
+    memcpy(s->codes, setup->codes, s->n * sizeof *s->codes);
+    s->open = 1;
+    s->windows[0]->state = SQ_WINDOW_OPEN;
+    s->windows[0]->opened_ms = now_ms;
+    *out = s;
+    return SQ_OK;
+}
+
+void sq_settlement_free(struct sq_settlement *s)
+{
+    if (s == NULL)
+        return;
+    for (uint32_t i = 0; i < s->window_count; i++)
+        sq_window_free(s->windows[i]);
+    free(s->windows);
+    free(s->codes);
+    free(s->owes);
+    free(s->owed);
+    free(s);
+}
+
+/* ---- confirmation ---- */
+
+static int concerns(const struct sq_settlement *s, const Sanquan__V1__Payment *p)
+{
+    return strcmp(p->payer, s->codes[s->self]) == 0 || strcmp(p->payee, s->codes[s->self]) == 0;
+}
+
+/* The next payment of this node at or after index i. */
+static const Sanquan__V1__Payment *next_own(const struct sq_settlement *s, const Sanquan__V1__Settlement *value, size_t *i)
+{
+    while (*i < value->n_payments && !concerns(s, value->payments[*i]))
+        ++*i;
+    return *i < value->n_payments ? value->payments[(*i)++] : NULL;
+}
+
+static sq_status compare_payments(const struct sq_settlement *s, const struct sq_window *w, const Sanquan__V1__Confirm *m, struct sq_error *err)
+{
+    Sanquan__V1__Settlement *value = sq_value_open(sq_bytes_of(w->decided.data, w->decided.size));
+    if (value == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "settlement of window %" PRIu64, w->number);
+    sq_status st = SQ_OK;
+    size_t at = 0;
+    for (size_t i = 0; st == SQ_OK && i <= m->n_payments; i++) {
+        const Sanquan__V1__Payment *want = next_own(s, value, &at), *got = i < m->n_payments ? m->payments[i] : NULL;
+        if (want == NULL && got == NULL)
+            break;
+        if (want == NULL || got == NULL)
+            st = sq_fail(err, SQ_R_CONFIRM_DIFFERS, "window %" PRIu64 ": %s payment %zu", w->number, want == NULL ? "an unexpected" : "missing", i + 1);
+        else if (want->kind != got->kind || strcmp(want->payer, got->payer) != 0 || strcmp(want->payee, got->payee) != 0 ||
+                 want->amount_fen != got->amount_fen)
+            st = sq_fail(err, SQ_R_CONFIRM_DIFFERS, "window %" PRIu64 " payment %zu: settlement has kind %u %s to %s %" PRId64
+                         " fen, confirmation has kind %u %" PRId64 " fen", w->number, i + 1, want->kind, want->payer, want->payee,
+                         want->amount_fen, got->kind, got->amount_fen);
+    }
+    sanquan__v1__settlement__free_unpacked(value, NULL);
+    return st;
+}
+
+sq_status sq_settlement_confirm(struct sq_settlement *s, uint32_t party, sq_bytes body, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err)
+{
+    struct sq_wire_memory memory = sq_effects_memory(fx);
+    ProtobufCMessage *opened;
+    sq_status st = sq_wire_open(&sanquan__v1__confirm__descriptor, body, &memory, &opened, err);
+    if (st != SQ_OK)
+        return st;
+    const Sanquan__V1__Confirm *m = (const Sanquan__V1__Confirm *)opened;
+    struct sq_window *w = m->window >= 1 && m->window <= s->window_count ? s->windows[m->window - 1] : NULL;
+    int checker = m->role == 2;
+    if (w == NULL || (m->role != 1 && !checker) ||
+        (checker ? w->state != SQ_WINDOW_INSTRUCTED : w->state != SQ_WINDOW_FINAL && w->state != SQ_WINDOW_BREAK))
+        return sq_fail(err, SQ_R_WINDOW_STATE, "window %" PRIu64 " has nothing for a %s to confirm", m->window, checker ? "checker" : "maker");
+    if (checker && party == w->maker)
+        return sq_fail(err, SQ_R_SAME_PERSON, "window %" PRIu64, m->window);
+    st = compare_payments(s, w, m, err);
+    if (st == SQ_R_CONFIRM_DIFFERS) {
+        w->state = SQ_WINDOW_BREAK;
+        w->maker = SQ_ROW_NONE;
+    }
+    if (st != SQ_OK)
+        return st;
+    w->state = checker ? SQ_WINDOW_SETTLED : SQ_WINDOW_INSTRUCTED;
+    if (checker)
+        w->settled_ms = now_ms;
+    else
+        w->maker = party;
+    return SQ_OK;
+}
+
+/* ---- views ---- */
+
+uint64_t sq_settlement_open_window(const struct sq_settlement *s) { return s->open; }
+
+sq_status sq_settlement_window(const struct sq_settlement *s, uint64_t window, struct sq_window_view *out, struct sq_error *err)
+{
+    if (window == 0 || window > s->open)
+        return sq_fail(err, SQ_E_NOT_FOUND, "window %" PRIu64, window);
+    const struct sq_window *w = s->windows[window - 1];
+    uint32_t round = w->agreement.decided_round != 0 ? w->agreement.decided_round - 1 : w->agreement.round;
+    *out = (struct sq_window_view){.window = window, .opened_ms = w->opened_ms, .cut_ms = w->cut_ms, .final_ms = w->final_ms,
+                                   .settled_ms = w->settled_ms, .state = (enum sq_window_state)w->state, .round = round,
+                                   .precommits = sq_settlement_signers(s, window, NULL, 0),
+                                   .value = sq_bytes_of(w->decided.data, w->decided.size)};
+    if (w->decided.data != NULL)
+        memcpy(out->value_hash, w->agreement.decided, SQ_HASH_SIZE);
+    return SQ_OK;
+}
+
+uint32_t sq_settlement_signers(const struct sq_settlement *s, uint64_t window, uint32_t *nodes, uint32_t max)
+{
+    if (window == 0 || window > s->window_count || s->windows[window - 1]->agreement.decided_round == 0)
+        return 0;
+    const struct sq_agreement *a = &s->windows[window - 1]->agreement;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < a->votes.count; i++) {
+        const struct sq_agreement_vote *v = SQ_ROW(&a->votes, struct sq_agreement_vote, i);
+        if (v->step != SQ_STEP_PRECOMMIT || v->round + 1 != a->decided_round || v->nil || memcmp(v->value, a->decided, SQ_HASH_SIZE) != 0)
+            continue;
+        if (n < max)
+            nodes[n] = v->node;
+        n++;
+    }
+    return n;
+}
+
+uint32_t sq_settlement_double_votes(const struct sq_settlement *s, struct sq_double_vote *out, uint32_t max)
+{
+    uint32_t n = 0;
+    for (uint32_t w = 0; w < s->window_count; w++) {
+        const struct sq_table *t = &s->windows[w]->agreement.doubles;
+        for (uint32_t i = 0; i + 1 < t->count; i += 2, n++) {
+            const struct sq_agreement_vote *one = SQ_ROW(t, struct sq_agreement_vote, i), *two = SQ_ROW(t, struct sq_agreement_vote, i + 1);
+            if (n >= max)
+                continue;
+            out[n] = (struct sq_double_vote){.window = w + 1u, .node = one->node, .round = one->round, .step = one->step};
+            memcpy(out[n].first, one->value, SQ_HASH_SIZE);
+            memcpy(out[n].second, two->value, SQ_HASH_SIZE);
+        }
+    }
+    return n;
+}
+
+/* ---- snapshot ---- */
+
+static void dump_blob(struct sq_dump *d, const struct sq_blob *b)
+{
+    sq_dump_u64(d, b->data != NULL ? b->size + 1 : 0);
+    if (b->data != NULL)
+        sq_dump_put(d, b->data, b->size);
+}
+
+static sq_status undump_blob(struct sq_reader *r, struct sq_blob *b, struct sq_error *err)
+{
+    uint64_t size = sq_read_be64(r);
+    if (r->bad || size == 0)
+        return r->bad ? sq_fail(err, SQ_E_FORMAT, "snapshot ends in a window") : SQ_OK;
+    const uint8_t *bytes = sq_read_bytes(r, size - 1);
+    if (bytes == NULL)
+        return sq_fail(err, SQ_E_FORMAT, "snapshot ends in a settlement");
+    *b = (struct sq_blob){malloc(size), size - 1};
+    if (b->data == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "settlement");
+    memcpy(b->data, bytes, size - 1);
+    return SQ_OK;
+}
+
+/* Plain fields of a window: a copy with its pointers taken out, so that equal states give equal bytes. */
+static struct sq_window bare(const struct sq_window *w)
+{
+    struct sq_window b = *w;
+    b.debtor = b.creditor = NULL;
+    b.heard = NULL;
+    memset(b.value, 0, sizeof b.value);
+    b.decided = (struct sq_blob){0};
+    b.agreement.votes.rows = b.agreement.proposals.rows = b.agreement.doubles.rows = NULL;
+    b.agreement.votes.count = b.agreement.proposals.count = b.agreement.doubles.count = 0;
+    b.agreement.votes.capacity = b.agreement.proposals.capacity = b.agreement.doubles.capacity = 0;
+    return b;
+}
+
+static void dump_window(const struct sq_settlement *s, const struct sq_window *w, struct sq_dump *d)
+{
+    struct sq_window b = bare(w);
+    size_t cells = (size_t)s->n * s->n;
+    sq_dump_put(d, &b, sizeof b);
+    sq_dump_table(d, &w->agreement.votes);
+    sq_dump_table(d, &w->agreement.proposals);
+    sq_dump_table(d, &w->agreement.doubles);
+    sq_dump_u64(d, w->debtor != NULL);
+    if (w->debtor != NULL) {
+        sq_dump_put(d, w->debtor, cells * sizeof *w->debtor);
+        sq_dump_put(d, w->creditor, cells * sizeof *w->creditor);
+        sq_dump_put(d, w->heard, s->n * sizeof *w->heard);
+    }
+    for (uint32_t i = 0; i < w->value_count; i++) {
+        sq_dump_put(d, w->value[i].hash, SQ_HASH_SIZE);
+        sq_dump_u64(d, w->value[i].valid);
+        dump_blob(d, &w->value[i].bytes);
+    }
+    dump_blob(d, &w->decided);
+}
+
+static sq_status undump_matrix(struct sq_reader *r, void *out, size_t size, struct sq_error *err)
+{
+    const uint8_t *bytes = sq_read_bytes(r, size);
+    if (bytes == NULL)
+        return sq_fail(err, SQ_E_FORMAT, "snapshot ends in statements");
+    void *copy = malloc(size + 1);
+    if (copy == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "statements");
+    memcpy(copy, bytes, size);
+    memcpy(out, &copy, sizeof copy);
+    return SQ_OK;
+}
+
+static sq_status undump_window(const struct sq_settlement *s, struct sq_window *w, struct sq_reader *r, struct sq_error *err)
+{
+    size_t cells = (size_t)s->n * s->n;
+    const uint8_t *bytes = sq_read_bytes(r, sizeof *w);
+    if (bytes == NULL)
+        return sq_fail(err, SQ_E_FORMAT, "snapshot ends before a window");
+    memcpy(w, bytes, sizeof *w);
+    uint32_t values = w->value_count;
+    w->value_count = 0;
+    if (values > sizeof w->value / sizeof *w->value)
+        return sq_fail(err, SQ_E_FORMAT, "window with %u values", values);
+    sq_status st = sq_undump_table(r, &w->agreement.votes, err);
+    if (st == SQ_OK)
+        st = sq_undump_table(r, &w->agreement.proposals, err);
+    if (st == SQ_OK)
+        st = sq_undump_table(r, &w->agreement.doubles, err);
+    if (st == SQ_OK && sq_read_be64(r) != 0) {
+        st = undump_matrix(r, &w->debtor, cells * sizeof *w->debtor, err);
+        if (st == SQ_OK)
+            st = undump_matrix(r, &w->creditor, cells * sizeof *w->creditor, err);
+        if (st == SQ_OK)
+            st = undump_matrix(r, &w->heard, s->n * sizeof *w->heard, err);
+    }
+    for (uint32_t i = 0; st == SQ_OK && i < values; i++) {
+        const uint8_t *hash = sq_read_bytes(r, SQ_HASH_SIZE);
+        if (hash == NULL)
+            return sq_fail(err, SQ_E_FORMAT, "snapshot ends before a proposed value");
+        memcpy(w->value[i].hash, hash, SQ_HASH_SIZE);
+        w->value[i].valid = (uint32_t)sq_read_be64(r);
+        st = undump_blob(r, &w->value[i].bytes, err);
+        w->value_count = i + 1;
+    }
+    return st == SQ_OK ? undump_blob(r, &w->decided, err) : st;
+}
+
+void sq_settlement_dump(const struct sq_settlement *s, struct sq_dump *d)
+{
+    const uint64_t fields[] = {s->n, s->self, s->round_timeout_ms, s->method, s->window_count, s->open, s->deciding, s->cut_wanted};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        sq_dump_u64(d, fields[i]);
+    sq_dump_put(d, s->codes, s->n * sizeof *s->codes);
+    sq_dump_put(d, s->owes, s->n * sizeof *s->owes);
+    sq_dump_put(d, s->owed, s->n * sizeof *s->owed);
+    for (uint32_t i = 0; i < s->window_count; i++)
+        dump_window(s, s->windows[i], d);
+}
+
+sq_status sq_settlement_undump(struct sq_settlement *s, struct sq_reader *r, struct sq_error *err)
+{
+    uint64_t n = sq_read_be64(r), self = sq_read_be64(r);
+    s->round_timeout_ms = (uint32_t)sq_read_be64(r);
+    s->method = (enum sq_netting_method)sq_read_be64(r);
+    uint64_t windows = sq_read_be64(r);
+    s->open = sq_read_be64(r);
+    s->deciding = sq_read_be64(r);
+    s->cut_wanted = sq_read_be64(r);
+    const uint8_t *codes = sq_read_bytes(r, s->n * sizeof *s->codes), *owes = sq_read_bytes(r, s->n * sizeof *s->owes);
+    const uint8_t *owed = sq_read_bytes(r, s->n * sizeof *s->owed);
+    if (r->bad || n != s->n || self != s->self || s->open > windows || s->deciding > windows ||
+        windows > (size_t)(r->end - r->at) / sizeof(struct sq_window))
+        return sq_fail(err, SQ_E_FORMAT, "snapshot of another settlement");
+    memcpy(s->codes, codes, s->n * sizeof *s->codes);
+    memcpy(s->owes, owes, s->n * sizeof *s->owes);
+    memcpy(s->owed, owed, s->n * sizeof *s->owed);
+    sq_status st = SQ_OK;
+    for (uint64_t i = 0; st == SQ_OK && i < windows; i++) {
+        if (i >= s->window_count)
+            st = sq_window_new(s, i + 1, err);
+        if (st == SQ_OK)
+            st = undump_window(s, s->windows[i], r, err);
+    }
+    return st;
+}

@@ -1,0 +1,214 @@
+/*
+ * From statements to the value agreed on.
+ *
+ * A Settlement is a pure function of its list of pairs: nets and payments are computed from them by every node, byte for byte.
+ * Its pairs are those whose two sides stated the same; a proposer may leave a pair out (it may not have heard both
+ * sides in time), but can add or change none.
+ */
+#include <stdlib.h>
+
+#include "clearing/settlement/internal.h"
+
+uint32_t sq_code_find(const struct sq_settlement *s, const char *code)
+{
+    uint32_t low = 0, high = s->n;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (strcmp(s->codes[middle], code) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < s->n && strcmp(s->codes[low], code) == 0 ? low : SQ_ROW_NONE;
+}
+
+/* Both sides are here, say the same, and there is something to settle. */
+static const struct sq_stated *agreed_pair(const struct sq_settlement *s, const struct sq_window *w, uint32_t debtor, uint32_t creditor)
+{
+    size_t at = (size_t)debtor * s->n + creditor;
+    if (debtor == creditor || w->debtor == NULL)
+        return NULL;
+    const struct sq_stated *d = &w->debtor[at], *c = &w->creditor[at];
+    return d->present && c->present && memcmp(d, c, sizeof *d) == 0 && d->last >= d->first ? d : NULL;
+}
+
+/* ---- packing, with memory that one free gives back ---- */
+
+struct parts {
+    Sanquan__V1__Settlement settlement;
+    Sanquan__V1__Pair *pair, **pairs;
+    Sanquan__V1__Position *position, **positions;
+    Sanquan__V1__Payment *payment, **payments;
+};
+
+static void parts_free(struct parts *p)
+{
+    free(p->pair);
+    free(p->pairs);
+    free(p->position);
+    free(p->positions);
+    free(p->payment);
+    free(p->payments);
+}
+
+static int parts_room(struct parts *p, size_t pairs, size_t positions, size_t payments)
+{
+    p->pair = calloc(pairs + 1, sizeof *p->pair);
+    p->pairs = calloc(pairs + 1, sizeof *p->pairs);
+    p->position = calloc(positions + 1, sizeof *p->position);
+    p->positions = calloc(positions + 1, sizeof *p->positions);
+    p->payment = calloc(payments + 1, sizeof *p->payment);
+    p->payments = calloc(payments + 1, sizeof *p->payments);
+    return p->pair != NULL && p->pairs != NULL && p->position != NULL && p->positions != NULL && p->payment != NULL && p->payments != NULL;
+}
+
+static char hub_name[] = "hub";
+
+static char *payer_name(const struct sq_settlement *s, uint32_t who) { return who == SQ_HUB ? hub_name : s->codes[who]; }
+
+struct sq_obligation_pair { /* one pair of the value, by numbers */
+    uint32_t debtor, creditor;
+    const struct sq_stated *row;
+};
+
+static void put_pairs(const struct sq_settlement *s, struct parts *p, const struct sq_obligation_pair *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        Sanquan__V1__Pair *out = p->pairs[i] = &p->pair[i];
+        union {
+            const struct sq_stated *in;
+            struct sq_stated *out;
+        } row = {from[i].row}; /* messages do not say const; packing only reads */
+        sanquan__v1__pair__init(out);
+        out->debtor = s->codes[from[i].debtor];
+        out->creditor = s->codes[from[i].creditor];
+        out->first = row.in->first;
+        out->last = row.in->last;
+        out->hash = (ProtobufCBinaryData){SQ_HASH_SIZE, row.out->hash};
+        out->count = row.in->count;
+        out->n_total_fen = SQ_KIND_COUNT;
+        out->total_fen = row.out->total_fen;
+    }
+    p->settlement.pairs = p->pairs;
+    p->settlement.n_pairs = count;
+}
+
+static void put_nets(const struct sq_settlement *s, struct parts *p, const struct sq_net_result *net)
+{
+    size_t n = 0;
+    for (uint32_t node = 0; node < s->n; node++)
+        for (uint32_t kind = 1; kind <= SQ_KIND_COUNT; kind++) {
+            int64_t fen = net->net_fen[(size_t)node * SQ_KIND_COUNT + kind - 1];
+            if (fen == 0)
+                continue;
+            Sanquan__V1__Position *out = p->positions[n] = &p->position[n];
+            sanquan__v1__position__init(out);
+            out->node = s->codes[node];
+            out->kind = kind;
+            out->net_fen = fen;
+            n++;
+        }
+    p->settlement.nets = p->positions;
+    p->settlement.n_nets = n;
+    for (size_t i = 0; i < net->payment_count; i++) {
+        Sanquan__V1__Payment *out = p->payments[i] = &p->payment[i];
+        sanquan__v1__payment__init(out);
+        out->kind = net->payments[i].kind;
+        out->payer = payer_name(s, net->payments[i].payer);
+        out->payee = payer_name(s, net->payments[i].payee);
+        out->amount_fen = net->payments[i].amount_fen;
+    }
+    p->settlement.payments = p->payments;
+    p->settlement.n_payments = net->payment_count;
+}
+
+/* The value of these pairs: the one function that proposer and checkers share. */
+static sq_status make_value(const struct sq_settlement *s, uint64_t window, const struct sq_obligation_pair *pairs, size_t count,
+                            struct sq_blob *out, struct sq_error *err)
+{
+    struct sq_obligation *o = malloc((count * SQ_KIND_COUNT + 1) * sizeof *o);
+    struct sq_net_result net = {0};
+    struct parts p = {0};
+    size_t n = 0;
+    if (o == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "settlement of %zu pairs", count);
+    for (size_t i = 0; i < count; i++)
+        for (uint32_t kind = 1; kind <= SQ_KIND_COUNT; kind++)
+            if (pairs[i].row->total_fen[kind - 1] != 0)
+                o[n++] = (struct sq_obligation){pairs[i].debtor, pairs[i].creditor, kind, pairs[i].row->total_fen[kind - 1]};
+    sq_status st = sq_net(s->method, o, n, s->n, &net, err);
+    if (st != SQ_OK)
+        goto out;
+    if (!parts_room(&p, count, (size_t)s->n * SQ_KIND_COUNT, net.payment_count)) {
+        st = sq_fail(err, SQ_E_NOMEM, "settlement of %zu pairs", count);
+        goto out;
+    }
+    sanquan__v1__settlement__init(&p.settlement);
+    p.settlement.window = window;
+    p.settlement.method = s->method;
+    put_pairs(s, &p, pairs, count);
+    put_nets(s, &p, &net);
+    out->size = sanquan__v1__settlement__get_packed_size(&p.settlement);
+    out->data = malloc(out->size + 1);
+    if (out->data == NULL)
+        st = sq_fail(err, SQ_E_NOMEM, "settlement of %zu bytes", out->size);
+    else
+        sanquan__v1__settlement__pack(&p.settlement, out->data);
+out:
+    parts_free(&p);
+    sq_net_result_free(&net);
+    free(o);
+    return st;
+}
+
+sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *w, struct sq_blob *out, struct sq_error *err)
+{
+    struct sq_obligation_pair *pairs = malloc(((size_t)s->n * s->n + 1) * sizeof *pairs);
+    size_t count = 0;
+    if (pairs == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "pairs of %u nodes", s->n);
+    for (uint32_t debtor = 0; debtor < s->n; debtor++)
+        for (uint32_t creditor = 0; creditor < s->n; creditor++) {
+            const struct sq_stated *row = agreed_pair(s, w, debtor, creditor);
+            if (row != NULL)
+                pairs[count++] = (struct sq_obligation_pair){debtor, creditor, row};
+        }
+    sq_status st = make_value(s, w->number, pairs, count, out, err);
+    free(pairs);
+    return st;
+}
+
+Sanquan__V1__Settlement *sq_value_open(sq_bytes value)
+{
+    if (sq_wire_check(&sanquan__v1__settlement__descriptor, value, NULL) != SQ_OK)
+        return NULL;
+    return sanquan__v1__settlement__unpack(NULL, value.size, value.data);
+}
+
+static int pair_equals(const Sanquan__V1__Pair *p, const struct sq_stated *row)
+{
+    return p->first == row->first && p->last == row->last && p->count == row->count && p->hash.len == SQ_HASH_SIZE &&
+           memcmp(p->hash.data, row->hash, SQ_HASH_SIZE) == 0 && p->n_total_fen == SQ_KIND_COUNT &&
+           memcmp(p->total_fen, row->total_fen, sizeof row->total_fen) == 0;
+}
+
+int sq_value_check(const struct sq_settlement *s, const struct sq_window *w, sq_bytes value)
+{
+    Sanquan__V1__Settlement *v = sq_value_open(value);
+    struct sq_obligation_pair *pairs = v != NULL ? malloc((v->n_pairs + 1) * sizeof *pairs) : NULL;
+    struct sq_blob again = {0};
+    int ok = pairs != NULL && v->window == w->number;
+    for (size_t i = 0; ok && i < v->n_pairs; i++) {
+        pairs[i] = (struct sq_obligation_pair){sq_code_find(s, v->pairs[i]->debtor), sq_code_find(s, v->pairs[i]->creditor), NULL};
+        ok = pairs[i].debtor != SQ_ROW_NONE && pairs[i].creditor != SQ_ROW_NONE &&
+             (pairs[i].row = agreed_pair(s, w, pairs[i].debtor, pairs[i].creditor)) != NULL && pair_equals(v->pairs[i], pairs[i].row) &&
+             (i == 0 || (uint64_t)pairs[i - 1].debtor * s->n + pairs[i - 1].creditor < (uint64_t)pairs[i].debtor * s->n + pairs[i].creditor);
+    }
+    ok = ok && make_value(s, w->number, pairs, v->n_pairs, &again, NULL) == SQ_OK && again.size == value.size &&
+         memcmp(again.data, value.data, value.size) == 0;
+    free(again.data);
+    free(pairs);
+    if (v != NULL)
+        sanquan__v1__settlement__free_unpacked(v, NULL);
+    return ok;
+}

@@ -1,0 +1,508 @@
+/*
+ * The life of windows on this node.
+ *
+ *   OPEN --cut (ours, or a peer's Statement)--> CUT --all statements, or late--> (counterstated)
+ *        --all counterstatements, or late--> STATED --proposal heard or made--> PROPOSED --certificate--> FINAL
+ *
+ * One window at a time is between CUT and FINAL (`deciding`); a cut of the next is remembered until then, so a statement
+ * always starts where the last final settlement ended, and no item can be in two windows. Messages of a window this node has
+ * not reached yet are kept.
+ *
+ * Invariant: our fold of a debtor's stream is frozen when its Statement arrives; every Decided it counts came before it.
+ */
+#include <stdlib.h>
+
+#include "clearing/settlement/internal.h"
+
+/* ---- windows ---- */
+
+sq_status sq_window_new(struct sq_settlement *s, uint64_t number, struct sq_error *err)
+{
+    if (s->window_count == s->window_capacity) {
+        uint32_t capacity = s->window_capacity == 0 ? 16 : s->window_capacity * 2;
+        struct sq_window **grown = realloc(s->windows, capacity * sizeof *grown);
+        if (grown == NULL)
+            return sq_fail(err, SQ_E_NOMEM, "window %" PRIu64, number);
+        s->windows = grown;
+        s->window_capacity = capacity;
+    }
+    struct sq_window *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "window %" PRIu64, number);
+    w->number = number;
+    w->maker = SQ_ROW_NONE;
+    sq_agreement_init(&w->agreement, s->n, s->self, (uint32_t)(number % s->n), s->round_timeout_ms);
+    s->windows[s->window_count++] = w;
+    return SQ_OK;
+}
+
+static void free_bulk(struct sq_window *w)
+{
+    free(w->debtor);
+    free(w->creditor);
+    free(w->heard);
+    for (uint32_t i = 0; i < w->value_count; i++)
+        free(w->value[i].bytes.data);
+    w->debtor = w->creditor = NULL;
+    w->heard = NULL;
+    w->value_count = 0;
+}
+
+void sq_window_free(struct sq_window *w)
+{
+    if (w == NULL)
+        return;
+    free_bulk(w);
+    sq_agreement_free(&w->agreement);
+    free(w->decided.data);
+    free(w);
+}
+
+static sq_status need_bulk(const struct sq_settlement *s, struct sq_window *w, struct sq_error *err)
+{
+    size_t cells = (size_t)s->n * s->n;
+    if (w->debtor != NULL)
+        return SQ_OK;
+    w->debtor = calloc(cells, sizeof *w->debtor);
+    w->creditor = calloc(cells, sizeof *w->creditor);
+    w->heard = calloc(s->n, sizeof *w->heard);
+    return w->debtor != NULL && w->creditor != NULL && w->heard != NULL ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "statements of %u nodes", s->n);
+}
+
+sq_status sq_window_at(struct sq_settlement *s, uint64_t number, struct sq_window **out, struct sq_error *err)
+{
+    if (number == 0 || number > s->open + SQ_WINDOWS_AHEAD)
+        return sq_fail(err, SQ_R_WINDOW_STATE, "window %" PRIu64 "; %" PRIu64 " is open", number, s->open);
+    while (s->window_count < number) {
+        sq_status st = sq_window_new(s, s->window_count + 1u, err);
+        if (st != SQ_OK)
+            return st;
+    }
+    *out = s->windows[number - 1];
+    return SQ_OK;
+}
+
+/* ---- what the agreement asks for ---- */
+
+struct host {
+    struct sq_settlement *s;
+    struct sq_window *w;
+    struct sq_effects *fx;
+    struct sq_error *err;
+};
+
+static struct sq_value *find_value(struct sq_window *w, const uint8_t hash[static SQ_HASH_SIZE])
+{
+    for (uint32_t i = 0; i < w->value_count; i++)
+        if (memcmp(w->value[i].hash, hash, SQ_HASH_SIZE) == 0)
+            return &w->value[i];
+    return NULL;
+}
+
+static int host_valid(void *ctx, const uint8_t hash[static SQ_HASH_SIZE])
+{
+    struct host *h = ctx;
+    struct sq_value *v = find_value(h->w, hash);
+    if (v != NULL && !v->valid)
+        v->valid = (uint32_t)sq_value_check(h->s, h->w, sq_bytes_of(v->bytes.data, v->bytes.size));
+    return v != NULL && v->valid;
+}
+
+/* Keeps a copy under its hash. Only as many as there is room for: the rest is treated as not heard. */
+static sq_status keep_value(struct sq_window *w, sq_bytes bytes, uint8_t hash[static SQ_HASH_SIZE], struct sq_error *err)
+{
+    sq_sha256(bytes.data, bytes.size, hash);
+    if (find_value(w, hash) != NULL)
+        return SQ_OK;
+    if (w->value_count == sizeof w->value / sizeof *w->value) { /* the oldest that is not locked on goes */
+        uint32_t out = 0;
+        while (out + 1 < w->value_count && (memcmp(w->value[out].hash, w->agreement.locked, SQ_HASH_SIZE) == 0 ||
+                                            memcmp(w->value[out].hash, w->agreement.valid, SQ_HASH_SIZE) == 0))
+            out++;
+        free(w->value[out].bytes.data);
+        memmove(&w->value[out], &w->value[out + 1], (w->value_count - out - 1) * sizeof w->value[0]);
+        w->value_count--;
+    }
+    struct sq_value *v = &w->value[w->value_count];
+    *v = (struct sq_value){.bytes = {malloc(bytes.size + 1), bytes.size}};
+    if (v->bytes.data == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "settlement of %zu bytes", bytes.size);
+    memcpy(v->bytes.data, bytes.data, bytes.size);
+    memcpy(v->hash, hash, SQ_HASH_SIZE);
+    w->value_count++;
+    return SQ_OK;
+}
+
+static sq_status send_proposal(struct host *h, uint32_t round, uint32_t valid_round, const struct sq_value *v)
+{
+    Sanquan__V1__Proposal m;
+    sanquan__v1__proposal__init(&m);
+    Sanquan__V1__Settlement *value = sq_value_open(sq_bytes_of(v->bytes.data, v->bytes.size));
+    if (value == NULL)
+        return sq_fail(h->err, SQ_E_NOMEM, "proposal");
+    m.window = h->w->number;
+    m.round = round;
+    m.valid_round = valid_round;
+    m.value = value;
+    sq_status st = sq_effects_send_all(h->fx, SANQUAN__V1__MESSAGE_TYPE__PROPOSAL, &m.base, h->err);
+    sanquan__v1__settlement__free_unpacked(value, NULL);
+    return st;
+}
+
+static sq_status host_propose(void *ctx, uint32_t round, uint32_t valid_round, const uint8_t *value, uint8_t value_out[static SQ_HASH_SIZE])
+{
+    struct host *h = ctx;
+    if (value != NULL) {
+        memcpy(value_out, value, SQ_HASH_SIZE);
+    } else {
+        struct sq_blob made = {0};
+        sq_status st = sq_value_build(h->s, h->w, &made, h->err);
+        if (st == SQ_OK)
+            st = keep_value(h->w, sq_bytes_of(made.data, made.size), value_out, h->err);
+        free(made.data);
+        if (st != SQ_OK)
+            return st;
+    }
+    const struct sq_value *v = find_value(h->w, value_out);
+    SQ_ASSERT(v != NULL); /* a value prevoted by two thirds was valid here, so it is kept */
+    return send_proposal(h, round, valid_round, v);
+}
+
+static sq_status host_vote(void *ctx, uint32_t round, uint32_t step, const uint8_t *value)
+{
+    struct host *h = ctx;
+    union {
+        const uint8_t *in;
+        uint8_t *out;
+    } hash = {value}; /* messages do not say const; packing only reads */
+    Sanquan__V1__Vote m;
+    sanquan__v1__vote__init(&m);
+    m.window = h->w->number;
+    m.round = round;
+    m.step = step - 1; /* on the wire: 1 prevote, 2 precommit */
+    m.value = (ProtobufCBinaryData){value != NULL ? SQ_HASH_SIZE : 0, hash.out};
+    return sq_effects_send_all(h->fx, SANQUAN__V1__MESSAGE_TYPE__VOTE, &m.base, h->err);
+}
+
+static struct sq_agreement_host host_of(struct host *h)
+{
+    return (struct sq_agreement_host){h, host_valid, host_propose, host_vote};
+}
+
+/* ---- statements ---- */
+
+static void fill_row(Sanquan__V1__StatementRow *out, char *peer, struct sq_stated *row)
+{
+    sanquan__v1__statement_row__init(out);
+    out->peer = peer;
+    out->first = row->first;
+    out->last = row->last;
+    out->hash = (ProtobufCBinaryData){SQ_HASH_SIZE, row->hash};
+    out->count = row->count;
+    out->n_total_fen = SQ_KIND_COUNT;
+    out->total_fen = row->total_fen;
+}
+
+/* Send our rows of the window, as debtor (`as_debtor`) or as creditor, to everyone. */
+static sq_status send_statement(struct host *h, int as_debtor)
+{
+    struct sq_settlement *s = h->s;
+    Sanquan__V1__StatementRow *row = sq_arena_take(h->fx->arena, s->n * sizeof *row), **rows = sq_arena_take(h->fx->arena, s->n * sizeof *rows);
+    size_t count = 0;
+    if (row == NULL || rows == NULL)
+        return sq_fail(h->err, SQ_E_FULL, "step memory");
+    for (uint32_t peer = 0; peer < s->n; peer++) {
+        struct sq_stated *own = as_debtor ? &h->w->debtor[(size_t)s->self * s->n + peer] : &h->w->creditor[(size_t)peer * s->n + s->self];
+        if (peer == s->self || !own->present)
+            continue;
+        fill_row(&row[count], s->codes[peer], own);
+        rows[count] = &row[count];
+        count++;
+    }
+    /* Statement and Counterstatement have the same fields: a window and rows. */
+    if (as_debtor) {
+        Sanquan__V1__Statement m;
+        sanquan__v1__statement__init(&m);
+        m.window = h->w->number;
+        m.rows = rows;
+        m.n_rows = count;
+        return sq_effects_send_all(h->fx, SANQUAN__V1__MESSAGE_TYPE__STATEMENT, &m.base, h->err);
+    }
+    Sanquan__V1__Counterstatement m;
+    sanquan__v1__counterstatement__init(&m);
+    m.window = h->w->number;
+    m.rows = rows;
+    m.n_rows = count;
+    return sq_effects_send_all(h->fx, SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT, &m.base, h->err);
+}
+
+/* Another node's rows; 0 when they are not usable. */
+static int take_rows(const struct sq_settlement *s, uint32_t from, Sanquan__V1__StatementRow **rows, size_t count, struct sq_stated *matrix, int from_is_debtor)
+{
+    for (size_t i = 0; i < count; i++) {
+        const Sanquan__V1__StatementRow *r = rows[i];
+        uint32_t peer = sq_code_find(s, r->peer);
+        if (peer == SQ_ROW_NONE || peer == from || r->hash.len != SQ_HASH_SIZE || r->n_total_fen != SQ_KIND_COUNT ||
+            r->first == 0 || r->last + 1 < r->first || (i != 0 && strcmp(rows[i - 1]->peer, r->peer) >= 0))
+            return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const Sanquan__V1__StatementRow *r = rows[i];
+        uint32_t peer = sq_code_find(s, r->peer);
+        struct sq_stated *to = &matrix[from_is_debtor ? (size_t)from * s->n + peer : (size_t)peer * s->n + from];
+        *to = (struct sq_stated){.present = 1, .first = r->first, .last = r->last, .count = r->count};
+        memcpy(to->hash, r->hash.data, SQ_HASH_SIZE);
+        memcpy(to->total_fen, r->total_fen, sizeof to->total_fen);
+    }
+    return 1;
+}
+
+/* ---- from CUT to FINAL ---- */
+
+static sq_status carry_out_cut(struct sq_settlement *s, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
+
+static sq_status counterstate(struct host *h)
+{
+    struct sq_settlement *s = h->s;
+    h->w->countered = 1;
+    h->w->counterstatements++;
+    for (uint32_t debtor = 0; debtor < s->n; debtor++) {
+        size_t at = (size_t)debtor * s->n + s->self;
+        if (debtor != s->self && h->w->debtor[at].present)
+            sq_fold_row(&s->owed[debtor].settled, &h->w->heard[debtor], &h->w->creditor[at]);
+    }
+    return send_statement(h, 0);
+}
+
+static void settle_link(struct sq_link *l, const struct sq_stated *row)
+{
+    l->settled.number = row->last;
+    l->settled.count += row->count;
+    memcpy(l->settled.hash, row->hash, SQ_HASH_SIZE);
+    for (size_t k = 0; k < SQ_KIND_COUNT; k++)
+        l->settled.total_fen[k] += row->total_fen[k]; /* stays below `now`, which was checked */
+}
+
+static sq_status finalise(struct host *h, uint64_t now_ms)
+{
+    struct sq_settlement *s = h->s;
+    struct sq_window *w = h->w;
+    struct sq_value *v = find_value(w, w->agreement.decided);
+    SQ_ASSERT(v != NULL && v->valid);
+    Sanquan__V1__Settlement *value = sq_value_open(sq_bytes_of(v->bytes.data, v->bytes.size));
+    if (value == NULL)
+        return sq_fail(h->err, SQ_E_NOMEM, "final settlement");
+    for (size_t i = 0; i < value->n_pairs; i++) {
+        uint32_t debtor = sq_code_find(s, value->pairs[i]->debtor), creditor = sq_code_find(s, value->pairs[i]->creditor);
+        if (debtor == s->self)
+            settle_link(&s->owes[creditor], &w->debtor[(size_t)debtor * s->n + creditor]);
+        else if (creditor == s->self)
+            settle_link(&s->owed[debtor], &w->creditor[(size_t)debtor * s->n + creditor]);
+    }
+    sanquan__v1__settlement__free_unpacked(value, NULL);
+    w->decided = v->bytes;
+    v->bytes.data = NULL;
+    w->state = SQ_WINDOW_FINAL;
+    w->final_ms = now_ms;
+    w->late_ms = 0;
+    free_bulk(w);
+    s->deciding = 0;
+    return s->cut_wanted ? carry_out_cut(s, now_ms, h->fx, h->err) : SQ_OK;
+}
+
+/* Go on as far as what is known allows. */
+static sq_status advance(struct host *h, uint64_t now_ms)
+{
+    struct sq_window *w = h->w;
+    struct sq_agreement_host ah = host_of(h);
+    sq_status st = SQ_OK;
+    if (w->state == SQ_WINDOW_CUT && !w->countered && (w->statements == h->s->n || w->lateness >= 1))
+        st = counterstate(h);
+    if (st == SQ_OK && w->state == SQ_WINDOW_CUT && w->countered &&
+        ((w->statements == h->s->n && w->counterstatements == h->s->n) || w->lateness >= 2)) {
+        w->state = SQ_WINDOW_STATED;
+        w->late_ms = 0;
+        st = sq_agreement_start(&w->agreement, &ah, now_ms);
+    }
+    if (st == SQ_OK && w->state >= SQ_WINDOW_STATED && w->state < SQ_WINDOW_FINAL)
+        st = sq_agreement_look(&w->agreement, &ah, now_ms);
+    if (st == SQ_OK && w->state == SQ_WINDOW_STATED && w->value_count != 0)
+        w->state = SQ_WINDOW_PROPOSED;
+    if (st == SQ_OK && w->state == SQ_WINDOW_PROPOSED && sq_agreement_decided(&w->agreement))
+        st = finalise(h, now_ms);
+    return st;
+}
+
+/* The open window becomes the deciding one; the next opens. */
+static sq_status carry_out_cut(struct sq_settlement *s, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err)
+{
+    struct sq_window *w, *next;
+    sq_status st = sq_window_at(s, s->open, &w, err);
+    if (st == SQ_OK)
+        st = sq_window_at(s, s->open + 1, &next, err);
+    if (st == SQ_OK)
+        st = need_bulk(s, w, err);
+    if (st != SQ_OK)
+        return st;
+    s->cut_wanted = 0;
+    s->deciding = s->open++;
+    w->state = SQ_WINDOW_CUT;
+    w->cut_ms = now_ms;
+    w->late_ms = now_ms + SQ_STATEMENTS_LATE_MS;
+    w->statements++; /* our own */
+    next->state = SQ_WINDOW_OPEN;
+    next->opened_ms = now_ms;
+    for (uint32_t creditor = 0; creditor < s->n; creditor++)
+        if (creditor != s->self)
+            sq_fold_row(&s->owes[creditor].settled, &s->owes[creditor].now, &w->debtor[(size_t)s->self * s->n + creditor]);
+    struct host h = {s, w, fx, err};
+    st = send_statement(&h, 1);
+    /* What this node owes itself needs nobody's word: its own window ends here too. */
+    s->owes[s->self].settled = s->owes[s->self].now;
+    return st != SQ_OK ? st : advance(&h, now_ms);
+}
+
+sq_status sq_settlement_cut(struct sq_settlement *s, uint64_t window, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err)
+{
+    if (window != s->open)
+        return sq_fail(err, SQ_R_WINDOW_STATE, "window %" PRIu64 "; %" PRIu64 " is open", window, s->open);
+    if (s->deciding != 0) {
+        s->cut_wanted = 1;
+        return SQ_OK;
+    }
+    return carry_out_cut(s, now_ms, fx, err);
+}
+
+/* ---- messages ---- */
+
+static sq_status on_statement(struct host *h, uint32_t from, const Sanquan__V1__Statement *m, uint64_t now_ms)
+{
+    struct sq_settlement *s = h->s;
+    struct sq_window *w = h->w;
+    if (w->state >= SQ_WINDOW_FINAL)
+        return SQ_OK; /* too late for this window: its numbers are in the next */
+    for (size_t i = 0; i < (size_t)s->n; i++)
+        if (w->debtor[(size_t)from * s->n + i].present)
+            return SQ_OK; /* the first one counts */
+    if (!take_rows(s, from, m->rows, m->n_rows, w->debtor, 1))
+        return sq_fail(h->err, SQ_R_COLUMNS, "statement of %s", s->codes[from]);
+    w->heard[from] = s->owed[from].now;
+    w->statements++;
+    if (w->number >= s->open) {
+        s->cut_wanted = 1;
+        return s->deciding == 0 ? carry_out_cut(s, now_ms, h->fx, h->err) : SQ_OK;
+    }
+    return advance(h, now_ms);
+}
+
+static sq_status on_counterstatement(struct host *h, uint32_t from, const Sanquan__V1__Counterstatement *m, uint64_t now_ms)
+{
+    struct sq_settlement *s = h->s;
+    struct sq_window *w = h->w;
+    if (w->state >= SQ_WINDOW_FINAL)
+        return SQ_OK;
+    for (size_t i = 0; i < (size_t)s->n; i++)
+        if (w->creditor[i * s->n + from].present)
+            return SQ_OK;
+    if (!take_rows(s, from, m->rows, m->n_rows, w->creditor, 0))
+        return sq_fail(h->err, SQ_R_COLUMNS, "counterstatement of %s", s->codes[from]);
+    w->counterstatements++;
+    return w->number == s->deciding ? advance(h, now_ms) : SQ_OK;
+}
+
+static sq_status on_proposal(struct host *h, uint32_t from, const Sanquan__V1__Proposal *m, uint64_t now_ms)
+{
+    struct sq_window *w = h->w;
+    struct sq_agreement_host ah = host_of(h);
+    struct sq_wire_memory memory = sq_effects_memory(h->fx);
+    uint8_t hash[SQ_HASH_SIZE];
+    sq_bytes bytes;
+    if (w->state >= SQ_WINDOW_FINAL || from != sq_agreement_proposer(&w->agreement, m->round))
+        return SQ_OK;
+    if (m->value == NULL)
+        return sq_fail(h->err, SQ_R_COLUMNS, "proposal of %s has no value", h->s->codes[from]);
+    sq_status st = sq_wire_pack(&m->value->base, &memory, &bytes, h->err);
+    if (st == SQ_OK)
+        st = keep_value(w, bytes, hash, h->err);
+    if (st == SQ_OK)
+        st = sq_agreement_on_proposal(&w->agreement, &ah, from, m->round, m->valid_round, hash, now_ms);
+    return st == SQ_OK && w->number == h->s->deciding ? advance(h, now_ms) : st;
+}
+
+static sq_status on_vote(struct host *h, uint32_t from, const Sanquan__V1__Vote *m, uint64_t now_ms)
+{
+    struct sq_agreement_host ah = host_of(h);
+    if ((m->value.len != 0 && m->value.len != SQ_HASH_SIZE) || m->step < 1 || m->step > 2)
+        return sq_fail(h->err, SQ_R_COLUMNS, "vote of %s", h->s->codes[from]);
+    sq_status st = sq_agreement_on_vote(&h->w->agreement, &ah, from, m->round, m->step + 1,
+                                        m->value.len != 0 ? m->value.data : NULL, now_ms);
+    return st == SQ_OK && h->w->number == h->s->deciding ? advance(h, now_ms) : st;
+}
+
+sq_status sq_settlement_message(struct sq_settlement *s, uint32_t from, uint32_t type, sq_bytes body, uint64_t now_ms,
+                                struct sq_effects *fx, struct sq_error *err)
+{
+    struct sq_wire_memory memory = sq_effects_memory(fx);
+    ProtobufCMessage *m;
+    struct host h = {s, NULL, fx, err};
+    const ProtobufCMessageDescriptor *shape = sq_wire_type(type);
+    sq_status st = shape == NULL ? sq_fail(err, SQ_R_UNKNOWN_TYPE, "type %u", type) : sq_wire_open(shape, body, &memory, &m, err);
+    if (st != SQ_OK)
+        return st;
+    /* Every settlement message begins with its window. */
+    uint64_t window = type == SANQUAN__V1__MESSAGE_TYPE__STATEMENT          ? ((Sanquan__V1__Statement *)m)->window
+                      : type == SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT ? ((Sanquan__V1__Counterstatement *)m)->window
+                      : type == SANQUAN__V1__MESSAGE_TYPE__PROPOSAL         ? ((Sanquan__V1__Proposal *)m)->window
+                                                                            : ((Sanquan__V1__Vote *)m)->window;
+    if ((st = sq_window_at(s, window, &h.w, err)) != SQ_OK)
+        return st;
+    if (h.w->state < SQ_WINDOW_FINAL && (st = need_bulk(s, h.w, err)) != SQ_OK)
+        return st;
+    switch (type) {
+    case SANQUAN__V1__MESSAGE_TYPE__STATEMENT:
+        return on_statement(&h, from, (const Sanquan__V1__Statement *)m, now_ms);
+    case SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT:
+        return on_counterstatement(&h, from, (const Sanquan__V1__Counterstatement *)m, now_ms);
+    case SANQUAN__V1__MESSAGE_TYPE__PROPOSAL:
+        return on_proposal(&h, from, (const Sanquan__V1__Proposal *)m, now_ms);
+    case SANQUAN__V1__MESSAGE_TYPE__VOTE:
+        return on_vote(&h, from, (const Sanquan__V1__Vote *)m, now_ms);
+    default:
+        return sq_fail(err, SQ_R_UNKNOWN_TYPE, "type %u is not of the settlement", type);
+    }
+}
+
+/* ---- time ---- */
+
+struct sq_settlement_due sq_settlement_next(const struct sq_settlement *s)
+{
+    struct sq_settlement_due due = {.at_ms = UINT64_MAX};
+    if (s->deciding == 0)
+        return due;
+    const struct sq_window *w = s->windows[s->deciding - 1];
+    uint32_t round = 0, step = 0;
+    uint64_t agreement = sq_agreement_due(&w->agreement, &round, &step);
+    if (w->late_ms != 0)
+        due = (struct sq_settlement_due){w->late_ms, w->number, 3, 0, w->lateness + 1};
+    if (agreement != 0 && agreement < due.at_ms)
+        due = (struct sq_settlement_due){agreement, w->number, 2, round, step};
+    return due;
+}
+
+sq_status sq_settlement_tick(struct sq_settlement *s, const struct sq_settlement_due *due, uint64_t now_ms, struct sq_effects *fx,
+                             struct sq_error *err)
+{
+    if (due->window == 0 || due->window != s->deciding)
+        return SQ_OK;
+    struct host h = {s, s->windows[due->window - 1], fx, err};
+    struct sq_agreement_host ah = host_of(&h);
+    if (due->reason == 2) {
+        sq_status st = sq_agreement_timeout(&h.w->agreement, &ah, due->round, due->step, now_ms);
+        return st != SQ_OK ? st : advance(&h, now_ms);
+    }
+    if (due->reason != 3 || h.w->late_ms == 0 || now_ms < h.w->late_ms || due->step != h.w->lateness + 1)
+        return SQ_OK;
+    h.w->lateness++;
+    h.w->late_ms = h.w->lateness < 2 ? now_ms + SQ_STATEMENTS_LATE_MS : 0;
+    return advance(&h, now_ms);
+}
