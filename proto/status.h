@@ -12,6 +12,7 @@
 #ifndef SQ_STATUS_H
 #define SQ_STATUS_H
 
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdint.h>
 

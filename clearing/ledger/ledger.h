@@ -99,6 +99,9 @@ struct sq_commit {          /* one group: all of it or nothing */
 SQ_MUST_CHECK sq_status sq_ledger_commit(struct sq_ledger *l, const struct sq_commit *c, const struct sq_signer *log_key,
                                          struct sq_error *err);
 
+/* Once a minute: frees the slots of readers that died. */
+void sq_ledger_housekeep(struct sq_ledger *l);
+
 /* Share of the disk or map still free, per mille (the smaller of the two). */
 unsigned sq_ledger_free_permille(const struct sq_ledger *l);
 

@@ -1,0 +1,43 @@
+/* Shared by the files of this folder only: the one door to <lmdb.h>. */
+#ifndef SQ_LEDGER_INTERNAL_H
+#define SQ_LEDGER_INTERNAL_H
+
+#include <lmdb.h>
+#include <pthread.h>
+
+#include "clearing/ledger/ledger.h"
+#include "clearing/ledger/tree.h"
+
+#define SQ_TILE_WIDTH 256u
+#define SQ_TILE_LEVELS 8u
+
+/* The right edge of the tree: at each level the hashes of the tile that is not full yet. */
+struct sq_edge {
+    uint32_t count[SQ_TILE_LEVELS];
+    uint8_t hash[SQ_TILE_LEVELS][SQ_TILE_WIDTH][SQ_HASH_SIZE];
+};
+
+struct sq_ledger {
+    MDB_env *env;
+    MDB_dbi journal, leaf, tile, answer, outbox, meta;
+    int lock_fd, read_only, poisoned;
+    char *path;
+    char origin[128];
+    uint64_t map_size;
+    pthread_mutex_t mutex; /* guards seq and edge: written by commit, read by anyone */
+    uint64_t seq;
+    struct sq_edge edge;
+};
+
+sq_status sq_fail_mdb(struct sq_error *err, int rc, const char *what);
+/* Tree size as a process that only reads sees it now, inside txn. */
+sq_status sq_ledger_last(const struct sq_ledger *l, MDB_txn *txn, uint64_t *seq, struct sq_error *err);
+
+/* tiles.c */
+/* Append a leaf hash; full tiles go to `txn`. */
+sq_status sq_edge_push(const struct sq_ledger *l, MDB_txn *txn, struct sq_edge *e, const uint8_t hash[static SQ_HASH_SIZE],
+                       uint64_t index, struct sq_error *err);
+void sq_edge_root(const struct sq_edge *e, uint8_t root[static SQ_HASH_SIZE]);
+sq_status sq_edge_load(const struct sq_ledger *l, MDB_txn *txn, uint64_t size, struct sq_edge *e, struct sq_error *err);
+
+#endif

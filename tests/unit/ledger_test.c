@@ -1,0 +1,348 @@
+/* The ledger on a real disk: what was committed is there, what is damaged is found, nothing else. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clearing/ledger/ledger.h"
+#include "clearing/ledger/tree.h"
+
+static uint8_t network[32] = {9, 9, 9};
+
+struct disk {
+    char dir[64], path[80];
+    struct sq_arena arena;
+};
+
+static int begin(void **state)
+{
+    struct disk *d = calloc(1, sizeof *d);
+    strcpy(d->dir, "/tmp/sanquan-ledger-XXXXXX");
+    assert_non_null(mkdtemp(d->dir));
+    snprintf(d->path, sizeof d->path, "%s/ledger", d->dir);
+    assert_int_equal(sq_arena_init(&d->arena, 8u << 20, NULL), SQ_OK);
+    *state = d;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct disk *d = *state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", d->dir);
+    assert_int_equal(system(command), 0);
+    sq_arena_free(&d->arena);
+    free(d);
+    return 0;
+}
+
+static sq_status sign(void *ctx, sq_bytes message, uint8_t signature[static 64], struct sq_error *err)
+{
+    (void)ctx;
+    (void)err;
+    sq_sha256(message.data, message.size, signature);
+    memset(signature + 32, 0x5a, 32);
+    return SQ_OK;
+}
+
+static const struct sq_signer signer = {NULL, sign, {1, 2, 3}};
+
+static struct sq_ledger_options options(const struct disk *d)
+{
+    return (struct sq_ledger_options){.path = d->path, .origin = "sanquan.test/310000", .network_id = network, .map_size = 256u << 20};
+}
+
+static struct sq_ledger *open_ledger(const struct disk *d)
+{
+    struct sq_ledger_options o = options(d);
+    struct sq_ledger *l = NULL;
+    struct sq_error err = {0};
+    if (access(d->path, F_OK) != 0)
+        assert_int_equal(sq_ledger_create(&o, &err), SQ_OK);
+    if (sq_ledger_open(&o, &l, &err) != SQ_OK)
+        fail_msg("%s", err.text);
+    return l;
+}
+
+static void append(struct sq_ledger *l, size_t count, size_t size)
+{
+    struct sq_entry *e = calloc(count, sizeof *e);
+    uint8_t *bytes = calloc(1, size + 1);
+    char outcome[] = "decided";
+    memset(bytes, 0x42, size);
+    for (size_t i = 0; i < count; i++)
+        e[i] = (struct sq_entry){.seq = sq_ledger_seq(l) + 1 + i, .now_ms = 1000 + i, .type = 14, .input = sq_bytes_of(bytes, size),
+                                 .outcome = sq_bytes_of(outcome, sizeof outcome - 1)};
+    struct sq_commit c = {.entries = e, .entry_count = count};
+    struct sq_error err = {0};
+    if (sq_ledger_commit(l, &c, &signer, &err) != SQ_OK)
+        fail_msg("%s", err.text);
+    free(bytes);
+    free(e);
+}
+
+static void what_was_committed_is_read_back_after_reopening(void **state)
+{
+    struct disk *d = *state;
+    struct sq_ledger *l = open_ledger(d);
+    struct sq_entry e;
+    append(l, 3, 100);
+    append(l, 1, 600000);
+    sq_ledger_close(l);
+    l = open_ledger(d);
+    assert_int_equal(sq_ledger_seq(l), 4);
+    assert_int_equal(sq_ledger_read(l, 4, &d->arena, &e, NULL), SQ_OK);
+    assert_int_equal(e.input.size, 600000);
+    assert_memory_equal(e.outcome.data, "decided", 7);
+    assert_int_equal(sq_ledger_read(l, 5, &d->arena, &e, NULL), SQ_E_NOT_FOUND);
+    assert_int_equal(sq_ledger_read(l, 0, &d->arena, &e, NULL), SQ_E_NOT_FOUND);
+    sq_ledger_close(l);
+}
+
+static void a_second_writer_and_foreign_ledgers_are_refused_with_the_reason(void **state)
+{
+    struct disk *d = *state;
+    struct sq_ledger *l = open_ledger(d), *second = NULL;
+    struct sq_ledger_options o = options(d);
+    struct sq_error err = {0};
+    uint8_t other[32] = {1};
+    assert_int_equal(sq_ledger_open(&o, &second, &err), SQ_E_LOCKED);
+    o.read_only = 1;
+    assert_int_equal(sq_ledger_open(&o, &second, &err), SQ_OK);
+    append(l, 2, 10);
+    assert_int_equal(sq_ledger_seq(second), 2); /* a reader sees what the writer has made durable */
+    sq_ledger_close(second);
+    sq_ledger_close(l);
+    o = options(d);
+    o.network_id = other;
+    assert_int_equal(sq_ledger_open(&o, &second, &err), SQ_E_FOREIGN);
+    assert_non_null(strstr(err.text, "another network"));
+    o = options(d);
+    o.origin = "sanquan.test/370000";
+    assert_int_equal(sq_ledger_open(&o, &second, &err), SQ_E_FOREIGN);
+    assert_non_null(strstr(err.text, "sanquan.test/310000"));
+    assert_int_equal(sq_ledger_create(&o, &err), SQ_E_IO);
+}
+
+static void damage(const struct disk *d, off_t at, const void *bytes, size_t size)
+{
+    char data[128];
+    snprintf(data, sizeof data, "%s/data.mdb", d->path);
+    int fd = open(data, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, bytes, size, at), (ssize_t)size);
+    close(fd);
+}
+
+static sq_status count_entries(void *ctx, const struct sq_entry *e, struct sq_error *err)
+{
+    (void)e;
+    (void)err;
+    ++*(uint64_t *)ctx;
+    return SQ_OK;
+}
+
+static void a_cut_off_a_zeroed_and_a_flipped_file_are_found_out(void **state)
+{
+    struct disk *d = *state;
+    struct sq_ledger *l = open_ledger(d);
+    struct sq_ledger_options o = options(d);
+    struct sq_error err = {0};
+    char data[128], zero[8192] = {0}, page[4096];
+    append(l, 20, 5000);
+    sq_ledger_close(l);
+    snprintf(data, sizeof data, "%s/data.mdb", d->path);
+    /* Find a page full of our payload and flip one bit in it. */
+    int fd = open(data, O_RDONLY);
+    off_t at = 0;
+    while (read(fd, page, sizeof page) == (ssize_t)sizeof page && !(page[2000] == 0x42 && page[3000] == 0x42))
+        at += (off_t)sizeof page;
+    off_t length = lseek(fd, 0, SEEK_END);
+    close(fd);
+    damage(d, at + 2000, "\x43", 1);
+    l = open_ledger(d);
+    uint64_t seen = 0;
+    assert_int_equal(sq_ledger_walk(l, 1, UINT64_MAX, count_entries, &seen, &err), SQ_E_CORRUPT);
+    assert_non_null(strstr(err.text, "entry "));
+    assert_true(seen < 20);
+    sq_ledger_close(l);
+    damage(d, at + 2000, "\x42", 1);
+    l = open_ledger(d);
+    seen = 0;
+    assert_int_equal(sq_ledger_walk(l, 1, UINT64_MAX, count_entries, &seen, &err), SQ_OK);
+    assert_int_equal(seen, 20);
+    sq_ledger_close(l);
+    assert_int_equal(truncate(data, length - 8192), 0);
+    assert_int_equal(sq_ledger_open(&o, &l, &err), SQ_E_CORRUPT);
+    damage(d, 0, zero, sizeof zero);
+    assert_int_equal(sq_ledger_open(&o, &l, &err), SQ_E_FOREIGN);
+}
+
+static void a_group_is_stored_whole_or_not_at_all(void **state)
+{
+    struct disk *d = *state;
+    struct sq_ledger *l = open_ledger(d);
+    uint8_t root[32], after[32];
+    append(l, 5, 50);
+    assert_int_equal(sq_ledger_root(l, 5, root, NULL), SQ_OK);
+    struct sq_entry e[2] = {{.seq = 6, .type = 14}, {.seq = 8, .type = 14}};
+    struct sq_answer_put a = {.party = 1, .id = 1, .seq = 6};
+    struct sq_commit c = {.entries = e, .entry_count = 2, .answers = &a, .answer_count = 1};
+    struct sq_answer kept;
+    assert_int_equal(sq_ledger_commit(l, &c, &signer, NULL), SQ_E_STORAGE);
+    assert_int_equal(sq_ledger_seq(l), 5);
+    assert_int_equal(sq_ledger_answer(l, 1, 1, &d->arena, &kept, NULL), SQ_E_NOT_FOUND);
+    assert_int_equal(sq_ledger_root(l, 5, after, NULL), SQ_OK);
+    assert_memory_equal(root, after, 32);
+    append(l, 1, 50); /* and the ledger goes on */
+    assert_int_equal(sq_ledger_seq(l), 6);
+    sq_ledger_close(l);
+}
+
+static void answers_and_outbox_are_kept_until_they_are_dropped(void **state)
+{
+    struct disk *d = *state;
+    struct sq_ledger *l = open_ledger(d);
+    struct sq_outbox_put put[5], got[8];
+    struct sq_answer_put a = {.party = 3, .id = 7, .seq = 1, .request_hash = {8}, .body = sq_bytes_of("answer", 6)};
+    struct sq_answer kept;
+    size_t count;
+    for (uint64_t i = 0; i < 5; i++)
+        put[i] = (struct sq_outbox_put){.node = i < 4 ? 1 : 2, .number = i < 4 ? i + 1 : 1, .envelope = sq_bytes_of("envelope", 8)};
+    struct sq_commit c = {.answers = &a, .answer_count = 1, .outbox = put, .outbox_count = 5};
+    assert_int_equal(sq_ledger_commit(l, &c, &signer, NULL), SQ_OK);
+    assert_int_equal(sq_ledger_answer(l, 3, 7, &d->arena, &kept, NULL), SQ_OK);
+    assert_int_equal(kept.seq, 1);
+    assert_int_equal(kept.request_hash[0], 8);
+    assert_memory_equal(kept.body.data, "answer", 6);
+    assert_int_equal(sq_ledger_outbox(l, 1, 2, 8, &d->arena, got, &count, NULL), SQ_OK);
+    assert_int_equal(count, 3);
+    assert_int_equal(got[0].number, 2);
+    struct sq_outbox_ack ack = {1, 3};
+    c = (struct sq_commit){.acks = &ack, .ack_count = 1};
+    assert_int_equal(sq_ledger_commit(l, &c, &signer, NULL), SQ_OK);
+    assert_int_equal(sq_ledger_outbox(l, 1, 0, 8, &d->arena, got, &count, NULL), SQ_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(got[0].number, 4);
+    assert_int_equal(sq_ledger_outbox(l, 2, 0, 8, &d->arena, got, &count, NULL), SQ_OK);
+    assert_int_equal(count, 1);
+    sq_ledger_close(l);
+}
+
+static void proofs_from_tiles_verify_at_every_size_across_tile_borders(void **state)
+{
+    struct disk *d = *state;
+    struct sq_ledger *l = open_ledger(d);
+    static const size_t grow[] = {1, 1, 1, 200, 52, 1, 1, 300, 65000, 1, 100};
+    uint8_t leaf[SQ_LEAF_SIZE], leaf_hash[32], root[32], proof[SQ_PROOF_MAX * 32];
+    unsigned random = 1;
+    for (size_t i = 0; i < sizeof grow / sizeof *grow; i++) {
+        append(l, grow[i], 8);
+        uint64_t size = sq_ledger_seq(l), note_size;
+        sq_bytes note;
+        struct sq_checkpoint c;
+        sq_arena_reset(&d->arena);
+        assert_int_equal(sq_ledger_checkpoint(l, &d->arena, &note, &note_size, NULL), SQ_OK);
+        assert_int_equal(note_size, size);
+        assert_int_equal(sq_checkpoint_parse(note, &c, NULL), SQ_OK);
+        assert_int_equal(sq_ledger_root(l, size, root, NULL), SQ_OK);
+        assert_memory_equal(root, c.root, 32); /* the signed root, by the edge, is the stored root, by the tiles */
+        for (int k = 0; k < 40; k++) {
+            random = random * 1103515245u + 12345u;
+            uint64_t smaller = 1 + (random >> 4) % size, index = (random >> 9) % smaller;
+            size_t count;
+            assert_int_equal(sq_ledger_leaf(l, index + 1, leaf, NULL), SQ_OK);
+            sq_tree_leaf_hash(sq_bytes_of(leaf, sizeof leaf), leaf_hash);
+            assert_int_equal(sq_ledger_root(l, smaller, root, NULL), SQ_OK);
+            assert_int_equal(sq_ledger_inclusion(l, index, smaller, proof, &count, NULL), SQ_OK);
+            assert_int_equal(sq_tree_verify_inclusion(index, smaller, leaf_hash, proof, count, root, NULL), SQ_OK);
+        }
+    }
+    uint64_t size = sq_ledger_seq(l);
+    uint8_t before[32];
+    assert_int_equal(sq_ledger_root(l, size, before, NULL), SQ_OK);
+    sq_ledger_close(l);
+    l = open_ledger(d);
+    append(l, 1, 8); /* the edge that was rebuilt goes on as the old one */
+    assert_int_equal(sq_ledger_root(l, size, root, NULL), SQ_OK);
+    assert_memory_equal(before, root, 32);
+    struct sq_checkpoint c;
+    sq_bytes note;
+    assert_int_equal(sq_ledger_checkpoint(l, &d->arena, &note, &size, NULL), SQ_OK);
+    assert_int_equal(sq_checkpoint_parse(note, &c, NULL), SQ_OK);
+    assert_int_equal(sq_ledger_root(l, size, root, NULL), SQ_OK);
+    assert_memory_equal(root, c.root, 32);
+    sq_ledger_close(l);
+}
+
+static void a_full_map_refuses_the_group_and_reading_goes_on(void **state)
+{
+    struct disk *d = *state;
+    struct sq_ledger_options o = options(d);
+    struct sq_ledger *l;
+    struct sq_entry e;
+    static uint8_t big[300000];
+    o.map_size = 2u << 20;
+    assert_int_equal(sq_ledger_create(&o, NULL), SQ_OK);
+    assert_int_equal(sq_ledger_open(&o, &l, NULL), SQ_OK);
+    sq_status st = SQ_OK;
+    while (st == SQ_OK) {
+        struct sq_entry next = {.seq = sq_ledger_seq(l) + 1, .type = 14, .input = sq_bytes_of(big, sizeof big)};
+        struct sq_commit c = {.entries = &next, .entry_count = 1};
+        st = sq_ledger_commit(l, &c, &signer, NULL);
+    }
+    assert_int_equal(st, SQ_E_FULL);
+    uint64_t seq = sq_ledger_seq(l);
+    assert_true(seq >= 2);
+    assert_true(sq_ledger_free_permille(l) < 200);
+    assert_int_equal(sq_ledger_read(l, seq, &d->arena, &e, NULL), SQ_OK);
+    sq_ledger_close(l);
+}
+
+static void a_snapshot_is_whole_or_refused(void **state)
+{
+    struct disk *d = *state;
+    struct sq_ledger *l = open_ledger(d);
+    uint8_t hash[32] = {5}, got[32], *bytes, state_bytes[1000];
+    uint64_t seq;
+    size_t size;
+    char name[128];
+    sq_ledger_close(l);
+    memset(state_bytes, 7, sizeof state_bytes);
+    assert_int_equal(sq_snapshot_read(d->path, &seq, got, &bytes, &size, NULL), SQ_E_NOT_FOUND);
+    assert_int_equal(sq_snapshot_write(d->path, 41, hash, sq_bytes_of(state_bytes, sizeof state_bytes), NULL), SQ_OK);
+    assert_int_equal(sq_snapshot_read(d->path, &seq, got, &bytes, &size, NULL), SQ_OK);
+    assert_int_equal(seq, 41);
+    assert_int_equal(size, sizeof state_bytes);
+    assert_memory_equal(bytes, state_bytes, size);
+    assert_memory_equal(got, hash, 32);
+    free(bytes);
+    snprintf(name, sizeof name, "%s/snapshot", d->path);
+    int fd = open(name, O_RDWR);
+    assert_int_equal(pwrite(fd, "x", 1, 500), 1);
+    assert_int_equal(sq_snapshot_read(d->path, &seq, got, &bytes, &size, NULL), SQ_E_CORRUPT);
+    assert_int_equal(ftruncate(fd, 700), 0);
+    assert_int_equal(sq_snapshot_read(d->path, &seq, got, &bytes, &size, NULL), SQ_E_FORMAT);
+    close(fd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
+        STORY(what_was_committed_is_read_back_after_reopening),
+        STORY(a_second_writer_and_foreign_ledgers_are_refused_with_the_reason),
+        STORY(a_cut_off_a_zeroed_and_a_flipped_file_are_found_out),
+        STORY(a_group_is_stored_whole_or_not_at_all),
+        STORY(answers_and_outbox_are_kept_until_they_are_dropped),
+        STORY(proofs_from_tiles_verify_at_every_size_across_tile_borders),
+        STORY(a_full_map_refuses_the_group_and_reading_goes_on),
+        STORY(a_snapshot_is_whole_or_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
