@@ -34,6 +34,17 @@ void sq_secret_free(void *secret);
 void sq_wipe(void *data, size_t size);
 void sq_random(void *out, size_t size);
 
+/* A key from a passphrase: Argon2id, libsodium's moderate limits. 0 when memory is out. */
+#define SQ_SALT_SIZE 16
+#define SQ_NONCE_SIZE 24
+#define SQ_BOX_EXTRA 16 /* a box is this much longer than what is in it */
+int sq_passphrase_key(const char *passphrase, const uint8_t salt[static SQ_SALT_SIZE], uint8_t key[static SQ_KEY_SIZE]);
+void sq_secretbox(const uint8_t *in, size_t size, const uint8_t nonce[static SQ_NONCE_SIZE],
+                  const uint8_t key[static SQ_KEY_SIZE], uint8_t *out);
+/* 0 when it was not closed with this key. */
+int sq_secretbox_open(const uint8_t *in, size_t size, const uint8_t nonce[static SQ_NONCE_SIZE],
+                      const uint8_t key[static SQ_KEY_SIZE], uint8_t *out);
+
 void sq_hex(const uint8_t *data, size_t size, char *out /* 2 * size + 1 */);
 /* Exactly `size` bytes of lower-case hexadecimal, or SQ_E_FORMAT. */
 SQ_MUST_CHECK sq_status sq_unhex(const char *text, uint8_t *out, size_t size, struct sq_error *err);

@@ -22,6 +22,7 @@
 
 #include "peers/crypto.h"
 #include "proto/sanquan.pb-c.h"
+#include "proto/wire.h"
 
 struct sq_directory; /* opaque: owns the parsed file */
 

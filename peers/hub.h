@@ -64,6 +64,8 @@ struct sq_arrival {
 SQ_MUST_CHECK sq_status sq_hub_receive(struct sq_hub *h, int timeout_ms, int extra_fd, struct sq_arrival *out,
                                        struct sq_error *err);
 void sq_hub_wake(struct sq_hub *h);
+/* For tests: the handler that decides who may connect. */
+struct sq_zap *sq_hub_zap(struct sq_hub *h);
 
 /* SQ_OK queued; SQ_E_NETWORK the connection is gone or its queue is full (the sender will ask again). Never blocks. */
 SQ_MUST_CHECK sq_status sq_hub_reply(struct sq_hub *h, const struct sq_route *route, sq_bytes bytes, struct sq_error *err);

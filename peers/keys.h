@@ -7,7 +7,8 @@
  *     public: 64 hex            message key, Ed25519
  *     transport-public: 64 hex  CURVE
  *     log-public: 64 hex        nodes only: signs checkpoints
- *     secret: hex               plain, or with salt/nonce lines when protected
+ *     secret: hex               plain; or salt, nonce and sealed lines instead
+ * Secrets, in order: message (64 bytes), transport (32), log (64, nodes only).
  */
 #ifndef SQ_KEYS_H
 #define SQ_KEYS_H

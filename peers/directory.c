@@ -1,0 +1,289 @@
+/*
+ * From the YAML file to the Genesis message: checked, then sorted as the message demands.
+ */
+#include "peers/directory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clearing/base/hash.h"
+#include "peers/yaml.h"
+
+struct member { /* an issuer, an operator or a regulator */
+    char *code, *key, *transport_key;
+};
+
+struct node {
+    char *code, *node_key, *log_key, *transport_key;
+    struct member *issuers, *operators;
+    unsigned issuers_count, operators_count;
+};
+
+struct file {
+    char *network, *netting;
+    unsigned round_timeout_ms;
+    struct node *nodes;
+    struct member *regulators;
+    unsigned nodes_count, regulators_count;
+};
+
+static const cyaml_schema_field_t issuer_fields[] = {
+    CYAML_FIELD_STRING_PTR("code", CYAML_FLAG_POINTER, struct member, code, 6, 6),
+    CYAML_FIELD_STRING_PTR("key", CYAML_FLAG_POINTER, struct member, key, 64, 64),
+    CYAML_FIELD_STRING_PTR("transport_key", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct member, transport_key, 64, 64), CYAML_FIELD_END};
+static const cyaml_schema_field_t named_fields[] = {
+    CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct member, code, 1, 24),
+    CYAML_FIELD_STRING_PTR("key", CYAML_FLAG_POINTER, struct member, key, 64, 64),
+    CYAML_FIELD_STRING_PTR("transport_key", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct member, transport_key, 64, 64), CYAML_FIELD_END};
+static const cyaml_schema_value_t issuer_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct member, issuer_fields)};
+static const cyaml_schema_value_t named_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct member, named_fields)};
+static const cyaml_schema_field_t node_fields[] = {
+    CYAML_FIELD_STRING_PTR("code", CYAML_FLAG_POINTER, struct node, code, 6, 6),
+    CYAML_FIELD_STRING_PTR("node_key", CYAML_FLAG_POINTER, struct node, node_key, 64, 64),
+    CYAML_FIELD_STRING_PTR("log_key", CYAML_FLAG_POINTER, struct node, log_key, 64, 64),
+    CYAML_FIELD_STRING_PTR("transport_key", CYAML_FLAG_POINTER, struct node, transport_key, 64, 64),
+    CYAML_FIELD_SEQUENCE("issuers", CYAML_FLAG_POINTER, struct node, issuers, &issuer_schema, 1, 64),
+    CYAML_FIELD_SEQUENCE("operators", CYAML_FLAG_POINTER, struct node, operators, &named_schema, 2, 64), CYAML_FIELD_END};
+static const cyaml_schema_value_t node_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct node, node_fields)};
+static const cyaml_schema_field_t file_fields[] = {
+    CYAML_FIELD_STRING_PTR("network", CYAML_FLAG_POINTER, struct file, network, 1, 64),
+    CYAML_FIELD_STRING_PTR("netting", CYAML_FLAG_POINTER, struct file, netting, 3, 9),
+    CYAML_FIELD_UINT("round_timeout_ms", CYAML_FLAG_DEFAULT, struct file, round_timeout_ms),
+    CYAML_FIELD_SEQUENCE("nodes", CYAML_FLAG_POINTER, struct file, nodes, &node_schema, 1, 1024),
+    CYAML_FIELD_SEQUENCE("regulators", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, regulators, &named_schema, 0, 256), CYAML_FIELD_END};
+static const cyaml_schema_value_t file_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
+
+struct sq_directory {
+    struct file *file;
+    uint8_t network_id[32];
+    Sanquan__V1__Genesis genesis;
+    Sanquan__V1__Node *node, **nodes;
+    Sanquan__V1__Party *party, **parties;
+    char (*names)[SQ_NAME_SIZE_MAX + 1];
+    uint8_t (*keys)[SQ_KEY_SIZE];
+    size_t key_count, party_count;
+    char self[7];
+};
+
+void sq_directory_free(struct sq_directory *d)
+{
+    if (d == NULL)
+        return;
+    if (d->file != NULL)
+        sq_yaml_free(&file_schema, d->file);
+    for (size_t i = 0; d->node != NULL && i < d->genesis.n_nodes; i++)
+        free(d->node[i].issuers);
+    free(d->node);
+    free(d->nodes);
+    free(d->party);
+    free(d->parties);
+    free(d->names);
+    free(d->keys);
+    free(d);
+}
+
+/* ---- building ---- */
+
+/* The line a text first stands on, for messages about what libcyaml cannot know. */
+static unsigned line_of(sq_bytes yaml, const char *text)
+{
+    const uint8_t *at = memmem(yaml.data, yaml.size, text, strlen(text));
+    unsigned line = 1;
+    for (const uint8_t *p = yaml.data; at != NULL && p < at; p++)
+        line += *p == '\n';
+    return at != NULL ? line : 0;
+}
+
+struct source {
+    sq_bytes yaml;
+    const char *path;
+};
+
+/* A key: good hexadecimal, a usable point when it signs, and in no other place. */
+static sq_status take_key(struct sq_directory *d, const struct source *src, const char *hex, int signs, ProtobufCBinaryData *out, struct sq_error *err)
+{
+    uint8_t *key = d->keys[d->key_count];
+    const char *why = sq_unhex(hex, key, SQ_KEY_SIZE, NULL) != SQ_OK ? "is not 32 bytes of lower-case hexadecimal"
+                      : signs && !sq_ed25519_key_ok(key)             ? "is not a usable Ed25519 key"
+                                                                     : NULL;
+    for (size_t i = 0; why == NULL && i < d->key_count; i++)
+        if (memcmp(d->keys[i], key, SQ_KEY_SIZE) == 0)
+            why = "stands in two places; every key has one use";
+    if (why != NULL)
+        return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: key %.16s... %s", src->path, line_of(src->yaml, hex), hex, why);
+    d->key_count++;
+    *out = (ProtobufCBinaryData){SQ_KEY_SIZE, key};
+    return SQ_OK;
+}
+
+static sq_status check_code(const struct source *src, const char *code, struct sq_error *err)
+{
+    if (strlen(code) != 6 || strspn(code, "0123456789") != 6 || code[0] == '0')
+        return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: code %s is not six digits", src->path, line_of(src->yaml, code), code);
+    return SQ_OK;
+}
+
+static sq_status take_party(struct sq_directory *d, const struct source *src, const struct member *m, const char *role, const char *prefix,
+                            char *node, struct sq_error *err)
+{
+    Sanquan__V1__Party *p = &d->party[d->party_count];
+    char *name = d->names[d->party_count];
+    if (strspn(m->code, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != strlen(m->code))
+        return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: %s %s: only a-z, 0-9, - _ . go", src->path, line_of(src->yaml, m->code), role, m->code);
+    snprintf(name, sizeof d->names[0], "%s:%s%s%s", role, prefix, *prefix != '\0' ? "/" : "", m->code);
+    sanquan__v1__party__init(p);
+    p->name = name;
+    p->node = node;
+    d->parties[d->party_count++] = p;
+    sq_status st = take_key(d, src, m->key, 1, &p->key, err);
+    if (st == SQ_OK && m->transport_key != NULL)
+        st = take_key(d, src, m->transport_key, 0, &p->transport_key, err);
+    return st;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+    return strcmp(*x, *y);
+}
+
+static sq_status take_node(struct sq_directory *d, const struct source *src, const struct node *in, Sanquan__V1__Node *out, struct sq_error *err)
+{
+    sq_status st = check_code(src, in->code, err);
+    sanquan__v1__node__init(out);
+    out->code = in->code;
+    if (st == SQ_OK)
+        st = take_key(d, src, in->node_key, 1, &out->node_key, err);
+    if (st == SQ_OK)
+        st = take_key(d, src, in->log_key, 1, &out->log_key, err);
+    if (st == SQ_OK)
+        st = take_key(d, src, in->transport_key, 0, &out->transport_key, err);
+    out->issuers = calloc(in->issuers_count, sizeof *out->issuers);
+    if (out->issuers == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "directory");
+    for (unsigned i = 0; st == SQ_OK && i < in->issuers_count; i++) {
+        st = check_code(src, in->issuers[i].code, err);
+        if (st == SQ_OK)
+            st = take_party(d, src, &in->issuers[i], "issuer", "", in->code, err);
+        out->issuers[out->n_issuers++] = in->issuers[i].code;
+    }
+    qsort(out->issuers, out->n_issuers, sizeof *out->issuers, by_text);
+    for (unsigned i = 0; st == SQ_OK && i < in->operators_count; i++)
+        st = take_party(d, src, &in->operators[i], "operator", in->code, in->code, err);
+    return st;
+}
+
+static int by_code(const void *a, const void *b)
+{
+    Sanquan__V1__Node *const *x = a, *const *y = b;
+    return strcmp((*x)->code, (*y)->code);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    Sanquan__V1__Party *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+static sq_status check_unique(const struct sq_directory *d, const struct source *src, struct sq_error *err)
+{
+    for (size_t i = 1; i < d->genesis.n_nodes; i++)
+        if (strcmp(d->nodes[i - 1]->code, d->nodes[i]->code) == 0)
+            return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: node %s stands twice", src->path, line_of(src->yaml, d->nodes[i]->code), d->nodes[i]->code);
+    for (size_t i = 1; i < d->party_count; i++)
+        if (strcmp(d->parties[i - 1]->name, d->parties[i]->name) == 0)
+            return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: %s stands twice", src->path,
+                           line_of(src->yaml, strchr(d->parties[i]->name, ':') + 1), d->parties[i]->name);
+    return SQ_OK;
+}
+
+static sq_status build(struct sq_directory *d, const struct source *src, struct sq_error *err)
+{
+    const struct file *f = d->file;
+    size_t parties = f->regulators_count;
+    for (unsigned i = 0; i < f->nodes_count; i++)
+        parties += f->nodes[i].issuers_count + f->nodes[i].operators_count;
+    d->node = calloc(f->nodes_count, sizeof *d->node);
+    d->nodes = calloc(f->nodes_count, sizeof *d->nodes);
+    d->party = calloc(parties + 1, sizeof *d->party);
+    d->parties = calloc(parties + 1, sizeof *d->parties);
+    d->names = calloc(parties + 1, sizeof *d->names);
+    d->keys = calloc(parties * 2 + f->nodes_count * 3u + 1, sizeof *d->keys);
+    if (d->node == NULL || d->nodes == NULL || d->party == NULL || d->parties == NULL || d->names == NULL || d->keys == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "directory");
+    sanquan__v1__genesis__init(&d->genesis);
+    int hub = strcmp(f->netting, "hub") == 0;
+    if (!hub && strcmp(f->netting, "bilateral") != 0)
+        return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: netting is hub or bilateral", src->path, line_of(src->yaml, "netting:"));
+    if (f->round_timeout_ms < 50 || f->round_timeout_ms > 600000)
+        return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: round_timeout_ms is 50 to 600000", src->path, line_of(src->yaml, "round_timeout_ms:"));
+    d->genesis.netting_method = hub ? 2 : 1;
+    d->genesis.round_timeout_ms = f->round_timeout_ms;
+    d->genesis.network_id = (ProtobufCBinaryData){32, d->network_id};
+    d->genesis.nodes = d->nodes;
+    d->genesis.parties = d->parties;
+    sq_status st = SQ_OK;
+    for (unsigned i = 0; st == SQ_OK && i < f->nodes_count; i++) {
+        d->nodes[i] = &d->node[i];
+        d->genesis.n_nodes++;
+        st = take_node(d, src, &f->nodes[i], &d->node[i], err);
+    }
+    static char nowhere[] = "";
+    for (unsigned i = 0; st == SQ_OK && i < f->regulators_count; i++)
+        st = take_party(d, src, &f->regulators[i], "regulator", "", nowhere, err);
+    if (st != SQ_OK)
+        return st;
+    d->genesis.n_parties = d->party_count;
+    qsort(d->nodes, d->genesis.n_nodes, sizeof *d->nodes, by_code);
+    qsort(d->parties, d->party_count, sizeof *d->parties, by_name);
+    return check_unique(d, src, err);
+}
+
+/* ---- from outside ---- */
+
+sq_status sq_directory_parse(sq_bytes yaml, const char *path_for_errors, struct sq_directory **out, struct sq_error *err)
+{
+    struct source src = {yaml, path_for_errors};
+    void *file = NULL;
+    struct sq_directory *d = calloc(1, sizeof *d);
+    if (d == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "directory");
+    sq_status st = sq_yaml_parse(yaml, path_for_errors, &file_schema, &file, err);
+    d->file = file;
+    sq_sha256(yaml.data, yaml.size, d->network_id);
+    if (st == SQ_OK)
+        st = build(d, &src, err);
+    if (st == SQ_OK)
+        *out = d;
+    else
+        sq_directory_free(d);
+    return st;
+}
+
+sq_status sq_directory_read(const char *path, struct sq_directory **out, struct sq_error *err)
+{
+    uint8_t *data;
+    size_t size;
+    sq_status st = sq_file_read(path, &data, &size, err);
+    if (st != SQ_OK)
+        return st;
+    st = sq_directory_parse(sq_bytes_of(data, size), path, out, err);
+    free(data);
+    return st;
+}
+
+const uint8_t *sq_directory_network_id(const struct sq_directory *d) { return d->network_id; }
+const char *sq_directory_network_name(const struct sq_directory *d) { return d->file->network; }
+
+sq_status sq_directory_genesis(struct sq_directory *d, const char *self, const Sanquan__V1__Genesis **out, struct sq_error *err)
+{
+    for (size_t i = 0; i < d->genesis.n_nodes; i++)
+        if (strcmp(d->nodes[i]->code, self) == 0) {
+            memcpy(d->self, self, sizeof d->self);
+            d->genesis.self = d->self;
+            *out = &d->genesis;
+            return SQ_OK;
+        }
+    return sq_fail(err, SQ_E_CONFIG, "node %.20s is not in the directory", self);
+}

@@ -1,0 +1,352 @@
+/*
+ * The node's sockets.
+ *
+ * Order of birth: context, ZAP handler, ROUTER (domain set and enforced before bind), self-test, DEALERs. Order of death: sockets, then the
+ * handler, then the context.
+ *
+ * Invariants: a message without a User-Id, of more than one frame, or from a participant that is no longer allowed goes no further;
+ * memory for arrivals is bounded by high-water marks times the size limit.
+ */
+#include "peers/hub.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "peers/sockets.h"
+#include "peers/zap.h"
+
+#define RECEIVE_HWM 32   /* frames of up to 1 MiB a connection */
+#define SEND_HWM 1000    /* answers are small */
+#define PEERS_MAX 512
+
+struct sq_hub {
+    void *context, *router;
+    struct sq_zap zap;
+    char endpoint[256];
+    struct {
+        uint32_t node;
+        void *socket;
+    } peer[PEERS_MAX];
+    size_t peer_count, turn;
+    int wake;
+    zmq_msg_t message;       /* the arrival that was handed out last */
+    int holds;
+    struct sq_hub_counters counters;
+};
+
+/* ---- sockets ---- */
+
+static int set_int(void *socket, int option, int value) { return zmq_setsockopt(socket, option, &value, sizeof value); }
+
+int sq_socket_common(void *socket)
+{
+    int64_t largest = SQ_MESSAGE_SIZE_MAX;
+    return set_int(socket, ZMQ_LINGER, 0) | set_int(socket, ZMQ_HANDSHAKE_IVL, 5000) | set_int(socket, ZMQ_HEARTBEAT_IVL, 2000) |
+           set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 6000) | set_int(socket, ZMQ_HEARTBEAT_TTL, 6000) | set_int(socket, ZMQ_TCP_KEEPALIVE, 1) |
+           set_int(socket, ZMQ_RECONNECT_IVL, 100) | set_int(socket, ZMQ_RECONNECT_IVL_MAX, 5000) |
+           zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
+}
+
+void *sq_dealer(void *context, const char *endpoint, const uint8_t *server_key, const uint8_t *public_key, const uint8_t *secret_key, int hwm)
+{
+    void *s = zmq_socket(context, ZMQ_DEALER);
+    if (s == NULL)
+        return NULL;
+    if ((sq_socket_common(s) | set_int(s, ZMQ_IMMEDIATE, 1) | set_int(s, ZMQ_SNDHWM, hwm) | set_int(s, ZMQ_RCVHWM, hwm) |
+         zmq_setsockopt(s, ZMQ_CURVE_SERVERKEY, server_key, SQ_KEY_SIZE) | zmq_setsockopt(s, ZMQ_CURVE_PUBLICKEY, public_key, SQ_KEY_SIZE) |
+         zmq_setsockopt(s, ZMQ_CURVE_SECRETKEY, secret_key, SQ_KEY_SIZE)) == 0 &&
+        zmq_connect(s, endpoint) == 0)
+        return s;
+    zmq_close(s);
+    return NULL;
+}
+
+static sq_status open_router(struct sq_hub *h, const struct sq_hub_options *o, struct sq_error *err)
+{
+    enum { ZAP_ENFORCE_DOMAIN = 93 }; /* ZMQ_ZAP_ENFORCE_DOMAIN is a draft name, but the option is there at run time */
+    size_t size = sizeof h->endpoint;
+    if (strncmp(o->bind, "tcp://", 6) != 0)
+        return sq_fail(err, SQ_E_CONFIG, "%s: only tcp:// endpoints are served", o->bind);
+    h->router = zmq_socket(h->context, ZMQ_ROUTER);
+    if (h->router == NULL ||
+        (sq_socket_common(h->router) | set_int(h->router, ZMQ_ROUTER_MANDATORY, 1) | set_int(h->router, ZMQ_ROUTER_HANDOVER, 0) |
+         set_int(h->router, ZMQ_RCVHWM, RECEIVE_HWM) | set_int(h->router, ZMQ_SNDHWM, SEND_HWM) | set_int(h->router, ZMQ_CURVE_SERVER, 1) |
+         zmq_setsockopt(h->router, ZMQ_CURVE_SECRETKEY, o->transport_secret, SQ_KEY_SIZE) |
+         zmq_setsockopt(h->router, ZMQ_ZAP_DOMAIN, "sanquan", 7) | set_int(h->router, ZAP_ENFORCE_DOMAIN, 1)) != 0)
+        return sq_fail(err, SQ_E_NETWORK, "set up the server socket: %s", zmq_strerror(errno));
+    if (zmq_bind(h->router, o->bind) != 0)
+        return sq_fail(err, SQ_E_NETWORK, "listen on %s: %s", o->bind, zmq_strerror(errno));
+    if (zmq_getsockopt(h->router, ZMQ_LAST_ENDPOINT, h->endpoint, &size) != 0)
+        return sq_fail(err, SQ_E_NETWORK, "endpoint of %s: %s", o->bind, zmq_strerror(errno));
+    return SQ_OK;
+}
+
+/* ---- self-test: an unknown key gets no session, a known one does ---- */
+
+/* 1: a session; 0: refused; -1: neither within two seconds. */
+static int try_handshake(struct sq_hub *h, const char *endpoint, const uint8_t *server_key, const uint8_t *public_key, const uint8_t *secret_key)
+{
+    int result = -1;
+    void *client = sq_dealer(h->context, endpoint, server_key, public_key, secret_key, 1);
+    void *monitor = zmq_socket(h->context, ZMQ_PAIR);
+    if (client == NULL || monitor == NULL ||
+        zmq_socket_monitor(client, "inproc://sanquan-self-test", ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) != 0 ||
+        zmq_connect(monitor, "inproc://sanquan-self-test") != 0)
+        goto out;
+    set_int(monitor, ZMQ_LINGER, 0);
+    set_int(monitor, ZMQ_RCVTIMEO, 2000);
+    uint8_t event[6], address[256];
+    if (zmq_recv(monitor, event, sizeof event, 0) == (int)sizeof event && zmq_recv(monitor, address, sizeof address, 0) >= 0) {
+        uint16_t number;
+        memcpy(&number, event, sizeof number);
+        result = number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+    }
+out:
+    if (client != NULL) {
+        zmq_socket_monitor(client, NULL, 0);
+        zmq_close(client);
+    }
+    if (monitor != NULL)
+        zmq_close(monitor);
+    return result;
+}
+
+static sq_status self_test(struct sq_hub *h, const uint8_t *server_key, struct sq_error *err)
+{
+    uint8_t known[SQ_KEY_SIZE], known_secret[SQ_KEY_SIZE], stranger[SQ_KEY_SIZE], stranger_secret[SQ_KEY_SIZE];
+    char endpoint[300];
+    const char *any = strstr(h->endpoint, "//0.0.0.0:");
+    if (any != NULL)
+        snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%s", any + strlen("//0.0.0.0:"));
+    else
+        snprintf(endpoint, sizeof endpoint, "%s", h->endpoint);
+    sq_curve_keypair(known, known_secret);
+    sq_curve_keypair(stranger, stranger_secret);
+    sq_status st = sq_zap_allow(&h->zap, known, "self-test", err);
+    if (st != SQ_OK)
+        return st;
+    int in = try_handshake(h, endpoint, server_key, known, known_secret);
+    sq_zap_deny(&h->zap, known);
+    int out = try_handshake(h, endpoint, server_key, stranger, stranger_secret);
+    if (in == 1 && out == 0)
+        return SQ_OK;
+    return sq_fail(err, SQ_E_NETWORK, "authentication self-test on %s: a known key was %s, an unknown one %s", endpoint,
+                   in == 1 ? "let in" : "not let in", out == 0 ? "refused" : out == 1 ? "LET IN" : "not answered");
+}
+
+/* ---- open and close ---- */
+
+sq_status sq_hub_open(const struct sq_hub_options *o, struct sq_hub **out, struct sq_error *err)
+{
+    struct sq_hub *h = calloc(1, sizeof *h);
+    if (h == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "hub");
+    h->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    h->context = zmq_ctx_new();
+    sq_status st = h->wake < 0 || h->context == NULL ? sq_fail(err, SQ_E_NETWORK, "sockets: %s", strerror(errno))
+                   : o->peer_count > PEERS_MAX       ? sq_fail(err, SQ_E_CONFIG, "more than %d peers", PEERS_MAX)
+                                                     : sq_zap_start(&h->zap, h->context, err);
+    if (st == SQ_OK)
+        st = open_router(h, o, err);
+    if (st == SQ_OK)
+        st = self_test(h, o->transport_public, err);
+    for (size_t i = 0; st == SQ_OK && i < o->peer_count; i++) {
+        h->peer[i].node = o->peers[i].node;
+        h->peer[i].socket = sq_dealer(h->context, o->peers[i].endpoint, o->peers[i].transport_key, o->transport_public, o->transport_secret, RECEIVE_HWM * 2);
+        if (h->peer[i].socket == NULL)
+            st = sq_fail(err, SQ_E_NETWORK, "connect to %s: %s", o->peers[i].endpoint, zmq_strerror(errno));
+        else
+            h->peer_count++;
+    }
+    if (st == SQ_OK)
+        *out = h;
+    else
+        sq_hub_close(h);
+    return st;
+}
+
+void sq_hub_close(struct sq_hub *h)
+{
+    if (h == NULL)
+        return;
+    if (h->holds)
+        zmq_msg_close(&h->message);
+    for (size_t i = 0; i < h->peer_count; i++)
+        zmq_close(h->peer[i].socket);
+    if (h->router != NULL)
+        zmq_close(h->router);
+    if (h->context != NULL) {
+        sq_zap_stop(&h->zap);
+        zmq_ctx_term(h->context);
+        sq_zap_free(&h->zap);
+    }
+    if (h->wake >= 0)
+        close(h->wake);
+    free(h);
+}
+
+const char *sq_hub_endpoint(const struct sq_hub *h) { return h->endpoint; }
+
+sq_status sq_hub_allow(struct sq_hub *h, const uint8_t transport_key[static SQ_KEY_SIZE], const char *name, struct sq_error *err)
+{
+    return sq_zap_allow(&h->zap, transport_key, name, err);
+}
+
+void sq_hub_deny(struct sq_hub *h, const uint8_t transport_key[static SQ_KEY_SIZE]) { sq_zap_deny(&h->zap, transport_key); }
+
+struct sq_zap *sq_hub_zap(struct sq_hub *h) { return &h->zap; }
+
+/* ---- receiving ---- */
+
+static int more_frames(void *socket)
+{
+    int more = 0;
+    size_t size = sizeof more;
+    return zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &size) == 0 && more;
+}
+
+static void drain(void *socket)
+{
+    zmq_msg_t rest;
+    while (more_frames(socket)) {
+        zmq_msg_init(&rest);
+        zmq_msg_recv(&rest, socket, 0);
+        zmq_msg_close(&rest);
+    }
+}
+
+/* One message of the ROUTER: routing id, one frame. 1: handed out; 0: nothing there; -1: dropped. */
+static int receive_router(struct sq_hub *h, struct sq_arrival *out)
+{
+    uint8_t id[64];
+    int n = zmq_recv(h->router, id, sizeof id, ZMQ_DONTWAIT);
+    if (n < 0)
+        return 0;
+    if (!more_frames(h->router))
+        return -1;
+    zmq_msg_init(&h->message);
+    h->holds = 1;
+    if (zmq_msg_recv(&h->message, h->router, 0) < 0)
+        return -1;
+    if (more_frames(h->router) || n > (int)sizeof out->route.id || id[0] != 0 || zmq_msg_size(&h->message) == 0) {
+        drain(h->router);
+        h->counters.dropped_shape++;
+        return -1;
+    }
+    /* The last frame's metadata: the first frame loses it when the socket has looked ahead. */
+    const char *user = zmq_msg_gets(&h->message, "User-Id");
+    if (user == NULL || strlen(user) > SQ_NAME_SIZE_MAX || !sq_zap_knows(&h->zap, user)) {
+        h->counters.dropped_no_identity++;
+        return -1;
+    }
+    *out = (struct sq_arrival){.route.size = (uint8_t)n, .bytes = sq_bytes_of(zmq_msg_data(&h->message), zmq_msg_size(&h->message))};
+    memcpy(out->route.id, id, (size_t)n);
+    memcpy(out->from, user, strlen(user));
+    return 1;
+}
+
+static int receive_dealer(struct sq_hub *h, size_t i, struct sq_arrival *out)
+{
+    zmq_msg_init(&h->message);
+    h->holds = 1;
+    if (zmq_msg_recv(&h->message, h->peer[i].socket, ZMQ_DONTWAIT) < 0)
+        return 0;
+    if (more_frames(h->peer[i].socket)) {
+        drain(h->peer[i].socket);
+        h->counters.dropped_shape++;
+        return -1;
+    }
+    *out = (struct sq_arrival){.from_peer = 1, .node = h->peer[i].node, .bytes = sq_bytes_of(zmq_msg_data(&h->message), zmq_msg_size(&h->message))};
+    return 1;
+}
+
+/* Every socket has its turn, so that one that always has something cannot starve the others. */
+static int receive_any(struct sq_hub *h, struct sq_arrival *out)
+{
+    for (size_t k = 0; k <= h->peer_count; k++) {
+        size_t i = (h->turn + k) % (h->peer_count + 1);
+        int got = i == h->peer_count ? receive_router(h, out) : receive_dealer(h, i, out);
+        if (got == 1) {
+            h->counters.received++;
+            h->turn = (i + 1) % (h->peer_count + 1);
+        }
+        if (got != 0)
+            return got;
+        if (h->holds)
+            zmq_msg_close(&h->message);
+        h->holds = 0;
+    }
+    return 0;
+}
+
+sq_status sq_hub_receive(struct sq_hub *h, int timeout_ms, int extra_fd, struct sq_arrival *out, struct sq_error *err)
+{
+    zmq_pollitem_t items[PEERS_MAX + 3];
+    uint64_t rung;
+    int count = 0;
+    if (h->holds)
+        zmq_msg_close(&h->message);
+    h->holds = 0;
+    out->bytes = (sq_bytes){NULL, 0};
+    int got = receive_any(h, out);
+    if (got == 0 && timeout_ms != 0) {
+        for (size_t i = 0; i < h->peer_count; i++)
+            items[count++] = (zmq_pollitem_t){.socket = h->peer[i].socket, .events = ZMQ_POLLIN};
+        items[count++] = (zmq_pollitem_t){.socket = h->router, .events = ZMQ_POLLIN};
+        items[count++] = (zmq_pollitem_t){.fd = h->wake, .events = ZMQ_POLLIN};
+        if (extra_fd >= 0)
+            items[count++] = (zmq_pollitem_t){.fd = extra_fd, .events = ZMQ_POLLIN};
+        if (zmq_poll(items, count, timeout_ms) < 0 && errno != EINTR)
+            return sq_fail(err, SQ_E_NETWORK, "wait for messages: %s", zmq_strerror(errno));
+        if (read(h->wake, &rung, sizeof rung) < 0)
+            rung = 0;
+        got = receive_any(h, out);
+    }
+    if (got != 1)
+        out->bytes = (sq_bytes){NULL, 0};
+    return SQ_OK;
+}
+
+void sq_hub_wake(struct sq_hub *h)
+{
+    uint64_t one = 1;
+    if (write(h->wake, &one, sizeof one) < 0)
+        return; /* the counter is full: it is awake anyway */
+}
+
+/* ---- sending ---- */
+
+sq_status sq_hub_reply(struct sq_hub *h, const struct sq_route *route, sq_bytes bytes, struct sq_error *err)
+{
+    if (zmq_send(h->router, route->id, route->size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
+        zmq_send(h->router, bytes.data, bytes.size, ZMQ_DONTWAIT) < 0) {
+        h->counters.reply_failed++;
+        return sq_fail(err, SQ_E_NETWORK, "answer: %s", zmq_strerror(errno));
+    }
+    h->counters.sent++;
+    return SQ_OK;
+}
+
+sq_status sq_hub_send(struct sq_hub *h, uint32_t node, sq_bytes bytes, struct sq_error *err)
+{
+    for (size_t i = 0; i < h->peer_count; i++) {
+        if (h->peer[i].node != node)
+            continue;
+        if (zmq_send(h->peer[i].socket, bytes.data, bytes.size, ZMQ_DONTWAIT) < 0)
+            return sq_fail(err, SQ_E_NETWORK, "send to peer: %s", zmq_strerror(errno));
+        h->counters.sent++;
+        return SQ_OK;
+    }
+    return sq_fail(err, SQ_E_NOT_FOUND, "no peer with number %u", node);
+}
+
+void sq_hub_counters(const struct sq_hub *h, struct sq_hub_counters *out)
+{
+    *out = h->counters;
+    out->denied_handshakes = atomic_load(&h->zap.denied);
+}

@@ -1,0 +1,13 @@
+/* What both sides of a connection set on their sockets. For hub.c and client.c. */
+#ifndef SQ_SOCKETS_H
+#define SQ_SOCKETS_H
+
+#include <stdint.h>
+
+/* Size limit, heartbeats, handshake and reconnection times, no lingering. 0 when all were set. */
+int sq_socket_common(void *socket);
+
+/* A connected DEALER under CURVE, or NULL with errno set. */
+void *sq_dealer(void *context, const char *endpoint, const uint8_t *server_key, const uint8_t *public_key, const uint8_t *secret_key, int hwm);
+
+#endif
