@@ -213,6 +213,8 @@ static sq_status build(struct sq_directory *d, const struct source *src, struct 
     if (d->node == NULL || d->nodes == NULL || d->party == NULL || d->parties == NULL || d->names == NULL || d->keys == NULL)
         return sq_fail(err, SQ_E_NOMEM, "directory");
     sanquan__v1__genesis__init(&d->genesis);
+    if (strspn(f->network, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != strlen(f->network))
+        return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: network: only a-z, 0-9, - _ . go", src->path, line_of(src->yaml, "network:"));
     int hub = strcmp(f->netting, "hub") == 0;
     if (!hub && strcmp(f->netting, "bilateral") != 0)
         return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: netting is hub or bilateral", src->path, line_of(src->yaml, "netting:"));
@@ -275,6 +277,11 @@ sq_status sq_directory_read(const char *path, struct sq_directory **out, struct 
 
 const uint8_t *sq_directory_network_id(const struct sq_directory *d) { return d->network_id; }
 const char *sq_directory_network_name(const struct sq_directory *d) { return d->file->network; }
+
+void sq_log_origin(const struct sq_directory *d, const char *code, char out[static SQ_ORIGIN_SIZE])
+{
+    snprintf(out, SQ_ORIGIN_SIZE, "%.64s/%.6s", d->file->network, code);
+}
 
 sq_status sq_directory_genesis(struct sq_directory *d, const char *self, const Sanquan__V1__Genesis **out, struct sq_error *err)
 {

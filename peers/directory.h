@@ -34,6 +34,10 @@ void sq_directory_free(struct sq_directory *d);
 const uint8_t *sq_directory_network_id(const struct sq_directory *d); /* 32 bytes */
 const char *sq_directory_network_name(const struct sq_directory *d);
 
+/* Name of a node's log, which is its checkpoint origin and its note key's name: "network/code". */
+#define SQ_ORIGIN_SIZE 80
+void sq_log_origin(const struct sq_directory *d, const char *code, char out[static SQ_ORIGIN_SIZE]);
+
 /* The Genesis for the node `self`: everything sorted as the message demands. Borrowed from d (self is set in it). */
 SQ_MUST_CHECK sq_status sq_directory_genesis(struct sq_directory *d, const char *self, const Sanquan__V1__Genesis **out,
                                              struct sq_error *err);

@@ -1,0 +1,116 @@
+#include "ops/common/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "peers/yaml.h"
+
+#define MS_PER_DAY 86400000u
+#define UTC8_MS (8u * 3600000u)
+
+static const cyaml_schema_field_t peer_fields[] = {
+    CYAML_FIELD_STRING_PTR("code", CYAML_FLAG_POINTER, struct sq_config_peer, code, 6, 6),
+    CYAML_FIELD_STRING_PTR("endpoint", CYAML_FLAG_POINTER, struct sq_config_peer, endpoint, 8, 200), CYAML_FIELD_END};
+static const cyaml_schema_value_t peer_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sq_config_peer, peer_fields)};
+static const cyaml_schema_value_t cutoff_schema = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 5, 5)};
+static const cyaml_schema_field_t config_fields[] = {
+    CYAML_FIELD_STRING_PTR("node", CYAML_FLAG_POINTER, struct sq_config, node, 6, 6),
+    CYAML_FIELD_STRING_PTR("directory", CYAML_FLAG_POINTER, struct sq_config, directory, 1, 4000),
+    CYAML_FIELD_STRING_PTR("keys", CYAML_FLAG_POINTER, struct sq_config, keys, 1, 4000),
+    CYAML_FIELD_STRING_PTR("passphrase_file", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config, passphrase_file, 1, 4000),
+    CYAML_FIELD_STRING_PTR("ledger", CYAML_FLAG_POINTER, struct sq_config, ledger, 1, 4000),
+    CYAML_FIELD_STRING_PTR("bind", CYAML_FLAG_POINTER, struct sq_config, bind, 8, 200),
+    CYAML_FIELD_STRING_PTR("log", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config, log, 4, 5),
+    CYAML_FIELD_SEQUENCE("peers", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config, peers, &peer_schema, 0, 511),
+    CYAML_FIELD_SEQUENCE("cutoffs", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config, cutoffs, &cutoff_schema, 0, 96),
+    CYAML_FIELD_UINT("map_size_gib", CYAML_FLAG_OPTIONAL, struct sq_config, map_size_gib),
+    CYAML_FIELD_UINT("disk_low_permille", CYAML_FLAG_OPTIONAL, struct sq_config, disk_low_permille),
+    CYAML_FIELD_UINT("snapshot_every_items", CYAML_FLAG_OPTIONAL, struct sq_config, snapshot_every_items), CYAML_FIELD_END};
+static const cyaml_schema_value_t config_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct sq_config, config_fields)};
+
+/* "17:05" in ms of the day; -1 when it is no time. */
+static int64_t time_of_day(const char *t)
+{
+    if (strlen(t) != 5 || t[2] != ':' || strspn(t, "0123456789:") != 5)
+        return -1;
+    int hour = (t[0] - '0') * 10 + t[1] - '0', minute = (t[3] - '0') * 10 + t[4] - '0';
+    return hour < 24 && minute < 60 ? (hour * 60 + minute) * 60000ll : -1;
+}
+
+static unsigned line_of(sq_bytes text, const char *what)
+{
+    const uint8_t *at = memmem(text.data, text.size, what, strlen(what));
+    unsigned line = 1;
+    for (const uint8_t *p = text.data; at != NULL && p < at; p++)
+        line += *p == '\n';
+    return at != NULL ? line : 0;
+}
+
+static sq_status check(const struct sq_config *c, const char *path, sq_bytes text, struct sq_error *err)
+{
+    const char *where = NULL, *why = NULL;
+    if (strspn(c->node, "0123456789") != 6)
+        where = "node:", why = "node is a six-digit code";
+    else if (strncmp(c->bind, "tcp://", 6) != 0)
+        where = "bind:", why = "bind is a tcp:// endpoint";
+    else if (c->log != NULL && strcmp(c->log, "info") != 0 && strcmp(c->log, "debug") != 0)
+        where = "log:", why = "log is info or debug";
+    else if (c->map_size_gib > 65536)
+        where = "map_size_gib:", why = "map_size_gib is 1 to 65536";
+    else if (c->disk_low_permille > 900)
+        where = "disk_low_permille:", why = "disk_low_permille is 1 to 900";
+    else if (c->snapshot_every_items < 1000)
+        where = "snapshot_every_items:", why = "snapshot_every_items is 1000 or more";
+    for (unsigned i = 0; why == NULL && i < c->peers_count; i++)
+        if (strncmp(c->peers[i].endpoint, "tcp://", 6) != 0 || strspn(c->peers[i].code, "0123456789") != 6 || strcmp(c->peers[i].code, c->node) == 0)
+            where = c->peers[i].endpoint, why = "a peer has another node's six-digit code and a tcp:// endpoint";
+    for (unsigned i = 0; why == NULL && i < c->cutoffs_count; i++)
+        if (time_of_day(c->cutoffs[i]) < 0)
+            where = c->cutoffs[i], why = "a cut-off is a time of day like 17:00";
+    return why == NULL ? SQ_OK : sq_fail(err, SQ_E_CONFIG, "%.100s:%u: %s", path, line_of(text, where), why);
+}
+
+sq_status sq_config_read(const char *path, struct sq_config **out, struct sq_error *err)
+{
+    uint8_t *data;
+    size_t size;
+    void *parsed = NULL;
+    sq_status st = sq_file_read(path, &data, &size, err);
+    if (st != SQ_OK)
+        return st;
+    st = sq_yaml_parse(sq_bytes_of(data, size), path, &config_schema, &parsed, err);
+    struct sq_config *c = parsed;
+    if (st == SQ_OK) {
+        if (c->map_size_gib == 0)
+            c->map_size_gib = 1024;
+        if (c->disk_low_permille == 0)
+            c->disk_low_permille = 50;
+        if (c->snapshot_every_items == 0)
+            c->snapshot_every_items = 4000000;
+        st = check(c, path, sq_bytes_of(data, size), err);
+    }
+    free(data);
+    if (st == SQ_OK)
+        *out = c;
+    else
+        sq_config_free(c);
+    return st;
+}
+
+void sq_config_free(struct sq_config *c)
+{
+    if (c != NULL)
+        sq_yaml_free(&config_schema, c);
+}
+
+uint64_t sq_config_next_cutoff(const struct sq_config *c, uint64_t now_ms)
+{
+    uint64_t day = (now_ms + UTC8_MS) / MS_PER_DAY, next = UINT64_MAX;
+    for (unsigned i = 0; i < c->cutoffs_count; i++) {
+        uint64_t at = day * MS_PER_DAY + (uint64_t)time_of_day(c->cutoffs[i]) - UTC8_MS;
+        at += at <= now_ms ? MS_PER_DAY : 0;
+        next = at < next ? at : next;
+    }
+    return next;
+}

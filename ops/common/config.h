@@ -1,0 +1,42 @@
+/*
+ * The daemon's configuration: one YAML file, every error with file, line and reason.
+ *
+ *     node: "310000"
+ *     directory: /etc/sanquan/directory.yaml
+ *     keys: /etc/sanquan/310000.key
+ *     passphrase_file: /run/credentials/sanquand/passphrase     # when the key file has one
+ *     ledger: /var/lib/sanquan/310000
+ *     bind: tcp://0.0.0.0:7310
+ *     peers:
+ *       - {code: "370000", endpoint: "tcp://10.0.0.2:7310"}
+ *     cutoffs: ["17:00"]             # UTC+8, any number a day; left out: only by hand
+ *     map_size_gib: 1024             # largest size of the ledger
+ *     disk_low_permille: 50          # refuse new work when less of the disk (or map) is free
+ *     snapshot_every_items: 4000000
+ *     log: info                      # or debug
+ */
+#ifndef SQ_CONFIG_H
+#define SQ_CONFIG_H
+
+#include "proto/status.h"
+
+struct sq_config_peer {
+    char *code, *endpoint;
+};
+
+struct sq_config {
+    char *node, *directory, *keys, *passphrase_file, *ledger, *bind, *log;
+    struct sq_config_peer *peers;
+    char **cutoffs;
+    unsigned peers_count, cutoffs_count;
+    unsigned map_size_gib, disk_low_permille, snapshot_every_items;
+};
+
+/* Free with sq_config_free. Errors: SQ_E_IO, SQ_E_CONFIG. */
+SQ_MUST_CHECK sq_status sq_config_read(const char *path, struct sq_config **out, struct sq_error *err);
+void sq_config_free(struct sq_config *c);
+
+/* The first cut-off after now_ms, Unix ms; UINT64_MAX when there is none. */
+uint64_t sq_config_next_cutoff(const struct sq_config *c, uint64_t now_ms);
+
+#endif
