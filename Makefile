@@ -1,6 +1,6 @@
 # make            build the programs into build/release
 # make demo       three regions clear, net and settle; see README
-# make test       unit, conformance and end-to-end tests
+# make test       every test that belongs before a commit
 # make help       every target, with what it does
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
@@ -8,6 +8,7 @@ SHELL := /bin/bash
 
 VARIANT ?= release
 BUILD ?= build/$(VARIANT)
+PREFIX ?= /usr/local
 
 CC ?= cc
 CFLAGS ?= -O2 -g
@@ -19,14 +20,15 @@ FLAGS_tsan := -fsanitize=thread
 VARIANT_FLAGS := $(FLAGS_$(VARIANT))
 
 PACKAGES := libzmq libprotobuf-c lmdb libsodium libcyaml libcrypto libsystemd jansson
-ifeq ($(filter help clean deps-% demo test bench format,$(MAKECMDGOALS)),)
-PKG_CONFIG_OK := $(shell pkg-config --exists $(PACKAGES) cmocka 2>/dev/null && echo yes)
-endif
-PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
-PKG_LIBS = $(shell pkg-config --libs $(PACKAGES)) -pthread
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -pthread
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(VARIANT_FLAGS) -I. -I$(BUILD)/gen $(PKG_CFLAGS) -pthread $(CFLAGS)
 GEN_CFLAGS = -std=gnu11 -w $(VARIANT_FLAGS) -I$(BUILD)/gen $(PKG_CFLAGS) $(CFLAGS)
+
+# `make V=1` shows whole commands.
+Q := $(if $(V),,@)
+say = @printf '  %-8s%s\n' '$(1)' '$(2)'
 
 LIB_SOURCES := $(wildcard proto/*.c clearing/*/*.c peers/*.c ops/common/*.c)
 DAEMON_SOURCES := $(wildcard ops/daemon/*.c)
@@ -43,43 +45,93 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SOURCES))
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(BENCH_SOURCES))
 
 .PHONY: all
-all: $(PROGRAMS)
+all: $(PROGRAMS) ## build the programs
 
-$(GEN).h: proto/sanquan.proto
-	@command -v protoc-c >/dev/null || { echo "protoc-c is missing: run 'ops/deps build' or install protobuf-c-compiler" >&2; exit 1; }
+# Every header we build against, with the Debian package that brings it: checked once, before the first compilation.
+$(BUILD)/checked: ops/deps
 	@mkdir -p $(@D)
-	protoc-c --c_out=$(BUILD)/gen $<
+	$(Q)ops/check-headers $(CC)
+	@touch $@
+
+$(GEN).h: proto/sanquan.proto $(BUILD)/checked
+	@mkdir -p $(@D)
+	$(call say,PROTOC,$<)
+	$(Q)protoc-c --c_out=$(BUILD)/gen $<
 $(GEN).c: $(GEN).h ;
 $(GEN).o: $(GEN).c
-	$(CC) $(GEN_CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(GEN_CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.o: %.c $(GEN).h
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIB): $(call objects,$(LIB_SOURCES)) $(GEN).o
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $^
 
+link = $(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 $(BUILD)/sanquand: $(call objects,$(DAEMON_SOURCES)) $(LIB)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(call say,LINK,$@)
+	$(link)
 $(BUILD)/sanquan: $(call objects,$(CLI_SOURCES)) $(LIB)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
-
+	$(call say,LINK,$@)
+	$(link)
 $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(call objects,$(TEST_SUPPORT)) $(LIB)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(shell pkg-config --libs cmocka)
+	$(call say,LINK,$@)
+	$(link) -lcmocka
 $(BUILD)/tests/bench/%_bench: $(BUILD)/tests/bench/%_bench.o $(call objects,$(TEST_SUPPORT)) $(LIB)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(call say,LINK,$@)
+	$(link)
+
+# ---- tests ----
 
 .PHONY: unit-tests
-unit-tests: $(UNIT_TESTS)
+unit-tests: $(UNIT_TESTS) ## build the unit tests
 
-# One test: make BUILD=... unit-NAME  runs tests/unit/NAME_test.c
+# One test: `make unit-core` runs tests/unit/core_test.c
 unit-%: $(BUILD)/tests/unit/%_test
 	$<
 
+.PHONY: check
+check: all unit-tests ## the tests, without installing what they need
+	tests/run $(BUILD)
+
+.PHONY: test
+test: ## install what the tests need, build, test
+	ops/deps test
+	$(MAKE) check
+
+.PHONY: asan ubsan tsan
+asan ubsan tsan: ## the tests again under a sanitizer
+	$(MAKE) VARIANT=$@ CFLAGS="-O1 -g" check
+
+# ---- the rest ----
+
+SOURCES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+
+.PHONY: format
+format: ## let clang-format lay out every source
+	clang-format -i $(SOURCES)
+
+.PHONY: lint
+lint: $(GEN).h ## clang-tidy and cppcheck
+	clang-tidy --quiet $(filter %.c,$(SOURCES)) -- -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)/gen $(PKG_CFLAGS)
+	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=missingIncludeSystem -I. $(filter %.c,$(SOURCES))
+
+.PHONY: install
+install: all ## into PREFIX, /usr/local unless said otherwise
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+
 .PHONY: clean
-clean:
+clean: ## remove what was built
 	rm -rf build
+
+.PHONY: help
+help: ## this list
+	@sed -nE 's/^([a-z -]+):.*## (.*)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

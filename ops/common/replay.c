@@ -1,5 +1,7 @@
 #include "ops/common/replay.h"
 
+#include "proto/sanquan.pb-c.h"
+
 #include <stdlib.h>
 #include <string.h>
 
