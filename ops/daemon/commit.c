@@ -1,0 +1,215 @@
+/*
+ * The commit thread: one group at a time becomes durable, then its answers are made.
+ *
+ * Invariants: an answer or a peer message is handed back only after sq_ledger_commit returned SQ_OK for its group; a failed commit is
+ * never answered: the front ends the process, and the journal says after the restart what happened.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "clearing/base/hash.h"
+#include "ops/common/log.h"
+#include "ops/daemon/daemon.h"
+#include "peers/message.h"
+
+/* ---- sealing ---- */
+
+static sq_status seal(struct sq_daemon *d, uint32_t type, const char *receiver, uint64_t id, uint64_t now_ms, sq_bytes body,
+                      struct sq_arena *arena, sq_bytes *envelope, struct sq_error *err)
+{
+    struct sq_header h = {type, d->keys->name, receiver, id, now_ms};
+    struct sq_wire_memory memory = sq_memory_of(arena);
+    return sq_message_seal(&h, body, sq_directory_network_id(d->directory), d->keys->secret, &memory, envelope, err);
+}
+
+sq_status sq_receipt_seal(struct sq_daemon *d, uint64_t seq, const char *receiver, uint64_t now_ms, sq_bytes answer, struct sq_arena *arena,
+                          sq_bytes *envelope, struct sq_error *err)
+{
+    uint8_t leaf[SQ_LEAF_SIZE], proof[SQ_PROOF_MAX * SQ_HASH_SIZE];
+    size_t hashes;
+    uint64_t size;
+    sq_bytes note, body;
+    struct sq_wire_memory memory = sq_memory_of(arena);
+    sq_status st = sq_ledger_checkpoint(d->ledger, arena, &note, &size, err);
+    if (st == SQ_OK)
+        st = sq_ledger_leaf(d->ledger, seq, leaf, err);
+    if (st == SQ_OK)
+        st = sq_ledger_inclusion(d->ledger, seq - 1, size, proof, &hashes, err);
+    char *text = st == SQ_OK ? sq_arena_take(arena, note.size + 1) : NULL;
+    if (st != SQ_OK || text == NULL)
+        return st != SQ_OK ? st : sq_fail(err, SQ_E_FULL, "memory for receipts");
+    memcpy(text, note.data, note.size);
+    union {
+        const uint8_t *in;
+        uint8_t *out;
+    } answer_bytes = {answer.data}; /* messages do not say const; packing only reads */
+    Sanquan__V1__Receipt m;
+    sanquan__v1__receipt__init(&m);
+    m.answer = (ProtobufCBinaryData){answer.size, answer_bytes.out};
+    m.leaf = (ProtobufCBinaryData){sizeof leaf, leaf};
+    m.index = seq - 1;
+    m.proof = (ProtobufCBinaryData){hashes * SQ_HASH_SIZE, proof};
+    m.checkpoint = text;
+    st = sq_wire_pack(&m.base, &memory, &body, err);
+    return st != SQ_OK ? st : seal(d, SANQUAN__V1__MESSAGE_TYPE__RECEIPT, receiver, 0, now_ms, body, arena, envelope, err);
+}
+
+/* The parties' table may move under the front's hands: names were copied into the group with the body. */
+static const char *receiver_of(const struct sq_pending_out *o) { return (const char *)o->body.data + o->body.size; }
+
+static sq_status hash_request(struct sq_daemon *d, struct sq_group *g, struct sq_pending_out *o, struct sq_error *err)
+{
+    struct sq_entry request;
+    size_t mark = g->sealed.used;
+    sq_status st = o->request_known ? SQ_OK : sq_ledger_read(d->ledger, o->request_seq, &g->sealed, &request, err);
+    if (st == SQ_OK && !o->request_known)
+        sq_sha256(request.input.data, request.input.size, o->request_hash);
+    g->sealed.used = mark;
+    return st;
+}
+
+/* ---- one group ---- */
+
+static sq_status commit(struct sq_daemon *d, struct sq_group *g, struct sq_error *err)
+{
+    struct sq_commit c = {.entries = g->entries, .entry_count = g->entry_count, .answers = g->answers, .outbox = g->outbox,
+                          .acks = g->acks, .ack_count = g->ack_count};
+    sq_status st = SQ_OK;
+    for (size_t i = 0; st == SQ_OK && i < g->out_count; i++) {
+        struct sq_pending_out *o = &g->outs[i];
+        if (o->kind == SQ_OUT_PEER) {
+            st = seal(d, o->type, receiver_of(o), o->id, o->now_ms, o->body, &g->sealed, &o->envelope, err);
+            g->outbox[c.outbox_count++] = (struct sq_outbox_put){o->to, o->id, o->envelope};
+        } else if ((st = hash_request(d, g, o, err)) == SQ_OK) {
+            struct sq_answer_put *a = &g->answers[c.answer_count++];
+            *a = (struct sq_answer_put){.party = o->to, .id = o->id, .seq = o->seq, .body = o->body};
+            memcpy(a->request_hash, o->request_hash, SQ_HASH_SIZE);
+        }
+    }
+    return st == SQ_OK ? sq_ledger_commit(d->ledger, &c, &d->log_signer, err) : st;
+}
+
+static void make_receipts(struct sq_daemon *d, struct sq_group *g)
+{
+    struct sq_error err;
+    for (size_t i = 0; i < g->out_count; i++) {
+        struct sq_pending_out *o = &g->outs[i];
+        if (o->kind == SQ_OUT_ANSWER &&
+            sq_receipt_seal(d, o->seq, receiver_of(o), o->now_ms, o->body, &g->sealed, &o->envelope, &err) != SQ_OK) {
+            o->envelope = (sq_bytes){NULL, 0}; /* it is durable; the client asks again and gets the kept answer */
+            sq_log(SQ_LOG_WARNING, "receipt", "seq=%" PRIu64 " reason=\"%s\"", o->seq, err.text);
+        }
+    }
+}
+
+static void *run(void *arg)
+{
+    struct sq_daemon *d = arg;
+    struct sq_error err;
+    for (;;) {
+        pthread_mutex_lock(&d->mutex);
+        while ((d->committing == NULL || d->done != NULL) && !(d->stop_commit && d->committing == NULL))
+            pthread_cond_wait(&d->work, &d->mutex);
+        struct sq_group *g = d->committing;
+        pthread_mutex_unlock(&d->mutex);
+        if (g == NULL)
+            return NULL;
+        sq_status st = commit(d, g, &err);
+        if (st == SQ_OK)
+            make_receipts(d, g);
+        else
+            sq_log(SQ_LOG_ERROR, "commit", "status=%s reason=\"%s\"", sq_status_name(st), err.text);
+        pthread_mutex_lock(&d->mutex);
+        d->commit_failed |= st != SQ_OK;
+        d->done = g;
+        d->committing = NULL;
+        pthread_mutex_unlock(&d->mutex);
+        atomic_fetch_add(&d->commits, 1);
+        sq_hub_wake(d->hub);
+        if (st != SQ_OK)
+            return NULL;
+    }
+}
+
+/* ---- from the front ---- */
+
+sq_status sq_commit_start(struct sq_daemon *d, struct sq_error *err)
+{
+    uint32_t nodes = sq_core_node_count(d->core);
+    sq_status st = SQ_OK;
+    for (unsigned i = 0; st == SQ_OK && i < GROUP_COUNT; i++) {
+        struct sq_group *g = &d->groups[i];
+        st = sq_arena_init(&g->arena, GROUP_ARENA_SIZE, err);
+        if (st == SQ_OK)
+            st = sq_arena_init(&g->sealed, GROUP_ARENA_SIZE, err);
+        g->entries = calloc(GROUP_ENTRIES_MAX, sizeof *g->entries);
+        g->outs = calloc(GROUP_OUT_MAX, sizeof *g->outs);
+        g->answers = calloc(GROUP_OUT_MAX, sizeof *g->answers);
+        g->outbox = calloc(GROUP_OUT_MAX, sizeof *g->outbox);
+        g->acks = calloc(nodes + 1u, sizeof *g->acks);
+        g->peer_heard = calloc(nodes + 1u, 1);
+        if (st == SQ_OK && (g->entries == NULL || g->outs == NULL || g->answers == NULL || g->outbox == NULL || g->acks == NULL || g->peer_heard == NULL))
+            st = sq_fail(err, SQ_E_NOMEM, "commit groups");
+    }
+    d->filling = &d->groups[0];
+    pthread_mutex_init(&d->mutex, NULL);
+    pthread_cond_init(&d->work, NULL);
+    if (st == SQ_OK && pthread_create(&d->commit_thread, NULL, run, d) != 0)
+        st = sq_fail(err, SQ_E_NOMEM, "commit thread");
+    d->commit_started = st == SQ_OK;
+    return st;
+}
+
+void sq_commit_stop(struct sq_daemon *d)
+{
+    if (d->commit_started) {
+        pthread_mutex_lock(&d->mutex);
+        d->stop_commit = 1;
+        pthread_cond_signal(&d->work);
+        pthread_mutex_unlock(&d->mutex);
+        pthread_join(d->commit_thread, NULL);
+    }
+    for (unsigned i = 0; i < GROUP_COUNT; i++) {
+        struct sq_group *g = &d->groups[i];
+        sq_arena_free(&g->arena);
+        sq_arena_free(&g->sealed);
+        free(g->entries);
+        free(g->outs);
+        free(g->answers);
+        free(g->outbox);
+        free(g->acks);
+        free(g->peer_heard);
+    }
+}
+
+void sq_group_reset(struct sq_daemon *d, struct sq_group *g)
+{
+    sq_arena_reset(&g->arena);
+    sq_arena_reset(&g->sealed);
+    g->entry_count = g->out_count = g->ack_count = 0;
+    memset(g->peer_heard, 0, sq_core_node_count(d->core));
+}
+
+int sq_commit_submit(struct sq_daemon *d)
+{
+    pthread_mutex_lock(&d->mutex);
+    int idle = d->committing == NULL && d->done == NULL && !d->commit_failed;
+    if (idle) {
+        d->committing = d->filling;
+        pthread_cond_signal(&d->work);
+    }
+    pthread_mutex_unlock(&d->mutex);
+    if (idle)
+        d->filling = d->filling == &d->groups[0] ? &d->groups[1] : &d->groups[0];
+    return idle;
+}
+
+struct sq_group *sq_commit_take_done(struct sq_daemon *d, int *failed)
+{
+    pthread_mutex_lock(&d->mutex);
+    struct sq_group *g = d->done;
+    *failed = d->commit_failed;
+    d->done = NULL;
+    pthread_mutex_unlock(&d->mutex);
+    return g;
+}

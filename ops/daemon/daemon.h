@@ -1,0 +1,151 @@
+/*
+ * The daemon's parts. A redemption goes: front (receive, check, decide) -> commit (append) -> front (answer).
+ *
+ *   front thread    sockets, core, timers            front.c, streams.c, query.c, rejects.c
+ *   commit thread   ledger, signatures of answers    commit.c
+ *   snapshot thread one file, now and then           snapshots.c
+ *
+ * A group is what is committed together. The front fills one while the other is being committed; so groups are as large as the
+ * commit before them was long, and under light load a message waits for nobody.
+ *
+ *   group:  FREE -> FILLING (front) -> COMMITTING (commit thread) -> DONE (front sends what it allows) -> FREE
+ */
+#ifndef SQ_DAEMON_H
+#define SQ_DAEMON_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "clearing/core/core.h"
+#include "clearing/ledger/ledger.h"
+#include "ops/common/config.h"
+#include "peers/directory.h"
+#include "peers/hub.h"
+#include "peers/keys.h"
+#include "peers/outbox.h"
+#include "proto/sanquan.pb-c.h"
+
+#define GROUP_COUNT 2u
+#define GROUP_ENTRIES_MAX 4096u
+#define GROUP_OUT_MAX 16384u
+#define GROUP_ARENA_SIZE (64u << 20)     /* about a hundred full batches */
+#define GROUP_CLIENT_LIMIT (40u << 20)   /* clients are told "busy" beyond this; the rest is kept for peers and timers */
+
+/* What may leave once the group is durable. */
+struct sq_pending_out {
+    enum sq_out_kind kind;               /* ANSWER or PEER */
+    uint32_t to, type;                   /* party, or node */
+    uint64_t id, now_ms;
+    sq_bytes body;                       /* in the group's arena */
+    uint8_t request_hash[SQ_HASH_SIZE];  /* ANSWER: of the whole request */
+    int request_known;                   /* 0: the request is entry `request_seq` of the ledger */
+    uint64_t request_seq, seq;           /* seq: the entry that decided it */
+    sq_bytes envelope;                   /* sealed by the commit thread; size 0: could not be */
+};
+
+struct sq_group {
+    struct sq_arena arena, sealed;       /* what the front puts in; what the commit thread makes of it */
+    struct sq_entry *entries;
+    size_t entry_count;
+    struct sq_pending_out *outs;
+    size_t out_count;
+    struct sq_answer_put *answers;       /* commit thread's */
+    struct sq_outbox_put *outbox;        /* commit thread's */
+    struct sq_outbox_ack *acks;          /* newest acknowledgement of each peer */
+    size_t ack_count;
+    uint8_t *peer_heard;                 /* [node]: a message of its stream is in the group */
+};
+
+struct sq_peer {
+    struct sq_outbox outbox;
+    struct sq_route route;               /* its connection to us: acknowledgements go there */
+    uint64_t durable_in;                 /* last number of its stream that is durable here */
+    uint64_t heard_ms;
+    int connected;                       /* configured as a peer */
+};
+
+struct sq_daemon {
+    struct sq_config *config;
+    struct sq_directory *directory;
+    struct sq_keys *keys;
+    char origin[SQ_ORIGIN_SIZE];
+    struct sq_core *core;
+    struct sq_ledger *ledger;
+    struct sq_hub *hub;
+    struct sq_signer log_signer;
+    struct sq_arena step_arena, scratch;
+    uint64_t now_ms, cutoff_ms, housekeep_ms, watchdog_ms, disk_ms;
+    unsigned free_permille;
+
+    struct sq_peer *peers;               /* [node] */
+    struct sq_route *routes;             /* [party]: where it was last heard */
+    uint32_t route_capacity;
+    uint32_t parties_allowed;            /* parties up to here are on the hub's list */
+
+    struct sq_group groups[GROUP_COUNT], *filling;
+    pthread_t commit_thread;
+    pthread_mutex_t mutex;               /* guards the three below */
+    pthread_cond_t work;
+    struct sq_group *committing, *done;
+    int commit_started, stop_commit, commit_failed;
+    atomic_uint_fast64_t commits;        /* the watchdog sees both threads move */
+
+    struct sq_rejects {
+        uint64_t minute, in_minute, uncounted;
+    } rejects;
+    uint64_t snapshot_items;             /* decided items at the last snapshot */
+    pthread_t snapshot_thread;
+    int snapshot_started;
+    atomic_int snapshot_busy;
+};
+
+static inline void *sq_take_room(void *arena, size_t size) { return sq_arena_room(arena, size); }
+static inline struct sq_wire_memory sq_memory_of(struct sq_arena *a) { return (struct sq_wire_memory){sq_take_room, a}; }
+
+/* start.c: open everything into a zeroed d; close what is open. */
+SQ_MUST_CHECK sq_status sq_daemon_open(struct sq_daemon *d, const char *config_path, int check_only, struct sq_error *err);
+void sq_daemon_close(struct sq_daemon *d);
+uint64_t sq_daemon_clock(void);
+
+/* front.c */
+SQ_MUST_CHECK sq_status sq_front_run(struct sq_daemon *d, const volatile sig_atomic_t *stop, struct sq_error *err);
+/* Step an event and put what comes of it into the group being filled. `input` is copied. request_hash may be NULL. */
+SQ_MUST_CHECK sq_status sq_front_step(struct sq_daemon *d, const struct sq_event *event, sq_bytes input, const uint8_t *request_hash,
+                                      struct sq_effects *fx, struct sq_error *err);
+/* Seal and send an unnumbered message now. A connection that is gone is no error. */
+void sq_front_send(struct sq_daemon *d, const struct sq_route *route, const char *receiver, uint32_t type, const ProtobufCMessage *body);
+
+/* commit.c */
+SQ_MUST_CHECK sq_status sq_commit_start(struct sq_daemon *d, struct sq_error *err);
+void sq_commit_stop(struct sq_daemon *d);
+/* Hand the group being filled to the commit thread if that is idle; 1 when it went. */
+int sq_commit_submit(struct sq_daemon *d);
+/* A group that is durable and not yet dealt with; NULL. */
+struct sq_group *sq_commit_take_done(struct sq_daemon *d, int *failed);
+void sq_group_reset(struct sq_daemon *d, struct sq_group *g);
+/* A Receipt of an answer in entry `seq`, sealed, into arena. */
+SQ_MUST_CHECK sq_status sq_receipt_seal(struct sq_daemon *d, uint64_t seq, const char *receiver, uint64_t now_ms, sq_bytes answer,
+                                        struct sq_arena *arena, sq_bytes *envelope, struct sq_error *err);
+
+/* streams.c: the numbered streams between nodes */
+SQ_MUST_CHECK sq_status sq_streams_open(struct sq_daemon *d, struct sq_error *err);
+void sq_streams_durable(struct sq_daemon *d, const struct sq_group *g); /* send what the group allowed */
+void sq_streams_flush(struct sq_daemon *d);                            /* send and resend what is due */
+uint64_t sq_streams_due_ms(const struct sq_daemon *d);
+void sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_arrival *a); /* an ACK or refusal on our DEALER */
+void sq_streams_ack(struct sq_daemon *d, uint32_t node);
+
+/* query.c: JSON text into out (malloc'd); a refusal for those who may not ask */
+unsigned sq_query_answer(struct sq_daemon *d, uint32_t party, const char *path, char **json);
+
+/* rejects.c */
+sq_status sq_reject(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e, unsigned status, const char *detail, struct sq_error *err);
+
+/* snapshots.c */
+void sq_snapshot_begin(struct sq_daemon *d); /* count from here */
+void sq_snapshot_maybe(struct sq_daemon *d);
+void sq_snapshot_last(struct sq_daemon *d); /* at a clean end, everything being durable */
+void sq_snapshot_join(struct sq_daemon *d);
+
+#endif

@@ -1,0 +1,342 @@
+/*
+ * Read-only questions, answered as JSON from the state in memory: names are stable, amounts are integers in fen, times Unix ms.
+ *
+ *   path                 who may ask                                     answer
+ *   status               everyone enrolled                               sequence, open window, totals, peers, disk
+ *   programmes           everyone enrolled                               each programme and its budget
+ *   windows, window/N    nodes, operators of this node, regulators       states; statements agreed on, nets, payments, signers
+ *   links                nodes, operators of this node, regulators       obligations since the last settled number
+ *   voucher/NUMBER       operators, regulators, its holder, its issuer   what it is and what is left
+ *   party/NAME           operators, regulators, the party itself         where it is at home, where its stream stands
+ */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ops/daemon/daemon.h"
+
+#define WINDOWS_LISTED_MAX 1000u /* the newest; older ones by number */
+#define PAIRS_LISTED_MAX 2000u   /* an answer is one message; a ledger's reader sees all of them */
+
+static const char *const window_states[] = {"", "open", "cut", "stated", "proposed", "final", "instructed", "settled", "break"};
+static const char *const voucher_states[] = {"", "granted", "active", "exhausted", "expired", "revoked"};
+static const char *const role_names[] = {"", "node", "issuer", "operator", "regulator", "provider", "holder"};
+
+/* ---- small parts ---- */
+
+static void put_u64(json_t *to, const char *key, uint64_t v) { json_object_set_new(to, key, json_integer((json_int_t)v)); }
+static void put_fen(json_t *to, const char *key, int64_t v) { json_object_set_new(to, key, json_integer(v)); }
+static void put_text(json_t *to, const char *key, const char *v) { json_object_set_new(to, key, json_string(v)); }
+
+static void put_hash(json_t *to, const char *key, const uint8_t hash[static SQ_HASH_SIZE])
+{
+    char hex[2 * SQ_HASH_SIZE + 1];
+    sq_hex(hash, SQ_HASH_SIZE, hex);
+    put_text(to, key, hex);
+}
+
+static json_t *fen_by_kind(const int64_t total[static SQ_KIND_COUNT])
+{
+    json_t *a = json_array();
+    for (size_t k = 0; k < SQ_KIND_COUNT; k++)
+        json_array_append_new(a, json_integer(total[k]));
+    return a;
+}
+
+static const char *code_of(const struct sq_core *core, uint32_t node) { return sq_core_node(core, node)->code; }
+
+/* ---- answers ---- */
+
+static json_t *totals(const struct sq_core *core)
+{
+    struct sq_core_totals t;
+    json_t *o = json_object(), *refused = json_object();
+    sq_core_totals(core, &t);
+    put_u64(o, "items_received", t.items_received);
+    put_u64(o, "items_accepted", t.items_accepted);
+    put_u64(o, "items_refused", t.items_refused);
+    put_u64(o, "items_decided", t.items_decided);
+    put_u64(o, "batches_waiting", t.batches_waiting);
+    put_u64(o, "rejected", t.rejected);
+    for (unsigned code = 1; code < 256; code++)
+        if (t.refused_by_code[code] != 0)
+            put_u64(refused, sq_status_name(code), t.refused_by_code[code]);
+    json_object_set_new(o, "refused", refused);
+    return o;
+}
+
+static json_t *peers(const struct sq_daemon *d)
+{
+    json_t *a = json_array();
+    for (uint32_t node = 0; node < sq_core_node_count(d->core); node++) {
+        const struct sq_peer *p = &d->peers[node];
+        if (node == sq_core_self(d->core))
+            continue;
+        json_t *o = json_object();
+        put_text(o, "node", code_of(d->core, node));
+        json_object_set_new(o, "configured", json_boolean(p->connected));
+        put_u64(o, "heard_ms", p->heard_ms);
+        put_u64(o, "received", p->durable_in);
+        put_u64(o, "sent", p->outbox.sent);
+        put_u64(o, "acknowledged", p->outbox.acked);
+        put_u64(o, "unacknowledged", p->outbox.durable - p->outbox.acked);
+        json_array_append_new(a, o);
+    }
+    return a;
+}
+
+static json_t *answer_status(const struct sq_daemon *d)
+{
+    json_t *o = json_object();
+    put_text(o, "node", d->config->node);
+    put_text(o, "network", sq_directory_network_name(d->directory));
+    put_hash(o, "network_id", sq_directory_network_id(d->directory));
+    put_text(o, "log", d->origin);
+    put_u64(o, "now_ms", d->now_ms);
+    put_u64(o, "seq", sq_ledger_seq(d->ledger));
+    put_u64(o, "open_window", sq_settlement_open_window(sq_core_settlement(d->core)));
+    put_u64(o, "free_permille", d->free_permille);
+    put_u64(o, "parties", sq_core_party_count(d->core));
+    json_object_set_new(o, "takes_new_work", json_boolean(d->free_permille >= d->config->disk_low_permille));
+    json_object_set_new(o, "totals", totals(d->core));
+    json_object_set_new(o, "peers", peers(d));
+    return o;
+}
+
+static json_t *window_head(const struct sq_window_view *w)
+{
+    json_t *o = json_object();
+    put_u64(o, "window", w->window);
+    put_text(o, "state", window_states[w->state]);
+    put_u64(o, "opened_ms", w->opened_ms);
+    put_u64(o, "cut_ms", w->cut_ms);
+    put_u64(o, "final_ms", w->final_ms);
+    put_u64(o, "settled_ms", w->settled_ms);
+    put_u64(o, "round", w->round);
+    put_u64(o, "precommits", w->precommits);
+    return o;
+}
+
+static json_t *answer_windows(const struct sq_daemon *d)
+{
+    const struct sq_settlement *s = sq_core_settlement(d->core);
+    uint64_t open = sq_settlement_open_window(s);
+    json_t *o = json_object(), *a = json_array();
+    struct sq_window_view w;
+    for (uint64_t n = open > WINDOWS_LISTED_MAX ? open - WINDOWS_LISTED_MAX + 1 : 1; n <= open; n++)
+        if (sq_settlement_window(s, n, &w, NULL) == SQ_OK)
+            json_array_append_new(a, window_head(&w));
+    json_object_set_new(o, "windows", a);
+    return o;
+}
+
+static void put_value(json_t *o, const Sanquan__V1__Settlement *v)
+{
+    json_t *pairs = json_array(), *nets = json_array(), *payments = json_array();
+    for (size_t i = 0; i < v->n_pairs && i < PAIRS_LISTED_MAX; i++) {
+        json_t *p = json_object();
+        put_text(p, "debtor", v->pairs[i]->debtor);
+        put_text(p, "creditor", v->pairs[i]->creditor);
+        put_u64(p, "first", v->pairs[i]->first);
+        put_u64(p, "last", v->pairs[i]->last);
+        put_u64(p, "count", v->pairs[i]->count);
+        json_object_set_new(p, "total_fen", fen_by_kind(v->pairs[i]->total_fen));
+        json_array_append_new(pairs, p);
+    }
+    for (size_t i = 0; i < v->n_nets; i++) {
+        json_t *p = json_object();
+        put_text(p, "node", v->nets[i]->node);
+        put_u64(p, "kind", v->nets[i]->kind);
+        put_fen(p, "net_fen", v->nets[i]->net_fen);
+        json_array_append_new(nets, p);
+    }
+    for (size_t i = 0; i < v->n_payments; i++) {
+        json_t *p = json_object();
+        put_u64(p, "kind", v->payments[i]->kind);
+        put_text(p, "payer", v->payments[i]->payer);
+        put_text(p, "payee", v->payments[i]->payee);
+        put_fen(p, "amount_fen", v->payments[i]->amount_fen);
+        json_array_append_new(payments, p);
+    }
+    put_text(o, "method", v->method == SQ_NET_HUB ? "hub" : "bilateral");
+    put_u64(o, "pair_count", v->n_pairs);
+    json_object_set_new(o, "pairs", pairs);
+    json_object_set_new(o, "nets", nets);
+    json_object_set_new(o, "payments", payments);
+}
+
+static json_t *signers(const struct sq_core *core, const struct sq_settlement *s, uint64_t window)
+{
+    uint32_t max = sq_core_node_count(core), *nodes = calloc(max + 1u, sizeof *nodes);
+    uint32_t n = nodes != NULL ? sq_settlement_signers(s, window, nodes, max) : 0;
+    json_t *a = json_array();
+    for (uint32_t i = 0; i < n; i++)
+        json_array_append_new(a, json_string(code_of(core, nodes[i])));
+    free(nodes);
+    return a;
+}
+
+static json_t *answer_window(const struct sq_daemon *d, uint64_t number)
+{
+    const struct sq_settlement *s = sq_core_settlement(d->core);
+    struct sq_window_view w;
+    if (sq_settlement_window(s, number, &w, NULL) != SQ_OK)
+        return NULL;
+    json_t *o = window_head(&w);
+    if (w.value.size == 0)
+        return o;
+    put_hash(o, "settlement_hash", w.value_hash);
+    json_object_set_new(o, "signers", signers(d->core, s, number));
+    Sanquan__V1__Settlement *v = sanquan__v1__settlement__unpack(NULL, w.value.size, w.value.data);
+    if (v != NULL) {
+        put_value(o, v);
+        sanquan__v1__settlement__free_unpacked(v, NULL);
+    }
+    return o;
+}
+
+static json_t *link_of(const struct sq_daemon *d, uint32_t debtor, uint32_t creditor)
+{
+    struct sq_link_view l;
+    json_t *o = json_object();
+    sq_settlement_link(sq_core_settlement(d->core), debtor, creditor, &l);
+    put_text(o, "debtor", code_of(d->core, debtor));
+    put_text(o, "creditor", code_of(d->core, creditor));
+    put_u64(o, "number", l.last.number);
+    put_u64(o, "settled_number", l.settled_number);
+    put_hash(o, "hash", l.last.hash);
+    put_u64(o, "count", l.last.count);
+    json_object_set_new(o, "total_fen", fen_by_kind(l.last.total_fen));
+    return o;
+}
+
+static json_t *answer_links(const struct sq_daemon *d)
+{
+    uint32_t self = sq_core_self(d->core);
+    json_t *o = json_object(), *a = json_array();
+    for (uint32_t node = 0; node < sq_core_node_count(d->core); node++) {
+        json_array_append_new(a, link_of(d, self, node));
+        if (node != self)
+            json_array_append_new(a, link_of(d, node, self));
+    }
+    json_object_set_new(o, "links", a);
+    return o;
+}
+
+static json_t *answer_programmes(const struct sq_daemon *d)
+{
+    json_t *o = json_object(), *a = json_array();
+    for (uint32_t i = 0; i < sq_core_programme_count(d->core); i++) {
+        struct sq_programme_view v;
+        json_t *p = json_object();
+        sq_core_programme(d->core, i, &v);
+        put_u64(p, "issuer", v.issuer);
+        put_u64(p, "number", v.number);
+        put_u64(p, "version", v.version);
+        put_u64(p, "kind", v.kind);
+        put_text(p, "node", code_of(d->core, v.node));
+        put_text(p, "title", v.title);
+        put_u64(p, "from_day", v.from_day);
+        put_u64(p, "until_day", v.until_day);
+        put_u64(p, "rate_bp", v.rate_bp);
+        put_fen(p, "pool_fen", v.pool_fen);
+        put_fen(p, "granted_fen", v.granted_fen);
+        put_fen(p, "reserved_fen", v.reserved_fen);
+        put_fen(p, "spent_fen", v.spent_fen);
+        put_u64(p, "vouchers", v.voucher_count);
+        json_array_append_new(a, p);
+    }
+    json_object_set_new(o, "programmes", a);
+    return o;
+}
+
+static json_t *voucher(const struct sq_voucher_view *v)
+{
+    json_t *o = json_object();
+    put_u64(o, "voucher", v->number);
+    put_text(o, "holder", v->holder);
+    put_text(o, "state", voucher_states[v->state]);
+    put_fen(o, "face_fen", v->face_fen);
+    put_fen(o, "reserved_fen", v->reserved_fen);
+    put_fen(o, "spent_fen", v->spent_fen);
+    put_u64(o, "until_day", v->until_day);
+    return o;
+}
+
+static json_t *answer_party(const struct sq_daemon *d, uint32_t number)
+{
+    const struct sq_party *p = sq_core_party(d->core, number);
+    json_t *o = json_object();
+    put_text(o, "name", p->name);
+    put_text(o, "role", role_names[p->role]);
+    if (p->node < sq_core_node_count(d->core))
+        put_text(o, "node", code_of(d->core, p->node));
+    json_object_set_new(o, "enrolled", json_boolean(p->known_key));
+    json_object_set_new(o, "suspended", json_boolean(p->suspended));
+    put_u64(o, "last_id", p->last_id);
+    return o;
+}
+
+/* ---- who may ask what ---- */
+
+static int sees_all(const struct sq_daemon *d, const struct sq_party *p)
+{
+    return p->role == SQ_ROLE_REGULATOR || p->role == SQ_ROLE_NODE || (p->role == SQ_ROLE_OPERATOR && p->node == sq_core_self(d->core));
+}
+
+static unsigned ask_voucher(const struct sq_daemon *d, const struct sq_party *asker, const char *text, json_t **answer)
+{
+    char *end, issuer[32];
+    struct sq_voucher_view v;
+    uint64_t number = strtoull(text, &end, 10);
+    int found = *end == '\0' && sq_core_voucher(d->core, number, &v) == SQ_OK;
+    snprintf(issuer, sizeof issuer, "issuer:%06" PRIu64, number / 10000000000000u);
+    if (!sees_all(d, asker) && strcmp(asker->name, issuer) != 0 && !(found && strcmp(asker->name, v.holder) == 0))
+        return SQ_R_NOT_PERMITTED; /* whether it exists is nobody else's business either */
+    if (!found)
+        return SQ_R_UNKNOWN_VOUCHER;
+    *answer = voucher(&v);
+    return SQ_OK;
+}
+
+static unsigned ask_party(const struct sq_daemon *d, const struct sq_party *asker, const char *name, json_t **answer)
+{
+    if (!sees_all(d, asker) && strcmp(asker->name, name) != 0)
+        return SQ_R_NOT_PERMITTED;
+    uint32_t number = sq_core_party_find(d->core, name);
+    if (number == SQ_ROW_NONE)
+        return SQ_R_UNKNOWN_SENDER;
+    *answer = answer_party(d, number);
+    return SQ_OK;
+}
+
+static unsigned ask(const struct sq_daemon *d, const struct sq_party *asker, const char *path, json_t **answer)
+{
+    if (strcmp(path, "status") == 0)
+        *answer = answer_status(d);
+    else if (strcmp(path, "programmes") == 0)
+        *answer = answer_programmes(d);
+    else if (strncmp(path, "voucher/", 8) == 0)
+        return ask_voucher(d, asker, path + 8, answer);
+    else if (strncmp(path, "party/", 6) == 0)
+        return ask_party(d, asker, path + 6, answer);
+    else if (!sees_all(d, asker))
+        return SQ_R_NOT_PERMITTED;
+    else if (strcmp(path, "windows") == 0)
+        *answer = answer_windows(d);
+    else if (strcmp(path, "links") == 0)
+        *answer = answer_links(d);
+    else if (strncmp(path, "window/", 7) == 0)
+        *answer = answer_window(d, strtoull(path + 7, NULL, 10));
+    return *answer != NULL ? SQ_OK : SQ_R_UNKNOWN_QUERY;
+}
+
+unsigned sq_query_answer(struct sq_daemon *d, uint32_t party, const char *path, char **json)
+{
+    json_t *answer = NULL;
+    unsigned refused = ask(d, sq_core_party(d->core, party), path, &answer);
+    if (refused == SQ_OK && (*json = json_dumps(answer, JSON_COMPACT)) == NULL)
+        refused = SQ_R_BUSY;
+    json_decref(answer);
+    return refused;
+}

@@ -1,0 +1,243 @@
+/*
+ * Opening a node, in the order in which things can be wrong: library, configuration, directory, keys, ledger, sockets. Closing is the reverse.
+ *
+ * Invariants: nothing listens before the whole journal has been decided again; a ledger that is not there, or is another's, is never
+ * replaced by an empty one.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ops/common/log.h"
+#include "ops/common/replay.h"
+#include "ops/daemon/daemon.h"
+#include "peers/yaml.h"
+
+#define SCRATCH_SIZE (4u << 20) /* one message, unpacked, packed and sealed */
+
+uint64_t sq_daemon_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* ---- who we are ---- */
+
+static sq_status read_passphrase(void *ctx, char *out, size_t out_size, struct sq_error *err)
+{
+    const struct sq_config *c = ctx;
+    uint8_t *text;
+    size_t size;
+    if (c->passphrase_file == NULL)
+        return sq_fail(err, SQ_E_CONFIG, "%s has a passphrase: say where it is with passphrase_file", c->keys);
+    sq_status st = sq_file_read(c->passphrase_file, &text, &size, err);
+    if (st != SQ_OK)
+        return st;
+    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
+        size--;
+    if (size == 0 || size >= out_size || memchr(text, '\0', size) != NULL)
+        st = sq_fail(err, SQ_E_CONFIG, "%s does not hold one passphrase of at most %zu bytes", c->passphrase_file, out_size - 1);
+    else
+        memcpy(out, text, size), out[size] = '\0';
+    sq_wipe(text, size);
+    free(text);
+    return st;
+}
+
+static int same_key(const ProtobufCBinaryData *listed, const uint8_t own[static SQ_KEY_SIZE])
+{
+    return listed->len == SQ_KEY_SIZE && memcmp(listed->data, own, SQ_KEY_SIZE) == 0;
+}
+
+static const Sanquan__V1__Node *find_node(const Sanquan__V1__Genesis *g, const char *code)
+{
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (strcmp(g->nodes[i]->code, code) == 0)
+            return g->nodes[i];
+    return NULL;
+}
+
+static sq_status check_keys(const struct sq_daemon *d, const Sanquan__V1__Genesis *g, struct sq_error *err)
+{
+    char name[SQ_NAME_SIZE_MAX + 1] = "node:";
+    const Sanquan__V1__Node *own = find_node(g, d->config->node);
+    strcat(name, d->config->node);
+    if (strcmp(d->keys->name, name) != 0)
+        return sq_fail(err, SQ_E_CONFIG, "%s holds the keys of %s, not of %s", d->config->keys, d->keys->name, name);
+    const char *differs = !d->keys->has_log || !same_key(&own->log_key, d->keys->log_public) ? "log key"
+                          : !same_key(&own->node_key, d->keys->public_key)                  ? "node key"
+                          : !same_key(&own->transport_key, d->keys->transport_public)       ? "transport key"
+                                                                                            : NULL;
+    return differs == NULL ? SQ_OK : sq_fail(err, SQ_E_CONFIG, "%s: its %s is not the one that %s lists", d->config->keys, differs, d->config->directory);
+}
+
+static sq_status check_peers(const struct sq_daemon *d, const Sanquan__V1__Genesis *g, struct sq_error *err)
+{
+    for (unsigned i = 0; i < d->config->peers_count; i++) {
+        if (find_node(g, d->config->peers[i].code) == NULL)
+            return sq_fail(err, SQ_E_CONFIG, "peer %s is not in %s", d->config->peers[i].code, d->config->directory);
+        for (unsigned k = 0; k < i; k++)
+            if (strcmp(d->config->peers[k].code, d->config->peers[i].code) == 0)
+                return sq_fail(err, SQ_E_CONFIG, "peer %s stands twice", d->config->peers[i].code);
+    }
+    return SQ_OK;
+}
+
+static sq_status open_identity(struct sq_daemon *d, const char *config_path, const Sanquan__V1__Genesis **genesis, struct sq_error *err)
+{
+    sq_status st = sq_crypto_init(err);
+    if (st == SQ_OK)
+        st = sq_config_read(config_path, &d->config, err);
+    if (st == SQ_OK)
+        st = sq_directory_read(d->config->directory, &d->directory, err);
+    if (st == SQ_OK)
+        st = sq_directory_genesis(d->directory, d->config->node, genesis, err);
+    if (st == SQ_OK)
+        st = sq_keys_read(d->config->keys, read_passphrase, d->config, &d->keys, err);
+    if (st == SQ_OK)
+        st = check_keys(d, *genesis, err);
+    if (st == SQ_OK)
+        st = check_peers(d, *genesis, err);
+    if (st == SQ_OK)
+        sq_log_origin(d->directory, d->config->node, d->origin);
+    return st;
+}
+
+/* ---- the ledger and the state it makes ---- */
+
+static sq_status sign_checkpoint(void *ctx, sq_bytes message, uint8_t signature[static 64], struct sq_error *err)
+{
+    const struct sq_keys *keys = ctx;
+    return sq_ed25519_sign(message, keys->log_secret, signature, err);
+}
+
+static sq_status open_ledger(struct sq_daemon *d, int read_only, struct sq_error *err)
+{
+    struct sq_ledger_options o = {.path = d->config->ledger, .origin = d->origin, .network_id = sq_directory_network_id(d->directory),
+                                  .map_size = (uint64_t)d->config->map_size_gib << 30, .read_only = read_only};
+    sq_status st = sq_ledger_open(&o, &d->ledger, err);
+    return st == SQ_E_NOT_FOUND ? sq_fail_context(err, st, "no ledger yet: make one with 'sanquan init'") : st;
+}
+
+/* The first entry of an empty ledger: the directory, as the core needs it. */
+static sq_status write_genesis(struct sq_daemon *d, const Sanquan__V1__Genesis *g, struct sq_error *err)
+{
+    struct sq_wire_memory memory = sq_memory_of(&d->scratch);
+    struct sq_effects fx;
+    sq_bytes body;
+    sq_arena_reset(&d->scratch);
+    sq_arena_reset(&d->step_arena);
+    sq_status st = sq_wire_pack(&g->base, &memory, &body, err);
+    if (st != SQ_OK)
+        return st;
+    struct sq_event event = {sq_daemon_clock(), SANQUAN__V1__MESSAGE_TYPE__GENESIS, NULL, body};
+    if ((st = sq_core_step(d->core, &event, &d->step_arena, &fx, err)) != SQ_OK)
+        return st;
+    struct sq_entry entry = {.seq = fx.seq, .now_ms = sq_core_now_ms(d->core), .type = event.type, .input = body, .outcome = fx.outcome};
+    struct sq_commit c = {.entries = &entry, .entry_count = 1};
+    return sq_ledger_commit(d->ledger, &c, &d->log_signer, err);
+}
+
+static sq_status open_state(struct sq_daemon *d, const Sanquan__V1__Genesis *g, struct sq_error *err)
+{
+    uint64_t from, began = sq_daemon_clock();
+    sq_status st = sq_replay(d->ledger, d->config->ledger, sq_ed25519_key_ok, NULL, NULL, &d->core, &from, err);
+    if (st == SQ_OK && sq_core_seq(d->core) == 0)
+        st = write_genesis(d, g, err);
+    if (st != SQ_OK)
+        return st;
+    const char *owner = sq_core_node(d->core, sq_core_self(d->core))->code;
+    if (strcmp(owner, d->config->node) != 0)
+        return sq_fail(err, SQ_E_FOREIGN, "%s is the ledger of node %s, not of %s", d->config->ledger, owner, d->config->node);
+    uint64_t end = sq_core_seq(d->core);
+    sq_log(SQ_LOG_INFO, "replayed", "entries=%" PRIu64 " snapshot_seq=%" PRIu64 " ms=%" PRIu64, end - (from - 1), from - 1, sq_daemon_clock() - began);
+    return SQ_OK;
+}
+
+/* ---- sockets ---- */
+
+static sq_status open_hub(struct sq_daemon *d, const Sanquan__V1__Genesis *g, struct sq_error *err)
+{
+    const struct sq_config *c = d->config;
+    struct sq_hub_peer *peers = calloc(c->peers_count + 1u, sizeof *peers);
+    d->peers = calloc(sq_core_node_count(d->core) + 1u, sizeof *d->peers);
+    if (peers == NULL || d->peers == NULL) {
+        free(peers);
+        return sq_fail(err, SQ_E_NOMEM, "peers");
+    }
+    for (unsigned i = 0; i < c->peers_count; i++) {
+        const Sanquan__V1__Node *n = find_node(g, c->peers[i].code);
+        for (uint32_t node = 0; node < sq_core_node_count(d->core); node++)
+            if (strcmp(sq_core_node(d->core, node)->code, n->code) == 0)
+                peers[i].node = node;
+        peers[i].endpoint = c->peers[i].endpoint;
+        memcpy(peers[i].transport_key, n->transport_key.data, SQ_KEY_SIZE);
+        d->peers[peers[i].node].connected = 1;
+    }
+    struct sq_hub_options o = {c->bind, d->keys->transport_public, d->keys->transport_secret, peers, c->peers_count};
+    sq_status st = sq_hub_open(&o, &d->hub, err);
+    free(peers);
+    return st;
+}
+
+/* ---- from main ---- */
+
+/* Everything that can be known without touching the ledger's lock or the network. */
+static sq_status check_rest(struct sq_daemon *d, struct sq_error *err)
+{
+    sq_status st = open_ledger(d, 1, err);
+    if (st == SQ_E_NOT_FOUND) {
+        sq_log(SQ_LOG_INFO, "no_ledger", "path=\"%s\" next=\"sanquan init\"", d->config->ledger);
+        st = SQ_OK;
+    }
+    return st;
+}
+
+sq_status sq_daemon_open(struct sq_daemon *d, const char *config_path, int check_only, struct sq_error *err)
+{
+    const Sanquan__V1__Genesis *genesis;
+    sq_status st = open_identity(d, config_path, &genesis, err);
+    if (st != SQ_OK || check_only)
+        return st != SQ_OK ? st : check_rest(d, err);
+    sq_log_open(d->config->log != NULL && strcmp(d->config->log, "debug") == 0 ? SQ_LOG_DEBUG : SQ_LOG_INFO);
+    d->log_signer = (struct sq_signer){.ctx = d->keys, .sign = sign_checkpoint};
+    memcpy(d->log_signer.public_key, d->keys->log_public, SQ_KEY_SIZE);
+    st = open_ledger(d, 0, err);
+    if (st == SQ_OK)
+        st = sq_arena_init(&d->step_arena, SQ_STEP_ARENA_SIZE, err);
+    if (st == SQ_OK)
+        st = sq_arena_init(&d->scratch, SCRATCH_SIZE, err);
+    if (st == SQ_OK)
+        st = open_state(d, genesis, err);
+    if (st == SQ_OK)
+        st = open_hub(d, genesis, err);
+    if (st == SQ_OK)
+        st = sq_streams_open(d, err);
+    if (st == SQ_OK)
+        st = sq_commit_start(d, err);
+    if (st != SQ_OK)
+        return st;
+    d->now_ms = sq_daemon_clock();
+    d->cutoff_ms = sq_config_next_cutoff(d->config, d->now_ms);
+    d->free_permille = sq_ledger_free_permille(d->ledger);
+    sq_snapshot_begin(d);
+    return SQ_OK;
+}
+
+void sq_daemon_close(struct sq_daemon *d)
+{
+    sq_snapshot_join(d);
+    sq_commit_stop(d);
+    sq_hub_close(d->hub);
+    sq_core_free(d->core);
+    sq_ledger_close(d->ledger);
+    sq_arena_free(&d->step_arena);
+    sq_arena_free(&d->scratch);
+    free(d->peers);
+    free(d->routes);
+    sq_secret_free(d->keys);
+    sq_directory_free(d->directory);
+    sq_config_free(d->config);
+}

@@ -1,0 +1,136 @@
+/*
+ * The numbered streams between nodes: ours go out until they are acknowledged, theirs are acknowledged when they are durable.
+ */
+#include <string.h>
+
+#include "ops/common/log.h"
+#include "ops/daemon/daemon.h"
+#include "peers/message.h"
+
+static const char *name_of(const struct sq_daemon *d, uint32_t node) { return sq_core_party(d->core, sq_core_node(d->core, node)->party)->name; }
+
+static uint64_t last_in(const struct sq_daemon *d, uint32_t node) { return sq_core_party(d->core, sq_core_node(d->core, node)->party)->last_id; }
+
+sq_status sq_streams_open(struct sq_daemon *d, struct sq_error *err)
+{
+    for (uint32_t node = 0; node < sq_core_node_count(d->core); node++) {
+        struct sq_outbox_put first;
+        size_t count;
+        uint64_t durable = sq_core_peer_next(d->core, node) - 1;
+        sq_arena_reset(&d->scratch);
+        sq_status st = sq_ledger_outbox(d->ledger, node, 0, 1, &d->scratch, &first, &count, err);
+        if (st != SQ_OK)
+            return st;
+        sq_outbox_init(&d->peers[node].outbox, count != 0 ? first.number - 1 : durable, durable);
+        d->peers[node].durable_in = last_in(d, node);
+    }
+    return SQ_OK;
+}
+
+void sq_streams_ack(struct sq_daemon *d, uint32_t node)
+{
+    Sanquan__V1__Ack m;
+    sanquan__v1__ack__init(&m);
+    m.last_id = d->peers[node].durable_in;
+    if (d->peers[node].route.size != 0)
+        sq_front_send(d, &d->peers[node].route, name_of(d, node), SANQUAN__V1__MESSAGE_TYPE__ACK, &m.base);
+}
+
+static int send_one(struct sq_daemon *d, uint32_t node, uint64_t number, sq_bytes envelope)
+{
+    if (sq_hub_send(d->hub, node, envelope, NULL) != SQ_OK)
+        return 0; /* not connected, or its queue is full: the next flush tries again */
+    sq_outbox_sent(&d->peers[node].outbox, number, d->now_ms);
+    return 1;
+}
+
+/* Group order is stream order, so what is next in the outbox can go straight from memory. */
+void sq_streams_durable(struct sq_daemon *d, const struct sq_group *g)
+{
+    for (size_t i = 0; i < g->out_count; i++) {
+        const struct sq_pending_out *o = &g->outs[i];
+        if (o->kind != SQ_OUT_PEER)
+            continue;
+        struct sq_outbox *box = &d->peers[o->to].outbox;
+        sq_outbox_durable(box, o->id);
+        if (d->peers[o->to].connected && sq_outbox_next(box, d->now_ms) == o->id)
+            send_one(d, o->to, o->id, o->envelope);
+    }
+    for (uint32_t node = 0; node < sq_core_node_count(d->core); node++)
+        if (g->peer_heard[node]) {
+            uint32_t party = sq_core_node(d->core, node)->party;
+            for (size_t i = 0; i < g->entry_count; i++) { /* the last of its messages in this group; later ones are not durable yet */
+                struct sq_envelope e;
+                if (g->entries[i].type < SANQUAN__V1__MESSAGE_TYPE__GENESIS && sq_envelope_open(g->entries[i].input, &e, NULL) == SQ_OK &&
+                    strcmp(e.sender, sq_core_party(d->core, party)->name) == 0)
+                    d->peers[node].durable_in = e.id;
+            }
+            sq_streams_ack(d, node);
+        }
+}
+
+void sq_streams_flush(struct sq_daemon *d)
+{
+    for (uint32_t node = 0; node < sq_core_node_count(d->core); node++) {
+        struct sq_peer *p = &d->peers[node];
+        uint64_t number;
+        while (p->connected && (number = sq_outbox_next(&p->outbox, d->now_ms)) != 0) {
+            struct sq_outbox_put message;
+            size_t count;
+            sq_arena_reset(&d->scratch);
+            if (sq_ledger_outbox(d->ledger, node, number, 1, &d->scratch, &message, &count, NULL) != SQ_OK || count == 0 ||
+                message.number != number || !send_one(d, node, number, message.envelope))
+                break;
+        }
+    }
+}
+
+uint64_t sq_streams_due_ms(const struct sq_daemon *d)
+{
+    uint64_t first = UINT64_MAX;
+    for (uint32_t node = 0; node < sq_core_node_count(d->core); node++) {
+        const struct sq_outbox *o = &d->peers[node].outbox;
+        uint64_t at = sq_outbox_due_ms(o);
+        if (d->peers[node].connected && o->sent < o->durable && o->sent - o->acked < SQ_OUTBOX_WINDOW && d->now_ms + 50 < at)
+            at = d->now_ms + 50; /* the socket was not ready */
+        first = d->peers[node].connected && at < first ? at : first;
+    }
+    return first;
+}
+
+static void note_ack(struct sq_group *g, uint32_t node, uint64_t number)
+{
+    for (size_t i = 0; i < g->ack_count; i++)
+        if (g->acks[i].node == node) {
+            g->acks[i].number = number;
+            return;
+        }
+    g->acks[g->ack_count++] = (struct sq_outbox_ack){node, number};
+}
+
+void sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_arrival *a)
+{
+    struct sq_envelope e;
+    struct sq_wire_memory memory = sq_memory_of(&d->scratch);
+    ProtobufCMessage *m;
+    const struct sq_party *peer = sq_core_party(d->core, sq_core_node(d->core, node)->party);
+    sq_arena_reset(&d->scratch);
+    if (sq_envelope_open(a->bytes, &e, NULL) != SQ_OK || strcmp(e.sender, peer->name) != 0 || strcmp(e.receiver, d->keys->name) != 0 ||
+        sq_message_check(&e, sq_directory_network_id(d->directory), peer->key, NULL) != SQ_OK ||
+        sq_wire_open(sq_wire_type(e.type), e.body, &memory, &m, NULL) != SQ_OK)
+        return;
+    d->peers[node].heard_ms = d->now_ms;
+    if (e.type == SANQUAN__V1__MESSAGE_TYPE__ACK) {
+        uint64_t last = ((const Sanquan__V1__Ack *)m)->last_id;
+        if (sq_outbox_acked(&d->peers[node].outbox, last))
+            note_ack(d->filling, node, last); /* the stored copies go with the next commit */
+        else if (last < d->peers[node].outbox.acked)
+            sq_log(SQ_LOG_DEBUG, "old_ack", "node=%s last=%" PRIu64, peer->name, last);
+    } else if (e.type == SANQUAN__V1__MESSAGE_TYPE__REFUSAL) {
+        const Sanquan__V1__Refusal *r = (const Sanquan__V1__Refusal *)m;
+        if (r->status == SQ_R_GAP)
+            sq_outbox_rewind(&d->peers[node].outbox, r->expected_id);
+        else
+            sq_log(SQ_LOG_WARNING, "refused_by_peer", "node=%s status=%s id=%" PRIu64, peer->name, sq_status_name(r->status), r->id);
+    }
+}
