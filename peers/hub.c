@@ -88,15 +88,15 @@ static sq_status open_router(struct sq_hub *h, const struct sq_hub_options *o, s
 
 /* ---- self-test: an unknown key gets no session, a known one does ---- */
 
-/* 1: a session; 0: refused; -1: neither within two seconds. */
-static int try_handshake(struct sq_hub *h, const char *endpoint, const uint8_t *server_key, const uint8_t *public_key, const uint8_t *secret_key)
+/* 1: a session; 0: refused; -1: neither within two seconds. Each try watches under its own name: one is freed some time after its socket. */
+static int try_handshake(struct sq_hub *h, const char *watch, const char *endpoint, const uint8_t *server_key, const uint8_t *public_key, const uint8_t *secret_key)
 {
     int result = -1;
     void *client = sq_dealer(h->context, endpoint, server_key, public_key, secret_key, 1);
     void *monitor = zmq_socket(h->context, ZMQ_PAIR);
     if (client == NULL || monitor == NULL ||
-        zmq_socket_monitor(client, "inproc://sanquan-self-test", ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) != 0 ||
-        zmq_connect(monitor, "inproc://sanquan-self-test") != 0)
+        zmq_socket_monitor(client, watch, ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) != 0 ||
+        zmq_connect(monitor, watch) != 0)
         goto out;
     set_int(monitor, ZMQ_LINGER, 0);
     set_int(monitor, ZMQ_RCVTIMEO, 2000);
@@ -130,9 +130,9 @@ static sq_status self_test(struct sq_hub *h, const uint8_t *server_key, struct s
     sq_status st = sq_zap_allow(&h->zap, known, "self-test", err);
     if (st != SQ_OK)
         return st;
-    int in = try_handshake(h, endpoint, server_key, known, known_secret);
+    int in = try_handshake(h, "inproc://self-test-known", endpoint, server_key, known, known_secret);
     sq_zap_deny(&h->zap, known);
-    int out = try_handshake(h, endpoint, server_key, stranger, stranger_secret);
+    int out = try_handshake(h, "inproc://self-test-stranger", endpoint, server_key, stranger, stranger_secret);
     if (in == 1 && out == 0)
         return SQ_OK;
     return sq_fail(err, SQ_E_NETWORK, "authentication self-test on %s: a known key was %s, an unknown one %s", endpoint,
