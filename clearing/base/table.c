@@ -211,14 +211,26 @@ sq_status sq_undump_table(struct sq_reader *r, struct sq_table *t, struct sq_err
     return SQ_OK;
 }
 
+static uint64_t count_used(const uint8_t *slots, size_t capacity)
+{
+    static const uint8_t empty[sizeof(uint64_t)] = {0};
+    uint64_t used = 0;
+    for (size_t i = 0; i < capacity; i++)
+        used += memcmp(slots + i * sizeof empty, empty, sizeof empty) != 0;
+    return used;
+}
+
 sq_status sq_undump_index(struct sq_reader *r, struct sq_index *ix, struct sq_error *err)
 {
     uint64_t count = sq_read_be64(r), capacity = sq_read_be64(r);
-    if (r->bad || capacity > UINT32_MAX / 2 || (capacity & (capacity - 1)) != 0 || count * 2 > capacity)
+    if (r->bad || capacity > UINT32_MAX / 2 || (capacity & (capacity - 1)) != 0 || count > capacity / 2)
         return sq_fail(err, SQ_E_FORMAT, "index of %" PRIu64 " slots", capacity);
     const uint8_t *slots = sq_read_bytes(r, (size_t)capacity * sizeof *ix->slots);
     if (r->bad)
         return sq_fail(err, SQ_E_FORMAT, "snapshot ends inside an index");
+    /* A search ends at an empty slot: were the count wrong, it might never end. */
+    if (count_used(slots, (size_t)capacity) != count)
+        return sq_fail(err, SQ_E_FORMAT, "index does not hold the %" PRIu64 " rows that it says", count);
     sq_index_free(ix);
     if (capacity == 0)
         return SQ_OK;

@@ -80,7 +80,7 @@ void sq_dump_table(struct sq_dump *d, const struct sq_table *t);
 void sq_dump_index(struct sq_dump *d, const struct sq_index *ix);
 void sq_dump_free(struct sq_dump *d);
 
-/* Reading back; a wrong row size or a short file is SQ_E_FORMAT. */
+/* Reading back; a wrong row size, a wrong count or a short file is SQ_E_FORMAT, and what was there stays. */
 SQ_MUST_CHECK sq_status sq_undump_table(struct sq_reader *r, struct sq_table *t, struct sq_error *err);
 SQ_MUST_CHECK sq_status sq_undump_index(struct sq_reader *r, struct sq_index *ix, struct sq_error *err);
 

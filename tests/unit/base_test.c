@@ -215,6 +215,69 @@ static void a_dump_reads_back_as_the_same_table_and_index(void **state)
     }
 }
 
+/* Reads a table and an index over ones that hold something; what is accepted must be just what the bytes say. */
+static sq_status read_over(sq_bytes bytes)
+{
+    struct sq_table t;
+    struct sq_index ix;
+    struct sq_error err = {0};
+    struct sq_reader r = sq_reader_of(bytes);
+    fill(&t, &ix, 3);
+    sq_status st = sq_undump_table(&r, &t, &err);
+    if (st == SQ_OK)
+        st = sq_undump_index(&r, &ix, &err);
+    else
+        assert_true(t.count <= 3);
+    if (st == SQ_OK) {
+        struct sq_dump again = {0};
+        sq_dump_table(&again, &t);
+        sq_dump_index(&again, &ix);
+        assert_int_equal(again.size, (size_t)(r.at - bytes.data));
+        assert_memory_equal(again.bytes, bytes.data, again.size);
+        sq_dump_free(&again);
+        assert_true((uint64_t)ix.count * 2 <= ix.capacity);
+        for (uint64_t home = 0; home < ix.capacity; home++) { /* a search ends, wherever it begins */
+            struct sq_index_cursor c = {.hash = home << 32};
+            for (uint32_t n = 0; sq_index_next(&ix, &c) != SQ_ROW_NONE; n++)
+                assert_true(n < ix.capacity);
+        }
+    } else {
+        assert_int_equal(st, SQ_E_FORMAT);
+        assert_int_equal(err.status, SQ_E_FORMAT);
+        assert_true(err.text[0] != '\0');
+    }
+    sq_table_free(&t);
+    sq_index_free(&ix);
+    return st;
+}
+
+static void a_damaged_dump_is_refused_or_is_what_it_says(void **state)
+{
+    (void)state;
+    struct sq_table t;
+    struct sq_index ix;
+    struct sq_dump d = {0};
+    fill(&t, &ix, 20);
+    sq_dump_table(&d, &t);
+    size_t index_at = d.size;
+    sq_dump_index(&d, &ix);
+    assert_int_equal(read_over(sq_bytes_of(d.bytes, d.size)), SQ_OK);
+    for (size_t size = 0; size < d.size; size++)
+        assert_int_equal(read_over(sq_bytes_of(d.bytes, size)), SQ_E_FORMAT);
+    for (size_t i = 0; i < d.size; i++)
+        for (int bit = 0; bit < 8; bit++) {
+            d.bytes[i] ^= (uint8_t)(1u << bit);
+            sq_status st = read_over(sq_bytes_of(d.bytes, d.size));
+            if (i < 8 ||
+                (i >= index_at && i < index_at + 16)) /* the row size; how many slots there are, and are used */
+                assert_int_equal(st, SQ_E_FORMAT);
+            d.bytes[i] ^= (uint8_t)(1u << bit);
+        }
+    sq_dump_free(&d);
+    sq_table_free(&t);
+    sq_index_free(&ix);
+}
+
 static void rows_of_another_build_are_refused(void **state)
 {
     (void)state;
@@ -427,6 +490,7 @@ int main(void)
         cmocka_unit_test(an_index_grows_with_everything_in_it_and_stays_half_empty),
         cmocka_unit_test(an_empty_index_has_nothing),
         cmocka_unit_test(a_dump_reads_back_as_the_same_table_and_index),
+        cmocka_unit_test(a_damaged_dump_is_refused_or_is_what_it_says),
         cmocka_unit_test(rows_of_another_build_are_refused),
         cmocka_unit_test(an_arena_gives_aligned_zeroed_memory_until_it_is_full),
         cmocka_unit_test(an_arena_fills_to_its_last_byte_and_copies),
