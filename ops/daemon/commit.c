@@ -1,7 +1,7 @@
 /*
- * The commit thread: one group at a time becomes durable, then its answers are made.
+ * A group becomes durable, then its answers are made. Nothing here knows of threads: commit_thread.c calls it.
  *
- * Invariants: an answer or a peer message is handed back only after sq_ledger_commit returned SQ_OK for its group; a failed commit is
+ * Invariants: an answer or a peer message is made only after sq_ledger_commit returned SQ_OK for its group; a failed commit is
  * never answered: the front ends the process, and the journal says after the restart what happened.
  */
 #include <stdlib.h>
@@ -102,38 +102,17 @@ static void make_receipts(struct sq_daemon *d, struct sq_group *g)
     }
 }
 
-static void *run(void *arg)
+sq_status sq_group_commit(struct sq_daemon *d, struct sq_group *g, struct sq_error *err)
 {
-    struct sq_daemon *d = arg;
-    struct sq_error err;
-    for (;;) {
-        pthread_mutex_lock(&d->mutex);
-        while ((d->committing == NULL || d->done != NULL) && !(d->stop_commit && d->committing == NULL))
-            pthread_cond_wait(&d->work, &d->mutex);
-        struct sq_group *g = d->committing;
-        pthread_mutex_unlock(&d->mutex);
-        if (g == NULL)
-            return NULL;
-        sq_status st = commit(d, g, &err);
-        if (st == SQ_OK)
-            make_receipts(d, g);
-        else
-            sq_log(SQ_LOG_ERROR, "commit", "status=%s reason=\"%s\"", sq_status_name(st), err.text);
-        pthread_mutex_lock(&d->mutex);
-        d->commit_failed |= st != SQ_OK;
-        d->done = g;
-        d->committing = NULL;
-        pthread_mutex_unlock(&d->mutex);
-        atomic_fetch_add(&d->commits, 1);
-        sq_hub_wake(d->hub);
-        if (st != SQ_OK)
-            return NULL;
-    }
+    sq_status st = commit(d, g, err);
+    if (st == SQ_OK)
+        make_receipts(d, g);
+    return st;
 }
 
-/* ---- from the front ---- */
+/* ---- groups ---- */
 
-sq_status sq_commit_start(struct sq_daemon *d, struct sq_error *err)
+sq_status sq_groups_new(struct sq_daemon *d, struct sq_error *err)
 {
     uint32_t nodes = sq_core_node_count(d->core);
     sq_status st = SQ_OK;
@@ -152,23 +131,11 @@ sq_status sq_commit_start(struct sq_daemon *d, struct sq_error *err)
             st = sq_fail(err, SQ_E_NOMEM, "commit groups");
     }
     d->filling = &d->groups[0];
-    pthread_mutex_init(&d->mutex, NULL);
-    pthread_cond_init(&d->work, NULL);
-    if (st == SQ_OK && pthread_create(&d->commit_thread, NULL, run, d) != 0)
-        st = sq_fail(err, SQ_E_NOMEM, "commit thread");
-    d->commit_started = st == SQ_OK;
     return st;
 }
 
-void sq_commit_stop(struct sq_daemon *d)
+void sq_groups_free(struct sq_daemon *d)
 {
-    if (d->commit_started) {
-        pthread_mutex_lock(&d->mutex);
-        d->stop_commit = 1;
-        pthread_cond_signal(&d->work);
-        pthread_mutex_unlock(&d->mutex);
-        pthread_join(d->commit_thread, NULL);
-    }
     for (unsigned i = 0; i < GROUP_COUNT; i++) {
         struct sq_group *g = &d->groups[i];
         sq_arena_free(&g->arena);
@@ -188,28 +155,4 @@ void sq_group_reset(struct sq_daemon *d, struct sq_group *g)
     sq_arena_reset(&g->sealed);
     g->entry_count = g->out_count = g->ack_count = 0;
     memset(g->peer_heard, 0, sq_core_node_count(d->core));
-}
-
-int sq_commit_submit(struct sq_daemon *d)
-{
-    pthread_mutex_lock(&d->mutex);
-    int idle = d->committing == NULL && d->done == NULL && !d->commit_failed;
-    if (idle) {
-        d->committing = d->filling;
-        pthread_cond_signal(&d->work);
-    }
-    pthread_mutex_unlock(&d->mutex);
-    if (idle)
-        d->filling = d->filling == &d->groups[0] ? &d->groups[1] : &d->groups[0];
-    return idle;
-}
-
-struct sq_group *sq_commit_take_done(struct sq_daemon *d, int *failed)
-{
-    pthread_mutex_lock(&d->mutex);
-    struct sq_group *g = d->done;
-    *failed = d->commit_failed;
-    d->done = NULL;
-    pthread_mutex_unlock(&d->mutex);
-    return g;
 }

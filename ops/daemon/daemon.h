@@ -2,7 +2,7 @@
  * The daemon's parts. A redemption goes: front (receive, check, decide) -> commit (append) -> front (answer).
  *
  *   front thread    sockets, core, timers            front.c, streams.c, query.c, rejects.c
- *   commit thread   ledger, signatures of answers    commit.c
+ *   commit thread   ledger, signatures of answers    commit_thread.c, commit.c
  *   snapshot thread one file, now and then           snapshots.c
  *
  * A group is what is committed together. The front fills one while the other is being committed; so groups are as large as the
@@ -75,7 +75,8 @@ struct sq_daemon {
     struct sq_hub *hub;
     struct sq_signer log_signer;
     struct sq_arena step_arena, scratch;
-    uint64_t now_ms, cutoff_ms, housekeep_ms, watchdog_ms, disk_ms;
+    uint64_t now_ms, next_ms;            /* next_ms: when something is due, unless a message comes first */
+    uint64_t cutoff_ms, housekeep_ms, watchdog_ms, disk_ms;
     unsigned free_permille;
 
     struct sq_peer *peers;               /* [node] */
@@ -108,8 +109,17 @@ SQ_MUST_CHECK sq_status sq_daemon_open(struct sq_daemon *d, const char *config_p
 void sq_daemon_close(struct sq_daemon *d);
 uint64_t sq_daemon_clock(void);
 
+/* state.c: the ledger and the state it makes; an empty ledger gets its first entry */
+SQ_MUST_CHECK sq_status sq_state_open(struct sq_daemon *d, const Sanquan__V1__Genesis *g, uint64_t now_ms, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_state_ledger(struct sq_daemon *d, int read_only, struct sq_error *err);
+
 /* front.c */
 SQ_MUST_CHECK sq_status sq_front_run(struct sq_daemon *d, const volatile sig_atomic_t *stop, struct sq_error *err);
+/*
+ * One turn of the loop: send what has become durable, run what is due, hand over what was decided, then wait for messages until
+ * d->next_ms (a second at most) and take a few. No clock is read: the simulator turns many nodes this way.
+ */
+SQ_MUST_CHECK sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *err);
 /* Step an event and put what comes of it into the group being filled. `input` is copied. request_hash may be NULL. */
 SQ_MUST_CHECK sq_status sq_front_step(struct sq_daemon *d, const struct sq_event *event, sq_bytes input, const uint8_t *request_hash,
                                       struct sq_effects *fx, struct sq_error *err);
@@ -117,16 +127,22 @@ SQ_MUST_CHECK sq_status sq_front_step(struct sq_daemon *d, const struct sq_event
 void sq_front_send(struct sq_daemon *d, const struct sq_route *route, const char *receiver, uint32_t type, const ProtobufCMessage *body);
 
 /* commit.c */
+SQ_MUST_CHECK sq_status sq_groups_new(struct sq_daemon *d, struct sq_error *err);
+void sq_groups_free(struct sq_daemon *d);
+/* Make the group durable and seal its answers and peer messages. Errors: as sq_ledger_commit. */
+SQ_MUST_CHECK sq_status sq_group_commit(struct sq_daemon *d, struct sq_group *g, struct sq_error *err);
+void sq_group_reset(struct sq_daemon *d, struct sq_group *g);
+/* A Receipt of an answer in entry `seq`, sealed, into arena. */
+SQ_MUST_CHECK sq_status sq_receipt_seal(struct sq_daemon *d, uint64_t seq, const char *receiver, uint64_t now_ms, sq_bytes answer,
+                                        struct sq_arena *arena, sq_bytes *envelope, struct sq_error *err);
+
+/* commit_thread.c */
 SQ_MUST_CHECK sq_status sq_commit_start(struct sq_daemon *d, struct sq_error *err);
 void sq_commit_stop(struct sq_daemon *d);
 /* Hand the group being filled to the commit thread if that is idle; 1 when it went. */
 int sq_commit_submit(struct sq_daemon *d);
 /* A group that is durable and not yet dealt with; NULL. */
 struct sq_group *sq_commit_take_done(struct sq_daemon *d, int *failed);
-void sq_group_reset(struct sq_daemon *d, struct sq_group *g);
-/* A Receipt of an answer in entry `seq`, sealed, into arena. */
-SQ_MUST_CHECK sq_status sq_receipt_seal(struct sq_daemon *d, uint64_t seq, const char *receiver, uint64_t now_ms, sq_bytes answer,
-                                        struct sq_arena *arena, sq_bytes *envelope, struct sq_error *err);
 
 /* streams.c: the numbered streams between nodes */
 SQ_MUST_CHECK sq_status sq_streams_open(struct sq_daemon *d, struct sq_error *err);

@@ -16,6 +16,7 @@
 #include "peers/message.h"
 
 #define BUSY_RETRY_MS 20u
+#define WAIT_MAX_MS 1000 /* housekeeping and the watchdog are looked after at least this often */
 
 /* ---- sending what needs no commit ---- */
 
@@ -284,16 +285,18 @@ static sq_status cut_off(struct sq_daemon *d, struct sq_error *err)
     return tick(d, sq_bytes_of(body, size), err);
 }
 
-static sq_status run_timers(struct sq_daemon *d, uint64_t *next_ms, struct sq_error *err)
+static uint64_t sooner(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+static sq_status run_timers(struct sq_daemon *d, struct sq_error *err)
 {
     sq_bytes body;
     sq_status st = SQ_OK;
     uint64_t at;
-    *next_ms = d->now_ms + 1000;
+    d->next_ms = d->now_ms;
     while (st == SQ_OK && has_room(d, GROUP_ARENA_SIZE / 2)) {
         sq_arena_reset(&d->step_arena);
         if (!sq_core_due(d->core, d->now_ms, &d->step_arena, &body, &at)) {
-            *next_ms = at < *next_ms ? at : *next_ms;
+            d->next_ms = at;
             break;
         }
         st = tick(d, body, err);
@@ -310,8 +313,7 @@ static sq_status run_timers(struct sq_daemon *d, uint64_t *next_ms, struct sq_er
         d->free_permille = sq_ledger_free_permille(d->ledger);
         d->disk_ms = d->now_ms + 1000;
     }
-    uint64_t streams = sq_streams_due_ms(d);
-    *next_ms = streams < *next_ms ? streams : *next_ms;
+    d->next_ms = sooner(sooner(d->next_ms, d->cutoff_ms), sq_streams_due_ms(d));
     return st;
 }
 
@@ -399,33 +401,39 @@ static sq_status settle_down(struct sq_daemon *d, struct sq_error *err)
     }
 }
 
-sq_status sq_front_run(struct sq_daemon *d, const volatile sig_atomic_t *stop, struct sq_error *err)
+sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *err)
 {
     struct sq_arrival a;
-    sq_status st = allow_new_parties(d, err);
-    while (st == SQ_OK && !*stop) {
-        uint64_t next_ms;
-        d->now_ms = sq_daemon_clock();
-        if ((st = finish_group(d, err)) != SQ_OK || (st = run_timers(d, &next_ms, err)) != SQ_OK)
+    d->now_ms = now_ms;
+    sq_status st = finish_group(d, err);
+    if (st == SQ_OK)
+        st = run_timers(d, err);
+    if (st != SQ_OK)
+        return st;
+    sq_streams_flush(d);
+    if (!is_empty(d->filling))
+        sq_commit_submit(d);
+    kick_watchdog(d);
+    sq_snapshot_maybe(d);
+    uint64_t wait = d->next_ms > now_ms ? d->next_ms - now_ms : 0;
+    st = sq_hub_receive(d->hub, wait < WAIT_MAX_MS ? (int)wait : WAIT_MAX_MS, -1, &a, err);
+    /* Take what is there, so that a group is worth its commit; but look up now and then. */
+    for (unsigned n = 0; st == SQ_OK && a.bytes.size != 0; n++) {
+        if (a.from_peer)
+            sq_streams_hear(d, a.node, &a);
+        else
+            st = on_arrival(d, &a, err);
+        if (n == 15 || st != SQ_OK)
             break;
-        sq_streams_flush(d);
-        if (!is_empty(d->filling))
-            sq_commit_submit(d);
-        kick_watchdog(d);
-        sq_snapshot_maybe(d);
-        int wait = next_ms > d->now_ms ? (int)(next_ms - d->now_ms) : 0;
-        if ((st = sq_hub_receive(d->hub, wait, -1, &a, err)) != SQ_OK)
-            break;
-        /* Take what is there, so that a group is worth its commit; but look up now and then. */
-        for (unsigned n = 0; st == SQ_OK && a.bytes.size != 0; n++) {
-            if (a.from_peer)
-                sq_streams_hear(d, a.node, &a);
-            else
-                st = on_arrival(d, &a, err);
-            if (n == 15 || st != SQ_OK)
-                break;
-            st = sq_hub_receive(d->hub, 0, -1, &a, err);
-        }
+        st = sq_hub_receive(d->hub, 0, -1, &a, err);
     }
+    return st;
+}
+
+sq_status sq_front_run(struct sq_daemon *d, const volatile sig_atomic_t *stop, struct sq_error *err)
+{
+    sq_status st = allow_new_parties(d, err);
+    while (st == SQ_OK && !*stop)
+        st = sq_front_turn(d, sq_daemon_clock(), err);
     return st == SQ_OK ? settle_down(d, err) : st;
 }

@@ -10,11 +10,8 @@
 #include <unistd.h>
 
 #include "ops/common/log.h"
-#include "ops/common/replay.h"
 #include "ops/daemon/daemon.h"
 #include "peers/yaml.h"
-
-#define SCRATCH_SIZE (4u << 20) /* one message, unpacked, packed and sealed */
 
 uint64_t sq_daemon_clock(void)
 {
@@ -105,57 +102,6 @@ static sq_status open_identity(struct sq_daemon *d, const char *config_path, con
     return st;
 }
 
-/* ---- the ledger and the state it makes ---- */
-
-static sq_status sign_checkpoint(void *ctx, sq_bytes message, uint8_t signature[static 64], struct sq_error *err)
-{
-    const struct sq_keys *keys = ctx;
-    return sq_ed25519_sign(message, keys->log_secret, signature, err);
-}
-
-static sq_status open_ledger(struct sq_daemon *d, int read_only, struct sq_error *err)
-{
-    struct sq_ledger_options o = {.path = d->config->ledger, .origin = d->origin, .network_id = sq_directory_network_id(d->directory),
-                                  .map_size = (uint64_t)d->config->map_size_gib << 30, .read_only = read_only};
-    sq_status st = sq_ledger_open(&o, &d->ledger, err);
-    return st == SQ_E_NOT_FOUND ? sq_fail_context(err, st, "no ledger yet: make one with 'sanquan init'") : st;
-}
-
-/* The first entry of an empty ledger: the directory, as the core needs it. */
-static sq_status write_genesis(struct sq_daemon *d, const Sanquan__V1__Genesis *g, struct sq_error *err)
-{
-    struct sq_wire_memory memory = sq_memory_of(&d->scratch);
-    struct sq_effects fx;
-    sq_bytes body;
-    sq_arena_reset(&d->scratch);
-    sq_arena_reset(&d->step_arena);
-    sq_status st = sq_wire_pack(&g->base, &memory, &body, err);
-    if (st != SQ_OK)
-        return st;
-    struct sq_event event = {sq_daemon_clock(), SANQUAN__V1__MESSAGE_TYPE__GENESIS, NULL, body};
-    if ((st = sq_core_step(d->core, &event, &d->step_arena, &fx, err)) != SQ_OK)
-        return st;
-    struct sq_entry entry = {.seq = fx.seq, .now_ms = sq_core_now_ms(d->core), .type = event.type, .input = body, .outcome = fx.outcome};
-    struct sq_commit c = {.entries = &entry, .entry_count = 1};
-    return sq_ledger_commit(d->ledger, &c, &d->log_signer, err);
-}
-
-static sq_status open_state(struct sq_daemon *d, const Sanquan__V1__Genesis *g, struct sq_error *err)
-{
-    uint64_t from, began = sq_daemon_clock();
-    sq_status st = sq_replay(d->ledger, d->config->ledger, sq_ed25519_key_ok, NULL, NULL, &d->core, &from, err);
-    if (st == SQ_OK && sq_core_seq(d->core) == 0)
-        st = write_genesis(d, g, err);
-    if (st != SQ_OK)
-        return st;
-    const char *owner = sq_core_node(d->core, sq_core_self(d->core))->code;
-    if (strcmp(owner, d->config->node) != 0)
-        return sq_fail(err, SQ_E_FOREIGN, "%s is the ledger of node %s, not of %s", d->config->ledger, owner, d->config->node);
-    uint64_t end = sq_core_seq(d->core);
-    sq_log(SQ_LOG_INFO, "replayed", "entries=%" PRIu64 " snapshot_seq=%" PRIu64 " ms=%" PRIu64, end - (from - 1), from - 1, sq_daemon_clock() - began);
-    return SQ_OK;
-}
-
 /* ---- sockets ---- */
 
 static sq_status open_hub(struct sq_daemon *d, const Sanquan__V1__Genesis *g, struct sq_error *err)
@@ -187,7 +133,7 @@ static sq_status open_hub(struct sq_daemon *d, const Sanquan__V1__Genesis *g, st
 /* Everything that can be known without touching the ledger's lock or the network. */
 static sq_status check_rest(struct sq_daemon *d, struct sq_error *err)
 {
-    sq_status st = open_ledger(d, 1, err);
+    sq_status st = sq_state_ledger(d, 1, err);
     if (st == SQ_E_NOT_FOUND) {
         sq_log(SQ_LOG_INFO, "no_ledger", "path=\"%s\" next=\"sanquan init\"", d->config->ledger);
         st = SQ_OK;
@@ -202,15 +148,7 @@ sq_status sq_daemon_open(struct sq_daemon *d, const char *config_path, int check
     if (st != SQ_OK || check_only)
         return st != SQ_OK ? st : check_rest(d, err);
     sq_log_open(d->config->log != NULL && strcmp(d->config->log, "debug") == 0 ? SQ_LOG_DEBUG : SQ_LOG_INFO);
-    d->log_signer = (struct sq_signer){.ctx = d->keys, .sign = sign_checkpoint};
-    memcpy(d->log_signer.public_key, d->keys->log_public, SQ_KEY_SIZE);
-    st = open_ledger(d, 0, err);
-    if (st == SQ_OK)
-        st = sq_arena_init(&d->step_arena, SQ_STEP_ARENA_SIZE, err);
-    if (st == SQ_OK)
-        st = sq_arena_init(&d->scratch, SCRATCH_SIZE, err);
-    if (st == SQ_OK)
-        st = open_state(d, genesis, err);
+    st = sq_state_open(d, genesis, sq_daemon_clock(), err);
     if (st == SQ_OK)
         st = open_hub(d, genesis, err);
     if (st == SQ_OK)
@@ -221,7 +159,6 @@ sq_status sq_daemon_open(struct sq_daemon *d, const char *config_path, int check
         return st;
     d->now_ms = sq_daemon_clock();
     d->cutoff_ms = sq_config_next_cutoff(d->config, d->now_ms);
-    d->free_permille = sq_ledger_free_permille(d->ledger);
     sq_snapshot_begin(d);
     return SQ_OK;
 }
