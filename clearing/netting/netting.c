@@ -1,5 +1,6 @@
 /*
- * One pass adds obligations up into a pair table, from which nets and payments are read off in a fixed order.
+ * Obligations are added up by debtor and creditor (their gross), then by pair, from which nets and payments are read off in a
+ * fixed order.
  *
  * Invariants, checked on every run: nets of a kind sum to zero; for every participant and kind, payments received less
  * payments made equal the net. Both are int64 sums taken in 128 bits, so that only a result out of range is refused.
@@ -22,17 +23,10 @@ static int by_kind_and_pair(const void *a, const void *b)
     return x->creditor < y->creditor ? -1 : x->creditor > y->creditor;
 }
 
-/* Each pair once, named by its smaller participant first: a positive sum is owed by the first to the second. */
-static size_t fold_pairs(struct sq_obligation *o, size_t count, int *overflow)
+/* Obligations of one debtor to one creditor are added up; ascending by kind, debtor, creditor. Returns how many are left. */
+static size_t fold(struct sq_obligation *o, size_t count, int *overflow)
 {
-    size_t pairs = 0;
-    for (size_t i = 0; i < count; i++)
-        if (o[i].debtor > o[i].creditor) {
-            uint32_t swap = o[i].debtor;
-            o[i].debtor = o[i].creditor;
-            o[i].creditor = swap;
-            *overflow |= __builtin_sub_overflow(0, o[i].amount_fen, &o[i].amount_fen);
-        }
+    size_t folded = 0;
     qsort(o, count, sizeof *o, by_kind_and_pair);
     for (size_t i = 0; i < count;) {
         __int128 sum = 0;
@@ -40,10 +34,31 @@ static size_t fold_pairs(struct sq_obligation *o, size_t count, int *overflow)
         while (i < count && by_kind_and_pair(&o[first], &o[i]) == 0)
             sum += o[i++].amount_fen;
         *overflow |= sum > INT64_MAX || sum < -INT64_MAX;
-        o[pairs] = o[first];
-        o[pairs++].amount_fen = (int64_t)sum;
+        o[folded] = o[first];
+        o[folded++].amount_fen = (int64_t)sum;
     }
-    return pairs;
+    return folded;
+}
+
+/* Each pair once, named by its smaller participant first: a positive sum is owed by the first to the second. */
+static size_t fold_pairs(struct sq_obligation *o, size_t count, int *overflow)
+{
+    for (size_t i = 0; i < count; i++)
+        if (o[i].debtor > o[i].creditor) {
+            uint32_t swap = o[i].debtor;
+            o[i].debtor = o[i].creditor;
+            o[i].creditor = swap;
+            o[i].amount_fen = -o[i].amount_fen; /* never INT64_MIN: refused before */
+        }
+    return fold(o, count, overflow);
+}
+
+static void add_gross(const struct sq_obligation *o, size_t count, int64_t gross_fen[static SQ_KIND_COUNT], int *overflow)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t owed = o[i].amount_fen < 0 ? -o[i].amount_fen : o[i].amount_fen;
+        *overflow |= __builtin_add_overflow(gross_fen[o[i].kind - 1], owed, &gross_fen[o[i].kind - 1]);
+    }
 }
 
 static sq_status add_nets(const struct sq_obligation *pair, size_t count, struct sq_net_result *r, struct sq_error *err)
@@ -51,10 +66,7 @@ static sq_status add_nets(const struct sq_obligation *pair, size_t count, struct
     for (size_t i = 0; i < count; i++) {
         int64_t *debtor = &r->net_fen[(size_t)pair[i].debtor * SQ_KIND_COUNT + pair[i].kind - 1];
         int64_t *creditor = &r->net_fen[(size_t)pair[i].creditor * SQ_KIND_COUNT + pair[i].kind - 1];
-        int64_t owed = pair[i].amount_fen < 0 ? -pair[i].amount_fen : pair[i].amount_fen;
-        if (__builtin_sub_overflow(*debtor, pair[i].amount_fen, debtor) ||
-            __builtin_add_overflow(*creditor, pair[i].amount_fen, creditor) ||
-            __builtin_add_overflow(r->gross_fen[pair[i].kind - 1], owed, &r->gross_fen[pair[i].kind - 1]))
+        if (__builtin_sub_overflow(*debtor, pair[i].amount_fen, debtor) || __builtin_add_overflow(*creditor, pair[i].amount_fen, creditor))
             return sq_fail(err, SQ_E_OVERFLOW, "kind %u: a position leaves int64 fen", pair[i].kind);
     }
     return SQ_OK;
@@ -174,8 +186,12 @@ sq_status sq_net(enum sq_netting_method method, const struct sq_obligation *obli
         return sq_fail(err, SQ_E_NOMEM, "netting of %zu obligations", count);
     if (count != 0)
         memcpy(pair, obligations, count * sizeof *pair);
-    size_t pairs = fold_pairs(pair, count, &overflow);
-    st = overflow ? sq_fail(err, SQ_E_OVERFLOW, "a pair's sum leaves int64 fen") : net_pairs(method, pair, pairs, &r, err);
+    size_t pairs = fold(pair, count, &overflow);
+    if (!overflow)
+        add_gross(pair, pairs, r.gross_fen, &overflow);
+    if (!overflow)
+        pairs = fold_pairs(pair, pairs, &overflow);
+    st = overflow ? sq_fail(err, SQ_E_OVERFLOW, "a sum of obligations leaves int64 fen") : net_pairs(method, pair, pairs, &r, err);
     free(pair);
     if (st != SQ_OK)
         sq_net_result_free(&r);

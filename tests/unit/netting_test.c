@@ -107,6 +107,20 @@ static void a_negative_amount_is_owed_the_other_way(void **state)
     sq_net_result_free(&r);
 }
 
+static void gross_is_what_was_owed_before_anything_was_set_off(void **state)
+{
+    (void)state;
+    static const struct sq_obligation o[] = {
+        {A, B, 1, 300}, {A, B, 1, 200}, {B, A, 1, 450}, {B, C, 1, 7}, {C, B, 2, 7}};
+    for (size_t m = 0; m < COUNT(methods); m++) {
+        struct sq_net_result r = net(methods[m], o, COUNT(o), 3);
+        assert_true(r.gross_fen[0] == 500 + 450 + 7);
+        assert_true(r.gross_fen[1] == 7);
+        assert_true(r.gross_fen[2] == 0);
+        sq_net_result_free(&r);
+    }
+}
+
 static void nothing_owed_is_nothing_paid(void **state)
 {
     (void)state;
@@ -377,6 +391,7 @@ int main(void)
         cmocka_unit_test(bilaterally_each_pair_pays_its_own_difference),
         cmocka_unit_test(kinds_never_set_each_other_off),
         cmocka_unit_test(a_negative_amount_is_owed_the_other_way),
+        cmocka_unit_test(gross_is_what_was_owed_before_anything_was_set_off),
         cmocka_unit_test(nothing_owed_is_nothing_paid),
         cmocka_unit_test(every_order_of_a_set_gives_the_same_result),
         cmocka_unit_test(a_hundred_thousand_random_sets_net_as_the_model_does),
