@@ -19,7 +19,7 @@ FLAGS_ubsan := -fsanitize=undefined -fno-sanitize-recover=all
 FLAGS_tsan := -fsanitize=thread
 VARIANT_FLAGS := $(FLAGS_$(VARIANT))
 
-PACKAGES := libzmq libprotobuf-c lmdb libsodium libcyaml libcrypto libsystemd jansson
+PACKAGES := libzmq libprotobuf-c lmdb libsodium libcyaml yaml-0.1 libcrypto libsystemd jansson
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -pthread
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <yaml.h>
 
 struct complaint {
     char reason[160];
@@ -25,6 +26,22 @@ static void listen(cyaml_log_t level, void *ctx, const char *format, va_list arg
         c->line = (unsigned)strtoul(at + 6, NULL, 10);
 }
 
+/* For a key that does not belong, libcyaml tells the line of the value before it: the key is on that line or on a later one. */
+static unsigned line_of_key(sq_bytes text, const char *key, unsigned not_before)
+{
+    size_t size = strlen(key);
+    const uint8_t *p = text.data, *end = text.data + text.size;
+    for (unsigned line = 1; p < end; line++) {
+        const uint8_t *stop = memchr(p, '\n', (size_t)(end - p));
+        stop = stop != NULL ? stop : end;
+        for (const uint8_t *at = p; line >= not_before && at + size < stop; at++)
+            if (memcmp(at, key, size) == 0 && (at == p || strchr(" \"'{,-", at[-1]) != NULL) && strchr(":\"' ", at[size]) != NULL)
+                return line;
+        p = stop + 1;
+    }
+    return not_before;
+}
+
 static cyaml_config_t config_of(struct complaint *c)
 {
     return (cyaml_config_t){.log_fn = listen, .log_ctx = c, .mem_fn = cyaml_mem, .log_level = CYAML_LOG_WARNING, .flags = CYAML_CFG_NO_ALIAS};
@@ -37,11 +54,57 @@ sq_status sq_yaml_parse(sq_bytes text, const char *path, const cyaml_schema_valu
     cyaml_data_t *data = NULL;
     cyaml_err_t rc = cyaml_load_data(text.data, text.size, &config, schema, &data, NULL);
     if (rc != CYAML_OK || data == NULL) {
+        static const char unexpected[] = "Unexpected key: ";
         cyaml_free(&config, schema, data, 0);
+        if (strncmp(c.reason, unexpected, strlen(unexpected)) == 0)
+            c.line = line_of_key(text, c.reason + strlen(unexpected), c.line);
         return sq_fail(err, SQ_E_CONFIG, "%.90s:%u: %.120s", path, c.line, c.reason[0] != '\0' ? c.reason : rc == CYAML_OK ? "is empty" : cyaml_strerror(rc));
     }
     *out = data;
     return SQ_OK;
+}
+
+/* One step of a place: ".name" or "[number]" of the node; NULL when it is not there. */
+static yaml_node_t *descend(yaml_document_t *doc, yaml_node_t *node, const char **place)
+{
+    if (**place == '[' && node->type == YAML_SEQUENCE_NODE) {
+        unsigned long at = strtoul(*place + 1, NULL, 10);
+        *place = strchr(*place, ']') + 1;
+        yaml_node_item_t *item = node->data.sequence.items.start + at;
+        return item < node->data.sequence.items.top ? yaml_document_get_node(doc, *item) : NULL;
+    }
+    *place += **place == '.';
+    size_t size = strcspn(*place, ".[");
+    if (node->type != YAML_MAPPING_NODE)
+        return NULL;
+    for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
+        const yaml_node_t *key = yaml_document_get_node(doc, p->key);
+        if (key->type == YAML_SCALAR_NODE && key->data.scalar.length == size && memcmp(key->data.scalar.value, *place, size) == 0) {
+            *place += size;
+            return yaml_document_get_node(doc, p->value);
+        }
+    }
+    return NULL;
+}
+
+unsigned sq_yaml_line(sq_bytes text, const char *place)
+{
+    yaml_parser_t parser;
+    yaml_document_t doc;
+    unsigned line = 0;
+    if (!yaml_parser_initialize(&parser))
+        return 0;
+    yaml_parser_set_input_string(&parser, text.data, text.size);
+    if (yaml_parser_load(&parser, &doc)) {
+        yaml_node_t *node = yaml_document_get_root_node(&doc);
+        while (node != NULL) {
+            line = (unsigned)node->start_mark.line + 1;
+            node = *place != '\0' ? descend(&doc, node, &place) : NULL;
+        }
+        yaml_document_delete(&doc);
+    }
+    yaml_parser_delete(&parser);
+    return line;
 }
 
 void sq_yaml_free(const cyaml_schema_value_t *schema, void *value)

@@ -18,6 +18,12 @@ SQ_MUST_CHECK sq_status sq_yaml_parse(sq_bytes text, const char *path, const cya
 /* Read a whole file (at most SQ_YAML_SIZE_MAX) into malloc'd memory of the caller. */
 SQ_MUST_CHECK sq_status sq_file_read(const char *path, uint8_t **data, size_t *size, struct sq_error *err);
 
+/*
+ * The line on which the value at `place` begins ("pool", "limits[2].hard"), or that of the longest part of it that is there:
+ * for reasons that libcyaml cannot know. 0 when the text is no YAML.
+ */
+unsigned sq_yaml_line(sq_bytes text, const char *place);
+
 void sq_yaml_free(const cyaml_schema_value_t *schema, void *value);
 
 #endif

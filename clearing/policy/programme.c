@@ -1,5 +1,6 @@
 #include "clearing/policy/programme.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "clearing/base/day.h"
@@ -25,37 +26,63 @@ static int contains(const uint32_t *v, uint32_t count, uint32_t wanted)
     return low < count && v[low] == wanted;
 }
 
+/* ---- are the terms in range? ---- */
+
+static int unfit(struct sq_fault *f, const char *place, const char *why)
+{
+    snprintf(f->place, sizeof f->place, "%s", place);
+    f->why = why;
+    return 0;
+}
+
+int sq_programme_check(const Sanquan__V1__Programme *t, struct sq_fault *f)
+{
+    if (t->issuer < 100000 || t->issuer > 999999)
+        return unfit(f, "issuer", "is not a six-digit code");
+    if (t->number < 1 || t->number > 9999)
+        return unfit(f, "number", "is not 1 to 9999");
+    if (t->version < 1)
+        return unfit(f, "version", "is not 1 or more");
+    if (t->kind < 1 || t->kind > SQ_KIND_COUNT)
+        return unfit(f, "kind", "is not 1 to 7");
+    if (strlen(t->title) == 0 || strlen(t->title) > SQ_PROGRAMME_TITLE_MAX)
+        return unfit(f, "title", "is empty or over 200 bytes");
+    if (!sq_day_valid(t->from_day))
+        return unfit(f, "from", "is no day of the calendar");
+    if (!sq_day_valid(t->until_day) || t->from_day > t->until_day)
+        return unfit(f, "until", "is no day of the calendar, or before the first");
+    if (t->rate_bp < 1 || t->rate_bp > 10000)
+        return unfit(f, "rate", "is not 0.01% to 100%");
+    if (t->base_kind < 1 || t->base_kind > 5)
+        return unfit(f, "base", "is not 1 to 5");
+    if (t->pool_fen <= 0)
+        return unfit(f, "pool", "is not positive");
+    if (t->cap_claim_fen < 0)
+        return unfit(f, "cap_claim", "is negative");
+    if (t->cap_year_fen < 0)
+        return unfit(f, "cap_year", "is negative");
+    if (t->cap_total_fen < 0)
+        return unfit(f, "cap_total", "is negative");
+    if (t->min_claim_fen < 0)
+        return unfit(f, "min_claim", "is negative");
+    if (t->n_services > SQ_PROGRAMME_SERVICES_MAX || !ascending(t->services, t->n_services))
+        return unfit(f, "services", "are not ascending, or more than 64");
+    if (t->n_provider_regions > SQ_PROGRAMME_REGIONS_MAX || !ascending(t->provider_regions, t->n_provider_regions))
+        return unfit(f, "provider_regions", "are not ascending, or more than 40");
+    if (t->stacking > 1)
+        return unfit(f, "stacking", "is not 0 or 1");
+    if (t->stack_limit_bp > 10000 || (t->stacking == 1) != (t->stack_limit_bp > 0))
+        return unfit(f, "stack_limit", "goes with additive stacking, and is 0.01% to 100%");
+    return 1;
+}
+
+/* ---- compiled ---- */
+
 sq_status sq_programme_compile(const Sanquan__V1__Programme *t, struct sq_programme *out, struct sq_error *err)
 {
-    const char *what = NULL;
-    if (t->issuer < 100000 || t->issuer > 999999)
-        what = "issuer is not a six-digit code";
-    else if (t->number < 1 || t->number > 9999)
-        what = "number is not 1 to 9999";
-    else if (t->version < 1)
-        what = "version is not 1 or more";
-    else if (t->kind < 1 || t->kind > SQ_KIND_COUNT)
-        what = "kind is not 1 to 7";
-    else if (strlen(t->title) == 0 || strlen(t->title) > SQ_PROGRAMME_TITLE_MAX)
-        what = "title is empty or over 200 bytes";
-    else if (!sq_day_valid(t->from_day) || !sq_day_valid(t->until_day) || t->from_day > t->until_day)
-        what = "from_day and until_day are not days in order";
-    else if (t->rate_bp < 1 || t->rate_bp > 10000)
-        what = "rate_bp is not 1 to 10000";
-    else if (t->base_kind < 1 || t->base_kind > 5)
-        what = "base is not 1 to 5";
-    else if (t->pool_fen <= 0)
-        what = "pool is not positive";
-    else if (t->cap_claim_fen < 0 || t->cap_year_fen < 0 || t->cap_total_fen < 0 || t->min_claim_fen < 0)
-        what = "a cap or minimum is negative";
-    else if (t->n_services > SQ_PROGRAMME_SERVICES_MAX || !ascending(t->services, t->n_services))
-        what = "services are not ascending, or more than 64";
-    else if (t->n_provider_regions > SQ_PROGRAMME_REGIONS_MAX || !ascending(t->provider_regions, t->n_provider_regions))
-        what = "provider_regions are not ascending, or more than 40";
-    else if (t->stacking > 1 || t->stack_limit_bp > 10000 || (t->stacking == 1) != (t->stack_limit_bp > 0))
-        what = "stack_limit_bp goes with stacking 1, and is 1 to 10000";
-    if (what != NULL)
-        return sq_fail(err, SQ_R_PROGRAMME_TERMS, "programme %06u/%u: %s", t->issuer, t->number, what);
+    struct sq_fault f;
+    if (!sq_programme_check(t, &f))
+        return sq_fail(err, SQ_R_PROGRAMME_TERMS, "programme %06u/%u: %s %s", t->issuer, t->number, f.place, f.why);
 
     *out = (struct sq_programme){
         .issuer = t->issuer, .number = t->number, .version = t->version, .kind = t->kind,

@@ -39,6 +39,14 @@ struct sq_claim {
     uint32_t acquirer_region;          /* code of the acquirer's node */
 };
 
+/* A term that is out of range: where it stands, in the message's names without their units ("pool", "services"), and why. */
+struct sq_fault {
+    char place[48];
+    const char *why;
+};
+/* 1 when all terms are in range. */
+int sq_programme_check(const Sanquan__V1__Programme *terms, struct sq_fault *fault);
+
 /* Terms in range? Fills everything but node and the running sums. Errors: SQ_R_PROGRAMME_TERMS. */
 SQ_MUST_CHECK sq_status sq_programme_compile(const Sanquan__V1__Programme *terms, struct sq_programme *out,
                                              struct sq_error *err);

@@ -1,0 +1,152 @@
+/* Programme files: what is read out of them, and that each mistake is told with its line. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ops/common/programme_yaml.h"
+
+static const char good[] = "issuer: \"310000\"\n"
+                           "number: 1\n"
+                           "version: 2\n"
+                           "kind: compute\n"
+                           "title: 智能算力券\n"
+                           "from: 2025-07-28\n"
+                           "until: 2026-12-31\n"
+                           "rate: 12.5%\n"
+                           "base: approved\n"
+                           "pool: 6亿\n"
+                           "cap_claim: 500万\n"
+                           "cap_year: 1.25亿\n"
+                           "min_claim: 1234.56\n"
+                           "services: [rent, 30, api]\n"
+                           "provider_regions: [\"320000\", \"310000\"]\n"
+                           "stacking: additive\n"
+                           "stack_limit: 100%\n";
+
+struct read {
+    struct sq_arena arena;
+    struct sq_error err;
+    Sanquan__V1__Programme *m;
+};
+
+static sq_status read_text(struct read *r, const char *text)
+{
+    char path[] = "/tmp/programme-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    sq_arena_reset(&r->arena);
+    r->m = NULL;
+    sq_status st = sq_programme_read(path, &r->arena, &r->m, &r->err);
+    unlink(path);
+    return st;
+}
+
+static int begin(void **state)
+{
+    struct read *r = calloc(1, sizeof *r);
+    *state = r;
+    return sq_arena_init(&r->arena, 1u << 20, &r->err);
+}
+
+static int end(void **state)
+{
+    struct read *r = *state;
+    sq_arena_free(&r->arena);
+    free(r);
+    return 0;
+}
+
+static void amounts_shares_days_and_words_become_the_message(void **state)
+{
+    struct read *r = *state;
+    sq_status st = read_text(r, good);
+    if (st != SQ_OK)
+        print_error("%s\n", r->err.text);
+    assert_int_equal(st, SQ_OK);
+    const Sanquan__V1__Programme *m = r->m;
+    assert_int_equal(m->issuer, 310000);
+    assert_int_equal(m->version, 2);
+    assert_int_equal(m->kind, 1);
+    assert_string_equal(m->title, "智能算力券");
+    assert_int_equal(m->from_day, 20250728);
+    assert_int_equal(m->until_day, 20261231);
+    assert_int_equal(m->rate_bp, 1250);
+    assert_int_equal(m->base_kind, 2);
+    assert_int_equal(m->pool_fen, 60000000000);
+    assert_int_equal(m->cap_claim_fen, 500000000);
+    assert_int_equal(m->cap_year_fen, 12500000000);
+    assert_int_equal(m->cap_total_fen, 0);
+    assert_int_equal(m->min_claim_fen, 123456);
+    const uint32_t services[] = {1, 2, 30}, regions[] = {310000, 320000};
+    assert_int_equal(m->n_services, 3);
+    assert_memory_equal(m->services, services, sizeof services);
+    assert_int_equal(m->n_provider_regions, 2);
+    assert_memory_equal(m->provider_regions, regions, sizeof regions);
+    assert_int_equal(m->stacking, 1);
+    assert_int_equal(m->stack_limit_bp, 10000);
+}
+
+static void each_mistake_is_told_with_its_line(void **state)
+{
+    struct read *r = *state;
+    static const struct {
+        const char *from, *to, *told;
+    } cases[] = {
+        {"rate: 12.5%", "rate: 12.5", ":8: rate: '12.5' is not a share"},
+        {"rate: 12.5%", "rate: 101%", ":8: rate: "},
+        {"rate: 12.5%", "rate: 12.345%", ":8: rate: "},
+        {"rate: 12.5%", "rate: 0%", ":8: rate: is not 0.01% to 100%"},
+        {"pool: 6亿", "pool: 6e8", ":10: pool: '6e8' is not an amount"},
+        {"pool: 6亿", "pool: 0", ":10: pool: is not positive"},
+        {"pool: 6亿", "pool: 99999999999999亿", ":10: pool: "},
+        {"min_claim: 1234.56", "min_claim: 0.001", ":13: min_claim: "},
+        {"min_claim: 1234.56", "min_claim: -5", ":13: min_claim: "},
+        {"from: 2025-07-28", "from: 2025-02-30", ":6: from: is no day of the calendar"},
+        {"from: 2025-07-28", "from: 28.7.2025", ":6: from: '28.7.2025' is not a day"},
+        {"until: 2026-12-31", "until: 2025-07-27", ":7: until: "},
+        {"kind: compute", "kind: computer", ":4: kind: 'computer' is none of: compute model corpus"},
+        {"kind: compute", "kind: 8", ":4: kind: is not 1 to 7"},
+        {"services: [rent, 30, api]", "services: [rent, 1]", ":14: services: 1 is there twice"},
+        {"provider_regions", "provider_region", ":15: Unexpected key: provider_region"},
+        {"stack_limit: 100%\n", "", ":1: stack_limit: goes with additive stacking"},
+        {"title: 智能算力券\n", "", "Missing required mapping field: title"},
+        {"issuer: \"310000\"", "issuer: \"3100\"", ":1: issuer: is not a six-digit code"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[2048];
+        const char *at = strstr(good, cases[i].from);
+        assert_non_null(at);
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(at - good), good, cases[i].to, at + strlen(cases[i].from));
+        assert_int_equal(read_text(r, text), SQ_E_CONFIG);
+        assert_null(r->m);
+        if (strstr(r->err.text, cases[i].told) == NULL)
+            print_error("case %zu: %s\n", i, r->err.text);
+        assert_non_null(strstr(r->err.text, cases[i].told));
+    }
+}
+
+static void service_codes_and_names_are_each_other(void **state)
+{
+    (void)state;
+    assert_int_equal(sq_service_code("finetune"), 8);
+    assert_string_equal(sq_service_name(8), "finetune");
+    assert_int_equal(sq_service_code("no such"), 0);
+    assert_null(sq_service_name(9999));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(amounts_shares_days_and_words_become_the_message, begin, end),
+        cmocka_unit_test_setup_teardown(each_mistake_is_told_with_its_line, begin, end),
+        cmocka_unit_test(service_codes_and_names_are_each_other),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
