@@ -3,7 +3,7 @@
  *
  * 0          done
  * 1..99      what went wrong in this process; never on the wire
- * 100..129   a whole message was refused          (retry: may the same bytes succeed later?)
+ * 100..129   a whole message was refused; 113 refuses rows too
  * 130..179   one item was refused                 (fits a byte: results travel as one byte a row)
  * 180..219   an administrative message was refused
  *
@@ -19,7 +19,7 @@
 #define SQ_MUST_CHECK __attribute__((warn_unused_result))
 #define SQ_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-/* name, number, retry (1: the same bytes may succeed later), text */
+/* name, number, retry (1: the same message or row, unchanged, may be accepted later: time passes, or somebody else acts), text */
 #define SQ_STATUS_MAP(X)                                                                            \
     X(SQ_OK, 0, 0, "ok")                                                                            \
     X(SQ_E_NOMEM, 1, 0, "out of memory")                                                            \
@@ -50,7 +50,7 @@
     X(SQ_R_NOT_PERMITTED, 110, 0, "sender's role may not send this")                                \
     X(SQ_R_SUSPENDED, 111, 1, "sender is suspended")                                                \
     X(SQ_R_DISK_LOW, 112, 1, "node is short of disk and takes no new work")                         \
-    X(SQ_R_EXPIRED, 113, 0, "request was decided after its stated time")                            \
+    X(SQ_R_EXPIRED, 113, 1, "request was decided after its stated time")                            \
     X(SQ_R_WRONG_TRANSPORT, 114, 0, "connection belongs to another participant")                    \
     X(SQ_R_BATCH_SIZE, 115, 0, "batch is empty or too large")                                       \
     X(SQ_R_COLUMNS, 116, 0, "columns do not have the same number of rows")                          \
@@ -68,8 +68,8 @@
     X(SQ_R_POOL_EXHAUSTED, 139, 1, "amount exceeds what is left of the programme's pool")           \
     X(SQ_R_RATE_EXCEEDED, 140, 0, "amount exceeds the rate times the base")                         \
     X(SQ_R_CAP_CLAIM, 141, 0, "amount exceeds the cap per claim")                                   \
-    X(SQ_R_CAP_YEAR, 142, 0, "amount exceeds what is left of the holder's yearly cap")              \
-    X(SQ_R_CAP_TOTAL, 143, 0, "amount exceeds what is left of the holder's lifetime cap")           \
+    X(SQ_R_CAP_YEAR, 142, 1, "amount exceeds what is left of the holder's yearly cap")              \
+    X(SQ_R_CAP_TOTAL, 143, 1, "amount exceeds what is left of the holder's lifetime cap")           \
     X(SQ_R_BELOW_MINIMUM, 144, 0, "base is below the programme's minimum")                          \
     X(SQ_R_SERVICE, 145, 0, "service is not eligible under the programme")                          \
     X(SQ_R_SERVICE_DAY, 146, 0, "service day is outside the programme")                             \
@@ -115,7 +115,7 @@ const char *sq_status_text(unsigned number);
 /* The name as in this file, for logs and JSON: "SQ_R_BUSY". */
 const char *sq_status_name(unsigned number);
 
-/* May the same bytes succeed later? */
+/* May the same message or row, unchanged, be accepted later? */
 int sq_status_retry(unsigned number);
 
 /* What a person needs: where, with which values. Filled by sq_fail; `err` may be NULL everywhere. */
