@@ -5,6 +5,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SUFFIXES:
+.SECONDARY:
 
 VARIANT ?= release
 BUILD ?= build/$(VARIANT)

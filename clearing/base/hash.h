@@ -19,4 +19,12 @@ struct sq_sha256_part {
 };
 void sq_sha256_parts(const struct sq_sha256_part *parts, size_t count, uint8_t out[static SQ_HASH_SIZE]);
 
+/* The same, piece by piece. */
+struct sq_sha256 {
+    uint64_t state[16]; /* libcrypto's own */
+};
+void sq_sha256_begin(struct sq_sha256 *s);
+void sq_sha256_add(struct sq_sha256 *s, const void *data, size_t size);
+void sq_sha256_end(struct sq_sha256 *s, uint8_t out[static SQ_HASH_SIZE]);
+
 #endif

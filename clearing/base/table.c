@@ -185,10 +185,40 @@ void sq_dump_index(struct sq_dump *d, const struct sq_index *ix)
     sq_dump_put(d, ix->slots, (size_t)ix->capacity * sizeof *ix->slots);
 }
 
+void sq_dump_lend(struct sq_dump *d, const void *data, size_t size)
+{
+    if (!d->borrows) {
+        sq_dump_put(d, data, size);
+        return;
+    }
+    if (d->loans.row_size == 0)
+        d->loans = SQ_TABLE_OF(struct sq_dump_loan);
+    struct sq_dump_loan *loan = d->failed ? NULL : sq_table_add(&d->loans, NULL);
+    if (loan == NULL) {
+        d->failed = 1;
+        return;
+    }
+    *loan = (struct sq_dump_loan){d->size, data, size};
+    d->lent_size += size;
+}
+
+/* Even pieces are our own bytes up to a loan, odd ones the loan. */
+int sq_dump_piece(const struct sq_dump *d, size_t number, sq_bytes *out)
+{
+    size_t i = number / 2;
+    if (i > d->loans.count || (i == d->loans.count && number % 2 != 0))
+        return 0;
+    const struct sq_dump_loan *loan = i < d->loans.count ? SQ_ROW(&d->loans, struct sq_dump_loan, (uint32_t)i) : NULL;
+    size_t from = i > 0 ? SQ_ROW(&d->loans, struct sq_dump_loan, (uint32_t)i - 1)->at : 0, to = loan != NULL ? loan->at : d->size;
+    *out = number % 2 != 0 ? sq_bytes_of(loan->data, loan->size) : sq_bytes_of(d->bytes + from, to - from);
+    return 1;
+}
+
 void sq_dump_free(struct sq_dump *d)
 {
     if (d == NULL)
         return;
+    sq_table_free(&d->loans);
     free(d->bytes);
     *d = (struct sq_dump){0};
 }

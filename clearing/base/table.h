@@ -71,13 +71,26 @@ void sq_index_free(struct sq_index *ix);
 struct sq_dump {
     uint8_t *bytes;
     size_t size, capacity;
-    int failed; /* memory ran out; everything after is dropped */
+    int failed;            /* memory ran out; everything after is dropped */
+    int borrows;           /* set by the caller at first: sq_dump_lend takes references instead of copies */
+    size_t lent_size;
+    struct sq_table loans; /* struct sq_dump_loan, in the order of their places */
+};
+
+struct sq_dump_loan {
+    size_t at;             /* stands in front of bytes[at] */
+    const void *data;
+    size_t size;
 };
 
 void sq_dump_put(struct sq_dump *d, const void *data, size_t size);
 void sq_dump_u64(struct sq_dump *d, uint64_t v);
 void sq_dump_table(struct sq_dump *d, const struct sq_table *t);
 void sq_dump_index(struct sq_dump *d, const struct sq_index *ix);
+/* The same, but the bytes stay where they are and must outlive the dump, when it borrows. */
+void sq_dump_lend(struct sq_dump *d, const void *data, size_t size);
+/* The dump's bytes piece by piece: 0 when there is none with this number. */
+int sq_dump_piece(const struct sq_dump *d, size_t number, sq_bytes *out);
 void sq_dump_free(struct sq_dump *d);
 
 /* Reading back; a wrong row size, a wrong count or a short file is SQ_E_FORMAT, and what was there stays. */

@@ -115,7 +115,12 @@ const struct sq_settlement *sq_core_settlement(const struct sq_core *core);
 
 /* ---- snapshot ---- */
 
-void sq_core_dump(const struct sq_core *core, struct sq_dump *d);
+/*
+ * Everything the core knows. When d->borrows, most of it is not copied: it stays as it was, whatever is stepped meanwhile, until
+ * sq_core_dump_done; one such dump at a time.
+ */
+void sq_core_dump(struct sq_core *core, struct sq_dump *d);
+void sq_core_dump_done(struct sq_core *core);
 /* Into a new core. On error the core is of no more use. Errors: SQ_E_FORMAT, SQ_E_NOMEM. */
 SQ_MUST_CHECK sq_status sq_core_undump(struct sq_core *core, sq_bytes bytes, struct sq_error *err);
 

@@ -7,25 +7,18 @@
  *     within the smaller of their limits.
  *   - An invoice has one seller and one total, those of its first claim.
  *
- * Rows are kept in invoice order in chunks, because a provider's invoices ascend: a batch walks the register once
- * from left to right, and new numbers fall behind each other into the same chunk.
+ * Rows are kept in invoice order, because a provider's invoices ascend: a batch walks the register once from left to right.
  */
 #ifndef SQ_INVOICE_H
 #define SQ_INVOICE_H
 
-#include "clearing/base/table.h"
+#include "clearing/core/register.h"
 #include "proto/status.h"
 
 #define SQ_INVOICE_CELL 10 /* bytes of an invoice in a column: 20 decimal digits, two a byte */
 
-struct sq_invoice_key {
-    uint64_t low;  /* digits 5 to 20, as sixteen 4-bit digits */
-    uint32_t head; /* digits 1 to 4, likewise */
-};
-
 /* 0 when a digit is not decimal, or all are zero. */
 int sq_invoice_key_of(const uint8_t cell[static SQ_INVOICE_CELL], struct sq_invoice_key *out);
-int sq_invoice_key_compare(const struct sq_invoice_key *a, const struct sq_invoice_key *b);
 
 /*
  * First two digits of the province in the number (31 for Shanghai), or 0 when the number names none we know.
@@ -35,10 +28,8 @@ int sq_invoice_key_compare(const struct sq_invoice_key *a, const struct sq_invoi
 uint32_t sq_invoice_province(const struct sq_invoice_key *key);
 
 struct sq_invoices {
-    struct sq_table chunks;    /* struct chunk: rows in key order */
-    struct sq_table order;     /* struct fence: first key of each chunk, in key order */
+    struct sq_register rows;
     struct sq_table others;    /* struct other: second and further programmes on an invoice */
-    uint64_t count;
 };
 
 void sq_invoices_init(struct sq_invoices *r);
@@ -46,9 +37,7 @@ void sq_invoices_free(struct sq_invoices *r);
 
 /* Where the last look-up ended: the next, larger key starts there. Zeroed for each batch. */
 struct sq_invoice_cursor {
-    uint32_t fence;
-    uint32_t at;      /* row in the chunk where the key is, or would be */
-    int valid, found;
+    struct sq_place place;
 };
 
 struct sq_invoice_claim {
@@ -59,25 +48,24 @@ struct sq_invoice_claim {
     uint32_t stack_limit_bp;      /* 0: exclusive */
 };
 
-/* Room for `more` new invoices: after this, sq_invoice_add cannot fail. */
-SQ_MUST_CHECK sq_status sq_invoices_reserve(struct sq_invoices *r, uint32_t more, struct sq_error *err);
-
 /* May this claim be added? 0 or SQ_R_INVOICE_*. Leaves the cursor where sq_invoice_add wants it. */
 unsigned sq_invoice_check(const struct sq_invoices *r, const struct sq_invoice_claim *c, struct sq_invoice_cursor *cursor);
 
-/* Add a claim that sq_invoice_check has just allowed, nothing in between. */
-void sq_invoice_add(struct sq_invoices *r, const struct sq_invoice_claim *c, struct sq_invoice_cursor *cursor);
+/* Add a claim that sq_invoice_check has just allowed, nothing in between. SQ_E_NOMEM: the register is of no more use. */
+SQ_MUST_CHECK sq_status sq_invoice_add(struct sq_invoices *r, const struct sq_invoice_claim *c, struct sq_invoice_cursor *cursor);
 
 /* Could this much be given back? 0 or SQ_R_RETURN_EXCEEDS. */
 unsigned sq_invoice_check_return(const struct sq_invoices *r, const struct sq_invoice_claim *c);
 
-/* Give back base and amount, as far as they are registered; an unknown invoice is left alone. */
-void sq_invoice_subtract(struct sq_invoices *r, const struct sq_invoice_claim *c);
+/* Give back base and amount, as far as they are registered; an unknown invoice is left alone. SQ_E_NOMEM as above. */
+SQ_MUST_CHECK sq_status sq_invoice_subtract(struct sq_invoices *r, const struct sq_invoice_claim *c);
 
 /* Sum of amounts registered by all programmes, -1 when the invoice is unknown. */
 int64_t sq_invoice_claimed(const struct sq_invoices *r, const struct sq_invoice_key *key);
 
-void sq_invoices_dump(const struct sq_invoices *r, struct sq_dump *d);
+/* A dump that borrows ends with sq_invoices_dump_done. */
+void sq_invoices_dump(struct sq_invoices *r, struct sq_dump *d);
+void sq_invoices_dump_done(struct sq_invoices *r);
 SQ_MUST_CHECK sq_status sq_invoices_undump(struct sq_invoices *r, struct sq_reader *in, struct sq_error *err);
 
 #endif

@@ -107,6 +107,7 @@ static sq_status claim_of_cell(struct sq_step *s, uint32_t seller, const uint8_t
     return SQ_OK;
 }
 
+/* 0, a refusal, or SQ_E_NOMEM. */
 static unsigned register_row(struct sq_step *s, uint32_t seller, const Sanquan__V1__Register *m, size_t k,
                              struct sq_invoice_cursor *cursor)
 {
@@ -123,9 +124,7 @@ static unsigned register_row(struct sq_step *s, uint32_t seller, const Sanquan__
     if (back) /* asks only; the Unregister comes when the issuer has accepted the return */
         return sq_invoice_check_return(&s->core->invoices, &c);
     refused = sq_invoice_check(&s->core->invoices, &c, cursor);
-    if (refused == SQ_OK)
-        sq_invoice_add(&s->core->invoices, &c, cursor);
-    return refused;
+    return refused != SQ_OK ? refused : sq_invoice_add(&s->core->invoices, &c, cursor);
 }
 
 sq_status sq_on_register(struct sq_step *s, uint32_t from, const Sanquan__V1__Register *m)
@@ -139,8 +138,6 @@ sq_status sq_on_register(struct sq_step *s, uint32_t from, const Sanquan__V1__Re
     if (!sq_uscc_valid(m->provider))
         return sq_refuse(s, SQ_R_BAD_USCC, "%.40s", m->provider);
     sq_status st = sq_party_intern(core, "provider", m->provider, from, &seller, s->err);
-    if (st == SQ_OK)
-        st = sq_invoices_reserve(&core->invoices, (uint32_t)n, s->err);
     if (st != SQ_OK)
         return st;
     s->code = sq_arena_take(s->fx->arena, n);
@@ -148,8 +145,12 @@ sq_status sq_on_register(struct sq_step *s, uint32_t from, const Sanquan__V1__Re
     if (s->code == NULL)
         return sq_full(s);
     struct sq_invoice_cursor cursor = {0};
-    for (size_t k = 0; k < n; k++)
-        s->code[k] = (uint8_t)register_row(s, seller, m, k, &cursor);
+    for (size_t k = 0; k < n; k++) {
+        unsigned refused = register_row(s, seller, m, k, &cursor);
+        if (refused == SQ_E_NOMEM)
+            return sq_fail(s->err, SQ_E_NOMEM, "invoice register");
+        s->code[k] = (uint8_t)refused;
+    }
     Sanquan__V1__Registered out;
     sanquan__v1__registered__init(&out);
     out.batch = m->batch;
@@ -175,7 +176,8 @@ sq_status sq_on_unregister(struct sq_step *s, const Sanquan__V1__Unregister *m)
             continue;
         c.amount_fen = m->amount_fen[k];
         c.base_fen = m->base_fen[k];
-        sq_invoice_subtract(&s->core->invoices, &c);
+        if (sq_invoice_subtract(&s->core->invoices, &c) != SQ_OK)
+            return sq_fail(s->err, SQ_E_NOMEM, "invoice register");
     }
     return SQ_OK;
 }

@@ -160,15 +160,11 @@ static size_t parts(struct sq_core *core, struct sq_table *tables[static 9], str
     return 9;
 }
 
-void sq_core_dump(const struct sq_core *core, struct sq_dump *d)
+void sq_core_dump(struct sq_core *core, struct sq_dump *d)
 {
     struct sq_table *tables[9];
     struct sq_index *indexes[4];
-    union {
-        const struct sq_core *in;
-        struct sq_core *out;
-    } same = {core}; /* parts() names members; dumping only reads them */
-    size_t n = parts(same.out, tables, indexes);
+    size_t n = parts(core, tables, indexes);
     sq_dump_u64(d, SNAPSHOT_VERSION);
     sq_dump_u64(d, core->now_ms);
     sq_dump_u64(d, core->seq);
@@ -189,6 +185,8 @@ void sq_core_dump(const struct sq_core *core, struct sq_dump *d)
     if (core->born)
         sq_settlement_dump(core->settlement, d);
 }
+
+void sq_core_dump_done(struct sq_core *core) { sq_invoices_dump_done(&core->invoices); }
 
 static sq_status undump_rest(struct sq_core *core, struct sq_reader *r, struct sq_error *err)
 {

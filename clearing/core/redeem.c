@@ -139,6 +139,7 @@ static int64_t signed_amount(const struct sq_rows *r, size_t i)
 
 /* ---- all at home: decided in one step ---- */
 
+/* 0, a refusal, or SQ_E_NOMEM: a refusal is 100 or more. */
 static unsigned decide_here(struct sq_core *core, struct sq_decision *d, const struct sq_rows *r, size_t i,
                             struct sq_invoice_cursor *cursor)
 {
@@ -151,14 +152,12 @@ static unsigned decide_here(struct sq_core *core, struct sq_decision *d, const s
         if ((refused = sq_invoice_check_return(&core->invoices, &claim)) != SQ_OK ||
             (refused = sq_decide_row(core, d, r, i)) != SQ_OK)
             return refused;
-        sq_invoice_subtract(&core->invoices, &claim);
-        return SQ_OK;
+        return sq_invoice_subtract(&core->invoices, &claim);
     }
     if ((refused = sq_invoice_check(&core->invoices, &claim, cursor)) != SQ_OK ||
         (refused = sq_decide_row(core, d, r, i)) != SQ_OK)
         return refused;
-    sq_invoice_add(&core->invoices, &claim, cursor);
-    return SQ_OK;
+    return sq_invoice_add(&core->invoices, &claim, cursor);
 }
 
 static sq_status owe_local(struct sq_step *s, const struct sq_decision *d, uint64_t batch, const uint32_t *row, const uint8_t *code, size_t n)
@@ -190,6 +189,8 @@ static sq_status redeem_local(struct sq_step *s, const struct sq_rows *r)
         unsigned refused = check_row(core, r, i);
         if (refused == SQ_OK)
             refused = decide_here(core, &d, r, i, &cursor);
+        if (refused == SQ_E_NOMEM)
+            return sq_fail(s->err, SQ_E_NOMEM, "invoice register");
         s->code[i] = (uint8_t)refused;
         row[i] = (uint32_t)i;
         if (refused == SQ_OK) {
@@ -332,7 +333,8 @@ static sq_status give_back(struct sq_step *s, const struct sq_waiting *w, const 
     for (size_t k = 0; k < n; k++)
         if (home_of_row(core, r, row[k]) == core->self) {
             struct sq_invoice_claim claim = sq_claim_of_row(core, w->party, r, row[k]);
-            sq_invoice_subtract(&core->invoices, &claim);
+            if (sq_invoice_subtract(&core->invoices, &claim) != SQ_OK)
+                return sq_fail(s->err, SQ_E_NOMEM, "invoice register");
         }
     for (uint32_t node = 0; node < core->nodes.count; node++) {
         size_t count = 0;
@@ -454,8 +456,8 @@ static sq_status redeem_elsewhere(struct sq_step *s, sq_bytes body, const Sanqua
         if (refused == SQ_OK && registers(sq_row_verb(r, i))) {
             struct sq_invoice_claim claim = sq_claim_of_row(core, s->party, r, i);
             refused = sq_invoice_check(&core->invoices, &claim, &cursor);
-            if (refused == SQ_OK)
-                sq_invoice_add(&core->invoices, &claim, &cursor);
+            if (refused == SQ_OK && sq_invoice_add(&core->invoices, &claim, &cursor) != SQ_OK)
+                return sq_fail(s->err, SQ_E_NOMEM, "invoice register");
         } else if (refused == SQ_OK && sq_row_verb(r, i) == SANQUAN__V1__VERB__RETURN) {
             struct sq_invoice_claim claim = sq_claim_of_row(core, s->party, r, i);
             refused = sq_invoice_check_return(&core->invoices, &claim);
@@ -489,8 +491,6 @@ sq_status sq_on_batch(struct sq_step *s, sq_bytes body, const Sanquan__V1__Batch
     if (broken != SQ_OK)
         return sq_refuse(s, (sq_status)broken, "batch of %zu rows", m->n_voucher);
     sq_status st = sq_decide_reserve(core, (uint32_t)r.count, s->err);
-    if (st == SQ_OK)
-        st = sq_invoices_reserve(&core->invoices, (uint32_t)r.count, s->err);
     if (st != SQ_OK)
         return st;
     s->code = sq_arena_take(s->fx->arena, r.count);

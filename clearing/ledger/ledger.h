@@ -23,6 +23,7 @@
 
 #include "clearing/base/arena.h"
 #include "clearing/base/hash.h"
+#include "clearing/base/table.h"
 #include "proto/bytes.h"
 #include "proto/status.h"
 
@@ -157,7 +158,7 @@ SQ_MUST_CHECK sq_status sq_ledger_root(const struct sq_ledger *l, uint64_t size,
 /* ---- snapshot: PATH/snapshot, replaced whole (temporary file, fsync, rename, fsync of the directory) ---- */
 
 SQ_MUST_CHECK sq_status sq_snapshot_write(const char *path, uint64_t seq, const uint8_t payload_hash[static SQ_HASH_SIZE],
-                                          sq_bytes state, struct sq_error *err);
+                                          const struct sq_dump *state, struct sq_error *err);
 /* malloc'd `*state_out` for the caller to free. Errors: SQ_E_NOT_FOUND, SQ_E_CORRUPT, SQ_E_FORMAT: replay from 1 then. */
 SQ_MUST_CHECK sq_status sq_snapshot_read(const char *path, uint64_t *seq_out, uint8_t payload_hash[static SQ_HASH_SIZE],
                                          uint8_t **state_out, size_t *size_out, struct sq_error *err);

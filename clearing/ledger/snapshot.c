@@ -22,21 +22,24 @@ static sq_status fail_os(struct sq_error *err, const char *what, const char *pat
     return sq_fail(err, errno == ENOSPC ? SQ_E_FULL : SQ_E_IO, "%s %s: %s", what, path, strerror(errno));
 }
 
-static int write_all(int fd, const uint8_t *data, size_t size)
+/* The head comes last, when the hash is known. 0 when all of it is on the disk. */
+static int write_all(FILE *f, uint8_t head[static HEAD_SIZE], const struct sq_dump *state)
 {
-    while (size > 0) {
-        ssize_t n = write(fd, data, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return -1;
-        data += n;
-        size -= (size_t)n;
+    struct sq_sha256 hash;
+    sq_bytes piece;
+    int bad = fwrite(head, HEAD_SIZE, 1, f) != 1;
+    sq_sha256_begin(&hash);
+    for (size_t i = 0; !bad && sq_dump_piece(state, i, &piece); i++) {
+        sq_sha256_add(&hash, piece.data, piece.size);
+        bad = piece.size != 0 && fwrite(piece.data, piece.size, 1, f) != 1;
     }
-    return 0;
+    sq_sha256_end(&hash, head + 56);
+    bad = bad || fseek(f, 0, SEEK_SET) != 0 || fwrite(head, HEAD_SIZE, 1, f) != 1 || fflush(f) != 0 || fsync(fileno(f)) != 0;
+    return bad ? -1 : 0;
 }
 
-sq_status sq_snapshot_write(const char *path, uint64_t seq, const uint8_t payload_hash[static SQ_HASH_SIZE], sq_bytes state, struct sq_error *err)
+sq_status sq_snapshot_write(const char *path, uint64_t seq, const uint8_t payload_hash[static SQ_HASH_SIZE], const struct sq_dump *state,
+                            struct sq_error *err)
 {
     char fresh[4200], name[4200];
     uint8_t head[HEAD_SIZE] = MAGIC;
@@ -44,13 +47,17 @@ sq_status sq_snapshot_write(const char *path, uint64_t seq, const uint8_t payloa
     snprintf(fresh, sizeof fresh, "%s/snapshot.new", path);
     sq_put_be64(head + 8, seq);
     memcpy(head + 16, payload_hash, SQ_HASH_SIZE);
-    sq_put_be64(head + 48, state.size);
-    sq_sha256(state.data, state.size, head + 56);
+    sq_put_be64(head + 48, state->size + state->lent_size);
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return fail_os(err, "create", fresh);
-    int bad = write_all(fd, head, sizeof head) != 0 || write_all(fd, state.data, state.size) != 0 || fsync(fd) != 0;
-    if (close(fd) != 0 || bad || rename(fresh, name) != 0) {
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+    if (f == NULL) {
+        sq_status st = fail_os(err, "create", fresh);
+        if (fd >= 0)
+            close(fd);
+        return st;
+    }
+    int bad = write_all(f, head, state) != 0;
+    if (fclose(f) != 0 || bad || rename(fresh, name) != 0) {
         sq_status st = fail_os(err, "write", fresh);
         unlink(fresh);
         return st;

@@ -1,5 +1,9 @@
 /*
  * Snapshots: taken between two steps, written beside the work, and only when everything in them is durable.
+ *
+ *   idle --enough items since the last--> being written (most of the state is lent, not copied) --joined--> idle
+ *
+ * Invariant: what is lent comes back (sq_core_dump_done) only after the writing thread was joined.
  */
 #include <poll.h>
 #include <stdlib.h>
@@ -8,13 +12,16 @@
 #include "ops/common/log.h"
 #include "ops/daemon/daemon.h"
 
+/* A larger state takes longer to write: the next snapshot waits for an eighth more of all items, so that writing stays a small share of the work. */
+#define SHARE_OF_ITEMS 8u
+
 struct job {
     struct sq_daemon *d;
     struct sq_dump dump;
     uint64_t seq;
 };
 
-static sq_status store(struct sq_daemon *d, uint64_t seq, sq_bytes state, struct sq_error *err)
+static sq_status store(struct sq_daemon *d, uint64_t seq, const struct sq_dump *state, struct sq_error *err)
 {
     struct sq_arena arena;
     struct sq_entry last;
@@ -36,10 +43,10 @@ static void *run(void *arg)
         poll(NULL, 0, 10);
     if (sq_ledger_seq(j->d->ledger) < j->seq)
         sq_log(SQ_LOG_WARNING, "snapshot", "seq=%" PRIu64 " reason=\"not durable within a minute\"", j->seq);
-    else if (store(j->d, j->seq, sq_bytes_of(j->dump.bytes, j->dump.size), &err) != SQ_OK)
+    else if (store(j->d, j->seq, &j->dump, &err) != SQ_OK)
         sq_log(SQ_LOG_WARNING, "snapshot", "seq=%" PRIu64 " reason=\"%s\"", j->seq, err.text);
     else
-        sq_log(SQ_LOG_INFO, "snapshot", "seq=%" PRIu64 " bytes=%zu", j->seq, j->dump.size);
+        sq_log(SQ_LOG_INFO, "snapshot", "seq=%" PRIu64 " bytes=%zu", j->seq, j->dump.size + j->dump.lent_size);
     sq_dump_free(&j->dump);
     atomic_store(&j->d->snapshot_busy, 0);
     free(j);
@@ -55,44 +62,57 @@ static uint64_t items(const struct sq_core *core)
 
 void sq_snapshot_begin(struct sq_daemon *d) { d->snapshot_items = items(d->core); }
 
-void sq_snapshot_maybe(struct sq_daemon *d)
+static void start(struct sq_daemon *d)
 {
-    uint64_t now = items(d->core);
-    if (now - d->snapshot_items < d->config->snapshot_every_items || atomic_load(&d->snapshot_busy))
-        return;
-    d->snapshot_items = now;
-    sq_snapshot_join(d);
     struct job *j = calloc(1, sizeof *j);
     if (j == NULL)
         return;
     j->d = d;
     j->seq = sq_core_seq(d->core);
+    j->dump.borrows = 1;
     sq_core_dump(d->core, &j->dump);
     atomic_store(&d->snapshot_busy, 1);
-    if (j->dump.failed || pthread_create(&d->snapshot_thread, NULL, run, j) != 0) {
-        sq_log(SQ_LOG_WARNING, "snapshot", "seq=%" PRIu64 " reason=\"no memory\"", j->seq);
-        sq_dump_free(&j->dump);
-        free(j);
-        atomic_store(&d->snapshot_busy, 0);
+    d->snapshot_started = !j->dump.failed && pthread_create(&d->snapshot_thread, NULL, run, j) == 0;
+    if (d->snapshot_started)
         return;
-    }
-    d->snapshot_started = 1;
+    sq_log(SQ_LOG_WARNING, "snapshot", "seq=%" PRIu64 " reason=\"no memory\"", j->seq);
+    sq_dump_free(&j->dump);
+    free(j);
+    atomic_store(&d->snapshot_busy, 0);
+    sq_core_dump_done(d->core);
+}
+
+void sq_snapshot_maybe(struct sq_daemon *d)
+{
+    if (atomic_load(&d->snapshot_busy))
+        return;
+    sq_snapshot_join(d);
+    uint64_t now = items(d->core), wait = d->config->snapshot_every_items;
+    if (now / SHARE_OF_ITEMS > wait)
+        wait = now / SHARE_OF_ITEMS;
+    if (now - d->snapshot_items < wait)
+        return;
+    d->snapshot_items = now;
+    start(d);
 }
 
 void sq_snapshot_join(struct sq_daemon *d)
 {
-    if (d->snapshot_started)
-        pthread_join(d->snapshot_thread, NULL);
+    if (!d->snapshot_started)
+        return;
+    pthread_join(d->snapshot_thread, NULL);
     d->snapshot_started = 0;
+    sq_core_dump_done(d->core);
 }
 
 void sq_snapshot_last(struct sq_daemon *d)
 {
-    struct sq_dump dump = {0};
+    struct sq_dump dump = {.borrows = 1};
     struct sq_error err = {0};
     sq_snapshot_join(d);
     sq_core_dump(d->core, &dump);
-    if (dump.failed || store(d, sq_core_seq(d->core), sq_bytes_of(dump.bytes, dump.size), &err) != SQ_OK)
+    if (dump.failed || store(d, sq_core_seq(d->core), &dump, &err) != SQ_OK)
         sq_log(SQ_LOG_WARNING, "snapshot", "reason=\"%s\"", dump.failed ? "no memory" : err.text);
     sq_dump_free(&dump);
+    sq_core_dump_done(d->core);
 }

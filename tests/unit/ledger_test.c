@@ -313,15 +313,22 @@ static void a_snapshot_is_whole_or_refused(void **state)
     size_t size;
     char name[128];
     sq_ledger_close(l);
-    memset(state_bytes, 7, sizeof state_bytes);
+    for (size_t i = 0; i < sizeof state_bytes; i++)
+        state_bytes[i] = (uint8_t)(i * 7);
+    struct sq_dump dump = {.borrows = 1};
+    sq_dump_put(&dump, state_bytes, 100);
+    sq_dump_lend(&dump, state_bytes + 100, 600);
+    sq_dump_lend(&dump, state_bytes + 700, 200);
+    sq_dump_put(&dump, state_bytes + 900, sizeof state_bytes - 900);
     assert_int_equal(sq_snapshot_read(d->path, &seq, got, &bytes, &size, NULL), SQ_E_NOT_FOUND);
-    assert_int_equal(sq_snapshot_write(d->path, 41, hash, sq_bytes_of(state_bytes, sizeof state_bytes), NULL), SQ_OK);
+    assert_int_equal(sq_snapshot_write(d->path, 41, hash, &dump, NULL), SQ_OK);
     assert_int_equal(sq_snapshot_read(d->path, &seq, got, &bytes, &size, NULL), SQ_OK);
     assert_int_equal(seq, 41);
     assert_int_equal(size, sizeof state_bytes);
     assert_memory_equal(bytes, state_bytes, size);
     assert_memory_equal(got, hash, 32);
     free(bytes);
+    sq_dump_free(&dump);
     snprintf(name, sizeof name, "%s/snapshot", d->path);
     int fd = open(name, O_RDWR);
     assert_int_equal(pwrite(fd, "x", 1, 500), 1);
