@@ -85,6 +85,19 @@ void sq_directory_free(struct sq_directory *d)
 
 /* ---- building ---- */
 
+/* Numbers of Genesis.netting_method; 0 for a name that is none. */
+static uint32_t netting_method(const char *name)
+{
+    static const struct {
+        const char *name;
+        uint32_t number;
+    } methods[] = {{"bilateral", 1}, {"hub", 2}, {"cycles", 3}, {"gross", 5}};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        if (strcmp(methods[i].name, name) == 0)
+            return methods[i].number;
+    return 0;
+}
+
 /* The line a text first stands on, for messages about what libcyaml cannot know. */
 static unsigned line_of(sq_bytes yaml, const char *text)
 {
@@ -215,12 +228,12 @@ static sq_status build(struct sq_directory *d, const struct source *src, struct 
     sanquan__v1__genesis__init(&d->genesis);
     if (strspn(f->network, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != strlen(f->network))
         return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: network: only a-z, 0-9, - _ . go", src->path, line_of(src->yaml, "network:"));
-    int hub = strcmp(f->netting, "hub") == 0;
-    if (!hub && strcmp(f->netting, "bilateral") != 0)
-        return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: netting is hub or bilateral", src->path, line_of(src->yaml, "netting:"));
+    uint32_t method = netting_method(f->netting);
+    if (method == 0)
+        return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: netting is hub, bilateral, cycles or gross", src->path, line_of(src->yaml, "netting:"));
     if (f->round_timeout_ms < 50 || f->round_timeout_ms > 600000)
         return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: round_timeout_ms is 50 to 600000", src->path, line_of(src->yaml, "round_timeout_ms:"));
-    d->genesis.netting_method = hub ? 2 : 1;
+    d->genesis.netting_method = method;
     d->genesis.round_timeout_ms = f->round_timeout_ms;
     d->genesis.network_id = (ProtobufCBinaryData){32, d->network_id};
     d->genesis.nodes = d->nodes;

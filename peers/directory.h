@@ -3,7 +3,7 @@
  * SHA-256 of its bytes is the network id.
  *
  *     network: sanquan-demo
- *     netting: hub                  # or bilateral
+ *     netting: hub                  # or bilateral, cycles, gross
  *     round_timeout_ms: 1000
  *     nodes:
  *       - code: "310000"

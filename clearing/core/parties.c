@@ -119,7 +119,7 @@ static sq_status check_genesis(const Sanquan__V1__Genesis *g, struct sq_error *e
 {
     if (g->network_id.len != 32 || g->n_nodes == 0 || g->n_nodes > 1024 || g->round_timeout_ms == 0)
         return sq_fail(err, SQ_E_FORMAT, "genesis: network id, nodes or round timeout");
-    if (g->netting_method != SQ_NET_BILATERAL && g->netting_method != SQ_NET_HUB)
+    if (sq_netting_name(g->netting_method) == NULL || g->netting_method == SQ_NET_FUNDS) /* windows know of no funds */
         return sq_fail(err, SQ_E_FORMAT, "genesis: netting method %u", g->netting_method);
     for (size_t i = 0; i < g->n_nodes; i++) {
         const Sanquan__V1__Node *n = g->nodes[i];
