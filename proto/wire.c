@@ -18,6 +18,7 @@
 struct scan {
     const uint8_t *start, *at, *end;
     struct sq_error *err;
+    unsigned elements; /* submessages and strings of repeated fields so far, at any depth */
 };
 
 static sq_status malformed(const struct scan *s, const char *field, const char *why)
@@ -27,6 +28,7 @@ static sq_status malformed(const struct scan *s, const char *field, const char *
 
 /* ---- varints ---- */
 
+/* 0: cut off, over 64 bits, or longer than needed. */
 static int read_varint(struct scan *s, uint64_t *out)
 {
     uint64_t v = 0;
@@ -80,46 +82,41 @@ static int has_lines(const ProtobufCFieldDescriptor *f)
 
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 
+/* -1 for types that no message of ours has: protobuf-c reads some of them in more than one spelling. */
 static int wire_type_of(ProtobufCType type)
 {
     switch (type) {
+    case PROTOBUF_C_TYPE_UINT32:
+        return WIRE_VARINT;
     case PROTOBUF_C_TYPE_FIXED64:
     case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE:
         return WIRE_FIXED64;
     case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_FLOAT:
         return WIRE_FIXED32;
     case PROTOBUF_C_TYPE_STRING:
     case PROTOBUF_C_TYPE_BYTES:
     case PROTOBUF_C_TYPE_MESSAGE:
         return WIRE_BYTES;
+    case PROTOBUF_C_TYPE_SFIXED32:
+    case PROTOBUF_C_TYPE_DOUBLE:
+    case PROTOBUF_C_TYPE_FLOAT:
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
     case PROTOBUF_C_TYPE_INT64:
     case PROTOBUF_C_TYPE_SINT64:
-    case PROTOBUF_C_TYPE_UINT32:
     case PROTOBUF_C_TYPE_UINT64:
     case PROTOBUF_C_TYPE_BOOL:
     case PROTOBUF_C_TYPE_ENUM:
-        return WIRE_VARINT;
+        break;
     }
     return -1;
 }
 
-static int varint_fits(ProtobufCType type, uint64_t v)
+/* The only type of ours that is a varint. */
+static int read_uint32(struct scan *s)
 {
-    switch (type) {
-    case PROTOBUF_C_TYPE_UINT32:
-        return v <= UINT32_MAX;
-    case PROTOBUF_C_TYPE_ENUM:
-        return v <= INT32_MAX;
-    case PROTOBUF_C_TYPE_BOOL:
-        return v <= 1;
-    default:
-        return 1;
-    }
+    uint64_t v;
+    return read_varint(s, &v) && v <= UINT32_MAX ? (v != 0 ? 1 : 0) : -1;
 }
 
 static sq_status check_message(struct scan *s, const ProtobufCMessageDescriptor *type, const uint8_t *end, unsigned depth);
@@ -139,12 +136,10 @@ static sq_status check_packed(struct scan *s, const ProtobufCFieldDescriptor *f,
         cells = size / cell;
         s->at = end;
     }
-    for (struct scan inner = {s->start, s->at, end, s->err}; s->at < end; s->at = inner.at, cells++) {
-        uint64_t v;
-        if (!read_varint(&inner, &v) || !varint_fits(f->type, v))
+    for (struct scan inner = {.at = s->at, .end = end}; s->at < end; s->at = inner.at, cells++)
+        if (read_uint32(&inner) < 0)
             return malformed(s, f->name, "varint is cut off, too long or out of range");
-    }
-    return cells <= SQ_WIRE_REPEATED_MAX ? SQ_OK : malformed(s, f->name, "too many cells");
+    return cells <= SQ_WIRE_CELLS_MAX ? SQ_OK : malformed(s, f->name, "too many cells");
 }
 
 static sq_status check_length_delimited(struct scan *s, const ProtobufCFieldDescriptor *f, unsigned depth)
@@ -155,6 +150,8 @@ static sq_status check_length_delimited(struct scan *s, const ProtobufCFieldDesc
         return malformed(s, f->name, "length is cut off, too long or beyond the end");
     if (repeated && wire_type_of(f->type) != WIRE_BYTES)
         return check_packed(s, f, size);
+    if (repeated && ++s->elements > SQ_WIRE_ELEMENTS_MAX)
+        return malformed(s, f->name, "too many elements");
     if (f->type == PROTOBUF_C_TYPE_MESSAGE) {
         const uint8_t *outer = s->end;
         s->end = s->at + size;
@@ -173,15 +170,13 @@ static sq_status check_length_delimited(struct scan *s, const ProtobufCFieldDesc
 static sq_status check_field(struct scan *s, const ProtobufCFieldDescriptor *f, unsigned wire, unsigned depth)
 {
     int repeated = f->label == PROTOBUF_C_LABEL_REPEATED, own = wire_type_of(f->type);
-    if ((int)wire != (repeated ? WIRE_BYTES : own))
+    if (own < 0 || (int)wire != (repeated ? WIRE_BYTES : own))
         return malformed(s, f->name, "wrong wire type");
     if (wire == WIRE_BYTES)
         return check_length_delimited(s, f, depth);
     if (wire == WIRE_VARINT) {
-        uint64_t v;
-        if (!read_varint(s, &v) || !varint_fits(f->type, v))
-            return malformed(s, f->name, "varint is cut off, too long or out of range");
-        return v != 0 ? SQ_OK : malformed(s, f->name, "a zero is left out");
+        int got = read_uint32(s);
+        return got > 0 ? SQ_OK : malformed(s, f->name, got == 0 ? "a zero is left out" : "varint is cut off, too long or out of range");
     }
     size_t size = wire == WIRE_FIXED64 ? 8 : 4;
     if ((size_t)(s->end - s->at) < size)
@@ -196,7 +191,7 @@ static sq_status check_field(struct scan *s, const ProtobufCFieldDescriptor *f, 
 static sq_status check_message(struct scan *s, const ProtobufCMessageDescriptor *type, const uint8_t *end, unsigned depth)
 {
     unsigned next = 0; /* fields before this one are over */
-    uint32_t last = 0, elements = 0;
+    uint32_t last = 0;
     if (depth > SQ_WIRE_DEPTH_MAX)
         return malformed(s, type->short_name, "nested too deep");
     while (s->at < end) {
@@ -207,13 +202,10 @@ static sq_status check_message(struct scan *s, const ProtobufCMessageDescriptor 
         while (next < type->n_fields && type->fields[next].id < id) /* fields stand in ascending order of their numbers */
             next++;
         if (next == type->n_fields || type->fields[next].id != id)
-            return malformed(s, type->short_name, id <= last ? "fields are out of order" : "unknown field");
+            return malformed(s, type->short_name, id != 0 && id <= last ? "fields are out of order" : "unknown field");
         const ProtobufCFieldDescriptor *f = &type->fields[next];
-        elements = id == last ? elements + 1 : 1;
         if (id == last && (f->label != PROTOBUF_C_LABEL_REPEATED || wire_type_of(f->type) != WIRE_BYTES))
             return malformed(s, f->name, "given twice");
-        if (elements > SQ_WIRE_REPEATED_MAX)
-            return malformed(s, f->name, "too many elements");
         last = id;
         sq_status st = check_field(s, f, (unsigned)(tag & 7), depth);
         if (st != SQ_OK)
@@ -226,7 +218,7 @@ sq_status sq_wire_check(const ProtobufCMessageDescriptor *type, sq_bytes bytes, 
 {
     if (bytes.size > SQ_MESSAGE_SIZE_MAX)
         return sq_fail(err, SQ_R_MALFORMED, "%zu bytes; at most %u go", bytes.size, SQ_MESSAGE_SIZE_MAX);
-    struct scan s = {bytes.data, bytes.data, bytes.data + bytes.size, err};
+    struct scan s = {bytes.data, bytes.data, bytes.data + bytes.size, err, 0};
     return check_message(&s, type, s.end, 1);
 }
 
@@ -323,7 +315,7 @@ static sq_status open_header(struct sq_envelope *e, struct sq_error *err)
     sq_status st = sq_wire_check(&sanquan__v1__header__descriptor, e->header, err);
     if (st != SQ_OK)
         return sq_fail_context(err, st, "header");
-    struct scan s = {e->header.data, e->header.data, e->header.data + e->header.size, err};
+    struct scan s = {e->header.data, e->header.data, e->header.data + e->header.size, err, 0};
     uint64_t number = 0;
     sq_bytes text = {0};
     uint32_t field;
@@ -353,7 +345,7 @@ sq_status sq_envelope_open(sq_bytes bytes, struct sq_envelope *out, struct sq_er
     sq_status st = sq_wire_check(&sanquan__v1__envelope__descriptor, bytes, err);
     if (st != SQ_OK)
         return sq_fail_context(err, st, "envelope");
-    struct scan s = {bytes.data, bytes.data, bytes.data + bytes.size, err};
+    struct scan s = {bytes.data, bytes.data, bytes.data + bytes.size, err, 0};
     uint64_t unused = 0;
     sq_bytes part = {0};
     uint32_t field;

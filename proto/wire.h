@@ -5,8 +5,9 @@
  * (protobuf-c alone takes 92 times the memory, or seconds, for a hostile megabyte). It refuses unknown
  * fields, fields out of ascending order, a singular field twice, explicit defaults, varints longer than
  * needed, wrong wire types, unpacked scalars, empty packed fields, depth over SQ_WIRE_DEPTH_MAX, strings that
- * are not UTF-8 or hold control characters, more elements than SQ_WIRE_REPEATED_MAX. What it accepts
- * re-encodes to the same bytes.
+ * are not UTF-8 or hold control characters, columns of more than SQ_WIRE_CELLS_MAX cells, more than SQ_WIRE_ELEMENTS_MAX
+ * repeated submessages, strings and byte strings in all. What it accepts re-encodes to the same bytes, and unpacks within
+ * SQ_WIRE_MEMORY_MAX. Of the types of Protocol Buffers it knows those that our messages use; others are refused.
  *
  * Memory comes from a bump region through ProtobufCAllocator; nothing is freed one by one.
  */
@@ -21,7 +22,9 @@
 #define SQ_MESSAGE_SIZE_MAX (1u << 20) /* one envelope: 8,192 rows of 83 bytes and its frame fit */
 #define SQ_BATCH_ROWS_MAX 8192u        /* rows of any column */
 #define SQ_WIRE_DEPTH_MAX 4            /* our deepest message is Proposal.value.pairs */
-#define SQ_WIRE_REPEATED_MAX 131072u   /* pairs of 333 nodes fit */
+#define SQ_WIRE_CELLS_MAX 131072u      /* 1 MiB of 8-byte cells: bounds columns of varints, which unpack to more than they take */
+#define SQ_WIRE_ELEMENTS_MAX 32768u    /* 1 MiB of 32 bytes each: smaller ones are empty shells, made to take memory */
+#define SQ_WIRE_MEMORY_MAX (9u << 20)  /* of unpacking any message that passes */
 #define SQ_NAME_SIZE_MAX 48            /* a participant name, without the NUL */
 #define SQ_KIND_COUNT 7                /* kinds 1..7; index = kind - 1 */
 

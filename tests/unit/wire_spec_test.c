@@ -187,7 +187,7 @@ static void every_limit_is_the_one_in_the_code(void **state)
     } limits[] = {
 #define LIMIT(name) {#name, name}
         LIMIT(SQ_MESSAGE_SIZE_MAX), LIMIT(SQ_BATCH_ROWS_MAX), LIMIT(SQ_NAME_SIZE_MAX),     LIMIT(SQ_KIND_COUNT),
-        LIMIT(SQ_WIRE_DEPTH_MAX),   LIMIT(SQ_WIRE_REPEATED_MAX), LIMIT(SQ_OUTBOX_WINDOW),
+        LIMIT(SQ_WIRE_DEPTH_MAX),   LIMIT(SQ_WIRE_CELLS_MAX), LIMIT(SQ_WIRE_ELEMENTS_MAX), LIMIT(SQ_OUTBOX_WINDOW),
 #undef LIMIT
     };
     char cell[CELLS_MAX][CELL_SIZE];
