@@ -33,20 +33,24 @@ say = @printf '  %-8s%s\n' '$(1)' '$(2)'
 
 LIB_SOURCES := $(wildcard proto/*.c clearing/*/*.c peers/*.c ops/common/*.c)
 DAEMON_SOURCES := $(wildcard ops/daemon/*.c)
-CLI_SOURCES := $(wildcard ops/cli/*.c)
+CLI_MAIN := $(wildcard ops/cli/main.c)
+CLI_SOURCES := $(filter-out $(CLI_MAIN),$(wildcard ops/cli/*.c))
+LANGUAGES := $(patsubst ops/locale/%.po,%,$(wildcard ops/locale/*.po))
 UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
 TEST_SUPPORT := $(wildcard tests/support/*.c tests/model/*.c)
 BENCH_SOURCES := $(wildcard tests/bench/*_bench.c)
 
 GEN := $(BUILD)/gen/proto/sanquan.pb-c
 LIB := $(BUILD)/libsanquan.a
+CLI_LIB := $(BUILD)/libsanquan-cli.a
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
-PROGRAMS := $(if $(DAEMON_SOURCES),$(BUILD)/sanquand) $(if $(CLI_SOURCES),$(BUILD)/sanquan)
+PROGRAMS := $(if $(DAEMON_SOURCES),$(BUILD)/sanquand) $(BUILD)/sanquan
+CATALOGUES := $(patsubst %,$(BUILD)/locale/%/LC_MESSAGES/sanquan.mo,$(LANGUAGES))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SOURCES))
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(BENCH_SOURCES))
 
 .PHONY: all
-all: $(PROGRAMS) ## build the programs
+all: $(PROGRAMS) $(CATALOGUES) ## build the programs
 
 # Every header we build against, with the Debian package that brings it: checked once, before the first compilation.
 $(BUILD)/checked: ops/deps
@@ -69,6 +73,8 @@ $(BUILD)/%.o: %.c $(GEN).h
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIB): $(call objects,$(LIB_SOURCES)) $(GEN).o
+$(CLI_LIB): $(call objects,$(CLI_SOURCES))
+$(LIB) $(CLI_LIB):
 	@rm -f $@
 	$(call say,AR,$@)
 	$(Q)ar rcs $@ $^
@@ -77,12 +83,16 @@ link = $(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 $(BUILD)/sanquand: $(call objects,$(DAEMON_SOURCES)) $(LIB)
 	$(call say,LINK,$@)
 	$(link)
-$(BUILD)/sanquan: $(call objects,$(CLI_SOURCES)) $(LIB)
+$(BUILD)/sanquan: $(call objects,$(CLI_MAIN)) $(CLI_LIB) $(LIB)
 	$(call say,LINK,$@)
-	$(link)
-$(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(call objects,$(TEST_SUPPORT)) $(LIB)
+	$(link) -lcsv
+$(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(call objects,$(TEST_SUPPORT)) $(CLI_LIB) $(LIB)
 	$(call say,LINK,$@)
-	$(link) -lcmocka
+	$(link) -lcsv -lcmocka
+$(BUILD)/locale/%/LC_MESSAGES/sanquan.mo: ops/locale/%.po
+	@mkdir -p $(@D)
+	$(call say,MSGFMT,$<)
+	$(Q)msgfmt --check -o $@ $<
 $(BUILD)/tests/bench/%_bench: $(BUILD)/tests/bench/%_bench.o $(call objects,$(TEST_SUPPORT)) $(LIB)
 	$(call say,LINK,$@)
 	$(link)
@@ -117,6 +127,11 @@ SOURCES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
 format: ## let clang-format lay out every source
 	clang-format -i $(SOURCES)
 
+.PHONY: po
+po: ## bring new texts of the sources into ops/locale/*.po, to be translated
+	$(Q)mkdir -p $(BUILD) && ops/locale/extract >$(BUILD)/sanquan.pot
+	$(Q)for po in ops/locale/*.po; do msgmerge --quiet --update --backup=none --no-wrap --no-fuzzy-matching $$po $(BUILD)/sanquan.pot; done
+
 .PHONY: lint
 lint: $(GEN).h ## clang-tidy and cppcheck
 	clang-tidy --quiet $(filter %.c,$(SOURCES)) -- -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)/gen $(PKG_CFLAGS)
@@ -126,6 +141,7 @@ lint: $(GEN).h ## clang-tidy and cppcheck
 install: all ## into PREFIX, /usr/local unless said otherwise
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	$(foreach l,$(LANGUAGES),install -D -m 644 $(BUILD)/locale/$(l)/LC_MESSAGES/sanquan.mo $(DESTDIR)$(PREFIX)/share/locale/$(l)/LC_MESSAGES/sanquan.mo;)
 
 .PHONY: clean
 clean: ## remove what was built

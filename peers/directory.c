@@ -296,6 +296,8 @@ void sq_log_origin(const struct sq_directory *d, const char *code, char out[stat
     snprintf(out, SQ_ORIGIN_SIZE, "%.64s/%.6s", d->file->network, code);
 }
 
+const Sanquan__V1__Genesis *sq_directory_members(const struct sq_directory *d) { return &d->genesis; }
+
 sq_status sq_directory_genesis(struct sq_directory *d, const char *self, const Sanquan__V1__Genesis **out, struct sq_error *err)
 {
     for (size_t i = 0; i < d->genesis.n_nodes; i++)

@@ -38,6 +38,9 @@ const char *sq_directory_network_name(const struct sq_directory *d);
 #define SQ_ORIGIN_SIZE 80
 void sq_log_origin(const struct sq_directory *d, const char *code, char out[static SQ_ORIGIN_SIZE]);
 
+/* Nodes ascending by code, parties ascending by name; borrowed from d. Its `self` means nothing. */
+const Sanquan__V1__Genesis *sq_directory_members(const struct sq_directory *d);
+
 /* The Genesis for the node `self`: everything sorted as the message demands. Borrowed from d (self is set in it). */
 SQ_MUST_CHECK sq_status sq_directory_genesis(struct sq_directory *d, const char *self, const Sanquan__V1__Genesis **out,
                                              struct sq_error *err);

@@ -1,0 +1,178 @@
+/*
+ * sanquan: the command line. This file chooses the language and the command; each command is a file of its own.
+ */
+#include <langinfo.h>
+#include <libgen.h>
+#include <limits.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ops/cli/cli.h"
+#include "ops/cli/text.h"
+#include "peers/crypto.h"
+
+static const struct sq_command {
+    const char *words; /* a group's headline has no run */
+    const char *summary;
+    sq_command_run run;
+} commands[] = {
+    {NULL, N_("Keys and network"), NULL},
+    {"keygen", N_("make a participant's keys"), sq_cmd_keygen},
+    {"key show", N_("show whose keys a file holds, and the public half"), sq_cmd_key_show},
+};
+#define COMMAND_COUNT (sizeof commands / sizeof *commands)
+
+/* ---- language ---- */
+
+static const char *first_set(const char *const *names)
+{
+    const char *value = NULL;
+    for (; *names != NULL && (value == NULL || *value == '\0'); names++)
+        value = getenv(*names);
+    return value != NULL ? value : "";
+}
+
+/* Beside the program as it is built, or where `make install` puts it. */
+static void find_catalogue(void)
+{
+    char self[PATH_MAX], beside[PATH_MAX + 32];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (size < 0)
+        return;
+    self[size] = '\0';
+    const char *dir = dirname(self);
+    snprintf(beside, sizeof beside, "%s/locale", dir);
+    if (access(beside, R_OK) != 0)
+        snprintf(beside, sizeof beside, "%s/../share/locale", dir);
+    bindtextdomain(GETTEXT_DOMAIN, beside);
+    bind_textdomain_codeset(GETTEXT_DOMAIN, "UTF-8");
+    textdomain(GETTEXT_DOMAIN);
+}
+
+/*
+ * Chinese when the environment asks for any Chinese. A fresh machine has no Chinese locale, only C.UTF-8; gettext still finds our
+ * catalogue by LANGUAGE as long as the locale is not plain C. Files and output are UTF-8 everywhere.
+ */
+static void choose_language(void)
+{
+    static const char *const variables[] = {"LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG", NULL};
+    const char *wanted = first_set(variables);
+    const char *plain = first_set(variables + 1);
+    int chinese = strncmp(wanted, "zh", 2) == 0 && strcmp(plain, "C") != 0 && strcmp(plain, "POSIX") != 0;
+    if (setlocale(LC_CTYPE, "") == NULL || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+        setlocale(LC_CTYPE, "C.UTF-8");
+    if (setlocale(LC_MESSAGES, "") == NULL || (chinese && strcmp(setlocale(LC_MESSAGES, NULL), "C") == 0))
+        setlocale(LC_MESSAGES, "C.UTF-8");
+    if (chinese)
+        setenv("LANGUAGE", "zh_CN", 1);
+    find_catalogue();
+}
+
+/* ---- help ---- */
+
+static void print_commands(const char *prefix)
+{
+    unsigned width = 0;
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (commands[i].run != NULL && strlen(commands[i].words) > width)
+            width = (unsigned)strlen(commands[i].words);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (commands[i].run == NULL && *prefix == '\0')
+            printf("\n%s\n", _(commands[i].summary));
+        else if (commands[i].run != NULL && strncmp(commands[i].words, prefix, strlen(prefix)) == 0)
+            printf("  %-*s  %s\n", (int)width, commands[i].words, _(commands[i].summary));
+    }
+}
+
+static int print_help(void)
+{
+    puts(_("Usage: sanquan COMMAND [OPTION...]\n"
+           "Clears, nets and settles compute, model and corpus vouchers (算力券, 模型券, 语料券) across regions."));
+    print_commands("");
+    puts(_("\nEach command explains itself: sanquan COMMAND --help\n"
+           "\nExit codes\n"
+           "  0  done\n"
+           "  1  rules refused all or some of it\n"
+           "  2  wrong usage, or an input file is wrong\n"
+           "  3  no connection, or no answer in time\n"
+           "  4  something does not verify\n"
+           "  5  a file, key or ledger of this machine is not usable\n"
+           "\nSANQUAN_DIRECTORY, SANQUAN_NODE, SANQUAN_CONNECT and SANQUAN_KEY stand for the options of the same names."));
+    return SQ_EXIT_DONE;
+}
+
+/* ---- choosing ---- */
+
+static const struct sq_command *find_command(const char *words)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (commands[i].run != NULL && strcmp(commands[i].words, words) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int is_first_word(const char *word)
+{
+    size_t size = strlen(word);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (commands[i].run != NULL && strncmp(commands[i].words, word, size) == 0 && commands[i].words[size] == ' ')
+            return 1;
+    return 0;
+}
+
+static int unknown(int argc, char **argv)
+{
+    if (is_first_word(argv[1])) {
+        int asked = argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
+        char prefix[64];
+        if (!asked)
+            fprintf(stderr, _("sanquan %s: say which of its commands:\n"), argv[1]);
+        snprintf(prefix, sizeof prefix, "%.60s ", argv[1]);
+        print_commands(prefix);
+        return asked ? SQ_EXIT_DONE : SQ_EXIT_USAGE;
+    }
+    fprintf(stderr, _("sanquan: there is no command '%s'. See 'sanquan --help'.\n"), argv[1]);
+    return SQ_EXIT_USAGE;
+}
+
+static int run_command(const struct sq_command *c, int argc, char **argv)
+{
+    struct sq_cli cli = {.command = c->words};
+    struct sq_error err = {0};
+    char name[80];
+    int words = strchr(c->words, ' ') != NULL ? 2 : 1;
+    snprintf(name, sizeof name, "sanquan %s", c->words);
+    argv[words] = name;
+    if (sq_crypto_init(&err) != SQ_OK)
+        return sq_cli_fail(&cli, &err);
+    int code = c->run(&cli, argc - words, argv + words);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "sanquan %s: %s\n", c->words, _("the output could not be written"));
+        code = code == SQ_EXIT_DONE ? SQ_EXIT_LOCAL : code;
+    }
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    const struct sq_command *c = NULL;
+    char two[80];
+    choose_language();
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help();
+        return argc < 2 ? SQ_EXIT_USAGE : SQ_EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("sanquan 1");
+        return SQ_EXIT_DONE;
+    }
+    if (argc > 2) {
+        snprintf(two, sizeof two, "%.38s %.38s", argv[1], argv[2]);
+        c = find_command(two);
+    }
+    if (c == NULL)
+        c = find_command(argv[1]);
+    return c != NULL ? run_command(c, argc, argv) : unknown(argc, argv);
+}
