@@ -22,6 +22,7 @@
 #define IN_FLIGHT_MAX 256u
 #define SILENCE_MIN_MS 1000u
 #define SILENCE_MAX_MS 8000u
+#define ANSWER_PATIENCE_MS 2000u /* an unnumbered question is asked again after this */
 #define ARENA_SIZE (6u << 20)
 
 struct pending {
@@ -152,6 +153,14 @@ static void send_hello(struct sq_client *c)
     m.nonce = ++c->nonce;
     if (send_unnumbered(c, SANQUAN__V1__MESSAGE_TYPE__HELLO, &m.base, NULL) != SQ_OK)
         return; /* not connected: asked again after the next silence */
+}
+
+/* Wait for the connection: an unconnected socket takes nothing. */
+static void wait_connected(struct sq_client *c, uint64_t deadline)
+{
+    uint64_t now = now_ms(CLOCK_MONOTONIC);
+    zmq_pollitem_t item = {.socket = c->socket, .events = ZMQ_POLLOUT};
+    zmq_poll(&item, 1, deadline > now ? (long)(deadline - now) : 0);
 }
 
 static void heard(struct sq_client *c)
@@ -348,8 +357,9 @@ sq_status sq_client_hello(struct sq_client *c, int timeout_ms, uint64_t *last_id
     c->hello_answered = 0;
     while (now_ms(CLOCK_MONOTONIC) < deadline) {
         sq_arena_reset(&c->arena);
+        wait_connected(c, deadline);
         send_hello(c);
-        uint64_t soon = now_ms(CLOCK_MONOTONIC) + 50, patience = soon < deadline ? soon : deadline;
+        uint64_t soon = now_ms(CLOCK_MONOTONIC) + ANSWER_PATIENCE_MS, patience = soon < deadline ? soon : deadline;
         while (receive(c, patience, &e, &m)) {
             if (take_message(c, &e, m, &refused) && refused.id == 0)
                 return sq_fail(err, (sq_status)refused.status, "%s", refused.detail);
@@ -377,7 +387,8 @@ sq_status sq_client_query(struct sq_client *c, const char *path, int timeout_ms,
         q.nonce = asked = ++c->nonce;
         q.path = same.out;
         sq_arena_reset(&c->arena);
-        uint64_t patience = now_ms(CLOCK_MONOTONIC) + (send_unnumbered(c, SANQUAN__V1__MESSAGE_TYPE__QUERY, &q.base, NULL) == SQ_OK ? 2000u : 50u);
+        wait_connected(c, deadline);
+        uint64_t patience = now_ms(CLOCK_MONOTONIC) + (send_unnumbered(c, SANQUAN__V1__MESSAGE_TYPE__QUERY, &q.base, NULL) == SQ_OK ? ANSWER_PATIENCE_MS : 0);
         while (receive(c, patience < deadline ? patience : deadline, &e, &m)) {
             const Sanquan__V1__QueryAnswer *a = (const Sanquan__V1__QueryAnswer *)m;
             if (e.type == SANQUAN__V1__MESSAGE_TYPE__REFUSAL)
