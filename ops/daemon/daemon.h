@@ -113,13 +113,18 @@ uint64_t sq_daemon_clock(void);
 SQ_MUST_CHECK sq_status sq_state_open(struct sq_daemon *d, const Sanquan__V1__Genesis *g, uint64_t now_ms, struct sq_error *err);
 SQ_MUST_CHECK sq_status sq_state_ledger(struct sq_daemon *d, int read_only, struct sq_error *err);
 
-/* front.c */
+/* loop.c */
 SQ_MUST_CHECK sq_status sq_front_run(struct sq_daemon *d, const volatile sig_atomic_t *stop, struct sq_error *err);
+
+/* front.c */
 /*
  * One turn of the loop: send what has become durable, run what is due, hand over what was decided, then wait for messages until
  * d->next_ms (a second at most) and take a few. No clock is read: the simulator turns many nodes this way.
  */
 SQ_MUST_CHECK sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *err);
+/* Parts of a turn: send what a group that has become durable allows; let the hub know of parties enrolled since. */
+SQ_MUST_CHECK sq_status sq_front_finish(struct sq_daemon *d, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_front_allow(struct sq_daemon *d, struct sq_error *err);
 /* Step an event and put what comes of it into the group being filled. `input` is copied. request_hash may be NULL. */
 SQ_MUST_CHECK sq_status sq_front_step(struct sq_daemon *d, const struct sq_event *event, sq_bytes input, const uint8_t *request_hash,
                                       struct sq_effects *fx, struct sq_error *err);

@@ -333,7 +333,7 @@ static void kick_watchdog(struct sq_daemon *d)
 
 /* ---- the loop ---- */
 
-static sq_status allow_new_parties(struct sq_daemon *d, struct sq_error *err)
+sq_status sq_front_allow(struct sq_daemon *d, struct sq_error *err)
 {
     static const uint8_t none[SQ_KEY_SIZE];
     for (sq_status st; d->parties_allowed < sq_core_party_count(d->core); d->parties_allowed++) {
@@ -352,7 +352,7 @@ static sq_status allow_enrolled(struct sq_daemon *d, const struct sq_group *g, s
             d->parties_allowed = 0;
             break;
         }
-    return allow_new_parties(d, err);
+    return sq_front_allow(d, err);
 }
 
 static void send_answers(struct sq_daemon *d, const struct sq_group *g)
@@ -366,7 +366,7 @@ static void send_answers(struct sq_daemon *d, const struct sq_group *g)
     }
 }
 
-static sq_status finish_group(struct sq_daemon *d, struct sq_error *err)
+sq_status sq_front_finish(struct sq_daemon *d, struct sq_error *err)
 {
     int failed;
     struct sq_group *g = sq_commit_take_done(d, &failed);
@@ -381,37 +381,17 @@ static sq_status finish_group(struct sq_daemon *d, struct sq_error *err)
     return st;
 }
 
-static int is_empty(const struct sq_group *g) { return g->entry_count == 0; }
-
-/* Commit what is left, and wait for it. */
-static sq_status settle_down(struct sq_daemon *d, struct sq_error *err)
-{
-    for (;;) {
-        sq_status st = finish_group(d, err);
-        if (st != SQ_OK)
-            return st;
-        pthread_mutex_lock(&d->mutex);
-        int busy = d->committing != NULL || d->done != NULL;
-        pthread_mutex_unlock(&d->mutex);
-        if (!busy && is_empty(d->filling))
-            return SQ_OK;
-        if (!busy)
-            sq_commit_submit(d);
-        poll(NULL, 0, 1);
-    }
-}
-
 sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *err)
 {
     struct sq_arrival a;
     d->now_ms = now_ms;
-    sq_status st = finish_group(d, err);
+    sq_status st = sq_front_finish(d, err);
     if (st == SQ_OK)
         st = run_timers(d, err);
     if (st != SQ_OK)
         return st;
     sq_streams_flush(d);
-    if (!is_empty(d->filling))
+    if (d->filling->entry_count != 0)
         sq_commit_submit(d);
     kick_watchdog(d);
     sq_snapshot_maybe(d);
@@ -428,12 +408,4 @@ sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *e
         st = sq_hub_receive(d->hub, 0, -1, &a, err);
     }
     return st;
-}
-
-sq_status sq_front_run(struct sq_daemon *d, const volatile sig_atomic_t *stop, struct sq_error *err)
-{
-    sq_status st = allow_new_parties(d, err);
-    while (st == SQ_OK && !*stop)
-        st = sq_front_turn(d, sq_daemon_clock(), err);
-    return st == SQ_OK ? settle_down(d, err) : st;
 }
