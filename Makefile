@@ -39,6 +39,8 @@ LANGUAGES := $(patsubst ops/locale/%.po,%,$(wildcard ops/locale/*.po))
 UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
 TEST_SUPPORT := $(wildcard tests/support/*.c tests/model/*.c)
 BENCH_SOURCES := $(wildcard tests/bench/*_bench.c)
+# The simulator turns the daemon's own loop; threads, sockets and clock are its own.
+SIM_SOURCES := $(wildcard tests/sim/*.c) ops/daemon/front.c ops/daemon/commit.c ops/daemon/state.c ops/daemon/streams.c ops/daemon/rejects.c ops/daemon/query.c
 
 GEN := $(BUILD)/gen/proto/sanquan.pb-c
 LIB := $(BUILD)/libsanquan.a
@@ -97,6 +99,10 @@ $(BUILD)/tests/bench/%_bench: $(BUILD)/tests/bench/%_bench.o $(call objects,$(TE
 	$(call say,LINK,$@)
 	$(link)
 
+$(BUILD)/tests/sim/sim: $(call objects,$(SIM_SOURCES)) $(LIB)
+	$(call say,LINK,$@)
+	$(link)
+
 # ---- tests ----
 
 .PHONY: unit-tests
@@ -114,6 +120,12 @@ check: all unit-tests ## the tests, without installing what they need
 test: ## install what the tests need, build, test
 	ops/deps test
 	$(MAKE) check
+
+SEEDS ?= 20
+SEED ?= 1
+.PHONY: sim
+sim: $(BUILD)/tests/sim/sim ## the simulator: SEEDS=n seeds from SEED=s on
+	$< --seeds=$(SEEDS) --seed=$(SEED)
 
 .PHONY: asan ubsan tsan
 asan ubsan tsan: ## the tests again under a sanitizer
