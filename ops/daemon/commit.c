@@ -122,12 +122,15 @@ sq_status sq_groups_new(struct sq_daemon *d, struct sq_error *err)
         if (st == SQ_OK)
             st = sq_arena_init(&g->sealed, GROUP_ARENA_SIZE, err);
         g->entries = calloc(GROUP_ENTRIES_MAX, sizeof *g->entries);
+        g->senders = calloc(GROUP_ENTRIES_MAX, sizeof *g->senders);
+        g->hellos = calloc(GROUP_HELLOS_MAX, sizeof *g->hellos);
         g->outs = calloc(GROUP_OUT_MAX, sizeof *g->outs);
         g->answers = calloc(GROUP_OUT_MAX, sizeof *g->answers);
         g->outbox = calloc(GROUP_OUT_MAX, sizeof *g->outbox);
         g->acks = calloc(nodes + 1u, sizeof *g->acks);
         g->peer_heard = calloc(nodes + 1u, 1);
-        if (st == SQ_OK && (g->entries == NULL || g->outs == NULL || g->answers == NULL || g->outbox == NULL || g->acks == NULL || g->peer_heard == NULL))
+        if (st == SQ_OK && (g->entries == NULL || g->senders == NULL || g->hellos == NULL || g->outs == NULL || g->answers == NULL ||
+                            g->outbox == NULL || g->acks == NULL || g->peer_heard == NULL))
             st = sq_fail(err, SQ_E_NOMEM, "commit groups");
     }
     d->filling = &d->groups[0];
@@ -141,6 +144,8 @@ void sq_groups_free(struct sq_daemon *d)
         sq_arena_free(&g->arena);
         sq_arena_free(&g->sealed);
         free(g->entries);
+        free(g->senders);
+        free(g->hellos);
         free(g->outs);
         free(g->answers);
         free(g->outbox);
@@ -153,6 +158,6 @@ void sq_group_reset(struct sq_daemon *d, struct sq_group *g)
 {
     sq_arena_reset(&g->arena);
     sq_arena_reset(&g->sealed);
-    g->entry_count = g->out_count = g->ack_count = 0;
+    g->entry_count = g->hello_count = g->out_count = g->ack_count = 0;
     memset(g->peer_heard, 0, sq_core_node_count(d->core));
 }

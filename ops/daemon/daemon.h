@@ -1,7 +1,7 @@
 /*
  * The daemon's parts. A redemption goes: front (receive, check, decide) -> commit (append) -> front (answer).
  *
- *   front thread    sockets, core, timers            front.c, streams.c, query.c, rejects.c
+ *   front thread    sockets, core, timers            front.c, hello.c, streams.c, query.c, rejects.c
  *   commit thread   ledger, signatures of answers    commit_thread.c, commit.c
  *   snapshot thread one file, now and then           snapshots.c
  *
@@ -29,6 +29,7 @@
 #define GROUP_COUNT 2u
 #define GROUP_ENTRIES_MAX 4096u
 #define GROUP_OUT_MAX 16384u
+#define GROUP_HELLOS_MAX 1024u
 #define GROUP_ARENA_SIZE (64u << 20)     /* about a hundred full batches */
 #define GROUP_CLIENT_LIMIT (40u << 20)   /* clients are told "busy" beyond this; the rest is kept for peers and timers */
 
@@ -44,10 +45,20 @@ struct sq_pending_out {
     sq_bytes envelope;                   /* sealed by the commit thread; size 0: could not be */
 };
 
+/* A question where a stream stands. */
+struct sq_hello {
+    struct sq_route route;
+    uint32_t party;
+    uint64_t nonce;
+};
+
 struct sq_group {
     struct sq_arena arena, sealed;       /* what the front puts in; what the commit thread makes of it */
     struct sq_entry *entries;
+    uint32_t *senders;                   /* [entry]: party, or SQ_ROW_NONE for the node's own; the front's */
     size_t entry_count;
+    struct sq_hello *hellos;             /* answered when the group is durable; the front's */
+    size_t hello_count;
     struct sq_pending_out *outs;
     size_t out_count;
     struct sq_answer_put *answers;       /* commit thread's */
@@ -148,6 +159,10 @@ void sq_commit_stop(struct sq_daemon *d);
 int sq_commit_submit(struct sq_daemon *d);
 /* A group that is durable and not yet dealt with; NULL. */
 struct sq_group *sq_commit_take_done(struct sq_daemon *d, int *failed);
+
+/* hello.c: h is copied; g is durable and has been dealt with */
+void sq_hello_hear(struct sq_daemon *d, const struct sq_hello *h);
+void sq_hello_durable(struct sq_daemon *d, struct sq_group *g);
 
 /* streams.c: the numbered streams between nodes */
 SQ_MUST_CHECK sq_status sq_streams_open(struct sq_daemon *d, struct sq_error *err);

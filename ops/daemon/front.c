@@ -82,6 +82,7 @@ sq_status sq_front_step(struct sq_daemon *d, const struct sq_event *event, sq_by
     sq_status st = sq_core_step(d->core, event, &d->step_arena, fx, err);
     if (st != SQ_OK || !fx->append)
         return st;
+    g->senders[g->entry_count] = event->envelope != NULL ? sq_core_party_find(d->core, event->envelope->sender) : SQ_ROW_NONE;
     struct sq_entry *e = &g->entries[g->entry_count++];
     *e = (struct sq_entry){.seq = fx->seq, .now_ms = sq_core_now_ms(d->core), .type = event->type,
                            .input = sq_bytes_of(sq_arena_room(&g->arena, input.size), input.size),
@@ -126,18 +127,6 @@ static sq_status keep_route(struct sq_daemon *d, uint32_t party, const struct sq
     return SQ_OK;
 }
 
-static void say_hello_ok(struct sq_daemon *d, const struct sq_arrival *a, uint32_t party, const Sanquan__V1__Hello *m)
-{
-    Sanquan__V1__HelloOk out;
-    sanquan__v1__hello_ok__init(&out);
-    out.nonce = m->nonce;
-    out.last_id = sq_core_party(d->core, party)->last_id;
-    out.now_ms = d->now_ms;
-    out.seq = sq_ledger_seq(d->ledger);
-    out.window = sq_settlement_open_window(sq_core_settlement(d->core));
-    sq_front_send(d, &a->route, a->from, SANQUAN__V1__MESSAGE_TYPE__HELLO_OK, &out.base);
-}
-
 static void say_query_answer(struct sq_daemon *d, const struct sq_arrival *a, uint32_t party, const Sanquan__V1__Query *m)
 {
     Sanquan__V1__QueryAnswer out;
@@ -161,7 +150,7 @@ static sq_status on_question(struct sq_daemon *d, const struct sq_arrival *a, co
     if (sq_wire_open(sq_wire_type(e->type), e->body, &memory, &m, err) != SQ_OK)
         return sq_reject(d, a, e, SQ_R_MALFORMED, err->text, err);
     if (e->type == SANQUAN__V1__MESSAGE_TYPE__HELLO)
-        say_hello_ok(d, a, party, (const Sanquan__V1__Hello *)m);
+        sq_hello_hear(d, &(struct sq_hello){a->route, party, ((const Sanquan__V1__Hello *)m)->nonce});
     else
         say_query_answer(d, a, party, (const Sanquan__V1__Query *)m);
     return SQ_OK;
@@ -377,6 +366,7 @@ sq_status sq_front_finish(struct sq_daemon *d, struct sq_error *err)
     send_answers(d, g);
     sq_streams_durable(d, g);
     sq_status st = allow_enrolled(d, g, err);
+    sq_hello_durable(d, g);
     sq_group_reset(d, g);
     return st;
 }
