@@ -2,7 +2,7 @@
  * Every rule of the paper is a function that looks at what has been heard; after each message all rules are tried until none
  * applies. Votes of all rounds are kept until the decision, so nothing is lost when messages overtake each other.
  *
- * Invariants: one vote a node, round and step is counted; after `started` this node's own votes are among them; locked_round never
+ * Invariants: a node counts once for a value, and once in all, whatever it says; after `started` this node's own votes are among them; locked_round never
  * goes back; once decided, nothing changes but late precommits being added to the certificate.
  */
 #include "clearing/settlement/agreement.h"
@@ -46,7 +46,7 @@ static uint32_t count_votes(const struct sq_agreement *a, uint32_t round, uint32
         const struct sq_agreement_vote *v = vote_at(&a->votes, i);
         if (v->round != round || v->step != step)
             continue;
-        n += whose == FOR_ANY || (whose == FOR_NIL ? v->nil : !v->nil && same(v->value, value));
+        n += whose == FOR_ANY ? !v->again : (whose == FOR_NIL ? v->nil : !v->nil && same(v->value, value));
     }
     return n;
 }
@@ -73,20 +73,24 @@ static void set_timer(struct sq_agreement *a, uint32_t step, uint64_t now_ms)
     a->due_round[step] = a->round;
 }
 
-static sq_status keep_vote(struct sq_agreement *a, uint32_t from, uint32_t round, uint32_t step, const uint8_t *value)
+static sq_status keep_vote(struct sq_agreement *a, uint32_t from, uint32_t round, uint32_t step, int again, const uint8_t *value)
 {
     struct sq_agreement_vote *v = sq_table_add(&a->votes, NULL);
     if (v == NULL)
         return SQ_E_NOMEM;
-    *v = (struct sq_agreement_vote){.round = round, .step = step, .node = from, .nil = value == NULL};
+    *v = (struct sq_agreement_vote){.round = round, .step = step, .node = from, .nil = value == NULL, .again = again != 0};
     if (value != NULL)
         memcpy(v->value, value, SQ_HASH_SIZE);
+    if (value != NULL && step == SQ_STEP_PRECOMMIT && a->certified_round == 0 && quorum(a, round, step, FOR_VALUE, value)) {
+        a->certified_round = round + 1;
+        memcpy(a->certified, value, SQ_HASH_SIZE);
+    }
     return SQ_OK;
 }
 
 static sq_status speak(struct sq_agreement *a, const struct sq_agreement_host *h, uint32_t step, const uint8_t *value)
 {
-    sq_status st = keep_vote(a, a->self, a->round, step, value);
+    sq_status st = keep_vote(a, a->self, a->round, step, 0, value);
     return st != SQ_OK ? st : h->vote(h->ctx, a->round, step, value);
 }
 
@@ -146,15 +150,38 @@ static int rule_prevotes_in(struct sq_agreement *a, uint64_t now_ms)
     return 1;
 }
 
-/* Line 36. */
+/*
+ * The value that a quorum prevoted in this round, or NULL. Only one can stay when votes for different values cancel each other
+ * out (Boyer and Moore's majority vote); whether it is a quorum is counted afterwards.
+ */
+static const uint8_t *polka(const struct sq_agreement *a)
+{
+    const uint8_t *value = NULL;
+    uint32_t lead = 0;
+    for (uint32_t i = 0; i < a->votes.count; i++) {
+        const struct sq_agreement_vote *v = vote_at(&a->votes, i);
+        if (v->round != a->round || v->step != SQ_STEP_PREVOTE || v->nil)
+            continue;
+        if (lead == 0)
+            value = v->value;
+        lead = same(v->value, value) ? lead + 1 : lead - 1;
+    }
+    return value != NULL && quorum(a, a->round, SQ_STEP_PREVOTE, FOR_VALUE, value) ? value : NULL;
+}
+
+/*
+ * Line 36. Honest nodes prevote only what the proposer proposed, so the prevotes show that it did: also to a node that was
+ * itself told another value.
+ */
 static int rule_polka(struct sq_agreement *a, const struct sq_agreement_host *h, sq_status *st)
 {
-    const struct sq_agreement_proposal *p = proposal_of(a, a->round);
-    if (a->step < SQ_STEP_PREVOTE || a->polka_seen == a->round + 1 || p == NULL ||
-        !quorum(a, a->round, SQ_STEP_PREVOTE, FOR_VALUE, p->value) || !h->valid(h->ctx, p->value))
+    if (a->step < SQ_STEP_PREVOTE || a->polka_seen == a->round + 1)
         return 0;
-    uint8_t value[SQ_HASH_SIZE];
-    memcpy(value, p->value, sizeof value);
+    const uint8_t *agreed = polka(a);
+    if (agreed == NULL || !h->valid(h->ctx, agreed))
+        return 0;
+    uint8_t value[SQ_HASH_SIZE]; /* voting may move the table */
+    memcpy(value, agreed, sizeof value);
     a->polka_seen = a->round + 1;
     if (a->step == SQ_STEP_PREVOTE) {
         memcpy(a->locked, value, sizeof value);
@@ -185,19 +212,15 @@ static int rule_precommits_in(struct sq_agreement *a, uint64_t now_ms)
     return 1;
 }
 
-/* Line 49: in whatever round. */
+/* Line 49: in whatever round, and whatever this node was proposed then (see line 36). */
 static int rule_decide(struct sq_agreement *a, const struct sq_agreement_host *h)
 {
-    for (uint32_t i = 0; i < a->proposals.count; i++) {
-        const struct sq_agreement_proposal *p = SQ_ROW(&a->proposals, struct sq_agreement_proposal, i);
-        if (!quorum(a, p->round, SQ_STEP_PRECOMMIT, FOR_VALUE, p->value) || !h->valid(h->ctx, p->value))
-            continue;
-        a->decided_round = p->round + 1;
-        memcpy(a->decided, p->value, SQ_HASH_SIZE);
-        memset(a->due_ms, 0, sizeof a->due_ms);
-        return 1;
-    }
-    return 0;
+    if (a->certified_round == 0 || !h->valid(h->ctx, a->certified))
+        return 0;
+    a->decided_round = a->certified_round;
+    memcpy(a->decided, a->certified, SQ_HASH_SIZE);
+    memset(a->due_ms, 0, sizeof a->due_ms);
+    return 1;
 }
 
 /* Line 55: more nodes than can lie are in a later round. */
@@ -237,19 +260,6 @@ sq_status sq_agreement_start(struct sq_agreement *a, const struct sq_agreement_h
     return st != SQ_OK ? st : sq_agreement_look(a, h, now_ms);
 }
 
-sq_status sq_agreement_on_proposal(struct sq_agreement *a, const struct sq_agreement_host *h, uint32_t from, uint32_t round,
-                                   uint32_t valid_round, const uint8_t value[static SQ_HASH_SIZE], uint64_t now_ms)
-{
-    if (round >= SQ_AGREEMENT_ROUNDS_MAX || from != sq_agreement_proposer(a, round) || valid_round > round || proposal_of(a, round) != NULL)
-        return SQ_OK; /* not this node's turn, or the second proposal of a round: nobody counts it */
-    struct sq_agreement_proposal *p = sq_table_add(&a->proposals, NULL);
-    if (p == NULL)
-        return SQ_E_NOMEM;
-    *p = (struct sq_agreement_proposal){.round = round, .valid_round = valid_round};
-    memcpy(p->value, value, SQ_HASH_SIZE);
-    return sq_agreement_look(a, h, now_ms);
-}
-
 static sq_status keep_double(struct sq_agreement *a, const struct sq_agreement_vote *first, const uint8_t *value)
 {
     for (uint32_t i = 0; i < a->doubles.count; i += 2) {
@@ -269,19 +279,45 @@ static sq_status keep_double(struct sq_agreement *a, const struct sq_agreement_v
     return SQ_OK;
 }
 
+sq_status sq_agreement_on_proposal(struct sq_agreement *a, const struct sq_agreement_host *h, uint32_t from, uint32_t round,
+                                   uint32_t valid_round, const uint8_t value[static SQ_HASH_SIZE], uint64_t now_ms)
+{
+    if (round >= SQ_AGREEMENT_ROUNDS_MAX || from != sq_agreement_proposer(a, round) || valid_round > round)
+        return SQ_OK; /* not this node's turn, or a polka that cannot have been */
+    const struct sq_agreement_proposal *first = proposal_of(a, round);
+    if (first != NULL && same(first->value, value))
+        return SQ_OK;
+    if (first != NULL) { /* gets no prevote, but its bytes may be what the others agree on */
+        struct sq_agreement_vote one = {.round = round, .step = SQ_STEP_PROPOSE, .node = from};
+        memcpy(one.value, first->value, SQ_HASH_SIZE);
+        sq_status st = keep_double(a, &one, value);
+        return st != SQ_OK ? st : sq_agreement_look(a, h, now_ms);
+    }
+    struct sq_agreement_proposal *p = sq_table_add(&a->proposals, NULL);
+    if (p == NULL)
+        return SQ_E_NOMEM;
+    *p = (struct sq_agreement_proposal){.round = round, .valid_round = valid_round};
+    memcpy(p->value, value, SQ_HASH_SIZE);
+    return sq_agreement_look(a, h, now_ms);
+}
+
 sq_status sq_agreement_on_vote(struct sq_agreement *a, const struct sq_agreement_host *h, uint32_t from, uint32_t round,
                                uint32_t step, const uint8_t *value, uint64_t now_ms)
 {
     if (round >= SQ_AGREEMENT_ROUNDS_MAX || from >= a->node_count || (step != SQ_STEP_PREVOTE && step != SQ_STEP_PRECOMMIT))
         return SQ_OK;
+    uint32_t before = 0;
     for (uint32_t i = 0; i < a->votes.count; i++) {
         const struct sq_agreement_vote *v = vote_at(&a->votes, i);
         if (v->round != round || v->step != step || v->node != from)
             continue;
-        int equal = value == NULL ? v->nil != 0 : !v->nil && same(v->value, value);
-        return equal ? SQ_OK : keep_double(a, v, value);
+        if (value == NULL ? v->nil : !v->nil && same(v->value, value))
+            return SQ_OK;
+        sq_status st = before++ == 0 ? keep_double(a, v, value) : SQ_OK;
+        if (st != SQ_OK || before == SQ_AGREEMENT_VOTES_MAX)
+            return st;
     }
-    sq_status st = keep_vote(a, from, round, step, value);
+    sq_status st = keep_vote(a, from, round, step, before != 0, value);
     return st != SQ_OK ? st : sq_agreement_look(a, h, now_ms);
 }
 

@@ -8,6 +8,9 @@
  * come in as arguments. A node that precommits a value is locked on it and prevotes another only when it is shown a newer
  * round in which more than two thirds prevoted that other: that is why two values can never both be decided.
  *
+ * Two values are never decided, whatever is lost or late. That a value is decided needs what the paper asks of the network
+ * (section 2): what one honest node has heard, all honest nodes hear in the end.
+ *
  * Source: Buchman, Kwon, Milosevic, "The latest gossip on BFT consensus", arXiv 1807.04938, algorithm 1 (line numbers below).
  */
 #ifndef SQ_AGREEMENT_H
@@ -21,9 +24,11 @@ enum sq_agreement_step { SQ_STEP_PROPOSE = 1, SQ_STEP_PREVOTE = 2, SQ_STEP_PRECO
 
 #define SQ_AGREEMENT_ROUNDS_MAX 1000u /* timeouts have grown to minutes by then; further messages are hostile */
 
+#define SQ_AGREEMENT_VOTES_MAX 16u    /* different votes of one node in one step of a round; an honest node casts one */
+
 struct sq_agreement_vote {
     uint32_t round, step, node;
-    uint32_t nil;
+    uint8_t nil, again, reserved[2]; /* again: not the first of its node, round and step */
     uint8_t value[SQ_HASH_SIZE];
 };
 
@@ -38,10 +43,11 @@ struct sq_agreement {
     uint32_t locked_round, valid_round, decided_round; /* 0 none, else round + 1 */
     uint32_t prevotes_seen, precommits_seen;           /* round + 1 whose timers have been set */
     uint32_t polka_seen;                               /* round + 1 for which line 36 has been carried out */
-    uint8_t locked[SQ_HASH_SIZE], valid[SQ_HASH_SIZE], decided[SQ_HASH_SIZE];
+    uint32_t certified_round;                          /* 0 none, else round + 1 in which a quorum precommitted `certified` */
+    uint8_t locked[SQ_HASH_SIZE], valid[SQ_HASH_SIZE], certified[SQ_HASH_SIZE], decided[SQ_HASH_SIZE];
     uint64_t due_ms[4];                                /* by step; 0: none; [0] is unused */
     uint32_t due_round[4];
-    struct sq_table votes, proposals, doubles;         /* doubles: pairs of contradicting votes, the second after the first */
+    struct sq_table votes, proposals, doubles;         /* doubles: pairs of contradicting votes or proposals */
 };
 
 /* What the agreement needs done. Called while it runs; must not call back into it. */
@@ -64,7 +70,11 @@ uint32_t sq_agreement_proposer(const struct sq_agreement *a, uint32_t round);
 /* Begin round 0; messages that came before are kept and count. */
 SQ_MUST_CHECK sq_status sq_agreement_start(struct sq_agreement *a, const struct sq_agreement_host *h, uint64_t now_ms);
 
-/* The host has heard something. Repeats are ignored; a second, different vote is kept as evidence and not counted. */
+/*
+ * The host has heard something. Repeats are ignored. A second, different vote or proposal of a node, round and step is kept as
+ * evidence. A double voter's votes each count for what they say, as in the paper: whichever of them a node hears first, all
+ * reach the same quorums in the end. Only the first proposal of a round gets this node's prevote.
+ */
 SQ_MUST_CHECK sq_status sq_agreement_on_proposal(struct sq_agreement *a, const struct sq_agreement_host *h, uint32_t from,
                                                  uint32_t round, uint32_t valid_round,
                                                  const uint8_t value[static SQ_HASH_SIZE], uint64_t now_ms);

@@ -1,4 +1,4 @@
-/* The agreement on one node, driven by hand through every rule of the paper. */
+/* The agreement on one node, driven by hand through every rule of the paper. Whole networks: agreement_network_test.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -462,6 +462,71 @@ static void a_second_different_vote_is_evidence(void **state)
     rise(&d);
 }
 
+/* Node 0 tells some that it is for 5 and others that it is for nil, in either order: all must see the same polka. */
+static void a_double_voter_counts_for_each_thing_it_says_but_once_in_all(void **state)
+{
+    (void)state;
+    for (int nil_first = 0; nil_first < 2; nil_first++) {
+        struct desk d;
+        sit(&d, 4, 3);
+        start(&d);
+        hears_proposal(&d, 0, 0, 5);
+        hears(&d, 0, PREVOTE, 0, nil_first ? NIL : 5);
+        hears(&d, 0, PREVOTE, 0, nil_first ? 5 : NIL);
+        hears(&d, 0, PREVOTE, 0, 6);
+        assert_int_equal(d.a.prevotes_seen, 0); /* two nodes have spoken, however often */
+        said(&d, 1, PREVOTE, 0, 5);
+        hears(&d, 1, PREVOTE, 0, 5);
+        said(&d, 2, PRECOMMIT, 0, 5);
+        rise(&d);
+    }
+}
+
+static void the_votes_of_a_shouter_are_kept_up_to_a_limit(void **state)
+{
+    (void)state;
+    struct desk d;
+    sit(&d, 4, 3);
+    start(&d);
+    for (uint32_t value = 0; value < 1000; value++)
+        hears(&d, 0, PRECOMMIT, 7, value);
+    assert_int_equal(d.a.votes.count, SQ_AGREEMENT_VOTES_MAX);
+    assert_int_equal(d.a.doubles.count, 2);
+    rise(&d);
+}
+
+static void a_second_different_proposal_is_evidence_and_gets_no_vote(void **state)
+{
+    (void)state;
+    struct desk d;
+    sit(&d, 4, 3);
+    start(&d);
+    hears_proposal(&d, 0, 0, 5);
+    hears_proposal(&d, 0, 0, 5);
+    assert_int_equal(d.a.doubles.count, 0);
+    hears_proposal(&d, 0, 0, 6);
+    said(&d, 1, PREVOTE, 0, 5);
+    assert_int_equal(d.a.doubles.count, 2);
+    const struct sq_agreement_vote *one = SQ_ROW(&d.a.doubles, struct sq_agreement_vote, 0), *two = one + 1;
+    assert_true(one->node == 0 && one->step == SQ_STEP_PROPOSE && value_of(one->value) == 5);
+    assert_true(two->node == 0 && two->step == SQ_STEP_PROPOSE && value_of(two->value) == 6);
+    rise(&d);
+}
+
+static void what_two_thirds_precommitted_is_decided_also_by_one_who_was_proposed_another(void **state)
+{
+    (void)state;
+    struct desk d;
+    sit(&d, 4, 3);
+    start(&d);
+    hears_proposal(&d, 0, 0, 6); /* the proposer told the others 5 */
+    hears_proposal(&d, 0, 0, 5);
+    for (uint32_t node = 0; node < 3; node++)
+        hears(&d, node, PRECOMMIT, 0, 5);
+    decides(&d, 0, 5);
+    rise(&d);
+}
+
 static void after_the_decision_only_late_precommits_are_added(void **state)
 {
     (void)state;
@@ -537,6 +602,10 @@ int main(void)
         cmocka_unit_test(a_value_that_becomes_valid_in_time_is_prevoted),
         cmocka_unit_test(what_nobody_may_say_changes_nothing),
         cmocka_unit_test(a_second_different_vote_is_evidence),
+        cmocka_unit_test(a_double_voter_counts_for_each_thing_it_says_but_once_in_all),
+        cmocka_unit_test(the_votes_of_a_shouter_are_kept_up_to_a_limit),
+        cmocka_unit_test(a_second_different_proposal_is_evidence_and_gets_no_vote),
+        cmocka_unit_test(what_two_thirds_precommitted_is_decided_also_by_one_who_was_proposed_another),
         cmocka_unit_test(after_the_decision_only_late_precommits_are_added),
         cmocka_unit_test(in_whatever_order_the_messages_of_a_round_come_the_node_decides),
     };
