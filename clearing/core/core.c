@@ -218,13 +218,16 @@ static sq_status on_own(struct sq_step *s, const struct sq_event *event)
 
 /* ---- the step ---- */
 
-static sq_status seal_outcome(struct sq_step *s, sq_status status)
+static uint64_t open_window(const struct sq_core *core) { return core->born ? sq_settlement_open_window(core->settlement) : 0; }
+
+static sq_status seal_outcome(struct sq_step *s, sq_status status, uint64_t window_before)
 {
     struct sq_effects *fx = s->fx;
     Sanquan__V1__Outcome outcome;
     sanquan__v1__outcome__init(&outcome);
     outcome.status = status;
     outcome.code = sq_codes(s->code, s->code_count);
+    outcome.window = open_window(s->core) != window_before ? open_window(s->core) : 0;
     outcome.sent.data = sq_arena_take(fx->arena, fx->out_count * SQ_HASH_SIZE + 1);
     if (outcome.sent.data == NULL)
         return sq_full(s);
@@ -269,6 +272,7 @@ sq_status sq_core_step(struct sq_core *core, const struct sq_event *event, struc
         return sq_fail(err, SQ_E_FORMAT, core->born ? "a second genesis" : "the first entry is not the genesis");
 
     sq_status st;
+    uint64_t window_before = open_window(core);
     if (event->envelope == NULL) {
         advance_clock(core, event->now_ms);
         st = on_own(&s, event);
@@ -290,7 +294,7 @@ sq_status sq_core_step(struct sq_core *core, const struct sq_event *event, struc
     }
     if (st != SQ_OK && st < 100)
         return st; /* our own failure: the caller stops, and the journal decides what happened */
-    if ((st = seal_outcome(&s, st)) != SQ_OK)
+    if ((st = seal_outcome(&s, st, window_before)) != SQ_OK)
         return st;
     core->seq = fx->seq;
     fx->append = 1;

@@ -103,6 +103,9 @@ struct sq_voucher_view {
 };
 SQ_MUST_CHECK sq_status sq_core_voucher(const struct sq_core *core, uint64_t number, struct sq_voucher_view *out);
 
+/* In an Outcome's codes: this row waits for the home of its invoice, or for its issuer. No refusal has this number. */
+#define SQ_ROW_WAITS 1u
+
 struct sq_core_totals {               /* since genesis, at this node */
     uint64_t items_received, items_accepted, items_refused; /* as acquirer */
     uint64_t items_decided;                                 /* as issuer */

@@ -419,6 +419,12 @@ static sq_status clear_rows(struct sq_step *s, struct sq_waiting *w, const Sanqu
     return SQ_OK;
 }
 
+/* What the journal says of a row at this point. */
+static uint8_t outcome_of(const struct sq_waiting *w, uint32_t row)
+{
+    return w->stage[row] == SQ_ROW_DONE ? w->code[row] : (uint8_t)SQ_ROW_WAITS;
+}
+
 static sq_status answer_if_done(struct sq_step *s, struct sq_waiting *w)
 {
     if (w->left != 0)
@@ -477,7 +483,8 @@ static sq_status redeem_elsewhere(struct sq_step *s, sq_bytes body, const Sanqua
             return st;
     }
     sq_status st = clear_rows(s, w, batch, r, ready, ready_count);
-    memcpy(s->code, w->code, w->rows);
+    for (uint32_t i = 0; i < w->rows; i++)
+        s->code[i] = outcome_of(w, i);
     return st != SQ_OK ? st : answer_if_done(s, w);
 }
 
@@ -538,7 +545,7 @@ sq_status sq_on_registered(struct sq_step *s, uint32_t from, const Sanquan__V1__
             return sq_refuse(s, SQ_R_ORDER, "batch %" PRIu64 " row %u is not registering there", m->batch, m->row[k]);
     uint32_t *ready;
     size_t ready_count = 0;
-    if (SQ_COLUMN(s, ready, m->n_row))
+    if (SQ_COLUMN(s, ready, m->n_row) || SQ_COLUMN(s, s->code, m->n_row))
         return sq_full(s);
     for (size_t k = 0; k < m->n_row; k++) {
         uint32_t i = m->row[k];
@@ -550,6 +557,9 @@ sq_status sq_on_registered(struct sq_step *s, uint32_t from, const Sanquan__V1__
         }
     }
     st = clear_rows(s, w, batch, &r, ready, ready_count);
+    s->code_count = m->n_row;
+    for (size_t k = 0; k < m->n_row; k++)
+        s->code[k] = outcome_of(w, m->row[k]);
     return st != SQ_OK ? st : answer_if_done(s, w);
 }
 

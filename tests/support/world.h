@@ -40,7 +40,11 @@ struct world {
     uint32_t refusal_status;
     uint64_t refusal_expected;
     uint64_t delivered;
-    uint32_t peer_status;            /* outcome of the newest delivered peer message */
+    /* the outcome of the newest entry, of whatever node */
+    uint32_t peer_status;
+    uint8_t outcome_code[8];         /* of its first rows */
+    size_t outcome_code_count;
+    uint64_t outcome_window;
 };
 
 /* Nodes 310000, 370000, 440000 (hosting 440300 too), ... as many as asked for; two operators a node. */

@@ -392,6 +392,31 @@ static void a_core_read_back_from_its_dump_goes_on_as_if_nothing_had_happened(vo
     sq_dump_free(&second);
 }
 
+static void an_outcome_says_which_rows_wait_and_which_window_was_opened(void **state)
+{
+    struct story *s = *state;
+    struct world_row rows[3] = {good(s), good(s), good(s)};
+    rows[1].invoice = "26442000000000000001"; /* at home in Guangdong */
+    rows[2].invoice = "26442000000000000002";
+    rows[2].service_day = 20250101;
+    assert_int_equal(world_batch(s->w, SH, WORLD_PROVIDER, rows, 3), SQ_OK);
+    const uint8_t at_first[3] = {SQ_OK, SQ_ROW_WAITS, SQ_ROW_WAITS};
+    assert_int_equal(s->w->outcome_code_count, 3);
+    assert_memory_equal(s->w->outcome_code, at_first, 3);
+    assert_int_equal(world_deliver(s->w, SH, GD), 1); /* the programme's notice went before */
+    assert_int_equal(s->w->outcome_code_count, 0);    /* registered, both */
+    assert_int_equal(world_deliver(s->w, GD, SH), 1);
+    assert_int_equal(s->w->outcome_code_count, 2);
+    assert_int_equal(s->w->outcome_code[0], SQ_OK);
+    assert_int_equal(s->w->outcome_code[1], SQ_R_SERVICE_DAY);
+    assert_int_equal(s->w->outcome_window, 0);
+    Sanquan__V1__WindowCut cut;
+    sanquan__v1__window_cut__init(&cut);
+    cut.window = 1;
+    assert_int_equal(world_say(s->w, SH, "operator:310000/li", SANQUAN__V1__MESSAGE_TYPE__WINDOW_CUT, &cut.base), SQ_OK);
+    assert_int_equal(s->w->outcome_window, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +433,7 @@ int main(void)
         STORY(ids_count_up_repeats_are_known_and_gaps_told),
         STORY(a_role_does_only_what_it_may),
         STORY(caps_of_year_and_life_count_what_is_reserved_and_spent),
+        STORY(an_outcome_says_which_rows_wait_and_which_window_was_opened),
         STORY(a_core_read_back_from_its_dump_goes_on_as_if_nothing_had_happened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
