@@ -40,6 +40,7 @@ void sq_core_free(struct sq_core *core)
     for (uint32_t i = 0; i < core->waiting_count; i++)
         sq_waiting_free(&core->waiting[i]);
     sq_index_free(&core->party_index);
+    sq_index_free(&core->transport_index);
     sq_index_free(&core->programme_index);
     sq_index_free(&core->account_index);
     sq_index_free(&core->reservation_index);
@@ -150,11 +151,12 @@ static sq_status undump_waiting(struct sq_core *core, struct sq_reader *r, struc
 }
 
 /* Tables and indexes in the one order that dump and undump share. */
-static size_t parts(struct sq_core *core, struct sq_table *tables[static 9], struct sq_index *indexes[static 4])
+static size_t parts(struct sq_core *core, struct sq_table *tables[static 9], struct sq_index *indexes[static 5])
 {
     struct sq_table *t[9] = {&core->nodes, &core->parties, &core->programmes, &core->hosted, &core->mandates,
                              &core->accounts, &core->years, &core->reservations, &core->reservation_heap};
-    struct sq_index *x[4] = {&core->party_index, &core->programme_index, &core->account_index, &core->reservation_index};
+    struct sq_index *x[5] = {&core->party_index, &core->transport_index, &core->programme_index, &core->account_index,
+                             &core->reservation_index};
     memcpy(tables, t, sizeof t);
     memcpy(indexes, x, sizeof x);
     return 9;
@@ -163,7 +165,7 @@ static size_t parts(struct sq_core *core, struct sq_table *tables[static 9], str
 void sq_core_dump(struct sq_core *core, struct sq_dump *d)
 {
     struct sq_table *tables[9];
-    struct sq_index *indexes[4];
+    struct sq_index *indexes[5];
     size_t n = parts(core, tables, indexes);
     sq_dump_u64(d, SNAPSHOT_VERSION);
     sq_dump_u64(d, core->now_ms);
@@ -174,7 +176,7 @@ void sq_core_dump(struct sq_core *core, struct sq_dump *d)
     sq_dump_put(d, &core->totals, sizeof core->totals);
     for (size_t i = 0; i < n; i++)
         sq_dump_table(d, tables[i]);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 5; i++)
         sq_dump_index(d, indexes[i]);
     for (uint32_t i = 0; i < core->programmes.count; i++)
         sq_dump_table(d, &core->vouchers[i]);
@@ -225,7 +227,7 @@ static sq_status undump_rest(struct sq_core *core, struct sq_reader *r, struct s
 sq_status sq_core_undump(struct sq_core *core, sq_bytes bytes, struct sq_error *err)
 {
     struct sq_table *tables[9];
-    struct sq_index *indexes[4];
+    struct sq_index *indexes[5];
     struct sq_reader r = sq_reader_of(bytes);
     size_t n = parts(core, tables, indexes);
     if (sq_read_be64(&r) != SNAPSHOT_VERSION)
@@ -243,7 +245,7 @@ sq_status sq_core_undump(struct sq_core *core, sq_bytes bytes, struct sq_error *
     sq_status st = SQ_OK;
     for (size_t i = 0; st == SQ_OK && i < n; i++)
         st = sq_undump_table(&r, tables[i], err);
-    for (size_t i = 0; st == SQ_OK && i < 4; i++)
+    for (size_t i = 0; st == SQ_OK && i < 5; i++)
         st = sq_undump_index(&r, indexes[i], err);
     if (st == SQ_OK)
         st = undump_rest(core, &r, err);

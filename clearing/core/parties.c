@@ -2,7 +2,9 @@
  * Who takes part: nodes and authorities from GENESIS, providers and holders enrolled by an operator of their node,
  * and foreign providers that are only names in other nodes' requests.
  *
- * Invariants: a name is in the table once; a party's keys never change; a party without a known key signs nothing here.
+ * Invariants: a name is in the table once; a party's keys never change; a party without a known key signs nothing here; an enrolled
+ * transport key belongs to one name, because a connection is taken for the name its key is listed under: whoever enrolled with the
+ * key of another would cut the other off.
  */
 #include <stdio.h>
 
@@ -55,6 +57,8 @@ static struct sq_party *add_party(struct sq_core *core, const char *name, uint32
 static sq_status reserve_parties(struct sq_core *core, uint32_t more, struct sq_error *err)
 {
     sq_status st = sq_table_reserve(&core->parties, more, err);
+    if (st == SQ_OK)
+        st = sq_index_reserve(&core->transport_index, more, err);
     return st != SQ_OK ? st : sq_index_reserve(&core->party_index, more, err);
 }
 
@@ -141,12 +145,18 @@ static sq_status check_genesis(const Sanquan__V1__Genesis *g, struct sq_error *e
     return SQ_OK;
 }
 
-static void set_keys(struct sq_party *p, const ProtobufCBinaryData *key, const ProtobufCBinaryData *transport)
+/* Room must be reserved. Keys never change, so a party that has its keys has them in the index too. */
+static void set_keys(struct sq_core *core, uint32_t party, const ProtobufCBinaryData *key, const ProtobufCBinaryData *transport)
 {
+    struct sq_party *p = sq_party_at(core, party);
+    if (p->known_key)
+        return;
     memcpy(p->key, key->data, 32);
-    if (transport->len == 32)
-        memcpy(p->transport_key, transport->data, 32);
     p->known_key = 1;
+    if (transport->len == 0)
+        return;
+    memcpy(p->transport_key, transport->data, 32);
+    sq_index_put(&core->transport_index, sq_hash_key(p->transport_key, 32), party);
 }
 
 static sq_status add_nodes(struct sq_core *core, const Sanquan__V1__Genesis *g, struct sq_error *err)
@@ -161,7 +171,7 @@ static sq_status add_nodes(struct sq_core *core, const Sanquan__V1__Genesis *g, 
         sq_status st = sq_party_intern(core, "node", in->code, (uint32_t)i, &n->party, err);
         if (st != SQ_OK)
             return st;
-        set_keys(sq_party_at(core, n->party), &in->node_key, &in->transport_key);
+        set_keys(core, n->party, &in->node_key, &in->transport_key);
         for (size_t k = 0; k < in->n_issuers; k++) {
             if (sq_node_of_issuer(core, number_of(in->issuers[k])) != SQ_ROW_NONE)
                 return sq_fail(err, SQ_E_FORMAT, "genesis: issuer %s is hosted twice", in->issuers[k]);
@@ -198,7 +208,8 @@ sq_status sq_genesis_apply(struct sq_core *core, sq_bytes body, struct sq_step *
             return sq_fail(s->err, SQ_E_FORMAT, "genesis: %s is at home at no node", in->name);
         if ((st = reserve_parties(core, 1, s->err)) != SQ_OK)
             return st;
-        set_keys(add_party(core, in->name, node, &number), &in->key, &in->transport_key);
+        add_party(core, in->name, node, &number);
+        set_keys(core, number, &in->key, &in->transport_key);
     }
     char (*codes)[7] = sq_arena_take(s->fx->arena, g->n_nodes * sizeof *codes);
     if (codes == NULL)
@@ -221,6 +232,43 @@ sq_status sq_genesis_apply(struct sq_core *core, sq_bytes body, struct sq_step *
 
 /* ---- ENROL ---- */
 
+static const uint8_t no_key[32];
+
+/* Another party with this transport key, or SQ_ROW_NONE. */
+static uint32_t owner_of_transport(const struct sq_core *core, const uint8_t key[static 32], uint32_t but)
+{
+    struct sq_index_cursor c = {.hash = sq_hash_key(key, 32)};
+    uint32_t row;
+    while ((row = sq_index_next(&core->transport_index, &c)) != SQ_ROW_NONE)
+        if (row != but && memcmp(sq_party_at(core, row)->transport_key, key, 32) == 0)
+            break;
+    return row;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const uint8_t *const *x = a, *const *y = b;
+    return memcmp(*x, *y, 32);
+}
+
+/* Does a transport key stand at two parties of one message? Every key has been checked to be 32 bytes or none. */
+static sq_status check_keys_differ(struct sq_step *s, const Sanquan__V1__Enrol *m)
+{
+    const uint8_t **key;
+    size_t n = 0;
+    if (SQ_COLUMN(s, key, m->n_parties))
+        return sq_full(s);
+    for (size_t i = 0; i < m->n_parties; i++)
+        if (m->parties[i]->transport_key.len != 0)
+            key[n++] = m->parties[i]->transport_key.data;
+    qsort(key, n, sizeof *key, by_key);
+    for (size_t i = 1; i < n; i++)
+        if (memcmp(key[i - 1], key[i], 32) == 0)
+            return sq_refuse(s, SQ_R_BAD_KEY, "two parties of this message have the transport key %02x%02x%02x%02x...", key[i][0],
+                             key[i][1], key[i][2], key[i][3]);
+    return SQ_OK;
+}
+
 static sq_status check_enrolment(struct sq_step *s, const Sanquan__V1__Party *p)
 {
     struct sq_core *core = s->core;
@@ -232,14 +280,17 @@ static sq_status check_enrolment(struct sq_step *s, const Sanquan__V1__Party *p)
     if (strcmp(p->node, sq_node_at(core, core->self)->code) != 0)
         return sq_refuse(s, SQ_R_WRONG_RECEIVER, "%s: its home is node %s", p->name, p->node);
     if (p->key.len != 32 || (p->transport_key.len != 32 && p->transport_key.len != 0) ||
+        (p->transport_key.len == 32 && memcmp(p->transport_key.data, no_key, 32) == 0) ||
         (core->key_ok != NULL && !core->key_ok(p->key.data)))
         return sq_refuse(s, SQ_R_BAD_KEY, "%s", p->name);
     uint32_t known = sq_party_find(core, p->name);
+    uint32_t owner = p->transport_key.len == 32 ? owner_of_transport(core, p->transport_key.data, known) : SQ_ROW_NONE;
+    if (owner != SQ_ROW_NONE)
+        return sq_refuse(s, SQ_R_BAD_KEY, "%s: its transport key is that of %s", p->name, sq_party_at(core, owner)->name);
     if (known == SQ_ROW_NONE || !sq_party_at(core, known)->known_key)
         return SQ_OK;
     const struct sq_party *row = sq_party_at(core, known);
-    static const uint8_t none[32];
-    const uint8_t *transport = p->transport_key.len == 32 ? p->transport_key.data : none;
+    const uint8_t *transport = p->transport_key.len == 32 ? p->transport_key.data : no_key;
     if (memcmp(row->key, p->key.data, 32) != 0 || memcmp(row->transport_key, transport, 32) != 0)
         return sq_refuse(s, SQ_R_ALREADY_ENROLLED, "%s", p->name);
     return SQ_OK;
@@ -257,7 +308,9 @@ sq_status sq_on_enrol(struct sq_step *s, const Sanquan__V1__Enrol *m)
         if (i != 0 && strcmp(m->parties[i - 1]->name, m->parties[i]->name) >= 0)
             return sq_refuse(s, SQ_R_ORDER, "%s after %s", m->parties[i]->name, m->parties[i - 1]->name);
     }
-    sq_status st = reserve_parties(core, (uint32_t)m->n_parties, s->err);
+    sq_status st = check_keys_differ(s, m);
+    if (st == SQ_OK)
+        st = reserve_parties(core, (uint32_t)m->n_parties, s->err);
     if (st != SQ_OK)
         return st;
     for (size_t i = 0; i < m->n_parties; i++) { /* from here it must succeed */
@@ -266,7 +319,7 @@ sq_status sq_on_enrol(struct sq_step *s, const Sanquan__V1__Enrol *m)
         struct sq_party *p = number == SQ_ROW_NONE ? add_party(core, in->name, core->self, &number)
                                                    : sq_party_at(core, number);
         p->node = core->self;
-        set_keys(p, &in->key, &in->transport_key);
+        set_keys(core, number, &in->key, &in->transport_key);
     }
     return sq_answer_accepted(s, m->n_parties);
 }

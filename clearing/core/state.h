@@ -79,6 +79,7 @@ struct sq_core {
     struct sq_table nodes, parties, programmes;
     struct sq_table hosted;         /* struct sq_hosted: issuer code -> node */
     struct sq_index party_index, programme_index;
+    struct sq_index transport_index; /* transport key -> party; one key, one name */
 
     struct sq_table *vouchers;      /* one table a programme, row = serial - 1 */
     uint32_t voucher_tables;
