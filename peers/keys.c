@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "peers/yaml.h"
+
 #define VERSION_LINE "sanquan-key: v1"
 #define FILE_SIZE_MAX 4096
 #define SECRETS_MAX (SQ_SECRET_SIZE + SQ_KEY_SIZE + SQ_SECRET_SIZE)
@@ -226,4 +228,22 @@ sq_status sq_keys_read(const char *path, sq_keys_ask ask, void *ctx, struct sq_k
 sq_status sq_keys_read_public(const char *path, struct sq_keys **out, struct sq_error *err)
 {
     return read_file(path, 0, NULL, NULL, out, err);
+}
+
+sq_status sq_passphrase_read(const char *path, char *out, size_t out_size, struct sq_error *err)
+{
+    uint8_t *text;
+    size_t size;
+    sq_status st = sq_file_read(path, &text, &size, err);
+    if (st != SQ_OK)
+        return st;
+    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
+        size--;
+    if (size == 0 || size >= out_size || memchr(text, '\0', size) != NULL || memchr(text, '\n', size) != NULL)
+        st = sq_fail(err, SQ_E_FORMAT, "%s does not hold one passphrase of at most %zu bytes", path, out_size - 1);
+    else
+        memcpy(out, text, size), out[size] = '\0';
+    sq_wipe(text, size);
+    free(text);
+    return st;
 }

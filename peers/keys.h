@@ -36,6 +36,9 @@ typedef sq_status (*sq_keys_ask)(void *ctx, char *out, size_t out_size, struct s
 SQ_MUST_CHECK sq_status sq_keys_read(const char *path, sq_keys_ask ask, void *ctx, struct sq_keys **out,
                                      struct sq_error *err);
 
+/* The one passphrase that a file holds, its line end left out. Errors: SQ_E_IO, SQ_E_FORMAT. */
+SQ_MUST_CHECK sq_status sq_passphrase_read(const char *path, char *out, size_t out_size, struct sq_error *err);
+
 /* Only the public half, readable without a passphrase: secrets are zero. */
 SQ_MUST_CHECK sq_status sq_keys_read_public(const char *path, struct sq_keys **out, struct sq_error *err);
 

@@ -9,9 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ops/common/identity.h"
 #include "ops/common/log.h"
 #include "ops/daemon/daemon.h"
-#include "peers/yaml.h"
 
 uint64_t sq_daemon_clock(void)
 {
@@ -22,83 +22,17 @@ uint64_t sq_daemon_clock(void)
 
 /* ---- who we are ---- */
 
-static sq_status read_passphrase(void *ctx, char *out, size_t out_size, struct sq_error *err)
-{
-    const struct sq_config *c = ctx;
-    uint8_t *text;
-    size_t size;
-    if (c->passphrase_file == NULL)
-        return sq_fail(err, SQ_E_CONFIG, "%s has a passphrase: say where it is with passphrase_file", c->keys);
-    sq_status st = sq_file_read(c->passphrase_file, &text, &size, err);
-    if (st != SQ_OK)
-        return st;
-    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
-        size--;
-    if (size == 0 || size >= out_size || memchr(text, '\0', size) != NULL)
-        st = sq_fail(err, SQ_E_CONFIG, "%s does not hold one passphrase of at most %zu bytes", c->passphrase_file, out_size - 1);
-    else
-        memcpy(out, text, size), out[size] = '\0';
-    sq_wipe(text, size);
-    free(text);
-    return st;
-}
-
-static int same_key(const ProtobufCBinaryData *listed, const uint8_t own[static SQ_KEY_SIZE])
-{
-    return listed->len == SQ_KEY_SIZE && memcmp(listed->data, own, SQ_KEY_SIZE) == 0;
-}
-
-static const Sanquan__V1__Node *find_node(const Sanquan__V1__Genesis *g, const char *code)
-{
-    for (size_t i = 0; i < g->n_nodes; i++)
-        if (strcmp(g->nodes[i]->code, code) == 0)
-            return g->nodes[i];
-    return NULL;
-}
-
-static sq_status check_keys(const struct sq_daemon *d, const Sanquan__V1__Genesis *g, struct sq_error *err)
-{
-    char name[SQ_NAME_SIZE_MAX + 1] = "node:";
-    const Sanquan__V1__Node *own = find_node(g, d->config->node);
-    strcat(name, d->config->node);
-    if (strcmp(d->keys->name, name) != 0)
-        return sq_fail(err, SQ_E_CONFIG, "%s holds the keys of %s, not of %s", d->config->keys, d->keys->name, name);
-    const char *differs = !d->keys->has_log || !same_key(&own->log_key, d->keys->log_public) ? "log key"
-                          : !same_key(&own->node_key, d->keys->public_key)                  ? "node key"
-                          : !same_key(&own->transport_key, d->keys->transport_public)       ? "transport key"
-                                                                                            : NULL;
-    return differs == NULL ? SQ_OK : sq_fail(err, SQ_E_CONFIG, "%s: its %s is not the one that %s lists", d->config->keys, differs, d->config->directory);
-}
-
-static sq_status check_peers(const struct sq_daemon *d, const Sanquan__V1__Genesis *g, struct sq_error *err)
-{
-    for (unsigned i = 0; i < d->config->peers_count; i++) {
-        if (find_node(g, d->config->peers[i].code) == NULL)
-            return sq_fail(err, SQ_E_CONFIG, "peer %s is not in %s", d->config->peers[i].code, d->config->directory);
-        for (unsigned k = 0; k < i; k++)
-            if (strcmp(d->config->peers[k].code, d->config->peers[i].code) == 0)
-                return sq_fail(err, SQ_E_CONFIG, "peer %s stands twice", d->config->peers[i].code);
-    }
-    return SQ_OK;
-}
-
 static sq_status open_identity(struct sq_daemon *d, const char *config_path, const Sanquan__V1__Genesis **genesis, struct sq_error *err)
 {
+    struct sq_identity id = {0};
     sq_status st = sq_crypto_init(err);
     if (st == SQ_OK)
-        st = sq_config_read(config_path, &d->config, err);
-    if (st == SQ_OK)
-        st = sq_directory_read(d->config->directory, &d->directory, err);
-    if (st == SQ_OK)
-        st = sq_directory_genesis(d->directory, d->config->node, genesis, err);
-    if (st == SQ_OK)
-        st = sq_keys_read(d->config->keys, read_passphrase, d->config, &d->keys, err);
-    if (st == SQ_OK)
-        st = check_keys(d, *genesis, err);
-    if (st == SQ_OK)
-        st = check_peers(d, *genesis, err);
-    if (st == SQ_OK)
-        sq_log_origin(d->directory, d->config->node, d->origin);
+        st = sq_identity_open(config_path, NULL, NULL, &id, err);
+    d->config = id.config; /* what was read is closed with the daemon, also when the rest was wrong */
+    d->directory = id.directory;
+    d->keys = id.keys;
+    memcpy(d->origin, id.origin, sizeof d->origin);
+    *genesis = id.genesis;
     return st;
 }
 
@@ -114,7 +48,7 @@ static sq_status open_hub(struct sq_daemon *d, const Sanquan__V1__Genesis *g, st
         return sq_fail(err, SQ_E_NOMEM, "peers");
     }
     for (unsigned i = 0; i < c->peers_count; i++) {
-        const Sanquan__V1__Node *n = find_node(g, c->peers[i].code);
+        const Sanquan__V1__Node *n = sq_identity_node(g, c->peers[i].code);
         for (uint32_t node = 0; node < sq_core_node_count(d->core); node++)
             if (strcmp(sq_core_node(d->core, node)->code, n->code) == 0)
                 peers[i].node = node;

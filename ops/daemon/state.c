@@ -6,17 +6,12 @@
  */
 #include <string.h>
 
+#include "ops/common/identity.h"
 #include "ops/common/log.h"
 #include "ops/common/replay.h"
 #include "ops/daemon/daemon.h"
 
 #define SCRATCH_SIZE (4u << 20) /* one message, unpacked, packed and sealed */
-
-static sq_status sign_checkpoint(void *ctx, sq_bytes message, uint8_t signature[static 64], struct sq_error *err)
-{
-    const struct sq_keys *keys = ctx;
-    return sq_ed25519_sign(message, keys->log_secret, signature, err);
-}
 
 sq_status sq_state_ledger(struct sq_daemon *d, int read_only, struct sq_error *err)
 {
@@ -26,31 +21,12 @@ sq_status sq_state_ledger(struct sq_daemon *d, int read_only, struct sq_error *e
     return st == SQ_E_NOT_FOUND ? sq_fail_context(err, st, "no ledger yet: make one with 'sanquan init'") : st;
 }
 
-/* The first entry of an empty ledger: the directory, as the core needs it. */
-static sq_status write_genesis(struct sq_daemon *d, const Sanquan__V1__Genesis *g, uint64_t now_ms, struct sq_error *err)
-{
-    struct sq_wire_memory memory = sq_memory_of(&d->scratch);
-    struct sq_effects fx;
-    sq_bytes body;
-    sq_arena_reset(&d->scratch);
-    sq_arena_reset(&d->step_arena);
-    sq_status st = sq_wire_pack(&g->base, &memory, &body, err);
-    if (st != SQ_OK)
-        return st;
-    struct sq_event event = {now_ms, SANQUAN__V1__MESSAGE_TYPE__GENESIS, NULL, body};
-    if ((st = sq_core_step(d->core, &event, &d->step_arena, &fx, err)) != SQ_OK)
-        return st;
-    struct sq_entry entry = {.seq = fx.seq, .now_ms = sq_core_now_ms(d->core), .type = event.type, .input = body, .outcome = fx.outcome};
-    struct sq_commit c = {.entries = &entry, .entry_count = 1};
-    return sq_ledger_commit(d->ledger, &c, &d->log_signer, err);
-}
-
 static sq_status replay(struct sq_daemon *d, const Sanquan__V1__Genesis *g, uint64_t now_ms, struct sq_error *err)
 {
     uint64_t from;
     sq_status st = sq_replay(d->ledger, d->config->ledger, sq_ed25519_key_ok, NULL, NULL, &d->core, &from, err);
     if (st == SQ_OK && sq_core_seq(d->core) == 0)
-        st = write_genesis(d, g, now_ms, err);
+        st = sq_genesis_write(d->ledger, d->core, g, &d->log_signer, now_ms, err);
     if (st != SQ_OK)
         return st;
     const char *owner = sq_core_node(d->core, sq_core_self(d->core))->code;
@@ -62,8 +38,7 @@ static sq_status replay(struct sq_daemon *d, const Sanquan__V1__Genesis *g, uint
 
 sq_status sq_state_open(struct sq_daemon *d, const Sanquan__V1__Genesis *g, uint64_t now_ms, struct sq_error *err)
 {
-    d->log_signer = (struct sq_signer){.ctx = d->keys, .sign = sign_checkpoint};
-    memcpy(d->log_signer.public_key, d->keys->log_public, SQ_KEY_SIZE);
+    d->log_signer = sq_log_signer(d->keys);
     sq_status st = sq_state_ledger(d, 0, err);
     if (st == SQ_OK)
         st = sq_arena_init(&d->step_arena, SQ_STEP_ARENA_SIZE, err);
