@@ -106,5 +106,8 @@ typedef int (*sq_command_run)(struct sq_cli *cli, int argc, char **argv); /* arg
 
 int sq_cmd_keygen(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_key_show(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_directory_new(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_directory_show(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_init(struct sq_cli *cli, int argc, char **argv);
 
 #endif

@@ -21,6 +21,9 @@ static const struct sq_command {
     {NULL, N_("Keys and network"), NULL},
     {"keygen", N_("make a participant's keys"), sq_cmd_keygen},
     {"key show", N_("show whose keys a file holds, and the public half"), sq_cmd_key_show},
+    {"directory new", N_("compose a network's directory from key files"), sq_cmd_directory_new},
+    {"directory show", N_("show a network's id and members"), sq_cmd_directory_show},
+    {"init", N_("make the ledger of a new node"), sq_cmd_init},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 

@@ -14,27 +14,9 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "peers/yaml.h"
+#include "ops/common/identity.h"
 
 /* ---- passphrases ---- */
-
-static sq_status passphrase_from_file(const char *path, char *out, size_t out_size, struct sq_error *err)
-{
-    uint8_t *text;
-    size_t size;
-    sq_status st = sq_file_read(path, &text, &size, err);
-    if (st != SQ_OK)
-        return st;
-    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
-        size--;
-    if (size == 0 || size >= out_size || memchr(text, '\0', size) != NULL || memchr(text, '\n', size) != NULL)
-        st = sq_fail(err, SQ_E_FORMAT, "%s does not hold one passphrase of at most %zu bytes", path, out_size - 1);
-    else
-        memcpy(out, text, size), out[size] = '\0';
-    sq_wipe(text, size);
-    free(text);
-    return st;
-}
 
 /* One line from the terminal, unseen. */
 static sq_status passphrase_from_terminal(const char *prompt, char *out, size_t out_size, struct sq_error *err)
@@ -67,7 +49,7 @@ sq_status sq_cli_passphrase(void *ctx, char *out, size_t out_size, struct sq_err
     const struct sq_cli *cli = ctx;
     char prompt[400];
     if (cli->passphrase_file != NULL)
-        return passphrase_from_file(cli->passphrase_file, out, out_size, err);
+        return sq_passphrase_read(cli->passphrase_file, out, out_size, err);
     snprintf(prompt, sizeof prompt, _("Passphrase of %s: "), cli->key != NULL ? cli->key : _("the key file"));
     return passphrase_from_terminal(prompt, out, out_size, err);
 }
@@ -76,7 +58,7 @@ sq_status sq_cli_new_passphrase(const struct sq_cli *cli, char *out, size_t out_
 {
     char again[256] = "";
     if (cli->passphrase_file != NULL)
-        return passphrase_from_file(cli->passphrase_file, out, out_size, err);
+        return sq_passphrase_read(cli->passphrase_file, out, out_size, err);
     sq_status st = passphrase_from_terminal(_("New passphrase: "), out, out_size, err);
     if (st == SQ_OK)
         st = passphrase_from_terminal(_("The same again: "), again, sizeof again, err);
@@ -87,14 +69,6 @@ sq_status sq_cli_new_passphrase(const struct sq_cli *cli, char *out, size_t out_
 }
 
 /* ---- opening ---- */
-
-static const Sanquan__V1__Node *node_of_code(const Sanquan__V1__Genesis *g, const char *code)
-{
-    for (size_t i = 0; i < g->n_nodes; i++)
-        if (strcmp(g->nodes[i]->code, code) == 0)
-            return g->nodes[i];
-    return NULL;
-}
 
 static const Sanquan__V1__Node *node_of_issuer(const Sanquan__V1__Genesis *g, const char *issuer)
 {
@@ -112,14 +86,14 @@ static sq_status choose_node(struct sq_session *s, struct sq_error *err)
     const char *name = s->keys->name, *code = strchr(name, ':') + 1;
     char home[7] = "";
     if (s->cli->node != NULL) {
-        s->node = node_of_code(g, s->cli->node);
+        s->node = sq_identity_node(g, s->cli->node);
         return s->node != NULL ? SQ_OK : sq_fail(err, SQ_E_USAGE, "--node %.20s: no such node in %.120s", s->cli->node, s->cli->directory);
     }
     strncat(home, code, 6);
     if (strncmp(name, "issuer:", 7) == 0)
         s->node = node_of_issuer(g, home);
     else if (strncmp(name, "operator:", 9) == 0 || strncmp(name, "node:", 5) == 0)
-        s->node = node_of_code(g, home);
+        s->node = sq_identity_node(g, home);
     else if (g->n_nodes == 1)
         s->node = g->nodes[0];
     return s->node != NULL ? SQ_OK : sq_fail(err, SQ_E_USAGE, "%s may talk to several nodes: say which with --node", name);
