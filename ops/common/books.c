@@ -1,0 +1,564 @@
+/*
+ * Invariants: nothing here is taken from the core's own sums; from the core come only who the nodes are, the kind of each programme, the
+ * value that became final, and at the very end what is compared. Sums are of 128 bits.
+ */
+#include "ops/common/books.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/sanquan.pb-c.h"
+
+#define ARENA_SIZE (16u << 20) /* one batch as it was received, and unpacked */
+#define SERIALS 1000000000u
+
+struct fold { /* a link stream up to some number */
+    uint64_t number, count;
+    uint8_t hash[SQ_HASH_SIZE];
+    __int128 total[SQ_KIND_COUNT];
+};
+
+#define STATED 8u /* windows a peer may be ahead, and more: a power of two */
+struct stream {
+    struct fold now, settled, stated[STATED]; /* stated: when the debtor closed window w, at [w % STATED] */
+    uint64_t stated_window;
+};
+
+struct precommit {
+    uint64_t window;
+    uint32_t node, round;
+    uint8_t value[SQ_HASH_SIZE];
+};
+
+struct spent {
+    uint64_t programme; /* issuer and number, as in a voucher */
+    uint32_t kind, node;
+    __int128 fen;
+};
+
+struct sq_books {
+    const struct sq_ledger *ledger;
+    struct sq_arena arena;
+    uint32_t n, self;
+    struct stream *owes, *owed; /* [node]: this node to it, it to this node */
+    struct sq_table precommits, spent;
+    uint64_t final;             /* windows up to here are final */
+    uint32_t last_spent;
+    struct sq_books_sums sums;
+};
+
+static void *take(void *arena, size_t size) { return sq_arena_room(arena, size); }
+
+sq_status sq_books_new(const struct sq_ledger *ledger, struct sq_books **out, struct sq_error *err)
+{
+    struct sq_books *b = calloc(1, sizeof *b);
+    if (b == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "second books");
+    b->ledger = ledger;
+    b->precommits = SQ_TABLE_OF(struct precommit);
+    b->spent = SQ_TABLE_OF(struct spent);
+    sq_status st = sq_arena_init(&b->arena, ARENA_SIZE, err);
+    if (st == SQ_OK)
+        *out = b;
+    else
+        sq_books_free(b);
+    return st;
+}
+
+void sq_books_free(struct sq_books *b)
+{
+    if (b == NULL)
+        return;
+    sq_arena_free(&b->arena);
+    sq_table_free(&b->precommits);
+    sq_table_free(&b->spent);
+    free(b->owes);
+    free(b->owed);
+    free(b);
+}
+
+void sq_books_sums(const struct sq_books *b, struct sq_books_sums *out) { *out = b->sums; }
+
+static const char *code_of(const struct sq_core *core, uint32_t node) { return sq_core_node(core, node)->code; }
+
+/* ---- rows ---- */
+
+/* The programme that a voucher's number names, with what was spent of it; NULL: not known at this node. Row i is the core's programme i. */
+static struct spent *programme_of(struct sq_books *b, const struct sq_core *core, uint64_t voucher)
+{
+    uint64_t wanted = voucher / SERIALS;
+    if (b->last_spent < b->spent.count && SQ_ROW(&b->spent, struct spent, b->last_spent)->programme == wanted)
+        return SQ_ROW(&b->spent, struct spent, b->last_spent);
+    for (uint32_t i = 0; i < b->spent.count; i++)
+        if (SQ_ROW(&b->spent, struct spent, i)->programme == wanted) {
+            b->last_spent = i;
+            return SQ_ROW(&b->spent, struct spent, i);
+        }
+    for (uint32_t i = b->spent.count; i < sq_core_programme_count(core); i++) { /* one that was published since */
+        struct sq_programme_view v;
+        struct spent *s = sq_table_add(&b->spent, NULL);
+        if (s == NULL)
+            return NULL;
+        sq_core_programme(core, i, &v);
+        *s = (struct spent){.programme = (uint64_t)v.issuer * 10000u + v.number, .kind = v.kind, .node = v.node};
+        if (s->programme == wanted) {
+            b->last_spent = i;
+            return s;
+        }
+    }
+    return NULL;
+}
+
+/* What a row moves: spending is positive, giving back negative, holding and letting go nothing. */
+static int64_t moves(const Sanquan__V1__Batch *m, size_t i)
+{
+    switch (m->verb.len == 0 ? SANQUAN__V1__VERB__REDEEM : (Sanquan__V1__Verb)m->verb.data[i]) {
+    case SANQUAN__V1__VERB__REDEEM:
+    case SANQUAN__V1__VERB__COMMIT:
+        return m->amount_fen[i];
+    case SANQUAN__V1__VERB__RETURN:
+        return -m->amount_fen[i];
+    case SANQUAN__V1__VERB__VERB_NONE:
+    case SANQUAN__V1__VERB__RESERVE:
+    case SANQUAN__V1__VERB__RELEASE:
+    case _SANQUAN__V1__VERB_IS_INT_SIZE:
+        break;
+    }
+    return 0;
+}
+
+/* Count and totals of the accepted ones among these rows (row NULL: 0, 1, 2 ...). Errors: SQ_E_VERIFY. */
+static sq_status add_up(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Batch *m, const uint32_t *row, const uint8_t *code, size_t n,
+                        struct fold *sum, struct sq_error *err)
+{
+    for (size_t k = 0; k < n; k++) {
+        size_t i = row != NULL ? row[k] : k;
+        if (code[k] != SQ_OK)
+            continue;
+        const struct spent *p = i < m->n_voucher ? programme_of(b, core, m->voucher[i]) : NULL;
+        if (p == NULL)
+            return sq_fail(err, SQ_E_VERIFY, "row %zu was accepted, and is not there or of a programme that is not known", i);
+        int64_t fen = moves(m, i);
+        if (fen == 0)
+            continue;
+        sum->count++;
+        sum->total[p->kind - 1] += fen;
+    }
+    return SQ_OK;
+}
+
+/* ---- link streams ---- */
+
+static void result_hash(const uint32_t *row, const uint8_t *code, size_t n, uint8_t *room, uint8_t out[static SQ_HASH_SIZE])
+{
+    for (size_t k = 0; k < n; k++)
+        sq_put_be32(room + 4 * k, row[k]);
+    const struct sq_sha256_part parts[2] = {{room, 4 * n}, {code, n}};
+    sq_sha256_parts(parts, 2, out);
+}
+
+/* proto/README.md, "Link streams", written down as one string of bytes. */
+static void chain_hash(const uint8_t before[static SQ_HASH_SIZE], uint64_t number, const char *debtor, const char *creditor, uint64_t batch,
+                       const uint8_t result[static SQ_HASH_SIZE], const struct fold *step, uint8_t out[static SQ_HASH_SIZE])
+{
+    static const char tag[] = "sanquan/link/v1";
+    uint8_t text[sizeof tag + 2 * SQ_HASH_SIZE + 3 * 8 + 12 + SQ_KIND_COUNT * 8], *at = text;
+    memcpy(at, tag, sizeof tag);
+    at += sizeof tag;
+    memcpy(at, before, SQ_HASH_SIZE);
+    at += SQ_HASH_SIZE;
+    sq_put_be64(at, number);
+    at += 8;
+    memcpy(at, debtor, 6);
+    memcpy(at + 6, creditor, 6);
+    at += 12;
+    sq_put_be64(at, batch);
+    at += 8;
+    memcpy(at, result, SQ_HASH_SIZE);
+    at += SQ_HASH_SIZE;
+    sq_put_be64(at, step->count);
+    at += 8;
+    for (size_t k = 0; k < SQ_KIND_COUNT; k++, at += 8)
+        sq_put_be64(at, (uint64_t)(int64_t)step->total[k]);
+    SQ_ASSERT(at == text + sizeof text);
+    sq_sha256(text, sizeof text, out);
+}
+
+/* One Decided on the stream from debtor to creditor: `sum` is what its rows add up to. */
+static sq_status follow(struct sq_books *b, const struct sq_core *core, struct stream *s, uint32_t debtor, uint32_t creditor,
+                        const Sanquan__V1__Decided *m, const struct fold *sum, uint64_t seq, struct sq_error *err)
+{
+    uint8_t result[SQ_HASH_SIZE], hash[SQ_HASH_SIZE], *room = sq_arena_room(&b->arena, m->n_row * 4 + 1);
+    const Sanquan__V1__Link *l = m->link;
+    const char *from = code_of(core, debtor), *to = code_of(core, creditor);
+    if (room == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "entry %" PRIu64, seq);
+    if (l == NULL)
+        return sum->count == 0 ? SQ_OK : sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": %" PRIu64 " rows moved money from %s to %s, and no link says so", seq,
+                                                 sum->count, from, to);
+    if (l->number != s->now.number + 1)
+        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": link %s to %s goes from number %" PRIu64 " to %" PRIu64, seq, from, to, s->now.number, l->number);
+    for (size_t k = 0; k < SQ_KIND_COUNT; k++)
+        if (l->count != sum->count || l->n_total_fen != SQ_KIND_COUNT || l->total_fen[k] != sum->total[k])
+            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": link %s to %s number %" PRIu64 " does not say what its rows add up to", seq, from, to, l->number);
+    result_hash(m->row, m->code.data, m->n_row, room, result);
+    chain_hash(s->now.hash, l->number, from, to, m->batch, result, sum, hash);
+    if (l->hash.len != SQ_HASH_SIZE || memcmp(hash, l->hash.data, SQ_HASH_SIZE) != 0)
+        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": link %s to %s number %" PRIu64 " has another hash than its rows", seq, from, to, l->number);
+    s->now.number = l->number;
+    s->now.count += sum->count;
+    memcpy(s->now.hash, hash, SQ_HASH_SIZE);
+    for (size_t k = 0; k < SQ_KIND_COUNT; k++)
+        s->now.total[k] += sum->total[k];
+    b->sums.links++;
+    return SQ_OK;
+}
+
+static void *open_message(struct sq_books *b, const ProtobufCMessageDescriptor *type, sq_bytes body, struct sq_error *err)
+{
+    struct sq_wire_memory memory = {take, &b->arena};
+    ProtobufCMessage *m;
+    return sq_wire_open(type, body, &memory, &m, err) == SQ_OK ? m : NULL;
+}
+
+/* The message of this type that the step sent to `to`, or to anyone. */
+static const struct sq_out *sent(const struct sq_effects *fx, uint32_t type, uint32_t to)
+{
+    for (size_t i = 0; i < fx->out_count; i++)
+        if (fx->out[i].kind == SQ_OUT_PEER && fx->out[i].type == type && (to == SQ_ROW_NONE || fx->out[i].to == to))
+            return &fx->out[i];
+    return NULL;
+}
+
+/* Debtor: a peer's request, and the Decided that answers it. */
+static sq_status on_clear(struct sq_books *b, const struct sq_core *core, uint32_t from, sq_bytes body, const struct sq_effects *fx, uint64_t seq,
+                          struct sq_error *err)
+{
+    const struct sq_out *answer = sent(fx, SANQUAN__V1__MESSAGE_TYPE__DECIDED, from);
+    const Sanquan__V1__Clear *m = open_message(b, &sanquan__v1__clear__descriptor, body, err);
+    const Sanquan__V1__Decided *d = m != NULL && answer != NULL ? open_message(b, &sanquan__v1__decided__descriptor, answer->body, err) : NULL;
+    struct fold sum = {0};
+    if (d == NULL || d->code.len != m->n_row || m->items == NULL || m->items->n_voucher != m->n_row)
+        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": a request that was not answered row for row", seq);
+    sq_status st = add_up(b, core, m->items, NULL, d->code.data, m->n_row, &sum, err);
+    if (st != SQ_OK)
+        return sq_fail_context(err, st, "entry %" PRIu64, seq);
+    for (size_t k = 0; k < m->n_row; k++)
+        if (d->code.data[k] == SQ_OK)
+            programme_of(b, core, m->items->voucher[k])->fen += moves(m->items, k); /* add_up has seen that it is known */
+    b->sums.items += m->n_row;
+    return follow(b, core, &b->owes[from], b->self, from, d, &sum, seq, err);
+}
+
+/* A batch of this node's providers that an earlier entry holds. */
+static sq_status read_batch(struct sq_books *b, uint64_t seq, const Sanquan__V1__Batch **out, struct sq_error *err)
+{
+    struct sq_entry entry;
+    struct sq_envelope e;
+    sq_status st = sq_ledger_read(b->ledger, seq, &b->arena, &entry, err);
+    if (st != SQ_OK)
+        return st;
+    if (entry.type != SANQUAN__V1__MESSAGE_TYPE__BATCH || sq_envelope_open(entry.input, &e, err) != SQ_OK ||
+        (*out = open_message(b, &sanquan__v1__batch__descriptor, e.body, err)) == NULL)
+        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 " is not a batch", seq);
+    return SQ_OK;
+}
+
+/* Creditor: a peer's decision of rows of an earlier batch. */
+static sq_status on_decided(struct sq_books *b, const struct sq_core *core, uint32_t from, sq_bytes body, uint64_t seq, struct sq_error *err)
+{
+    const Sanquan__V1__Decided *m = open_message(b, &sanquan__v1__decided__descriptor, body, err);
+    const Sanquan__V1__Batch *batch;
+    struct fold sum = {0};
+    if (m == NULL || m->code.len != m->n_row)
+        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": not a decision row for row", seq);
+    sq_status st = read_batch(b, m->batch, &batch, err);
+    if (st == SQ_OK)
+        st = add_up(b, core, batch, m->row, m->code.data, m->n_row, &sum, err);
+    if (st != SQ_OK)
+        return sq_fail_context(err, st, "entry %" PRIu64, seq);
+    return follow(b, core, &b->owed[from], from, b->self, m, &sum, seq, err);
+}
+
+/* An answered batch: rows of this node's own programmes were decided here. */
+static sq_status on_answer(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Answer *a, uint64_t seq, struct sq_error *err)
+{
+    const Sanquan__V1__Batch *m;
+    sq_status st = read_batch(b, a->seq, &m, err);
+    if (st != SQ_OK)
+        return sq_fail_context(err, st, "entry %" PRIu64, seq);
+    int64_t sum = 0;
+    uint64_t accepted = 0;
+    int whole = a->code.len == 0;
+    for (size_t i = 0; (whole || a->code.len == m->n_voucher) && i < m->n_voucher; i++) {
+        if (!whole && a->code.data[i] != SQ_OK)
+            continue;
+        struct spent *p = programme_of(b, core, m->voucher[i]);
+        accepted++;
+        sum += moves(m, i);
+        if (p != NULL && p->node == b->self)
+            p->fen += moves(m, i);
+    }
+    b->sums.items += m->n_voucher;
+    if (accepted != a->count || sum != a->amount_fen)
+        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": batch %" PRIu64 " was answered with another count or amount than its rows have", seq, a->seq);
+    return SQ_OK;
+}
+
+static sq_status on_answers(struct sq_books *b, const struct sq_core *core, const struct sq_entry *entry, const struct sq_effects *fx, struct sq_error *err)
+{
+    sq_status st = SQ_OK;
+    for (size_t i = 0; st == SQ_OK && i < fx->out_count; i++) {
+        if (fx->out[i].kind != SQ_OUT_ANSWER)
+            continue;
+        const Sanquan__V1__Answer *a = open_message(b, &sanquan__v1__answer__descriptor, fx->out[i].body, err);
+        if (a == NULL)
+            return sq_fail_context(err, SQ_E_VERIFY, "entry %" PRIu64 ": its answer", entry->seq);
+        /* Only a batch is answered by a later entry than the one that holds it. */
+        if (a->status == SQ_OK && (a->seq != entry->seq || entry->type == SANQUAN__V1__MESSAGE_TYPE__BATCH))
+            st = on_answer(b, core, a, entry->seq, err);
+    }
+    return st;
+}
+
+/* ---- statements and votes ---- */
+
+static void state(struct stream *s, uint64_t window)
+{
+    if (window <= s->stated_window)
+        return; /* the first one counts */
+    s->stated_window = window;
+    s->stated[window % STATED] = s->now;
+}
+
+static sq_status on_own_statement(struct sq_books *b, sq_bytes body, uint64_t seq, struct sq_error *err)
+{
+    const Sanquan__V1__Statement *m = open_message(b, &sanquan__v1__statement__descriptor, body, err);
+    if (m == NULL)
+        return sq_fail_context(err, SQ_E_VERIFY, "entry %" PRIu64 ": its statement", seq);
+    for (uint32_t node = 0; node < b->n; node++)
+        state(&b->owes[node], m->window);
+    return SQ_OK;
+}
+
+static sq_status on_vote(struct sq_books *b, uint32_t from, sq_bytes body, uint64_t seq, struct sq_error *err)
+{
+    const Sanquan__V1__Vote *m = open_message(b, &sanquan__v1__vote__descriptor, body, err);
+    if (m == NULL)
+        return sq_fail_context(err, SQ_E_VERIFY, "entry %" PRIu64 ": a vote", seq);
+    if (m->step != 2 || m->value.len != SQ_HASH_SIZE)
+        return SQ_OK;
+    for (uint32_t i = 0; i < b->precommits.count; i++) {
+        const struct precommit *p = SQ_ROW(&b->precommits, struct precommit, i);
+        if (p->window == m->window && p->node == from && p->round == m->round)
+            return SQ_OK; /* the first one counts */
+    }
+    struct precommit *p = sq_table_add(&b->precommits, NULL);
+    if (p == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "votes");
+    *p = (struct precommit){.window = m->window, .node = from, .round = m->round};
+    memcpy(p->value, m->value.data, SQ_HASH_SIZE);
+    return SQ_OK;
+}
+
+/* ---- final windows ---- */
+
+static uint32_t node_of(const struct sq_core *core, const char *code)
+{
+    for (uint32_t i = 0; i < sq_core_node_count(core); i++)
+        if (strcmp(code_of(core, i), code) == 0)
+            return i;
+    return SQ_ROW_NONE;
+}
+
+/* More than two thirds of all nodes precommitted this value in one round, each by a message in this journal (or of this node's own). */
+static sq_status check_certificate(struct sq_books *b, const struct sq_window_view *w, uint64_t seq, struct sq_error *err)
+{
+    uint32_t votes = 0, kept = 0;
+    for (uint32_t i = 0; i < b->precommits.count; i++) {
+        const struct precommit *p = SQ_ROW(&b->precommits, struct precommit, i);
+        votes += p->window == w->window && p->round == w->round && memcmp(p->value, w->value_hash, SQ_HASH_SIZE) == 0;
+    }
+    for (uint32_t i = 0; i < b->precommits.count; i++) /* votes of final windows are not needed any more */
+        if (SQ_ROW(&b->precommits, struct precommit, i)->window > w->window)
+            *SQ_ROW(&b->precommits, struct precommit, kept++) = *SQ_ROW(&b->precommits, struct precommit, i);
+    b->precommits.count = kept;
+    if (b->n > 1 && (uint64_t)votes * 3 <= (uint64_t)b->n * 2)
+        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 " became final with %u of %u precommits", seq, w->window, votes, b->n);
+    return SQ_OK;
+}
+
+/* A link of this node's in the settlement is the difference of two sums of these books. */
+static int own_pair_holds(const struct stream *s, uint64_t window, const Sanquan__V1__Pair *p)
+{
+    const struct fold *to = &s->stated[window % STATED], *from = &s->settled;
+    int same = s->stated_window >= window && p->first == from->number + 1 && p->last == to->number && p->count == to->count - from->count &&
+               p->hash.len == SQ_HASH_SIZE && memcmp(p->hash.data, to->hash, SQ_HASH_SIZE) == 0 && p->n_total_fen == SQ_KIND_COUNT;
+    for (size_t k = 0; same && k < SQ_KIND_COUNT; k++)
+        same = p->total_fen[k] == to->total[k] - from->total[k];
+    return same;
+}
+
+static sq_status add_pairs(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Settlement *m, __int128 *net, uint64_t seq, struct sq_error *err)
+{
+    for (size_t i = 0; i < m->n_pairs; i++) {
+        const Sanquan__V1__Pair *p = m->pairs[i];
+        uint32_t debtor = node_of(core, p->debtor), creditor = node_of(core, p->creditor);
+        if (debtor == SQ_ROW_NONE || creditor == SQ_ROW_NONE || debtor == creditor || p->n_total_fen != SQ_KIND_COUNT)
+            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 " settles %s to %s, which is no link", seq, m->window, p->debtor, p->creditor);
+        struct stream *own = debtor == b->self ? &b->owes[creditor] : creditor == b->self ? &b->owed[debtor] : NULL;
+        if (own != NULL && !own_pair_holds(own, m->window, p))
+            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": link %s to %s is not what its steps add up to", seq, m->window, p->debtor,
+                           p->creditor);
+        if (own != NULL)
+            own->settled = own->stated[m->window % STATED];
+        for (size_t k = 0; k < SQ_KIND_COUNT; k++) {
+            net[(size_t)creditor * SQ_KIND_COUNT + k] += p->total_fen[k];
+            net[(size_t)debtor * SQ_KIND_COUNT + k] -= p->total_fen[k];
+        }
+    }
+    return SQ_OK;
+}
+
+/* The nets listed are those of the pairs, all of them and no other; then they are taken away again. */
+static sq_status take_nets(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Settlement *m, __int128 *net, uint64_t seq, struct sq_error *err)
+{
+    for (size_t i = 0; i < m->n_nets; i++) {
+        const Sanquan__V1__Position *p = m->nets[i];
+        uint32_t node = node_of(core, p->node);
+        if (node == SQ_ROW_NONE || p->kind < 1 || p->kind > SQ_KIND_COUNT || net[(size_t)node * SQ_KIND_COUNT + p->kind - 1] != p->net_fen)
+            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": the net of %s in kind %u is not that of its links", seq, m->window,
+                           p->node, p->kind);
+        net[(size_t)node * SQ_KIND_COUNT + p->kind - 1] = 0;
+    }
+    for (size_t i = 0; i < (size_t)b->n * SQ_KIND_COUNT; i++)
+        if (net[i] != 0)
+            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": the net of %s in kind %zu is left out", seq, m->window,
+                           code_of(core, (uint32_t)(i / SQ_KIND_COUNT)), i % SQ_KIND_COUNT + 1);
+    for (size_t i = 0; i < m->n_nets; i++)
+        net[(size_t)node_of(core, m->nets[i]->node) * SQ_KIND_COUNT + m->nets[i]->kind - 1] = m->nets[i]->net_fen;
+    return SQ_OK;
+}
+
+/* What each node pays and receives is its net; what the settlement account takes in of a kind it pays out. */
+static sq_status check_payments(const struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Settlement *m, __int128 *net, uint64_t seq,
+                                struct sq_error *err)
+{
+    __int128 account[SQ_KIND_COUNT] = {0};
+    for (size_t i = 0; i < m->n_payments; i++) {
+        const Sanquan__V1__Payment *p = m->payments[i];
+        uint32_t payer = node_of(core, p->payer), payee = node_of(core, p->payee);
+        if (p->amount_fen <= 0 || p->kind < 1 || p->kind > SQ_KIND_COUNT || (payer == SQ_ROW_NONE && strcmp(p->payer, "hub") != 0) ||
+            (payee == SQ_ROW_NONE && strcmp(p->payee, "hub") != 0))
+            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": payment %zu is no payment", seq, m->window, i + 1);
+        *(payer != SQ_ROW_NONE ? &net[(size_t)payer * SQ_KIND_COUNT + p->kind - 1] : &account[p->kind - 1]) += p->amount_fen;
+        *(payee != SQ_ROW_NONE ? &net[(size_t)payee * SQ_KIND_COUNT + p->kind - 1] : &account[p->kind - 1]) -= p->amount_fen;
+    }
+    for (size_t i = 0; i < (size_t)b->n * SQ_KIND_COUNT; i++)
+        if (net[i] != 0 || account[i % SQ_KIND_COUNT] != 0)
+            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": payments of kind %zu do not add up to the nets", seq, m->window,
+                           i % SQ_KIND_COUNT + 1);
+    return SQ_OK;
+}
+
+static sq_status on_final(struct sq_books *b, const struct sq_core *core, const struct sq_window_view *w, uint64_t seq, struct sq_error *err)
+{
+    uint8_t hash[SQ_HASH_SIZE];
+    const Sanquan__V1__Settlement *m = open_message(b, &sanquan__v1__settlement__descriptor, w->value, err);
+    sq_sha256(w->value.data, w->value.size, hash);
+    if (m == NULL || m->window != w->window || memcmp(hash, w->value_hash, sizeof hash) != 0)
+        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": its settlement is not the value that was voted on", seq, w->window);
+    __int128 *net = calloc((size_t)b->n * SQ_KIND_COUNT, sizeof *net);
+    if (net == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "nets");
+    sq_status st = check_certificate(b, w, seq, err);
+    if (st == SQ_OK)
+        st = add_pairs(b, core, m, net, seq, err);
+    if (st == SQ_OK)
+        st = take_nets(b, core, m, net, seq, err);
+    if (st == SQ_OK)
+        st = check_payments(b, core, m, net, seq, err);
+    free(net);
+    b->sums.settlements++;
+    return st;
+}
+
+/* ---- one entry ---- */
+
+static sq_status begin(struct sq_books *b, const struct sq_core *core, struct sq_error *err)
+{
+    b->n = sq_core_node_count(core);
+    b->self = sq_core_self(core);
+    b->owes = calloc(b->n, sizeof *b->owes);
+    b->owed = calloc(b->n, sizeof *b->owed);
+    return b->owes != NULL && b->owed != NULL ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "second books");
+}
+
+static sq_status on_peer(struct sq_books *b, const struct sq_core *core, const struct sq_entry *entry, const struct sq_envelope *e, const struct sq_effects *fx,
+                         struct sq_error *err)
+{
+    uint32_t from = sq_core_party(core, sq_core_party_find(core, e->sender))->node;
+    switch (e->type) {
+    case SANQUAN__V1__MESSAGE_TYPE__CLEAR:
+        return on_clear(b, core, from, e->body, fx, entry->seq, err);
+    case SANQUAN__V1__MESSAGE_TYPE__DECIDED:
+        return on_decided(b, core, from, e->body, entry->seq, err);
+    case SANQUAN__V1__MESSAGE_TYPE__STATEMENT: {
+        const Sanquan__V1__Statement *m = open_message(b, &sanquan__v1__statement__descriptor, e->body, err);
+        if (m != NULL && m->window > b->final)
+            state(&b->owed[from], m->window);
+        return SQ_OK;
+    }
+    case SANQUAN__V1__MESSAGE_TYPE__VOTE:
+        return on_vote(b, from, e->body, entry->seq, err);
+    default:
+        return SQ_OK;
+    }
+}
+
+static int was_refused(struct sq_books *b, const struct sq_entry *entry)
+{
+    const Sanquan__V1__Outcome *o = open_message(b, &sanquan__v1__outcome__descriptor, entry->outcome, NULL);
+    return o == NULL || o->status != SQ_OK;
+}
+
+sq_status sq_books_enter(struct sq_books *b, const struct sq_core *core, const struct sq_entry *entry, const struct sq_envelope *envelope,
+                         const struct sq_effects *fx, struct sq_error *err)
+{
+    sq_status st = b->owes == NULL ? begin(b, core, err) : SQ_OK;
+    sq_arena_reset(&b->arena);
+    if (st == SQ_OK && envelope != NULL && !was_refused(b, entry) && strncmp(envelope->sender, "node:", 5) == 0)
+        st = on_peer(b, core, entry, envelope, fx, err);
+    if (st == SQ_OK)
+        st = on_answers(b, core, entry, fx, err);
+    const struct sq_out *out;
+    if (st == SQ_OK && (out = sent(fx, SANQUAN__V1__MESSAGE_TYPE__STATEMENT, SQ_ROW_NONE)) != NULL)
+        st = on_own_statement(b, out->body, entry->seq, err);
+    uint32_t other = b->self == 0 ? 1 : 0; /* what is said to all is said to it */
+    for (size_t i = 0; st == SQ_OK && i < fx->out_count; i++)
+        if (fx->out[i].kind == SQ_OUT_PEER && fx->out[i].type == SANQUAN__V1__MESSAGE_TYPE__VOTE && fx->out[i].to == other)
+            st = on_vote(b, b->self, fx->out[i].body, entry->seq, err);
+    struct sq_window_view w;
+    while (st == SQ_OK && sq_settlement_window(sq_core_settlement(core), b->final + 1, &w, NULL) == SQ_OK && w.state >= SQ_WINDOW_FINAL) {
+        st = on_final(b, core, &w, entry->seq, err);
+        b->final++;
+    }
+    return st;
+}
+
+sq_status sq_books_close(struct sq_books *b, const struct sq_core *core, struct sq_error *err)
+{
+    struct sq_core_totals totals;
+    sq_core_totals(core, &totals);
+    for (uint32_t i = 0; totals.batches_waiting == 0 && i < b->spent.count; i++) {
+        const struct spent *s = SQ_ROW(&b->spent, struct spent, i);
+        struct sq_programme_view v;
+        sq_core_programme(core, i, &v);
+        if (v.node == b->self && s->fen != v.spent_fen)
+            return sq_fail(err, SQ_E_VERIFY, "programme %06u/%u: %" PRId64 " fen are spent, its accepted rows have %" PRId64, v.issuer, v.number, v.spent_fen,
+                           (int64_t)s->fen);
+        if (v.node == b->self && (__int128)v.reserved_fen + v.spent_fen > v.pool_fen)
+            return sq_fail(err, SQ_E_VERIFY, "programme %06u/%u: more is reserved and spent than its pool has", v.issuer, v.number);
+    }
+    return SQ_OK;
+}
