@@ -14,7 +14,6 @@
 #include "clearing/base/uscc.h"
 
 #define RESERVE_TERM_MAX_MS (90ull * 86400000u)
-#define AMOUNT_MAX_FEN 10000000000000ll /* 100 billion yuan a row: sums of many batches stay far from int64 */
 
 /* ---- rows ---- */
 
@@ -47,8 +46,8 @@ unsigned sq_row_check(const struct sq_core *core, const struct sq_rows *r, size_
     struct sq_invoice_key key;
     if (verb < SANQUAN__V1__VERB__REDEEM || verb > SANQUAN__V1__VERB__RETURN)
         return SQ_R_VERB;
-    if (r->amount_fen[i] <= 0 || r->amount_fen[i] > AMOUNT_MAX_FEN || r->base_fen[i] < 0 || r->base_fen[i] > AMOUNT_MAX_FEN ||
-        r->total_fen[i] < 0 || r->total_fen[i] > AMOUNT_MAX_FEN)
+    if (r->amount_fen[i] <= 0 || r->amount_fen[i] > SQ_AMOUNT_MAX_FEN || r->base_fen[i] < 0 || r->base_fen[i] > SQ_AMOUNT_MAX_FEN ||
+        r->total_fen[i] < 0 || r->total_fen[i] > SQ_AMOUNT_MAX_FEN)
         return SQ_R_AMOUNT;
     if (!sq_day_valid(r->service_day[i]) || r->service_day[i] > core->today)
         return SQ_R_SERVICE_DAY;

@@ -64,6 +64,8 @@ static struct other *find_other(const struct sq_invoices *r, const struct sq_inv
 
 /* ---- claims ---- */
 
+#define WHOLE_BP 10000u
+
 static unsigned check_stacking(const struct sq_invoices *r, const struct sq_invoice_row *row, const struct sq_invoice_claim *c)
 {
     __int128 amounts = (__int128)c->amount_fen + row->amount_fen;
@@ -80,10 +82,10 @@ static unsigned check_stacking(const struct sq_invoices *r, const struct sq_invo
             limit = o->stack_limit_bp < limit ? o->stack_limit_bp : limit;
         }
     }
-    if (!others)
-        return SQ_OK;
-    if (exclusive || c->stack_limit_bp == 0)
+    if (others && (exclusive || c->stack_limit_bp == 0))
         return SQ_R_INVOICE_STACKING;
+    if (!others)
+        limit = WHOLE_BP;
     return amounts * 10000 > (__int128)row->total_fen * limit ? SQ_R_INVOICE_OVERDRAWN : SQ_OK;
 }
 
@@ -92,7 +94,7 @@ unsigned sq_invoice_check(const struct sq_invoices *r, const struct sq_invoice_c
     struct sq_invoice_row row;
     sq_register_seek(&r->rows, &c->key, &cursor->place);
     if (!cursor->place.found)
-        return c->base_fen > c->total_fen ? SQ_R_INVOICE_OVERDRAWN : SQ_OK;
+        return c->base_fen > c->total_fen || c->amount_fen > c->total_fen ? SQ_R_INVOICE_OVERDRAWN : SQ_OK;
     sq_register_read(&r->rows, &cursor->place, &row);
     if (row.seller != c->seller)
         return SQ_R_INVOICE_SELLER;

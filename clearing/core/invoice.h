@@ -3,6 +3,7 @@
  *
  *   - A programme's bases on one invoice never add up to more than the invoice's total: the same invoice cannot be
  *     claimed twice, and can be shared among vouchers of one programme.
+ *   - Subsidies never add up to more than the total, whatever the issuers' rules allow: sums stay in range for any peer's numbers.
  *   - Two programmes may claim one invoice only when both stack (additive), and then all their subsidies together stay
  *     within the smaller of their limits.
  *   - An invoice has one seller and one total, those of its first claim.

@@ -115,12 +115,14 @@ static unsigned register_row(struct sq_step *s, uint32_t seller, const Sanquan__
     unsigned refused = claim_of_cell(s, seller, m->invoice.data + k * SQ_INVOICE_CELL, m->voucher[k], &c);
     if (refused != SQ_OK)
         return refused;
-    int back = m->amount_fen[k] < 0;
-    c.amount_fen = back ? -m->amount_fen[k] : m->amount_fen[k];
-    c.base_fen = back ? -m->base_fen[k] : m->base_fen[k];
-    c.total_fen = m->invoice_total_fen[k];
-    if (m->amount_fen[k] == INT64_MIN || m->base_fen[k] == INT64_MIN || c.amount_fen == 0 || c.base_fen < 0 || c.total_fen < 0)
+    const int64_t amount = m->amount_fen[k], base = m->base_fen[k], total = m->invoice_total_fen[k];
+    int back = amount < 0;
+    if (amount == 0 || amount < -SQ_AMOUNT_MAX_FEN || amount > SQ_AMOUNT_MAX_FEN || base < (back ? -SQ_AMOUNT_MAX_FEN : 0) ||
+        base > (back ? 0 : SQ_AMOUNT_MAX_FEN) || total < 0 || total > SQ_AMOUNT_MAX_FEN)
         return SQ_R_AMOUNT;
+    c.amount_fen = back ? -amount : amount;
+    c.base_fen = back ? -base : base;
+    c.total_fen = total;
     if (back) /* asks only; the Unregister comes when the issuer has accepted the return */
         return sq_invoice_check_return(&s->core->invoices, &c);
     refused = sq_invoice_check(&s->core->invoices, &c, cursor);

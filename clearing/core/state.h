@@ -20,6 +20,8 @@
 #define SQ_SERIAL_RADIX 1000000000u
 #define SQ_PROGRAMME_RADIX 10000u
 
+#define SQ_AMOUNT_MAX_FEN 10000000000000ll /* 100 billion yuan a row: sums of many batches stay far from int64 */
+
 struct sq_voucher {
     int64_t face_fen, reserved_fen, spent_fen;
     uint32_t holder;        /* party */
