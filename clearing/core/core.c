@@ -218,22 +218,52 @@ static sq_status on_own(struct sq_step *s, const struct sq_event *event)
 
 /* ---- the step ---- */
 
-static uint64_t open_window(const struct sq_core *core) { return core->born ? sq_settlement_open_window(core->settlement) : 0; }
+/* Where the windows stood before an entry. */
+struct windows_before {
+    uint64_t open, final;
+};
 
-static sq_status seal_outcome(struct sq_step *s, sq_status status, uint64_t window_before)
+static struct windows_before windows_of(const struct sq_core *core)
+{
+    if (!core->born)
+        return (struct windows_before){0, 0};
+    return (struct windows_before){sq_settlement_open_window(core->settlement), sq_settlement_last_final(core->settlement)};
+}
+
+static sq_status put_windows(struct sq_step *s, const struct windows_before *before, Sanquan__V1__Outcome *outcome)
+{
+    struct windows_before now = windows_of(s->core);
+    struct sq_window_view w;
+    outcome->window = now.open != before->open ? now.open : 0;
+    if (SQ_COLUMN(s, outcome->settlement, now.final - before->final))
+        return sq_full(s);
+    for (uint64_t number = before->final + 1; number <= now.final; number++) {
+        sq_status st = sq_settlement_window(s->core->settlement, number, &w, s->err);
+        if (st != SQ_OK)
+            return st;
+        union {
+            const uint8_t *in;
+            uint8_t *out;
+        } value = {w.value.data}; /* messages do not say const; packing only reads */
+        outcome->settlement[outcome->n_settlement++] = (ProtobufCBinaryData){w.value.size, value.out};
+    }
+    return SQ_OK;
+}
+
+static sq_status seal_outcome(struct sq_step *s, sq_status status, const struct windows_before *before)
 {
     struct sq_effects *fx = s->fx;
     Sanquan__V1__Outcome outcome;
     sanquan__v1__outcome__init(&outcome);
     outcome.status = status;
     outcome.code = sq_codes(s->code, s->code_count);
-    outcome.window = open_window(s->core) != window_before ? open_window(s->core) : 0;
     outcome.sent.data = sq_arena_take(fx->arena, fx->out_count * SQ_HASH_SIZE + 1);
     if (outcome.sent.data == NULL)
         return sq_full(s);
     for (size_t i = 0; i < fx->out_count; i++, outcome.sent.len += SQ_HASH_SIZE)
         sq_sha256(fx->out[i].body.data, fx->out[i].body.size, outcome.sent.data + outcome.sent.len);
-    return sq_wire_pack(&outcome.base, &s->memory, &fx->outcome, s->err);
+    sq_status st = put_windows(s, before, &outcome);
+    return st != SQ_OK ? st : sq_wire_pack(&outcome.base, &s->memory, &fx->outcome, s->err);
 }
 
 /* 1: this id is new and next; 0: it was dealt with, effects say how. */
@@ -272,7 +302,7 @@ sq_status sq_core_step(struct sq_core *core, const struct sq_event *event, struc
         return sq_fail(err, SQ_E_FORMAT, core->born ? "a second genesis" : "the first entry is not the genesis");
 
     sq_status st;
-    uint64_t window_before = open_window(core);
+    const struct windows_before before = windows_of(core);
     if (event->envelope == NULL) {
         advance_clock(core, event->now_ms);
         st = on_own(&s, event);
@@ -294,7 +324,7 @@ sq_status sq_core_step(struct sq_core *core, const struct sq_event *event, struc
     }
     if (st != SQ_OK && st < 100)
         return st; /* our own failure: the caller stops, and the journal decides what happened */
-    if ((st = seal_outcome(&s, st, window_before)) != SQ_OK)
+    if ((st = seal_outcome(&s, st, &before)) != SQ_OK)
         return st;
     core->seq = fx->seq;
     fx->append = 1;

@@ -120,6 +120,8 @@ sq_status sq_settlement_confirm(struct sq_settlement *s, uint32_t party, sq_byte
 
 uint64_t sq_settlement_open_window(const struct sq_settlement *s) { return s->open; }
 
+uint64_t sq_settlement_last_final(const struct sq_settlement *s) { return s->deciding != 0 ? s->deciding - 1 : s->open - 1; }
+
 sq_status sq_settlement_window(const struct sq_settlement *s, uint64_t window, struct sq_window_view *out, struct sq_error *err)
 {
     if (window == 0 || window > s->open)

@@ -108,6 +108,7 @@ SQ_MUST_CHECK sq_status sq_settlement_tick(struct sq_settlement *s, const struct
 /* ---- reading ---- */
 
 uint64_t sq_settlement_open_window(const struct sq_settlement *s);
+uint64_t sq_settlement_last_final(const struct sq_settlement *s); /* windows become final in order; 0: none is */
 
 struct sq_window_view {
     uint64_t window, opened_ms, cut_ms, final_ms, settled_ms;

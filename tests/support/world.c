@@ -86,6 +86,7 @@ static unsigned step(struct world *w, uint32_t node, const struct sq_event *even
         Sanquan__V1__Outcome *o = sanquan__v1__outcome__unpack(NULL, fx.outcome.size, fx.outcome.data);
         w->peer_status = o->status;
         w->outcome_window = o->window;
+        w->outcome_final += o->n_settlement;
         w->outcome_code_count = o->code.len;
         for (size_t i = 0; i < o->code.len && i < sizeof w->outcome_code; i++)
             w->outcome_code[i] = o->code.data[i];

@@ -45,6 +45,7 @@ struct world {
     uint8_t outcome_code[8];         /* of its first rows */
     size_t outcome_code_count;
     uint64_t outcome_window;
+    size_t outcome_final;            /* settlements that became final, in all outcomes so far */
 };
 
 /* Nodes 310000, 370000, 440000 (hosting 440300 too), ... as many as asked for; two operators a node. */

@@ -415,6 +415,10 @@ static void an_outcome_says_which_rows_wait_and_which_window_was_opened(void **s
     cut.window = 1;
     assert_int_equal(world_say(s->w, SH, "operator:310000/li", SANQUAN__V1__MESSAGE_TYPE__WINDOW_CUT, &cut.base), SQ_OK);
     assert_int_equal(s->w->outcome_window, 2);
+    assert_int_equal(s->w->outcome_final, 0);
+    world_run(s->w);
+    assert_int_equal(s->w->outcome_final, 3); /* one window, three journals */
+    assert_int_equal(sq_settlement_last_final(sq_core_settlement(s->w->core[SD])), 1);
 }
 
 int main(void)
