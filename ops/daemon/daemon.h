@@ -19,6 +19,7 @@
 
 #include "clearing/core/core.h"
 #include "clearing/ledger/ledger.h"
+#include "ops/common/clock.h"
 #include "ops/common/config.h"
 #include "peers/directory.h"
 #include "peers/hub.h"
@@ -86,6 +87,7 @@ struct sq_daemon {
     struct sq_hub *hub;
     struct sq_signer log_signer;
     struct sq_arena step_arena, scratch;
+    struct sq_clock clock;
     uint64_t now_ms, next_ms;            /* next_ms: when something is due, unless a message comes first */
     uint64_t cutoff_ms, housekeep_ms, watchdog_ms, disk_ms;
     unsigned free_permille;
@@ -118,7 +120,8 @@ static inline struct sq_wire_memory sq_memory_of(struct sq_arena *a) { return (s
 /* start.c: open everything into a zeroed d; close what is open. */
 SQ_MUST_CHECK sq_status sq_daemon_open(struct sq_daemon *d, const char *config_path, int check_only, struct sq_error *err);
 void sq_daemon_close(struct sq_daemon *d);
-uint64_t sq_daemon_clock(void);
+uint64_t sq_daemon_wall_ms(void);
+uint64_t sq_daemon_monotonic_ms(void);
 
 /* state.c: the ledger and the state it makes; an empty ledger gets its first entry */
 SQ_MUST_CHECK sq_status sq_state_open(struct sq_daemon *d, const Sanquan__V1__Genesis *g, uint64_t now_ms, struct sq_error *err);

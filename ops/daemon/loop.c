@@ -29,6 +29,6 @@ sq_status sq_front_run(struct sq_daemon *d, const volatile sig_atomic_t *stop, s
 {
     sq_status st = sq_front_allow(d, err);
     while (st == SQ_OK && !*stop)
-        st = sq_front_turn(d, sq_daemon_clock(), err);
+        st = sq_front_turn(d, sq_clock_read(&d->clock, sq_daemon_wall_ms(), sq_daemon_monotonic_ms()), err);
     return st == SQ_OK ? settle_down(d, err) : st;
 }

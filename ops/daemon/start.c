@@ -13,12 +13,15 @@
 #include "ops/common/log.h"
 #include "ops/daemon/daemon.h"
 
-uint64_t sq_daemon_clock(void)
+static uint64_t clock_ms(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
+    clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
+
+uint64_t sq_daemon_wall_ms(void) { return clock_ms(CLOCK_REALTIME); }
+uint64_t sq_daemon_monotonic_ms(void) { return clock_ms(CLOCK_MONOTONIC); }
 
 /* ---- who we are ---- */
 
@@ -82,7 +85,7 @@ sq_status sq_daemon_open(struct sq_daemon *d, const char *config_path, int check
     if (st != SQ_OK || check_only)
         return st != SQ_OK ? st : check_rest(d, err);
     sq_log_open(d->config->log != NULL && strcmp(d->config->log, "debug") == 0 ? SQ_LOG_DEBUG : SQ_LOG_INFO);
-    st = sq_state_open(d, genesis, sq_daemon_clock(), err);
+    st = sq_state_open(d, genesis, sq_daemon_wall_ms(), err);
     if (st == SQ_OK)
         st = open_hub(d, genesis, err);
     if (st == SQ_OK)
@@ -91,7 +94,8 @@ sq_status sq_daemon_open(struct sq_daemon *d, const char *config_path, int check
         st = sq_commit_start(d, err);
     if (st != SQ_OK)
         return st;
-    d->now_ms = sq_daemon_clock();
+    sq_clock_start(&d->clock, sq_core_now_ms(d->core), sq_daemon_wall_ms(), sq_daemon_monotonic_ms());
+    d->now_ms = d->clock.now_ms;
     d->cutoff_ms = sq_config_next_cutoff(d->config, d->now_ms);
     sq_snapshot_begin(d);
     return SQ_OK;

@@ -19,6 +19,8 @@ uint64_t sim_node_clock_ms(const struct sim_node *n)
     return SIM_EPOCH_MS + (uint64_t)((now + n->clock_ahead_us + drift) / 1000);
 }
 
+static uint64_t monotonic_ms(const struct sim_node *n) { return n->sim->now_us / SIM_MS; }
+
 /* ---- life and death ---- */
 
 static sq_status start(struct sim_node *n, struct sq_error *err)
@@ -41,7 +43,8 @@ static sq_status start(struct sim_node *n, struct sq_error *err)
     st = sq_streams_open(d, err);
     if (st == SQ_OK)
         st = sq_groups_new(d, err);
-    d->now_ms = sim_node_clock_ms(n);
+    sq_clock_start(&d->clock, sq_core_now_ms(d->core), sim_node_clock_ms(n), monotonic_ms(n));
+    d->now_ms = d->clock.now_ms;
     d->cutoff_ms = sq_config_next_cutoff(d->config, d->now_ms);
     return st;
 }
@@ -125,7 +128,7 @@ void sim_node_turn(struct sim_node *n, uint32_t token)
     struct sq_error err = {0};
     if (!n->up || token != n->turn_token)
         return;
-    uint64_t now_ms = sim_node_clock_ms(n);
+    uint64_t now_ms = sq_clock_read(&n->d.clock, sim_node_clock_ms(n), monotonic_ms(n));
     n->turn_at_us = SIM_NEVER;
     s->counts.turns++;
     sq_status st = sq_front_turn(&n->d, now_ms, &err);
