@@ -74,6 +74,7 @@ struct sq_peer {
     struct sq_route route;               /* its connection to us: acknowledgements go there */
     uint64_t durable_in;                 /* last number of its stream that is durable here */
     uint64_t heard_ms;
+    uint64_t retry_at_ms, retry_ms;      /* its socket took nothing: when to try again */
     int connected;                       /* configured as a peer */
 };
 

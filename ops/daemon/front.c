@@ -210,6 +210,7 @@ static sq_status decide(struct sq_daemon *d, const struct sq_arrival *a, const s
         return st;
     if (from_node) {
         d->peers[node].heard_ms = d->now_ms;
+        d->peers[node].retry_at_ms = d->peers[node].retry_ms = 0; /* it is there: whatever waits may go */
         d->peers[node].route = a->route;
         if (fx.append)
             d->filling->peer_heard[node] = 1;
@@ -302,7 +303,7 @@ static sq_status run_timers(struct sq_daemon *d, struct sq_error *err)
         d->free_permille = sq_ledger_free_permille(d->ledger);
         d->disk_ms = d->now_ms + 1000;
     }
-    d->next_ms = sooner(sooner(d->next_ms, d->cutoff_ms), sq_streams_due_ms(d));
+    d->next_ms = sooner(d->next_ms, d->cutoff_ms);
     return st;
 }
 
@@ -381,6 +382,7 @@ sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *e
     if (st != SQ_OK)
         return st;
     sq_streams_flush(d);
+    d->next_ms = sooner(d->next_ms, sq_streams_due_ms(d));
     if (d->filling->entry_count != 0)
         sq_commit_submit(d);
     kick_watchdog(d);

@@ -7,6 +7,10 @@
 #include "ops/daemon/daemon.h"
 #include "peers/message.h"
 
+/* A peer that is away costs less and less of our time; one that speaks to us is tried at once. */
+#define RETRY_MIN_MS 50u
+#define RETRY_MAX_MS 2000u
+
 static const char *name_of(const struct sq_daemon *d, uint32_t node) { return sq_core_party(d->core, sq_core_node(d->core, node)->party)->name; }
 
 static uint64_t last_in(const struct sq_daemon *d, uint32_t node) { return sq_core_party(d->core, sq_core_node(d->core, node)->party)->last_id; }
@@ -38,9 +42,14 @@ void sq_streams_ack(struct sq_daemon *d, uint32_t node)
 
 static int send_one(struct sq_daemon *d, uint32_t node, uint64_t number, sq_bytes envelope)
 {
-    if (sq_hub_send(d->hub, node, envelope, NULL) != SQ_OK)
-        return 0; /* not connected, or its queue is full: the next flush tries again */
-    sq_outbox_sent(&d->peers[node].outbox, number, d->now_ms);
+    struct sq_peer *p = &d->peers[node];
+    if (sq_hub_send(d->hub, node, envelope, NULL) != SQ_OK) { /* not connected, or its queue is full */
+        p->retry_ms = p->retry_ms == 0 ? RETRY_MIN_MS : p->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : p->retry_ms * 2;
+        p->retry_at_ms = d->now_ms + p->retry_ms;
+        return 0;
+    }
+    p->retry_ms = p->retry_at_ms = 0;
+    sq_outbox_sent(&p->outbox, number, d->now_ms);
     return 1;
 }
 
@@ -74,7 +83,7 @@ void sq_streams_flush(struct sq_daemon *d)
     for (uint32_t node = 0; node < sq_core_node_count(d->core); node++) {
         struct sq_peer *p = &d->peers[node];
         uint64_t number;
-        while (p->connected && (number = sq_outbox_next(&p->outbox, d->now_ms)) != 0) {
+        while (p->connected && d->now_ms >= p->retry_at_ms && (number = sq_outbox_next(&p->outbox, d->now_ms)) != 0) {
             struct sq_outbox_put message;
             size_t count;
             sq_arena_reset(&d->scratch);
@@ -85,15 +94,21 @@ void sq_streams_flush(struct sq_daemon *d)
     }
 }
 
+static uint64_t due_ms(const struct sq_daemon *d, const struct sq_peer *p)
+{
+    const struct sq_outbox *o = &p->outbox;
+    uint64_t at = sq_outbox_due_ms(o);
+    if (o->sent < o->durable && o->sent - o->acked < SQ_OUTBOX_WINDOW && d->now_ms + RETRY_MIN_MS < at)
+        at = d->now_ms + RETRY_MIN_MS; /* the flush before did not get it away */
+    return at != UINT64_MAX && at < p->retry_at_ms ? p->retry_at_ms : at;
+}
+
 uint64_t sq_streams_due_ms(const struct sq_daemon *d)
 {
     uint64_t first = UINT64_MAX;
     for (uint32_t node = 0; node < sq_core_node_count(d->core); node++) {
-        const struct sq_outbox *o = &d->peers[node].outbox;
-        uint64_t at = sq_outbox_due_ms(o);
-        if (d->peers[node].connected && o->sent < o->durable && o->sent - o->acked < SQ_OUTBOX_WINDOW && d->now_ms + 50 < at)
-            at = d->now_ms + 50; /* the socket was not ready */
-        first = d->peers[node].connected && at < first ? at : first;
+        uint64_t at = d->peers[node].connected ? due_ms(d, &d->peers[node]) : UINT64_MAX;
+        first = at < first ? at : first;
     }
     return first;
 }

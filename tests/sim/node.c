@@ -130,6 +130,7 @@ void sim_node_turn(struct sim_node *n, uint32_t token)
         return;
     uint64_t now_ms = sq_clock_read(&n->d.clock, sim_node_clock_ms(n), monotonic_ms(n));
     n->turn_at_us = SIM_NEVER;
+    uint32_t messages = n->inbox_count;
     s->counts.turns++;
     sq_status st = sq_front_turn(&n->d, now_ms, &err);
     if (st != SQ_OK) {
@@ -143,6 +144,8 @@ void sim_node_turn(struct sim_node *n, uint32_t token)
     if (n->inbox_count != 0)
         sim_node_wake(n, s->now_us + 50);
     uint64_t wait_ms = n->d.next_ms > now_ms ? n->d.next_ms - now_ms : 0;
+    n->idle_turns = wait_ms == 0 && messages == 0 && n->d.committing == NULL ? n->idle_turns + 1 : 0;
+    SIM_CHECK(s, n->idle_turns < 100, "node %s turns and turns, and does nothing", n->config.node);
     if (wait_ms < SIM_NEVER / (4 * SIM_MS))
         sim_node_wake(n, s->now_us + (wait_ms == 0 ? 100 : wait_ms * SIM_MS));
 }

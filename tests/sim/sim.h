@@ -91,7 +91,7 @@ struct sim_node {
     int64_t clock_ahead_us;             /* how wrong its clock is */
     int32_t clock_drift_ppm;
     uint64_t turn_at_us;
-    uint32_t turn_token;
+    uint32_t turn_token, idle_turns;
     struct sim_packet *inbox;           /* a ring */
     uint32_t inbox_first, inbox_count, inbox_capacity;
     struct sim_bytes *current;          /* what the daemon is looking at */
