@@ -42,6 +42,7 @@ void sim_plan_draw(struct sim *s)
     draw_size(p, r);
     draw_faults(p, r);
     uint64_t length = p->requests * p->think_us;
+    p->trouble_us = 3 * length + 60ull * SIM_SECOND;
     p->latency_us = sim_scale(r, 200, 60 * SIM_MS);
     p->commit_us = sim_scale(r, 100, 20 * SIM_MS);
     p->loss_pm = p->on[SIM_LOSS] ? (uint32_t)sim_scale(r, 2, 300) : 0;
@@ -51,14 +52,13 @@ void sim_plan_draw(struct sim *s)
     p->in_order = !p->on[SIM_DELAY] || sim_chance(r, 200);
     p->slow_disk_pm = p->on[SIM_SLOW_DISK] ? (uint32_t)sim_scale(r, 2, 200) : 0;
     p->slow_commit_us = sim_scale(r, 200 * SIM_MS, 30ull * SIM_SECOND);
-    p->commit_error_pm = p->on[SIM_COMMIT_ERROR] ? (uint32_t)sim_scale(r, 1, 20) : 0;
+    p->commit_error_pm = p->on[SIM_COMMIT_ERROR] ? (uint32_t)sim_scale(r, 1, 8) : 0;
     p->hostile_pm = p->on[SIM_HOSTILE_CLIENT] ? (uint32_t)sim_scale(r, 20, 500) : 0;
-    p->crash_every_us = most(length / sim_between(r, 3, 40), 50 * SIM_MS);
+    p->crash_every_us = most(length / sim_between(r, 3, 40), p->trouble_us / 60);
     p->down_us = sim_scale(r, 50 * SIM_MS, most(least(length / 3, 1800ull * SIM_SECOND), SIM_SECOND));
     p->partition_every_us = most(length / sim_between(r, 2, 12), SIM_SECOND);
     p->partition_us = sim_scale(r, 200 * SIM_MS, most(least(length / 3, 600ull * SIM_SECOND), 2 * SIM_SECOND));
     p->snapshot_turns_pm = sim_chance(r, 500) ? sim_scale(r, 1, 50) : 0;
-    p->trouble_us = 3 * length + 60ull * SIM_SECOND;
 }
 
 void sim_plan_print(const struct sim_plan *p, char *out, size_t size)
