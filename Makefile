@@ -6,6 +6,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
+.SECONDARY:
 
 VARIANT ?= release
 BUILD ?= build/$(VARIANT)
@@ -41,6 +42,7 @@ TEST_SUPPORT := $(wildcard tests/support/*.c tests/model/*.c)
 BENCH_SOURCES := $(wildcard tests/bench/*_bench.c)
 # The simulator turns the daemon's own loop; threads, sockets and clock are its own.
 SIM_SOURCES := $(wildcard tests/sim/*.c) ops/daemon/front.c ops/daemon/commit.c ops/daemon/state.c ops/daemon/streams.c ops/daemon/rejects.c ops/daemon/query.c
+BENCH_SUPPORT := $(filter-out $(BENCH_SOURCES),$(wildcard tests/bench/*.c))
 
 GEN := $(BUILD)/gen/proto/sanquan.pb-c
 LIB := $(BUILD)/libsanquan.a
@@ -95,9 +97,11 @@ $(BUILD)/locale/%/LC_MESSAGES/sanquan.mo: ops/locale/%.po
 	@mkdir -p $(@D)
 	$(call say,MSGFMT,$<)
 	$(Q)msgfmt --check -o $@ $<
-$(BUILD)/tests/bench/%_bench: $(BUILD)/tests/bench/%_bench.o $(call objects,$(TEST_SUPPORT)) $(LIB)
+$(BUILD)/tests/bench/%_bench: $(BUILD)/tests/bench/%_bench.o $(call objects,$(BENCH_SUPPORT) $(TEST_SUPPORT)) $(LIB)
 	$(call say,LINK,$@)
-	$(link)
+	$(link) $(BENCH_LIBS)
+$(BUILD)/tests/bench/postgres_bench.o: PKG_CFLAGS += $(shell pkg-config --cflags libpq 2>/dev/null)
+$(BUILD)/tests/bench/postgres_bench: BENCH_LIBS := $(shell pkg-config --libs libpq 2>/dev/null)
 
 $(BUILD)/tests/sim/sim: $(call objects,$(SIM_SOURCES)) $(LIB)
 	$(call say,LINK,$@)
@@ -130,6 +134,19 @@ sim: $(BUILD)/tests/sim/sim ## the simulator: SEEDS=n seeds from SEED=s on
 .PHONY: asan ubsan tsan
 asan ubsan tsan: ## the tests again under a sanitizer
 	$(MAKE) VARIANT=$@ CFLAGS="-O1 -g" check
+
+# ---- measurements ----
+
+.PHONY: benches bench bench-postgres
+benches: $(BENCHES) ## build the benches
+bench: ## every figure against its goal; FULL=1 for the sizes of the goals (tests/bench/README.md)
+	ops/deps bench
+	$(MAKE) all benches
+	tests/bench/run --build $(BUILD) $(if $(FULL),--full)
+bench-postgres: ## the same job by PostgreSQL, in a cluster of its own
+	ops/deps bench
+	$(MAKE) all benches
+	tests/bench/run --build $(BUILD) $(if $(FULL),--full) --only postgres
 
 # ---- the rest ----
 

@@ -25,7 +25,7 @@ static int64_t skewed(struct dice *dice)
     return 1 + (dice_below(dice, 100000000) >> dice_below(dice, 24));
 }
 
-static size_t dense(struct sq_obligation *o, uint32_t n, uint32_t kinds, int64_t (*amount)(uint64_t *))
+static size_t dense(struct sq_obligation *o, uint32_t n, uint32_t kinds, int64_t (*amount)(struct dice *))
 {
     struct dice dice = {1};
     size_t count = 0;
