@@ -231,10 +231,14 @@ int world_deliver(struct world *w, uint32_t from, uint32_t to)
     return 1;
 }
 
+static int is_down(const struct world *w, uint32_t node) { return w->down >> node & 1; }
+
 static int fire_timers(struct world *w)
 {
     int fired = 0;
     for (uint32_t i = 0; i < w->node_count; i++) {
+        if (is_down(w, i))
+            continue;
         sq_bytes tick;
         uint64_t at;
         sq_arena_reset(&w->arena);
@@ -255,7 +259,7 @@ void world_run(struct world *w)
         busy = fire_timers(w);
         for (uint32_t a = 0; a < w->node_count; a++)
             for (uint32_t b = 0; b < w->node_count; b++)
-                while (world_deliver(w, a, b))
+                while (!is_down(w, a) && !is_down(w, b) && world_deliver(w, a, b))
                     busy = 1;
     } while (busy);
 }

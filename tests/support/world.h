@@ -34,6 +34,7 @@ struct world {
     struct sq_core *core[WORLD_NODES_MAX];
     struct sq_arena arena;
     uint64_t now_ms;
+    uint32_t down;                   /* a bit a node: world_run leaves it alone, and what is sent to it waits */
     struct world_message *first[WORLD_NODES_MAX][WORLD_NODES_MAX], *last[WORLD_NODES_MAX][WORLD_NODES_MAX];
     struct world_answer answer;      /* the newest answer to a client */
     uint64_t answers, repeats, refusals;
