@@ -52,7 +52,7 @@ struct sq_args {
     argp_parser_t parse;               /* state->input is `input` of sq_cli_parse; report mistakes with sq_args_wrong. NULL: no arguments */
     const char *args_doc;              /* "NAME" */
     const char *doc;                   /* what it does */
-    const char *more;                  /* what else to know, with an example */
+    const char *more;                  /* what else to know, with an example; lines as they stand, of at most 100 cells */
     int connects;                      /* takes the options of a connection too */
 };
 
@@ -109,5 +109,10 @@ int sq_cmd_key_show(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_directory_new(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_directory_show(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_init(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_programme_check(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_programme_publish(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_programme_list(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_provider_enrol(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_holder_enrol(struct sq_cli *cli, int argc, char **argv);
 
 #endif

@@ -24,6 +24,12 @@ static const struct sq_command {
     {"directory new", N_("compose a network's directory from key files"), sq_cmd_directory_new},
     {"directory show", N_("show a network's id and members"), sq_cmd_directory_show},
     {"init", N_("make the ledger of a new node"), sq_cmd_init},
+    {NULL, N_("Programmes, organisations and vouchers"), NULL},
+    {"programme check", N_("check a programme file"), sq_cmd_programme_check},
+    {"programme publish", N_("put a programme into force"), sq_cmd_programme_publish},
+    {"programme list", N_("programmes and what is left of their pools"), sq_cmd_programme_list},
+    {"provider enrol", N_("enrol providers (operator)"), sq_cmd_provider_enrol},
+    {"holder enrol", N_("enrol holders (operator)"), sq_cmd_holder_enrol},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 

@@ -106,6 +106,14 @@ static void report_refused(const struct run *run, const struct argp_state *state
         sq_args_wrong(state, _("%s: no such option here, or its value is missing or not wanted"), state->argv[state->next - 1]);
 }
 
+/* Options through argp, which fills lines; what follows is laid out by hand. */
+static void print_help(const struct run *run, char *name)
+{
+    setenv("ARGP_HELP_FMT", "no-dup-args-note", 0);
+    argp_help(run->whole, stdout, ARGP_HELP_SHORT_USAGE | ARGP_HELP_LONG | ARGP_HELP_PRE_DOC, name);
+    printf("\n%s\n", _(run->args->more));
+}
+
 static error_t parse_common(int key, char *value, struct argp_state *state)
 {
     struct run *run = state->input;
@@ -118,7 +126,7 @@ static error_t parse_common(int key, char *value, struct argp_state *state)
         run->cli->json = 1;
         return 0;
     case 'h':
-        argp_help(run->whole, stdout, ARGP_HELP_SHORT_USAGE | ARGP_HELP_LONG | ARGP_HELP_DOC, state->argv[0]);
+        print_help(run, state->argv[0]);
         run->reported = 1;
         return ECANCELED;
     case ARGP_KEY_ARG:
@@ -148,14 +156,10 @@ int sq_cli_parse(struct sq_cli *cli, const struct sq_args *args, int argc, char 
     const struct argp own = {args->options, parse_own, NULL, NULL, NULL, NULL, GETTEXT_DOMAIN};
     const struct argp connection = {connection_options, parse_connection, NULL, NULL, NULL, NULL, GETTEXT_DOMAIN};
     const struct argp_child children[] = {{&own, 0, NULL, 0}, {args->connects ? &connection : NULL, 0, NULL, 0}, {0}};
-    char *doc; /* argp prints what stands before \v above the options, and the rest below them */
-    if (asprintf(&doc, "%s\v%s", _(args->doc), _(args->more)) < 0)
-        doc = sq_need(NULL);
-    const struct argp whole = {common_options, parse_common, args->args_doc, doc, children, NULL, GETTEXT_DOMAIN};
+    const struct argp whole = {common_options, parse_common, args->args_doc, args->doc, children, NULL, GETTEXT_DOMAIN};
     struct run run = {.cli = cli, .args = args, .input = input, .whole = &whole};
     from_environment(cli);
     error_t rc = argp_parse(&whole, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP | ARGP_NO_EXIT, NULL, &run);
-    free(doc);
     return rc == 0 ? SQ_PARSED : rc == ECANCELED ? SQ_EXIT_DONE : SQ_EXIT_USAGE;
 }
 

@@ -188,6 +188,15 @@ sq_status sq_session_verify(const struct sq_session *s, const struct sq_client_a
     return st == SQ_OK ? SQ_OK : sq_fail_context(err, SQ_E_VERIFY, "receipt of message %" PRIu64, a->id);
 }
 
+/* The client puts the status's text before what the node said. */
+sq_status sq_session_refused(const struct sq_client_answer *a, struct sq_error *err)
+{
+    const char *text = sq_status_text(a->status), *detail = a->detail;
+    if (strncmp(detail, text, strlen(text)) == 0)
+        detail += strlen(text);
+    return sq_fail(err, (sq_status)a->status, "%.230s", strncmp(detail, ": ", 2) == 0 ? detail + 2 : detail);
+}
+
 sq_status sq_session_say(struct sq_session *s, uint32_t type, const ProtobufCMessage *body, struct sq_client_answer *answer_out, struct sq_error *err)
 {
     uint8_t *bytes = NULL;
@@ -205,7 +214,7 @@ sq_status sq_session_say(struct sq_session *s, uint32_t type, const ProtobufCMes
     if (st == SQ_OK)
         st = sq_session_verify(s, &a, err);
     if (st == SQ_OK && a.status != SQ_OK)
-        st = sq_fail(err, (sq_status)a.status, "%.230s", a.detail);
+        st = sq_session_refused(&a, err);
     if (st == SQ_OK && answer_out != NULL)
         *answer_out = a;
     return st;

@@ -42,6 +42,9 @@ SQ_MUST_CHECK sq_status sq_session_pack(const ProtobufCMessage *body, uint8_t **
 /* Does the answer's receipt verify? A Refusal has none and is SQ_OK here. */
 SQ_MUST_CHECK sq_status sq_session_verify(const struct sq_session *s, const struct sq_client_answer *a, struct sq_error *err);
 
+/* The refusal that an answer is, into err; returns its status. */
+sq_status sq_session_refused(const struct sq_client_answer *a, struct sq_error *err);
+
 /* A question; *out is a new reference. */
 SQ_MUST_CHECK sq_status sq_session_ask(struct sq_session *s, const char *path, json_t **out, struct sq_error *err);
 
