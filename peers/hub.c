@@ -60,7 +60,7 @@ void *sq_dealer(void *context, const char *endpoint, const uint8_t *server_key, 
     if ((sq_socket_common(s) | set_int(s, ZMQ_IMMEDIATE, 1) | set_int(s, ZMQ_SNDHWM, hwm) | set_int(s, ZMQ_RCVHWM, hwm) |
          zmq_setsockopt(s, ZMQ_CURVE_SERVERKEY, server_key, SQ_KEY_SIZE) | zmq_setsockopt(s, ZMQ_CURVE_PUBLICKEY, public_key, SQ_KEY_SIZE) |
          zmq_setsockopt(s, ZMQ_CURVE_SECRETKEY, secret_key, SQ_KEY_SIZE)) == 0 &&
-        zmq_connect(s, endpoint) == 0)
+        (endpoint == NULL || zmq_connect(s, endpoint) == 0))
         return s;
     zmq_close(s);
     return NULL;
@@ -92,11 +92,11 @@ static sq_status open_router(struct sq_hub *h, const struct sq_hub_options *o, s
 static int try_handshake(struct sq_hub *h, const char *watch, const char *endpoint, const uint8_t *server_key, const uint8_t *public_key, const uint8_t *secret_key)
 {
     int result = -1;
-    void *client = sq_dealer(h->context, endpoint, server_key, public_key, secret_key, 1);
+    void *client = sq_dealer(h->context, NULL, server_key, public_key, secret_key, 1);
     void *monitor = zmq_socket(h->context, ZMQ_PAIR);
     if (client == NULL || monitor == NULL ||
         zmq_socket_monitor(client, watch, ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) != 0 ||
-        zmq_connect(monitor, watch) != 0)
+        zmq_connect(monitor, watch) != 0 || zmq_connect(client, endpoint) != 0) /* last: what happens before one watches is never told */
         goto out;
     set_int(monitor, ZMQ_LINGER, 0);
     set_int(monitor, ZMQ_RCVTIMEO, 2000);

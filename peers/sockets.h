@@ -7,7 +7,7 @@
 /* Size limit, heartbeats, handshake and reconnection times, no lingering. 0 when all were set. */
 int sq_socket_common(void *socket);
 
-/* A connected DEALER under CURVE, or NULL with errno set. */
+/* A DEALER under CURVE, connected unless endpoint is NULL; or NULL with errno set. */
 void *sq_dealer(void *context, const char *endpoint, const uint8_t *server_key, const uint8_t *public_key, const uint8_t *secret_key, int hwm);
 
 #endif
