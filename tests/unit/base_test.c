@@ -371,6 +371,25 @@ static void every_day_of_two_centuries_begins_and_ends_at_midnight_in_beijing(vo
     assert_int_equal(sq_day_of_ms(0), 19700101);
 }
 
+static void days_and_months_are_added_over_the_ends_of_months_and_years(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i + 400 < 200 * 365; i += 37)
+        for (int32_t n = -1; n <= 400; n += 401) {
+            assert_int_equal(sq_day_add(written(i + 1), n), written((uint32_t)((int32_t)i + 1 + n)));
+            assert_int_equal(sq_day_number(written(i + 1)) - sq_day_number(written(i)), 1);
+        }
+    assert_int_equal(sq_day_add_months(20240131, 1), 20240229);
+    assert_int_equal(sq_day_add_months(20250131, 1), 20250228);
+    assert_int_equal(sq_day_add_months(20240229, 12), 20250228);
+    assert_int_equal(sq_day_add_months(20251130, 3), 20260228);
+    assert_int_equal(sq_day_add_months(20260115, -1), 20251215);
+    assert_int_equal(sq_day_add_months(20260115, -36), 20230115);
+    assert_int_equal(sq_minute_of_ms(sq_day_end_ms(20260101)), 0);
+    assert_int_equal(sq_minute_of_ms(sq_day_end_ms(20260101) - 1), 1439);
+    assert_int_equal(sq_minute_of_ms(sq_day_end_ms(20260101) + 17 * 3600000u), 1020);
+}
+
 static void only_days_of_the_calendar_are_valid(void **state)
 {
     (void)state;
@@ -494,6 +513,7 @@ int main(void)
         cmocka_unit_test(rows_of_another_build_are_refused),
         cmocka_unit_test(an_arena_gives_aligned_zeroed_memory_until_it_is_full),
         cmocka_unit_test(an_arena_fills_to_its_last_byte_and_copies),
+        cmocka_unit_test(days_and_months_are_added_over_the_ends_of_months_and_years),
         cmocka_unit_test(every_day_of_two_centuries_begins_and_ends_at_midnight_in_beijing),
         cmocka_unit_test(only_days_of_the_calendar_are_valid),
         cmocka_unit_test(sha256_gives_the_published_answers_in_one_part_or_many),
