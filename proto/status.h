@@ -6,6 +6,7 @@
  * 100..129   a whole message was refused; 113 refuses rows too
  * 130..179   one item was refused                 (fits a byte: results travel as one byte a row)
  * 180..219   an administrative message was refused
+ * 220..255   one item was refused, continued
  *
  * The texts are English for machines and logs; people read them through gettext.
  */
@@ -88,6 +89,24 @@
     X(SQ_R_RESERVATION_EXCEEDED, 159, 0, "amount exceeds what was reserved")                        \
     X(SQ_R_RESERVATION_TERM, 160, 0, "reservation must end within 90 days from now")                \
     X(SQ_R_RETURN_EXCEEDS, 161, 0, "return exceeds what was spent on this voucher and invoice")     \
+    X(SQ_R_WINDOW_CLOSED, 162, 1, "programme takes no claims at this time")                         \
+    X(SQ_R_HOLDER_REGION, 163, 1, "holder's region is not eligible under the programme")            \
+    X(SQ_R_HOLDER_SECTOR, 164, 1, "holder's sector is not eligible under the programme")            \
+    X(SQ_R_HOLDER_CONDITION, 165, 1, "holder does not meet a condition of the programme")           \
+    X(SQ_R_PROVIDER_LIST, 166, 1, "provider is not on the programme's list")                        \
+    X(SQ_R_PROVIDER_CONDITION, 167, 1, "provider does not meet a condition of the programme")       \
+    X(SQ_R_CONTRACT_TERMS, 168, 0, "contract's date, term or amount is outside the programme")      \
+    X(SQ_R_VOUCHER_CONDITION, 169, 0, "voucher does not meet a condition of the programme")         \
+    X(SQ_R_CHANNEL, 170, 0, "order did not go through a channel of the programme")                  \
+    X(SQ_R_FILING, 171, 0, "model has no filing number that the programme asks for")                \
+    X(SQ_R_CLAIM_CONDITION, 172, 0, "claim does not meet a condition of the programme")             \
+    X(SQ_R_DOCUMENTS, 173, 0, "a document that the programme asks for is missing")                  \
+    X(SQ_R_NO_TIER, 174, 0, "no tier of the programme fits the claim")                              \
+    X(SQ_R_SUPPORT_PERIOD, 175, 0, "holder's support has lasted as long as the programme allows")   \
+    X(SQ_R_HOLDER_SANCTIONED, 176, 1, "holder is or was under a sanction")                          \
+    X(SQ_R_PROVIDER_SANCTIONED, 177, 1, "provider is under a sanction")                             \
+    X(SQ_R_RELATED_PARTY, 178, 0, "holder and provider are related")                                \
+    X(SQ_R_TOO_LATE, 179, 0, "claim was received too long ago to be decided")                       \
     X(SQ_R_BAD_USCC, 180, 0, "not a valid unified social credit code")                              \
     X(SQ_R_BAD_KEY, 181, 0, "not a usable public key")                                              \
     X(SQ_R_ALREADY_ENROLLED, 182, 0, "participant is enrolled with other keys")                     \
@@ -101,7 +120,9 @@
     X(SQ_R_CONFIRM_DIFFERS, 190, 0, "confirmed payments differ from the settlement")                \
     X(SQ_R_UNKNOWN_NODE, 191, 0, "node is not in the directory")                                    \
     X(SQ_R_PROGRAMME_VERSION, 192, 0, "programme version does not follow the one in force")         \
-    X(SQ_R_LINK_BROKEN, 193, 0, "link stream does not continue the one known here")
+    X(SQ_R_LINK_BROKEN, 193, 0, "link stream does not continue the one known here")                 \
+    X(SQ_R_FACT, 194, 0, "attribute, value or days of a statement are out of range")                \
+    X(SQ_R_VALIDITY, 195, 0, "voucher would be valid longer than the programme allows")
 
 typedef enum sq_status {
 #define SQ_STATUS_ENUM(name, number, retry, text) name = number,

@@ -119,6 +119,11 @@ static int permitted(const struct sq_core *core, const struct sq_party *p, uint3
         return p->role == SQ_ROLE_HOLDER;
     case SANQUAN__V1__MESSAGE_TYPE__BATCH:
         return p->role == SQ_ROLE_PROVIDER && p->node == core->self;
+    case SANQUAN__V1__MESSAGE_TYPE__FACTS:
+    case SANQUAN__V1__MESSAGE_TYPE__EDGES:
+        return (p->role == SQ_ROLE_ISSUER || p->role == SQ_ROLE_OPERATOR) && p->node == core->self;
+    case SANQUAN__V1__MESSAGE_TYPE__SANCTION:
+        return p->role == SQ_ROLE_REGULATOR || ((p->role == SQ_ROLE_ISSUER || p->role == SQ_ROLE_OPERATOR) && p->node == core->self);
     case SANQUAN__V1__MESSAGE_TYPE__ENROL:
     case SANQUAN__V1__MESSAGE_TYPE__WINDOW_CUT:
     case SANQUAN__V1__MESSAGE_TYPE__CONFIRM:
@@ -158,6 +163,14 @@ static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
         return sq_on_mandate(s, (const Sanquan__V1__Mandate *)m);
     case SANQUAN__V1__MESSAGE_TYPE__REVOKE:
         return sq_on_revoke(s, (const Sanquan__V1__Revoke *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__FACTS:
+        return sq_on_facts(s, (const Sanquan__V1__Facts *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__EDGES:
+        return sq_on_edges(s, (const Sanquan__V1__Edges *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__SANCTION:
+        return sq_on_sanction(s, (const Sanquan__V1__Sanction *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__SANCTION_NOTICE:
+        return sq_on_sanction_notice(s, from, (const Sanquan__V1__Sanction *)m);
     case SANQUAN__V1__MESSAGE_TYPE__BATCH:
         return sq_on_batch(s, body, (const Sanquan__V1__Batch *)m);
     case SANQUAN__V1__MESSAGE_TYPE__WINDOW_CUT: {
@@ -285,7 +298,7 @@ static void advance_clock(struct sq_core *core, uint64_t now_ms)
         core->now_ms = now_ms;
         core->today = sq_day_of_ms(now_ms);
     }
-    sq_reservations_expire(core);
+    sq_decide_expire(core);
 }
 
 sq_status sq_core_step(struct sq_core *core, const struct sq_event *event, struct sq_arena *arena, struct sq_effects *fx,

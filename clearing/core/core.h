@@ -61,6 +61,7 @@ struct sq_party {
     uint8_t suspended;
     uint8_t known_key;                /* 0: named by others (a foreign provider), cannot sign here */
     uint32_t node;                    /* number of the home node */
+    uint32_t org;                     /* of a provider or holder: its organisation, else SQ_ROW_NONE */
     uint8_t key[32], transport_key[32];
     uint64_t last_id;                 /* last id that was journalled */
 };

@@ -8,6 +8,9 @@
 
 #include "clearing/base/uscc.h"
 
+/* A batch may wait long for an invoice's home. Windows and ends are judged by when it was received, but not without bound. */
+#define RECEIVED_AGO_MAX_MS (7u * 86400000u)
+
 sq_status sq_result_hash(const uint32_t *row, const uint8_t *code, size_t count, struct sq_arena *arena,
                          uint8_t out[static SQ_HASH_SIZE], struct sq_error *err)
 {
@@ -66,12 +69,12 @@ sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear
 {
     struct sq_core *core = s->core;
     struct sq_rows r;
-    struct sq_decision d = {.acquirer = from};
+    uint32_t provider;
     if (m->items == NULL || sq_rows_of(m->items, 1, &r) != SQ_OK || m->n_row != r.count || !ascending(m->row, m->n_row))
         return sq_refuse(s, SQ_R_COLUMNS, "clear of batch %" PRIu64, m->batch);
     if (!sq_uscc_valid(m->provider))
         return sq_refuse(s, SQ_R_BAD_USCC, "%.40s", m->provider);
-    sq_status st = sq_party_intern(core, "provider", m->provider, from, &d.provider, s->err);
+    sq_status st = sq_party_intern(core, "provider", m->provider, from, &provider, s->err);
     if (st == SQ_OK)
         st = sq_decide_reserve(core, (uint32_t)r.count, s->err);
     if (st != SQ_OK)
@@ -80,11 +83,14 @@ sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear
     s->code_count = r.count;
     if (s->code == NULL)
         return sq_full(s);
-    d.reserve_until_ms = m->items->reserve_until_ms;
+    /* Two clocks: one that is a little ahead of ours means now. */
+    uint64_t at_ms = m->received_at_ms < core->now_ms ? m->received_at_ms : core->now_ms;
+    struct sq_decision d = sq_decision_of(core, from, provider, at_ms, m->items->reserve_until_ms);
+    int too_late = core->now_ms - at_ms > RECEIVED_AGO_MAX_MS;
     for (size_t i = 0; i < r.count; i++) {
         if (i + 16 < r.count)
             sq_decide_prefetch(core, &r, i + 16);
-        unsigned refused = core->now_ms > m->expires_at_ms ? SQ_R_EXPIRED : sq_row_check(core, &r, i);
+        unsigned refused = core->now_ms > m->expires_at_ms ? SQ_R_EXPIRED : too_late ? SQ_R_TOO_LATE : sq_row_check(core, &r, i);
         if (refused == SQ_OK && sq_node_of_issuer(core, (uint32_t)(r.voucher[i] / SQ_SERIAL_RADIX / SQ_PROGRAMME_RADIX)) != core->self)
             refused = SQ_R_UNKNOWN_VOUCHER;
         s->code[i] = (uint8_t)(refused != SQ_OK ? refused : sq_decide_row(core, &d, &r, i));

@@ -6,6 +6,19 @@
 #include "clearing/base/day.h"
 #include "clearing/core/state.h"
 
+/* Tables and indexes, in the one order that dump, undump and the end share. */
+enum { TABLES = 15, INDEXES = 6 };
+static void parts(struct sq_core *core, struct sq_table *tables[static TABLES], struct sq_index *indexes[static INDEXES])
+{
+    struct sq_table *t[TABLES] = {&core->nodes, &core->parties, &core->programmes, &core->terms, &core->hosted,
+                                  &core->orgs, &core->facts, &core->edges, &core->sanctions, &core->details,
+                                  &core->mandates, &core->accounts, &core->years, &core->reservations, &core->reservation_heap};
+    struct sq_index *x[INDEXES] = {&core->party_index, &core->transport_index, &core->programme_index, &core->org_index, &core->account_index,
+                                   &core->reservation_index};
+    memcpy(tables, t, sizeof t);
+    memcpy(indexes, x, sizeof x);
+}
+
 sq_status sq_core_new(struct sq_core **out, struct sq_error *err)
 {
     struct sq_core *core = calloc(1, sizeof *core);
@@ -14,10 +27,16 @@ sq_status sq_core_new(struct sq_core **out, struct sq_error *err)
     core->nodes = SQ_TABLE_OF(struct sq_node);
     core->parties = SQ_TABLE_OF(struct sq_party);
     core->programmes = SQ_TABLE_OF(struct sq_programme);
+    core->terms = SQ_TABLE_OF(struct sq_terms);
+    core->orgs = SQ_TABLE_OF(struct sq_org);
+    core->facts = SQ_TABLE_OF(struct sq_fact);
+    core->edges = SQ_TABLE_OF(struct sq_edge);
+    core->sanctions = SQ_TABLE_OF(struct sq_sanction);
+    core->details = SQ_TABLE_OF(struct sq_detail);
     core->hosted = SQ_TABLE_OF(struct sq_hosted);
     core->mandates = SQ_TABLE_OF(struct sq_mandate);
     core->accounts = SQ_TABLE_OF(struct sq_account);
-    core->years = SQ_TABLE_OF(struct sq_year);
+    core->years = SQ_TABLE_OF(struct sq_use_of_year);
     core->reservations = SQ_TABLE_OF(struct sq_reservation);
     core->reservation_heap = SQ_TABLE_OF(uint32_t);
     sq_invoices_init(&core->invoices);
@@ -31,19 +50,17 @@ void sq_core_free(struct sq_core *core)
 {
     if (core == NULL)
         return;
-    struct sq_table *tables[] = {&core->nodes, &core->parties, &core->programmes, &core->hosted, &core->mandates,
-                                 &core->accounts, &core->years, &core->reservations, &core->reservation_heap};
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+    struct sq_table *tables[TABLES];
+    struct sq_index *indexes[INDEXES];
+    parts(core, tables, indexes);
+    for (size_t i = 0; i < TABLES; i++)
         sq_table_free(tables[i]);
+    for (size_t i = 0; i < INDEXES; i++)
+        sq_index_free(indexes[i]);
     for (uint32_t i = 0; i < core->voucher_tables; i++)
         sq_table_free(&core->vouchers[i]);
     for (uint32_t i = 0; i < core->waiting_count; i++)
         sq_waiting_free(&core->waiting[i]);
-    sq_index_free(&core->party_index);
-    sq_index_free(&core->transport_index);
-    sq_index_free(&core->programme_index);
-    sq_index_free(&core->account_index);
-    sq_index_free(&core->reservation_index);
     sq_invoices_free(&core->invoices);
     sq_settlement_free(core->settlement);
     free(core->vouchers);
@@ -71,8 +88,9 @@ uint64_t sq_core_peer_next(const struct sq_core *core, uint32_t node) { return c
 void sq_core_programme(const struct sq_core *core, uint32_t number, struct sq_programme_view *out)
 {
     const struct sq_programme *p = sq_programme_at(core, number);
+    const struct sq_terms *t = sq_terms_at(core, p->terms);
     *out = (struct sq_programme_view){p->issuer, p->number, p->version, p->kind, p->node, p->pool_fen, p->granted_fen,
-                                      p->reserved_fen, p->spent_fen, p->rate_bp, p->from_day, p->until_day, p->title,
+                                      p->reserved_fen, p->spent_fen, t->rate_bp, t->from_day, t->until_day, t->title,
                                       core->vouchers[number].count};
 }
 
@@ -104,14 +122,15 @@ void sq_core_totals(const struct sq_core *core, struct sq_core_totals *out)
 
 /* ---- snapshot ---- */
 
-#define SNAPSHOT_VERSION 2u
+#define SNAPSHOT_VERSION 3u
 
 static void dump_waiting(const struct sq_core *core, struct sq_dump *d)
 {
     sq_dump_u64(d, core->waiting_count);
     for (uint32_t i = 0; i < core->waiting_count; i++) {
         const struct sq_waiting *w = &core->waiting[i];
-        const uint64_t fields[] = {w->id, w->seq, w->party, w->rows, w->left, w->body_size, (uint64_t)w->amount_fen, w->accepted};
+        const uint64_t fields[] = {w->id, w->seq, w->party, w->rows, w->left, w->body_size, (uint64_t)w->amount_fen, w->accepted,
+                                   w->received_ms};
         for (size_t k = 0; k < sizeof fields / sizeof *fields; k++)
             sq_dump_u64(d, fields[k]);
         sq_dump_put(d, w->body, w->body_size + 2u * (size_t)w->rows);
@@ -137,6 +156,7 @@ static sq_status undump_waiting(struct sq_core *core, struct sq_reader *r, struc
         w->body_size = (uint32_t)sq_read_be64(r);
         w->amount_fen = (int64_t)sq_read_be64(r);
         w->accepted = sq_read_be64(r);
+        w->received_ms = sq_read_be64(r);
         size_t size = w->body_size + 2u * (size_t)w->rows;
         const uint8_t *bytes = sq_read_bytes(r, size);
         w->body = bytes != NULL ? malloc(size) : NULL;
@@ -150,23 +170,11 @@ static sq_status undump_waiting(struct sq_core *core, struct sq_reader *r, struc
     return SQ_OK;
 }
 
-/* Tables and indexes in the one order that dump and undump share. */
-static size_t parts(struct sq_core *core, struct sq_table *tables[static 9], struct sq_index *indexes[static 5])
-{
-    struct sq_table *t[9] = {&core->nodes, &core->parties, &core->programmes, &core->hosted, &core->mandates,
-                             &core->accounts, &core->years, &core->reservations, &core->reservation_heap};
-    struct sq_index *x[5] = {&core->party_index, &core->transport_index, &core->programme_index, &core->account_index,
-                             &core->reservation_index};
-    memcpy(tables, t, sizeof t);
-    memcpy(indexes, x, sizeof x);
-    return 9;
-}
-
 void sq_core_dump(struct sq_core *core, struct sq_dump *d)
 {
-    struct sq_table *tables[9];
-    struct sq_index *indexes[5];
-    size_t n = parts(core, tables, indexes);
+    struct sq_table *tables[TABLES];
+    struct sq_index *indexes[INDEXES];
+    parts(core, tables, indexes);
     sq_dump_u64(d, SNAPSHOT_VERSION);
     sq_dump_u64(d, core->now_ms);
     sq_dump_u64(d, core->seq);
@@ -174,9 +182,9 @@ void sq_core_dump(struct sq_core *core, struct sq_dump *d)
     sq_dump_u64(d, (uint64_t)core->born);
     sq_dump_put(d, core->network_id, sizeof core->network_id);
     sq_dump_put(d, &core->totals, sizeof core->totals);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < TABLES; i++)
         sq_dump_table(d, tables[i]);
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < INDEXES; i++)
         sq_dump_index(d, indexes[i]);
     for (uint32_t i = 0; i < core->programmes.count; i++)
         sq_dump_table(d, &core->vouchers[i]);
@@ -226,10 +234,10 @@ static sq_status undump_rest(struct sq_core *core, struct sq_reader *r, struct s
 
 sq_status sq_core_undump(struct sq_core *core, sq_bytes bytes, struct sq_error *err)
 {
-    struct sq_table *tables[9];
-    struct sq_index *indexes[5];
+    struct sq_table *tables[TABLES];
+    struct sq_index *indexes[INDEXES];
     struct sq_reader r = sq_reader_of(bytes);
-    size_t n = parts(core, tables, indexes);
+    parts(core, tables, indexes);
     if (sq_read_be64(&r) != SNAPSHOT_VERSION)
         return sq_fail(err, SQ_E_FORMAT, "snapshot of another version");
     core->now_ms = sq_read_be64(&r);
@@ -243,9 +251,9 @@ sq_status sq_core_undump(struct sq_core *core, sq_bytes bytes, struct sq_error *
     memcpy(core->network_id, id, sizeof core->network_id);
     memcpy(&core->totals, totals, sizeof core->totals);
     sq_status st = SQ_OK;
-    for (size_t i = 0; st == SQ_OK && i < n; i++)
+    for (size_t i = 0; st == SQ_OK && i < TABLES; i++)
         st = sq_undump_table(&r, tables[i], err);
-    for (size_t i = 0; st == SQ_OK && i < 5; i++)
+    for (size_t i = 0; st == SQ_OK && i < INDEXES; i++)
         st = sq_undump_index(&r, indexes[i], err);
     if (st == SQ_OK)
         st = undump_rest(core, &r, err);

@@ -50,6 +50,7 @@ static struct sq_party *add_party(struct sq_core *core, const char *name, uint32
     memcpy(p->name, name, strlen(name));
     p->role = (uint8_t)role_of(name);
     p->node = node;
+    p->org = p->role == SQ_ROLE_PROVIDER || p->role == SQ_ROLE_HOLDER ? sq_org_intern(core, sq_party_code(p)) : SQ_ROW_NONE;
     sq_index_put(&core->party_index, sq_hash_key(name, strlen(name)), *number);
     return p;
 }
@@ -59,7 +60,9 @@ static sq_status reserve_parties(struct sq_core *core, uint32_t more, struct sq_
     sq_status st = sq_table_reserve(&core->parties, more, err);
     if (st == SQ_OK)
         st = sq_index_reserve(&core->transport_index, more, err);
-    return st != SQ_OK ? st : sq_index_reserve(&core->party_index, more, err);
+    if (st == SQ_OK)
+        st = sq_index_reserve(&core->party_index, more, err);
+    return st != SQ_OK ? st : sq_orgs_reserve(core, more, err);
 }
 
 sq_status sq_party_intern(struct sq_core *core, const char *role, const char *code, uint32_t node, uint32_t *out,

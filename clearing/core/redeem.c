@@ -41,7 +41,7 @@ static struct sq_waiting *waiting_add(struct sq_step *s, sq_bytes body, uint32_t
         return NULL;
     core->waiting_count++;
     *w = (struct sq_waiting){.id = s->id, .seq = s->fx->seq, .party = s->party, .rows = rows, .left = rows,
-                             .body_size = (uint32_t)body.size, .body = memory, .stage = memory + body.size,
+                             .body_size = (uint32_t)body.size, .received_ms = core->now_ms, .body = memory, .stage = memory + body.size,
                              .code = memory + body.size + rows};
     memcpy(w->body, body.data, body.size);
     memset(w->stage, 0, 2u * (size_t)rows);
@@ -175,11 +175,10 @@ static sq_status redeem_local(struct sq_step *s, const struct sq_rows *r)
 {
     enum { AHEAD = 16 }; /* rows whose vouchers are on their way from memory while this one is decided */
     struct sq_core *core = s->core;
-    struct sq_decision d = {.acquirer = core->self, .provider = s->party};
+    struct sq_decision d = sq_decision_of(core, core->self, s->party, core->now_ms, s->reserve_until_ms);
     struct sq_invoice_cursor cursor = {0};
     Sanquan__V1__Answer answer;
     sanquan__v1__answer__init(&answer);
-    d.reserve_until_ms = s->reserve_until_ms;
     uint32_t *row;
     if (SQ_COLUMN(s, row, r->count))
         return sq_full(s);
@@ -276,7 +275,8 @@ static sq_status copy_rows(struct sq_step *s, const Sanquan__V1__Batch *in, cons
     if (SQ_COLUMN(s, out->voucher, n) || SQ_COLUMN(s, out->amount_fen, n) || SQ_COLUMN(s, out->base_fen, n) ||
         SQ_COLUMN(s, out->invoice.data, n * SQ_INVOICE_CELL) || SQ_COLUMN(s, out->invoice_total_fen, n) ||
         SQ_COLUMN(s, out->service, n) || SQ_COLUMN(s, out->scenario, n) || SQ_COLUMN(s, out->service_day, n) ||
-        SQ_COLUMN(s, out->evidence.data, n * 16) || SQ_COLUMN(s, out->verb.data, n) || SQ_COLUMN(s, out->reservation, n))
+        SQ_COLUMN(s, out->evidence.data, n * 16) || SQ_COLUMN(s, out->verb.data, n) || SQ_COLUMN(s, out->reservation, n) ||
+        SQ_COLUMN(s, out->facts, n) || SQ_COLUMN(s, out->documents, n))
         return sq_full(s);
     out->n_voucher = out->n_amount_fen = out->n_base_fen = out->n_invoice_total_fen = out->n_service = out->n_service_day = n;
     out->invoice.len = n * SQ_INVOICE_CELL;
@@ -284,6 +284,10 @@ static sq_status copy_rows(struct sq_step *s, const Sanquan__V1__Batch *in, cons
     out->evidence.len = in->evidence.len != 0 ? n * 16 : 0;
     out->verb.len = in->verb.len != 0 ? n : 0;
     out->n_reservation = in->n_reservation != 0 ? n : 0;
+    out->n_facts = in->n_facts != 0 ? n : 0;
+    out->n_documents = in->n_documents != 0 ? n : 0;
+    out->n_fact_sets = in->n_fact_sets; /* all of them: rows name them by number */
+    out->fact_sets = in->fact_sets;
     out->reserve_until_ms = in->reserve_until_ms;
     for (size_t k = 0; k < n; k++) {
         size_t i = row[k];
@@ -302,6 +306,10 @@ static sq_status copy_rows(struct sq_step *s, const Sanquan__V1__Batch *in, cons
             out->verb.data[k] = in->verb.data[i];
         if (out->n_reservation != 0)
             out->reservation[k] = in->reservation[i];
+        if (out->n_facts != 0)
+            out->facts[k] = in->facts[i];
+        if (out->n_documents != 0)
+            out->documents[k] = in->documents[i];
     }
     return SQ_OK;
 }
@@ -320,6 +328,7 @@ static sq_status send_clear(struct sq_step *s, const struct sq_waiting *w, const
     strcpy(m.provider, sq_party_code(sq_party_at(s->core, w->party)));
     m.batch = w->seq;
     m.expires_at_ms = s->core->now_ms + CLEAR_EXPIRES_MS;
+    m.received_at_ms = w->received_ms;
     m.row = row;
     m.n_row = n;
     m.items = &items;
@@ -377,7 +386,7 @@ static sq_status decide_rows_here(struct sq_step *s, struct sq_waiting *w, const
                                   const struct sq_rows *r, uint32_t *row, size_t n)
 {
     struct sq_core *core = s->core;
-    struct sq_decision d = {.acquirer = core->self, .provider = w->party, .reserve_until_ms = batch->reserve_until_ms};
+    struct sq_decision d = sq_decision_of(core, core->self, w->party, w->received_ms, batch->reserve_until_ms);
     uint32_t *back;
     uint8_t *code;
     size_t back_count = 0;

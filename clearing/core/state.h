@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "clearing/base/table.h"
+#include "clearing/base/uscc.h"
 #include "clearing/core/core.h"
 #include "clearing/core/invoice.h"
 #include "clearing/policy/programme.h"
@@ -22,6 +23,33 @@
 
 #define SQ_AMOUNT_MAX_FEN 10000000000000ll /* 100 billion yuan a row: sums of many batches stay far from int64 */
 
+struct sq_programme {
+    uint32_t issuer, number, version, kind;
+    uint32_t node;          /* where its issuer is hosted */
+    uint32_t terms;         /* row of its newest version; older ones hang on it */
+    uint32_t stacking, stack_limit_bp;
+    int64_t pool_fen;       /* 0: not stated */
+    int64_t granted_fen, reserved_fen, spent_fen; /* pool = available + reserved + spent */
+};
+
+/* An organisation, whatever roles it plays: its parties "provider:CODE" and "holder:CODE" name it. Lists are newest first. */
+struct sq_org {
+    char code[SQ_USCC_LENGTH + 1];
+    uint8_t padding;
+    uint32_t facts, edges, sanctions, accounts; /* first of each, or SQ_ROW_NONE */
+};
+
+struct sq_edge {
+    uint32_t owner, owned, kind, from_day, until_day; /* organisations */
+    uint32_t next_of_owner, next_of_owned;
+};
+
+struct sq_sanction {
+    uint32_t org, cause, effect, from_day, until_day;
+    uint32_t authority;     /* party; SQ_ROW_NONE is never one */
+    uint32_t next;
+};
+
 struct sq_voucher {
     int64_t face_fen, reserved_fen, spent_fen;
     uint32_t holder;        /* party */
@@ -29,6 +57,13 @@ struct sq_voucher {
     uint32_t mandate;       /* first of its mandates, or SQ_ROW_NONE */
     uint32_t until_day;
     uint32_t revoked;
+    uint32_t detail;        /* what else its grant said, or SQ_ROW_NONE */
+};
+
+struct sq_detail {
+    int64_t contract_fen;
+    uint32_t contract_day, contract_days;
+    uint32_t facts;         /* first, or SQ_ROW_NONE */
     uint32_t padding;
 };
 
@@ -39,16 +74,22 @@ struct sq_mandate {
     uint32_t next;          /* next mandate on the same voucher, or SQ_ROW_NONE */
 };
 
-/* What one holder has used under one programme. Years other than the first seen hang on it as a list. */
-struct sq_account {
-    int64_t used_fen, year_used_fen;
-    uint32_t programme, holder, year;
-    uint32_t more;          /* number in `years`, or SQ_ROW_NONE */
+/* What one holder has used under one programme in one calendar year of service days. */
+struct sq_use_of_year {
+    int64_t spent_fen, reserved_fen;
+    uint32_t year, next;    /* next: row in `years`, or SQ_ROW_NONE */
 };
 
-struct sq_year {
-    int64_t used_fen;
-    uint32_t year, next;
+/* What one holder has used under one programme. Years other than the first seen hang on that one as a list. */
+struct sq_account {
+    int64_t used_fen;       /* spent and reserved */
+    struct sq_use_of_year year;
+    uint32_t programme, holder;
+    uint32_t org;           /* of the holder */
+    uint32_t watched;       /* 1: the organisation has edges or sanctions that must be looked at */
+    uint32_t next_of_org;
+    uint32_t first_day, last_day; /* of what was spent; 0: nothing yet */
+    uint32_t padding;
 };
 
 struct sq_reservation {
@@ -65,7 +106,7 @@ struct sq_waiting {
     uint32_t party, rows, left;
     uint32_t body_size;
     int64_t amount_fen;     /* accepted so far */
-    uint64_t accepted;
+    uint64_t accepted, received_ms;
     uint8_t *body;          /* canonical Batch, then a stage and a code a row; one allocation a batch */
     uint8_t *stage, *code;
 };
@@ -78,7 +119,9 @@ struct sq_core {
     int born;               /* GENESIS was seen */
     uint32_t self;
 
-    struct sq_table nodes, parties, programmes;
+    struct sq_table nodes, parties, programmes, terms;
+    struct sq_table orgs, facts, edges, sanctions, details;
+    struct sq_index org_index;
     struct sq_table hosted;         /* struct sq_hosted: issuer code -> node */
     struct sq_index party_index, programme_index;
     struct sq_index transport_index; /* transport key -> party; one key, one name */
@@ -134,8 +177,29 @@ static inline struct sq_node *sq_node_at(const struct sq_core *core, uint32_t n)
 /* What follows "role:". */
 const char *sq_party_code(const struct sq_party *p);
 
+/* ---- orgs.c: organisations, what is known of them, who controls whom, sanctions ---- */
+SQ_MUST_CHECK sq_status sq_orgs_reserve(struct sq_core *core, uint32_t more, struct sq_error *err);
+/* Find or add; room must be reserved. */
+uint32_t sq_org_intern(struct sq_core *core, const char *uscc);
+uint32_t sq_org_find(const struct sq_core *core, const char *uscc);
+static inline struct sq_org *sq_org_at(const struct sq_core *core, uint32_t n) { return SQ_ROW(&core->orgs, struct sq_org, n); }
+struct sq_facts sq_org_facts(const struct sq_core *core, uint32_t org);
+sq_status sq_on_facts(struct sq_step *s, const Sanquan__V1__Facts *m);
+sq_status sq_on_edges(struct sq_step *s, const Sanquan__V1__Edges *m);
+sq_status sq_on_sanction(struct sq_step *s, const Sanquan__V1__Sanction *m);
+sq_status sq_on_sanction_notice(struct sq_step *s, uint32_t from, const Sanquan__V1__Sanction *m);
+/* Is a sanction with this effect or a stronger one in force on the day? */
+int sq_org_sanctioned(const struct sq_core *core, uint32_t org, uint32_t effect, uint32_t day);
+/* Was one of the causes (bits; 0 all) in force on a day from `since` to `day`? */
+int sq_org_was_sanctioned(const struct sq_core *core, uint32_t org, uint32_t causes, uint32_t since, uint32_t day);
+/* Are the two joined by at most so many edges in force on the day? */
+int sq_org_related(const struct sq_core *core, uint32_t a, uint32_t b, uint32_t hops, uint32_t day);
+
 /* ---- grants.c: programmes, vouchers, mandates ---- */
 uint32_t sq_programme_find(const struct sq_core *core, uint32_t issuer, uint32_t number);
+static inline const struct sq_terms *sq_terms_at(const struct sq_core *core, uint32_t n) { return SQ_ROW(&core->terms, struct sq_terms, n); }
+/* The newest version whose days hold this one; NULL when none does. */
+const struct sq_terms *sq_terms_of_day(const struct sq_core *core, const struct sq_programme *p, uint32_t day);
 static inline struct sq_programme *sq_programme_at(const struct sq_core *core, uint32_t n) { return SQ_ROW(&core->programmes, struct sq_programme, n); }
 sq_status sq_on_programme(struct sq_step *s, const Sanquan__V1__Programme *m);
 sq_status sq_on_programme_notice(struct sq_step *s, uint32_t from, const Sanquan__V1__Programme *m);
@@ -147,38 +211,77 @@ uint32_t sq_programme_of_voucher(const struct sq_core *core, uint64_t voucher);
 /* NULL when its serial was never granted here. */
 struct sq_voucher *sq_voucher_find(const struct sq_core *core, uint64_t voucher, uint32_t *programme_out);
 
-/* ---- decide.c: the issuer's side ---- */
-struct sq_decision {
-    uint32_t acquirer;      /* node */
-    uint32_t provider;      /* party */
-    uint64_t reserve_until_ms;
-    /* running sums of what was accepted */
-    uint64_t count;
-    int64_t total_fen[SQ_KIND_COUNT];
-};
-/* Columns of a batch, all of the same length; optional ones may be NULL. */
+/* ---- rows.c: columns of a batch ---- */
+/* All of the same length; optional ones may be NULL. */
 struct sq_rows {
     size_t count;
     const uint64_t *voucher;
     const int64_t *amount_fen, *base_fen, *total_fen;
     const uint8_t *invoice;
-    const uint32_t *service, *service_day;
+    const uint32_t *service, *service_day, *scenario;
     const uint8_t *verb;
     const uint64_t *reservation;
+    const uint32_t *facts, *documents;
+    Sanquan__V1__FactSet *const *fact_sets;
 };
-/* Are the columns whole? 0, SQ_R_BATCH_SIZE, SQ_R_COLUMNS or SQ_R_ORDER. */
+/* Are the columns whole? 0, SQ_R_BATCH_SIZE, SQ_R_COLUMNS, SQ_R_FACT or SQ_R_ORDER. */
 unsigned sq_rows_of(const Sanquan__V1__Batch *m, int must_ascend, struct sq_rows *out);
 static inline uint8_t sq_row_verb(const struct sq_rows *r, size_t i) { return r->verb == NULL ? SANQUAN__V1__VERB__REDEEM : r->verb[i]; }
 /* What is wrong with the row by itself? 0 or a refusal. */
 unsigned sq_row_check(const struct sq_core *core, const struct sq_rows *r, size_t i);
+/* Are all sets in form, at most `max`, and does each row of the column name one? A column of no rows is left out. */
+int sq_fact_sets_ok(Sanquan__V1__FactSet *const *sets, size_t count, size_t max, const uint32_t *rows, size_t row_count);
+static inline struct sq_declared sq_declared_of(Sanquan__V1__FactSet *const *sets, const uint32_t *rows, size_t i)
+{
+    if (rows == NULL || rows[i] == 0)
+        return (struct sq_declared){0};
+    const Sanquan__V1__FactSet *set = sets[rows[i] - 1];
+    return (struct sq_declared){set->n_attribute, set->attribute, set->value};
+}
+
+/* ---- decide.c: the issuer's side ---- */
+struct sq_decision {
+    uint32_t acquirer;      /* node */
+    uint32_t acquirer_region; /* its code as a number */
+    uint32_t provider;      /* party */
+    uint32_t provider_org;
+    uint64_t at_ms;         /* the moment of the claim */
+    uint32_t day;           /* in UTC+8 */
+    uint64_t reserve_until_ms;
+    struct sq_explain *explain; /* NULL, or where the next row says why */
+    /* running sums of what was accepted */
+    uint64_t count;
+    int64_t total_fen[SQ_KIND_COUNT];
+};
+struct sq_decision sq_decision_of(const struct sq_core *core, uint32_t acquirer, uint32_t provider, uint64_t at_ms, uint64_t reserve_until_ms);
 /* Room for what `rows` more decisions may add: after this, sq_decide_row cannot run out of memory. */
 SQ_MUST_CHECK sq_status sq_decide_reserve(struct sq_core *core, uint32_t rows, struct sq_error *err);
 /* Decide one row under its issuer's rules and apply it when it is accepted. 0 or a refusal that changed nothing. */
 unsigned sq_decide_row(struct sq_core *core, struct sq_decision *d, const struct sq_rows *r, size_t i);
 /* Ask the memory for what sq_decide_row will touch soon. */
 void sq_decide_prefetch(const struct sq_core *core, const struct sq_rows *r, size_t i);
-void sq_reservations_expire(struct sq_core *core);
+
+/* ---- check.c: every rule of one use; changes nothing ---- */
+struct sq_touched {
+    struct sq_programme *programme;
+    struct sq_voucher *voucher;
+    struct sq_mandate *mandate;
+    struct sq_account *account;
+};
+/* 0, SQ_R_UNKNOWN_PROGRAMME or SQ_R_UNKNOWN_VOUCHER; the mandate is NULL where there is none. */
+unsigned sq_find_touched(struct sq_core *core, uint32_t provider, uint64_t voucher, struct sq_touched *t);
+unsigned sq_check_use(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i, struct sq_touched *t);
+/* What an account used in a year; NULL when nothing was yet. With add, room must be reserved. */
+struct sq_use_of_year *sq_year_used(struct sq_core *core, struct sq_account *a, uint32_t year, int add);
+
+/* ---- reservations.c ---- */
+struct sq_reservation *sq_reservation_find(const struct sq_core *core, uint32_t provider, uint64_t number);
+/* Room must be reserved; the number must be free. */
+void sq_reservation_add(struct sq_core *core, const struct sq_reservation *r);
+/* Takes ended ones off, calling `release` for those that still hold something. */
+void sq_reservations_expire(struct sq_core *core, void (*release)(struct sq_core *core, struct sq_reservation *r));
 uint64_t sq_reservations_next_ms(const struct sq_core *core);
+void sq_decide_expire(struct sq_core *core);
 
 /* ---- redeem.c: the acquirer's side; home.c: the invoice home's; issue.c: requests from other acquirers ---- */
 sq_status sq_on_batch(struct sq_step *s, sq_bytes body, const Sanquan__V1__Batch *m);

@@ -1,9 +1,25 @@
+/*
+ * From the message to flat arrays. Every term is checked before anything is compiled, so compiling cannot fail.
+ */
 #include "clearing/policy/programme.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "clearing/base/day.h"
+
+/* ---- are the terms in range? ---- */
+
+SQ_PRINTF(3, 4) static int unfit(struct sq_fault *f, const char *why, const char *place, ...)
+{
+    va_list args;
+    va_start(args, place);
+    vsnprintf(f->place, sizeof f->place, place, args);
+    va_end(args);
+    f->why = why;
+    return 0;
+}
 
 static int ascending(const uint32_t *v, size_t count)
 {
@@ -13,111 +29,293 @@ static int ascending(const uint32_t *v, size_t count)
     return 1;
 }
 
-static int contains(const uint32_t *v, uint32_t count, uint32_t wanted)
+static int numbers_to_32(const uint32_t *v, size_t count)
 {
-    uint32_t low = 0, high = count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (v[middle] < wanted)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < count && v[low] == wanted;
+    return count <= 32 && ascending(v, count) && (count == 0 || (v[0] >= 1 && v[count - 1] <= 32));
 }
 
-/* ---- are the terms in range? ---- */
-
-static int unfit(struct sq_fault *f, const char *place, const char *why)
-{
-    snprintf(f->place, sizeof f->place, "%s", place);
-    f->why = why;
-    return 0;
-}
-
-int sq_programme_check(const Sanquan__V1__Programme *t, struct sq_fault *f)
+static int check_head(const Sanquan__V1__Programme *t, struct sq_fault *f)
 {
     if (t->issuer < 100000 || t->issuer > 999999)
-        return unfit(f, "issuer", "is not a six-digit code");
+        return unfit(f, "is not a six-digit code", "issuer");
     if (t->number < 1 || t->number > 9999)
-        return unfit(f, "number", "is not 1 to 9999");
+        return unfit(f, "is not 1 to 9999", "number");
     if (t->version < 1)
-        return unfit(f, "version", "is not 1 or more");
+        return unfit(f, "is not 1 or more", "version");
     if (t->kind < 1 || t->kind > SQ_KIND_COUNT)
-        return unfit(f, "kind", "is not 1 to 7");
-    if (strlen(t->title) == 0 || strlen(t->title) > SQ_PROGRAMME_TITLE_MAX)
-        return unfit(f, "title", "is empty or over 200 bytes");
+        return unfit(f, "is not 1 to 7", "kind");
+    if (strlen(t->title) == 0 || strlen(t->title) > SQ_TERMS_TITLE_MAX)
+        return unfit(f, "is empty or over 200 bytes", "title");
     if (!sq_day_valid(t->from_day))
-        return unfit(f, "from", "is no day of the calendar");
+        return unfit(f, "is no day of the calendar", "from");
     if (!sq_day_valid(t->until_day) || t->from_day > t->until_day)
-        return unfit(f, "until", "is no day of the calendar, or before the first");
-    if (t->rate_bp < 1 || t->rate_bp > 10000)
-        return unfit(f, "rate", "is not 0.01% to 100%");
+        return unfit(f, "is no day of the calendar, or before the first", "until");
+    if (t->rate_bp > 10000 || (t->rate_bp == 0 && t->n_tiers == 0))
+        return unfit(f, "is not 0.01% to 100%, and there are no tiers", "rate");
     if (t->base_kind < 1 || t->base_kind > 5)
-        return unfit(f, "base", "is not 1 to 5");
-    if (t->pool_fen <= 0)
-        return unfit(f, "pool", "is not positive");
-    if (t->cap_claim_fen < 0)
-        return unfit(f, "cap_claim", "is negative");
-    if (t->cap_year_fen < 0)
-        return unfit(f, "cap_year", "is negative");
-    if (t->cap_total_fen < 0)
-        return unfit(f, "cap_total", "is negative");
-    if (t->min_claim_fen < 0)
-        return unfit(f, "min_claim", "is negative");
-    if (t->n_services > SQ_PROGRAMME_SERVICES_MAX || !ascending(t->services, t->n_services))
-        return unfit(f, "services", "are not ascending, or more than 64");
-    if (t->n_provider_regions > SQ_PROGRAMME_REGIONS_MAX || !ascending(t->provider_regions, t->n_provider_regions))
-        return unfit(f, "provider_regions", "are not ascending, or more than 40");
-    if (t->stacking > 1)
-        return unfit(f, "stacking", "is not 0 or 1");
-    if (t->stack_limit_bp > 10000 || (t->stacking == 1) != (t->stack_limit_bp > 0))
-        return unfit(f, "stack_limit", "goes with additive stacking, and is 0.01% to 100%");
+        return unfit(f, "is not 1 to 5", "base");
     return 1;
+}
+
+static int check_amounts(const Sanquan__V1__Programme *t, struct sq_fault *f)
+{
+    if (t->pool_fen < 0)
+        return unfit(f, "is negative", "pool");
+    if (t->cap_claim_fen < 0)
+        return unfit(f, "is negative", "cap_claim");
+    if (t->cap_year_fen < 0)
+        return unfit(f, "is negative", "cap_year");
+    if (t->cap_total_fen < 0)
+        return unfit(f, "is negative", "cap_total");
+    if (t->min_claim_fen < 0)
+        return unfit(f, "is negative", "min_claim");
+    if (t->n_services > SQ_TERMS_SERVICES_MAX || !ascending(t->services, t->n_services))
+        return unfit(f, "are not ascending, or more than 64", "services");
+    if (t->n_provider_regions > SQ_TERMS_REGIONS_MAX || !ascending(t->provider_regions, t->n_provider_regions))
+        return unfit(f, "are not ascending, or more than 40", "provider_regions");
+    if (t->stacking > 1)
+        return unfit(f, "is not 0 or 1", "stacking");
+    if (t->stack_limit_bp > 10000 || (t->stacking == 1) != (t->stack_limit_bp > 0))
+        return unfit(f, "goes with additive stacking, and is 0.01% to 100%", "stack_limit");
+    return 1;
+}
+
+static int is_computed(uint32_t attribute) { return attribute >= SQ_ATTR(SERVICE) && attribute <= SQ_ATTR(CONTRACT_FEN); }
+
+/* Can a subject have this attribute? */
+static int attribute_fits(uint32_t subject, uint32_t attribute)
+{
+    if (attribute == 0 || attribute > SQ_ATTR_MAX || (attribute > SQ_ATTR(CONTRACT_FEN) && attribute < 100))
+        return 0;
+    if (!is_computed(attribute))
+        return attribute != 18 && attribute != 19;
+    if (subject == SANQUAN__V1__SUBJECT__SUBJECT_CLAIM)
+        return attribute <= SQ_ATTR(BASE);
+    return subject == SANQUAN__V1__SUBJECT__SUBJECT_VOUCHER && attribute > SQ_ATTR(BASE);
+}
+
+static int check_ranges(const Sanquan__V1__Condition *c)
+{
+    for (size_t i = 0; i < c->n_low; i++)
+        if (c->low[i] > c->high[i] || (i != 0 && c->low[i] <= c->high[i - 1]))
+            return 0;
+    return 1;
+}
+
+static int check_condition(const Sanquan__V1__Condition *c, unsigned i, struct sq_fault *f)
+{
+    int of_claim = c->subject == SANQUAN__V1__SUBJECT__SUBJECT_CLAIM || c->subject == SANQUAN__V1__SUBJECT__SUBJECT_VOUCHER;
+    int ranged = c->test == SANQUAN__V1__TEST__TEST_IN || c->test == SANQUAN__V1__TEST__TEST_NOT_IN;
+    if (c->subject < SANQUAN__V1__SUBJECT__SUBJECT_HOLDER || c->subject > SANQUAN__V1__SUBJECT__SUBJECT_CLAIM)
+        return unfit(f, "is none of holder, provider, voucher, claim", "conditions[%u].subject", i);
+    if (!attribute_fits(c->subject, c->attribute))
+        return unfit(f, "is none that this subject can have", "conditions[%u].attribute", i);
+    if (c->test < SANQUAN__V1__TEST__TEST_IN || c->test > SANQUAN__V1__TEST__TEST_OF_HOLDER)
+        return unfit(f, "is not 1 to 4", "conditions[%u].test", i);
+    if (!ranged && (!of_claim || is_computed(c->attribute)))
+        return unfit(f, "compares what is stated of a voucher or claim", "conditions[%u].test", i);
+    if (c->n_low != c->n_high || ranged != (c->n_low != 0) || !check_ranges(c))
+        return unfit(f, "are missing, not ascending, or overlap", "conditions[%u].low", i);
+    if (c->step > SQ_CASE_REDEEM ||
+        (c->step == SQ_CASE_GRANT && (c->subject == SANQUAN__V1__SUBJECT__SUBJECT_PROVIDER || c->subject == SANQUAN__V1__SUBJECT__SUBJECT_CLAIM)))
+        return unfit(f, "is not 0 to 2, or its subject is not known then", "conditions[%u].step", i);
+    return 1;
+}
+
+static int group_is_named(const Sanquan__V1__Programme *t, uint32_t group)
+{
+    for (size_t i = 0; i < t->n_tiers; i++)
+        if (t->tiers[i]->group == group)
+            return 1;
+    return group == 0;
+}
+
+static int group_is_there(const Sanquan__V1__Programme *t, uint32_t group)
+{
+    for (size_t i = 0; i < t->n_conditions; i++)
+        if (t->conditions[i]->group == group)
+            return 1;
+    return group == 0;
+}
+
+static int check_conditions(const Sanquan__V1__Programme *t, struct sq_fault *f)
+{
+    size_t ranges = 0;
+    if (t->n_conditions > SQ_TERMS_CONDITIONS_MAX)
+        return unfit(f, "are more than 64", "conditions");
+    for (unsigned i = 0; i < t->n_conditions; i++) {
+        const Sanquan__V1__Condition *c = t->conditions[i];
+        if (!check_condition(c, i, f))
+            return 0;
+        if (c->group >= SQ_TERMS_GROUPS_MAX || (i != 0 && c->group < t->conditions[i - 1]->group) || !group_is_named(t, c->group))
+            return unfit(f, "is over 63, out of order, or named by no tier or limit", "conditions[%u].group", i);
+        if ((ranges += c->n_low) > SQ_TERMS_RANGES_MAX)
+            return unfit(f, "make more than 256 ranges in all", "conditions[%u].low", i);
+    }
+    return 1;
+}
+
+static int check_tiers(const Sanquan__V1__Programme *t, struct sq_fault *f)
+{
+    if (t->n_tiers > SQ_TERMS_TIERS_MAX)
+        return unfit(f, "are more than 32", "tiers");
+    if (t->tier_choice > 1)
+        return unfit(f, "is not 0 or 1", "tier_choice");
+    for (unsigned i = 0; i < t->n_tiers; i++) {
+        const Sanquan__V1__Tier *r = t->tiers[i];
+        if (!group_is_there(t, r->group))
+            return unfit(f, "has no conditions", "tiers[%u].group", i);
+        if (r->rate_bp > 10000 || r->lump_fen < 0 || (r->rate_bp != 0) == (r->lump_fen != 0))
+            return unfit(f, "is not 0.01% to 100%, and there is no lump sum, or both are there", "tiers[%u].rate", i);
+        if (r->cap_claim_fen < 0)
+            return unfit(f, "is negative", "tiers[%u].cap_claim", i);
+    }
+    return 1;
+}
+
+static int check_windows(const Sanquan__V1__Programme *t, struct sq_fault *f)
+{
+    if (t->n_windows > SQ_TERMS_WINDOWS_MAX)
+        return unfit(f, "are more than 16", "windows");
+    for (unsigned i = 0; i < t->n_windows; i++) {
+        const Sanquan__V1__ClaimWindow *w = t->windows[i];
+        if (w->step < SQ_CASE_GRANT || w->step > SQ_CASE_REDEEM)
+            return unfit(f, "is neither grant nor redemption", "windows[%u].step", i);
+        if (!sq_day_valid(w->from_day))
+            return unfit(f, "is no day of the calendar", "windows[%u].from", i);
+        if (!sq_day_valid(w->until_day) || w->until_day < w->from_day)
+            return unfit(f, "is no day of the calendar, or before the first", "windows[%u].until", i);
+        if (w->closes_minute >= 1440)
+            return unfit(f, "is no minute of a day", "windows[%u].closes", i);
+        if (w->every_months > 120 || (w->every_months != 0 && sq_day_add_months(w->from_day, (int32_t)w->every_months) <= w->until_day))
+            return unfit(f, "is over 120, or opens the window again before it has closed", "windows[%u].every_months", i);
+    }
+    return 1;
+}
+
+static int check_rest(const Sanquan__V1__Programme *t, struct sq_fault *f)
+{
+    if (t->validity_days > 36500)
+        return unfit(f, "is over 36500", "validity_days");
+    if (t->support_months > 1200)
+        return unfit(f, "is over 1200", "support_months");
+    if (!numbers_to_32(t->grant_documents, t->n_grant_documents))
+        return unfit(f, "are not kinds from 1 to 32, ascending", "grant_documents");
+    if (!numbers_to_32(t->redeem_documents, t->n_redeem_documents))
+        return unfit(f, "are not kinds from 1 to 32, ascending", "redeem_documents");
+    if (t->sanction_months > 1200)
+        return unfit(f, "is over 1200", "sanction_months");
+    if (!numbers_to_32(t->sanction_causes, t->n_sanction_causes))
+        return unfit(f, "are not causes from 1 to 32, ascending", "sanction_causes");
+    if (t->related_hops > SQ_RELATED_HOPS_MAX)
+        return unfit(f, "is over 8", "related_hops");
+    return 1;
+}
+
+int sq_terms_check(const Sanquan__V1__Programme *t, struct sq_fault *f)
+{
+    return check_head(t, f) && check_amounts(t, f) && check_conditions(t, f) && check_tiers(t, f) && check_windows(t, f) &&
+           check_rest(t, f);
 }
 
 /* ---- compiled ---- */
 
-sq_status sq_programme_compile(const Sanquan__V1__Programme *t, struct sq_programme *out, struct sq_error *err)
+/* What a condition refuses with: the most telling status of its subject and attribute. */
+static uint8_t refusal_of(uint32_t subject, uint32_t attribute)
 {
-    struct sq_fault f;
-    if (!sq_programme_check(t, &f))
-        return sq_fail(err, SQ_R_PROGRAMME_TERMS, "programme %06u/%u: %s %s", t->issuer, t->number, f.place, f.why);
+    int region = attribute == SQ_ATTR(REGION) || attribute == SQ_ATTR(TAX_REGION) || attribute == SQ_ATTR(ZONE);
+    switch ((Sanquan__V1__Subject)subject) {
+    case SANQUAN__V1__SUBJECT__SUBJECT_HOLDER:
+        return region ? SQ_R_HOLDER_REGION : attribute == SQ_ATTR(SECTOR) ? SQ_R_HOLDER_SECTOR : SQ_R_HOLDER_CONDITION;
+    case SANQUAN__V1__SUBJECT__SUBJECT_PROVIDER:
+        return region ? SQ_R_PROVIDER_REGION : attribute >= SQ_ATTR_LISTS ? SQ_R_PROVIDER_LIST : SQ_R_PROVIDER_CONDITION;
+    case SANQUAN__V1__SUBJECT__SUBJECT_VOUCHER:
+        return attribute >= SQ_ATTR(CONTRACT_DAY) && attribute <= SQ_ATTR(CONTRACT_FEN) ? SQ_R_CONTRACT_TERMS : SQ_R_VOUCHER_CONDITION;
+    case SANQUAN__V1__SUBJECT__SUBJECT_CLAIM:
+        return attribute == SQ_ATTR(CHANNEL) ? SQ_R_CHANNEL : attribute == SQ_ATTR(FILING) ? SQ_R_FILING
+               : attribute == SQ_ATTR(SERVICE) ? SQ_R_SERVICE : SQ_R_CLAIM_CONDITION;
+    case SANQUAN__V1__SUBJECT__SUBJECT_NONE:
+    case _SANQUAN__V1__SUBJECT_IS_INT_SIZE:
+        break;
+    }
+    return SQ_R_CLAIM_CONDITION;
+}
 
-    *out = (struct sq_programme){
-        .issuer = t->issuer, .number = t->number, .version = t->version, .kind = t->kind,
-        .from_day = t->from_day, .until_day = t->until_day, .rate_bp = t->rate_bp, .base_kind = t->base_kind,
-        .stacking = t->stacking, .stack_limit_bp = t->stack_limit_bp,
-        .service_count = (uint32_t)t->n_services, .region_count = (uint32_t)t->n_provider_regions,
-        .pool_fen = t->pool_fen, .cap_claim_fen = t->cap_claim_fen, .cap_year_fen = t->cap_year_fen,
-        .cap_total_fen = t->cap_total_fen, .min_claim_fen = t->min_claim_fen,
-    };
+static uint32_t bits_of(const uint32_t *numbers, size_t count)
+{
+    uint32_t bits = 0;
+    for (size_t i = 0; i < count; i++)
+        bits |= 1u << (numbers[i] - 1);
+    return bits;
+}
+
+static void compile_conditions(const Sanquan__V1__Programme *t, struct sq_terms *out)
+{
+    size_t range = 0, group = 0;
+    for (size_t i = 0; i < t->n_conditions; i++) {
+        const Sanquan__V1__Condition *c = t->conditions[i];
+        for (; group <= c->group; group++)
+            out->group_first[group] = (uint8_t)i;
+        out->conditions[i] = (struct sq_condition){c->attribute, (uint16_t)range, (uint8_t)c->n_low, (uint8_t)c->group,
+                                                   (uint8_t)c->subject, (uint8_t)c->test, (uint8_t)c->step,
+                                                   refusal_of(c->subject, c->attribute)};
+        for (size_t k = 0; k < c->n_low; k++)
+            out->ranges[range++] = (struct sq_range){c->low[k], c->high[k]};
+    }
+    for (; group <= SQ_TERMS_GROUPS_MAX; group++)
+        out->group_first[group] = (uint8_t)t->n_conditions;
+}
+
+static void compile_lists(const Sanquan__V1__Programme *t, struct sq_terms *out)
+{
+    for (size_t i = 0; i < t->n_tiers; i++)
+        out->tiers[i] = (struct sq_tier){t->tiers[i]->lump_fen, t->tiers[i]->cap_claim_fen, t->tiers[i]->rate_bp, t->tiers[i]->group};
+    for (size_t i = 0; i < t->n_windows; i++) {
+        const Sanquan__V1__ClaimWindow *w = t->windows[i];
+        out->windows[i] = (struct sq_claim_window){w->from_day, w->until_day, w->closes_minute, w->every_months, w->step};
+    }
+    out->tier_count = (uint32_t)t->n_tiers;
+    out->window_count = (uint32_t)t->n_windows;
     if (t->n_services != 0)
         memcpy(out->services, t->services, t->n_services * sizeof *t->services);
     if (t->n_provider_regions != 0)
         memcpy(out->regions, t->provider_regions, t->n_provider_regions * sizeof *t->provider_regions);
+}
+
+sq_status sq_terms_compile(const Sanquan__V1__Programme *t, struct sq_terms *out, struct sq_error *err)
+{
+    struct sq_fault f;
+    if (!sq_terms_check(t, &f))
+        return sq_fail(err, SQ_R_PROGRAMME_TERMS, "programme %06u/%u: %s %s", t->issuer, t->number, f.place, f.why);
+    memset(out, 0, sizeof *out);
+    out->issuer = t->issuer;
+    out->number = t->number;
+    out->version = t->version;
+    out->previous = SQ_ROW_NONE;
+    out->from_day = t->from_day;
+    out->until_day = t->until_day;
+    out->rate_bp = t->rate_bp;
+    out->base_kind = t->base_kind;
+    out->cap_claim_fen = t->cap_claim_fen;
+    out->cap_year_fen = t->cap_year_fen;
+    out->cap_total_fen = t->cap_total_fen;
+    out->min_claim_fen = t->min_claim_fen;
+    out->service_count = (uint32_t)t->n_services;
+    out->region_count = (uint32_t)t->n_provider_regions;
+    out->validity_days = t->validity_days;
+    out->support_months = t->support_months;
+    out->related_hops = t->related_hops;
+    out->sanction_months = t->sanction_months;
+    out->sanction_causes = bits_of(t->sanction_causes, t->n_sanction_causes);
+    out->grant_documents = bits_of(t->grant_documents, t->n_grant_documents);
+    out->redeem_documents = bits_of(t->redeem_documents, t->n_redeem_documents);
+    out->tier_choice = t->tier_choice;
+    compile_conditions(t, out);
+    compile_lists(t, out);
     memcpy(out->title, t->title, strlen(t->title));
-    return SQ_OK;
-}
-
-int64_t sq_programme_limit(const struct sq_programme *p, int64_t base_fen)
-{
-    return (int64_t)((__int128)base_fen * p->rate_bp / 10000); /* base and rate are not negative: this floors */
-}
-
-unsigned sq_programme_check_claim(const struct sq_programme *p, const struct sq_claim *c)
-{
-    if (p->region_count != 0 && !contains(p->regions, p->region_count, c->acquirer_region))
-        return SQ_R_PROVIDER_REGION;
-    if (c->service_day < p->from_day || c->service_day > p->until_day)
-        return SQ_R_SERVICE_DAY;
-    if (p->service_count != 0 && !contains(p->services, p->service_count, c->service))
-        return SQ_R_SERVICE;
-    if (c->base_fen < p->min_claim_fen)
-        return SQ_R_BELOW_MINIMUM;
-    if (c->amount_fen > sq_programme_limit(p, c->base_fen))
-        return SQ_R_RATE_EXCEEDED;
-    if (p->cap_claim_fen != 0 && c->amount_fen > p->cap_claim_fen)
-        return SQ_R_CAP_CLAIM;
+    out->rules = (t->n_conditions != 0 ? SQ_RULE_CONDITIONS : 0) | (t->n_tiers != 0 ? SQ_RULE_TIERS : 0) |
+                 (t->n_windows != 0 ? SQ_RULE_WINDOWS : 0) | (out->redeem_documents != 0 ? SQ_RULE_DOCUMENTS : 0) |
+                 (t->support_months != 0 ? SQ_RULE_SUPPORT : 0) | (t->related_hops != 0 ? SQ_RULE_RELATED : 0) |
+                 (t->sanction_months != 0 || t->n_sanction_causes != 0 ? SQ_RULE_SANCTIONS : 0);
     return SQ_OK;
 }

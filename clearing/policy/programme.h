@@ -1,60 +1,141 @@
 /*
- * A programme's rules, compiled when they take effect, and the check of one claim against them.
+ * The rules of a programme, compiled when a version of it arrives: flat arrays without pointers, scanned for each decision.
  *
- * Pure: reads the programme, the holder's account and the claim, changes nothing, and says which rule refused.
- * All money is fen; a subsidy is at most floor(base * rate_bp / 10000), the product taken in 128 bits.
+ *     Programme message --sq_terms_check--> in range? --sq_terms_compile--> struct sq_terms, a row of a table
  *
- * Order of the rules (the first that refuses is the answer):
- *   provider region, service day, service, minimum base, rate, cap per claim, yearly cap, lifetime cap, pool
- * (mandate and voucher limits stand between cap per claim and yearly cap, see core/voucher.c).
+ * What is here is pure: it reads the terms and the case and changes nothing. Balances (mandate, voucher, caps that accumulate, pool)
+ * are looked at by the core, which knows them. A programme without rules beyond rate, caps, services and regions reads the
+ * head of the struct and nothing else.
+ *
+ * Order of the rules of one redemption; the first that refuses is the answer:
+ *     1 the row by itself            6 conditions of group 0, in their order   11 support period       16 lifetime cap
+ *     2 voucher: known, in force     7 documents                               12 mandate              17 pool
+ *     3 same organisation            8 sanctions, related parties              13 voucher balance
+ *     4 service day (version)        9 minimum base                            14 yearly cap
+ *     5 region, window, service     10 tier, rate or lump, cap per claim       15 limits
  */
 #ifndef SQ_PROGRAMME_H
 #define SQ_PROGRAMME_H
 
+#include "clearing/policy/explain.h"
+#include "clearing/policy/facts.h"
 #include "proto/sanquan.pb-c.h"
 #include "proto/status.h"
 #include "proto/wire.h"
 
-#define SQ_PROGRAMME_SERVICES_MAX 64
-#define SQ_PROGRAMME_REGIONS_MAX 40
-#define SQ_PROGRAMME_TITLE_MAX 200
+/* Limits of one version's terms: twice and more what the longest known programme needs. */
+#define SQ_TERMS_SERVICES_MAX 64
+#define SQ_TERMS_REGIONS_MAX 40
+#define SQ_TERMS_TITLE_MAX 200
+#define SQ_TERMS_CONDITIONS_MAX 64
+#define SQ_TERMS_RANGES_MAX 256
+#define SQ_TERMS_GROUPS_MAX 64
+#define SQ_TERMS_TIERS_MAX 32
+#define SQ_TERMS_WINDOWS_MAX 16
+#define SQ_TERMS_CAUSES_MAX 32
+#define SQ_RELATED_HOPS_MAX 8
 
-struct sq_programme {
-    uint32_t issuer, number, version, kind;
-    uint32_t node;                     /* number of the hosting node */
-    uint32_t from_day, until_day, rate_bp, base_kind;
-    uint32_t stacking, stack_limit_bp;
+enum sq_case_step { SQ_CASE_GRANT = 1, SQ_CASE_REDEEM = 2 };
+
+/* Rules beyond the head; a bit each in sq_terms.rules. */
+enum {
+    SQ_RULE_CONDITIONS = 1u << 0,
+    SQ_RULE_TIERS = 1u << 1,
+    SQ_RULE_WINDOWS = 1u << 2,
+    SQ_RULE_DOCUMENTS = 1u << 3,
+    SQ_RULE_SUPPORT = 1u << 4,
+    SQ_RULE_RELATED = 1u << 5,
+    SQ_RULE_SANCTIONS = 1u << 6,
+};
+
+struct sq_condition {
+    uint32_t attribute;
+    uint16_t first_range;
+    uint8_t range_count, group, subject, test, step, refusal;
+};
+
+struct sq_tier {
+    int64_t lump_fen, cap_claim_fen;
+    uint32_t rate_bp, group;
+};
+
+struct sq_claim_window {
+    uint32_t from_day, until_day, closes_minute, every_months, step;
+};
+
+struct sq_terms {
+    /* the head */
+    uint32_t from_day, until_day, rate_bp, rules;
+    int64_t cap_claim_fen, cap_year_fen, cap_total_fen, min_claim_fen;
     uint32_t service_count, region_count;
-    int64_t pool_fen, cap_claim_fen, cap_year_fen, cap_total_fen, min_claim_fen;
-    int64_t granted_fen, reserved_fen, spent_fen; /* pool = available + reserved + spent */
-    uint32_t services[SQ_PROGRAMME_SERVICES_MAX]; /* ascending */
-    uint32_t regions[SQ_PROGRAMME_REGIONS_MAX];   /* acquirer regions, ascending */
-    char title[SQ_PROGRAMME_TITLE_MAX + 1];
+    uint32_t services[SQ_TERMS_SERVICES_MAX]; /* ascending */
+    uint32_t regions[SQ_TERMS_REGIONS_MAX];   /* acquirer regions, ascending */
+    /* the rest */
+    uint32_t issuer, number, version;
+    uint32_t previous;                        /* row of the version before, or SQ_ROW_NONE */
+    uint32_t base_kind, validity_days, support_months, related_hops, sanction_months;
+    uint32_t grant_documents, redeem_documents, sanction_causes; /* bit n - 1: kind or cause n; no cause: all */
+    uint32_t tier_choice, tier_count, window_count;
+    uint8_t group_first[SQ_TERMS_GROUPS_MAX + 1]; /* conditions of group g: [group_first[g], group_first[g + 1]) */
+    struct sq_condition conditions[SQ_TERMS_CONDITIONS_MAX];
+    struct sq_range ranges[SQ_TERMS_RANGES_MAX];
+    struct sq_tier tiers[SQ_TERMS_TIERS_MAX];
+    struct sq_claim_window windows[SQ_TERMS_WINDOWS_MAX];
+    char title[SQ_TERMS_TITLE_MAX + 1];
 };
 
-/* What is checked of a claim before any balance is looked at. */
-struct sq_claim {
+/* What a provider declares of a row, or an issuer of a voucher that is being granted. */
+struct sq_declared {
+    size_t count;
+    const uint32_t *attribute; /* ascending */
+    const int64_t *value;
+};
+
+/* One case to be judged. What a step does not know (a grant has no provider) is left zero. */
+struct sq_case {
+    enum sq_case_step step;
+    uint32_t day;             /* on which facts are judged: the service day, or that of the grant */
+    uint64_t at_ms;           /* the moment of the claim */
+    uint32_t acquirer_region; /* code of the acquirer's node */
     int64_t amount_fen, base_fen;
-    uint32_t service, service_day;
-    uint32_t acquirer_region;          /* code of the acquirer's node */
+    uint32_t service, scenario, documents;
+    const char *holder_code, *provider_code; /* USCC */
+    struct sq_facts holder, provider, voucher;
+    struct sq_declared declared;             /* of the claim; at a grant, of the voucher */
+    int64_t contract_fen;
+    uint32_t contract_day, contract_days;    /* 0: not stated */
 };
 
-/* A term that is out of range: where it stands, in the message's names without their units ("pool", "services"), and why. */
+/* What the terms give a case. */
+struct sq_entitlement {
+    uint32_t tier, rate_bp; /* tier: index + 1, 0 none */
+    int64_t lump_fen, cap_claim_fen, fen;
+};
+
+/* A term that is out of range: where it stands, in the message's names without their units ("pool", "tiers[2].rate"), and why. */
 struct sq_fault {
     char place[48];
     const char *why;
 };
 /* 1 when all terms are in range. */
-int sq_programme_check(const Sanquan__V1__Programme *terms, struct sq_fault *fault);
+int sq_terms_check(const Sanquan__V1__Programme *terms, struct sq_fault *fault);
 
-/* Terms in range? Fills everything but node and the running sums. Errors: SQ_R_PROGRAMME_TERMS. */
-SQ_MUST_CHECK sq_status sq_programme_compile(const Sanquan__V1__Programme *terms, struct sq_programme *out,
-                                             struct sq_error *err);
+/* Fills all but `previous`. Errors: SQ_R_PROGRAMME_TERMS. */
+SQ_MUST_CHECK sq_status sq_terms_compile(const Sanquan__V1__Programme *terms, struct sq_terms *out, struct sq_error *err);
 
-/* The terms alone: region, day, service, minimum, rate, cap per claim. 0 or a refusal. */
-unsigned sq_programme_check_claim(const struct sq_programme *p, const struct sq_claim *c);
+/* The terms alone, from region to cap per claim. Returns 1 when the verdict is final. */
+int sq_terms_judge(const struct sq_terms *t, const struct sq_case *c, struct sq_verdict *v, struct sq_entitlement *e);
 
-/* floor(base * rate / 10000) */
-int64_t sq_programme_limit(const struct sq_programme *p, int64_t base_fen);
+/* Do all conditions of the group hold? Group 0 names none and holds. */
+int sq_terms_group_holds(const struct sq_terms *t, const struct sq_case *c, uint32_t group);
+
+/* Is a window for this step open? Yes where the step has none. */
+int sq_terms_open(const struct sq_terms *t, enum sq_case_step step, uint64_t at_ms);
+
+/* floor(base * rate / 10000), the product in 128 bits */
+static inline int64_t sq_share_floor(int64_t base_fen, uint32_t rate_bp)
+{
+    return (int64_t)((__int128)base_fen * rate_bp / 10000); /* neither is negative: this floors */
+}
 
 #endif

@@ -1,253 +1,307 @@
 /*
  * From the YAML file to the Programme message. libcyaml knows the shape of the file and sees to unknown and missing keys; all
- * values are text to it, and are read here, where "500万", "30%" and "2026-01-01" are known. What is wrong is told by its place
- * in the file ("limits[2].hard"), and the place finds the line.
+ * values are text to it, and are read by programme_values.c. What is wrong is told by its place in the file, which finds the line.
+ *
+ * In the file a tier carries its own conditions ("when"); in the message they are groups of the one list of conditions.
  */
 #include "ops/common/programme_yaml.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clearing/policy/programme.h"
+#include "ops/common/programme_values.h"
 #include "peers/yaml.h"
+
+struct condition {
+    char *of, *what, *known_of, *at;
+    char **in, **not_in;
+    unsigned in_count, not_in_count;
+};
+
+struct tier {
+    char *rate, *lump, *cap_claim;
+    struct condition *when;
+    unsigned when_count;
+};
+
+struct window {
+    char *step, *from, *until, *closes, *every_months;
+};
 
 struct file {
     char *issuer, *number, *version, *kind, *title, *from, *until, *rate, *base;
     char *pool, *cap_claim, *cap_year, *cap_total, *min_claim, *stacking, *stack_limit;
-    char **services, **provider_regions;
-    unsigned services_count, provider_regions_count;
+    char *tier_choice, *validity_days, *support_months, *sanction_months, *related_hops;
+    char **services, **provider_regions, **grant_documents, **redeem_documents, **sanction_causes;
+    unsigned services_count, provider_regions_count, grant_documents_count, redeem_documents_count, sanction_causes_count;
+    struct condition *conditions;
+    struct tier *tiers;
+    struct window *windows;
+    unsigned conditions_count, tiers_count, windows_count;
 };
 
 #define TEXT_MAX 400
 #define NEEDED(type, name) CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER, type, name, 1, TEXT_MAX)
 #define MAY(type, name) CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, name, 1, TEXT_MAX)
-#define WORDS(type, name) \
-    CYAML_FIELD_SEQUENCE(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, name, &word_schema, 1, 256)
+#define MANY(type, name, schema, max) \
+    CYAML_FIELD_SEQUENCE(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, name, schema, 1, max)
 
 static const cyaml_schema_value_t word_schema = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX)};
+static const cyaml_schema_field_t condition_fields[] = {
+    NEEDED(struct condition, of), NEEDED(struct condition, what), MANY(struct condition, in, &word_schema, 256),
+    MANY(struct condition, not_in, &word_schema, 256), MAY(struct condition, known_of), MAY(struct condition, at), CYAML_FIELD_END};
+static const cyaml_schema_value_t condition_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct condition, condition_fields)};
+static const cyaml_schema_field_t tier_fields[] = {MAY(struct tier, rate), MAY(struct tier, lump), MAY(struct tier, cap_claim),
+                                                   MANY(struct tier, when, &condition_schema, 64), CYAML_FIELD_END};
+static const cyaml_schema_value_t tier_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct tier, tier_fields)};
+static const cyaml_schema_field_t window_fields[] = {NEEDED(struct window, step), NEEDED(struct window, from), NEEDED(struct window, until),
+                                                     MAY(struct window, closes), MAY(struct window, every_months), CYAML_FIELD_END};
+static const cyaml_schema_value_t window_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct window, window_fields)};
 static const cyaml_schema_field_t file_fields[] = {
     NEEDED(struct file, issuer), NEEDED(struct file, number), NEEDED(struct file, version), NEEDED(struct file, kind),
-    NEEDED(struct file, title), NEEDED(struct file, from), NEEDED(struct file, until), NEEDED(struct file, rate),
-    NEEDED(struct file, base), NEEDED(struct file, pool), MAY(struct file, cap_claim), MAY(struct file, cap_year),
-    MAY(struct file, cap_total), MAY(struct file, min_claim), WORDS(struct file, services), WORDS(struct file, provider_regions),
-    MAY(struct file, stacking), MAY(struct file, stack_limit), CYAML_FIELD_END};
+    NEEDED(struct file, title), NEEDED(struct file, from), NEEDED(struct file, until), MAY(struct file, rate),
+    NEEDED(struct file, base), MAY(struct file, pool), MAY(struct file, cap_claim), MAY(struct file, cap_year),
+    MAY(struct file, cap_total), MAY(struct file, min_claim), MANY(struct file, services, &word_schema, 64),
+    MANY(struct file, provider_regions, &word_schema, 40), MAY(struct file, stacking), MAY(struct file, stack_limit),
+    MANY(struct file, conditions, &condition_schema, 64), MANY(struct file, tiers, &tier_schema, 32), MAY(struct file, tier_choice),
+    MANY(struct file, windows, &window_schema, 16), MAY(struct file, validity_days), MAY(struct file, support_months),
+    MANY(struct file, grant_documents, &word_schema, 32), MANY(struct file, redeem_documents, &word_schema, 32),
+    MAY(struct file, sanction_months), MANY(struct file, sanction_causes, &word_schema, 32), MAY(struct file, related_hops),
+    CYAML_FIELD_END};
 static const cyaml_schema_value_t file_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
-
-/* One file being read. The first fault stays; everything after it is without effect. */
-struct reader {
-    const char *path;
-    sq_bytes text;
-    struct sq_arena *arena;
-    struct sq_error *err;
-    sq_status st;
-};
-
-SQ_PRINTF(3, 4) static void fault(struct reader *r, const char *place, const char *format, ...)
-{
-    char why[160];
-    va_list args;
-    if (r->st != SQ_OK)
-        return;
-    va_start(args, format);
-    vsnprintf(why, sizeof why, format, args);
-    va_end(args);
-    r->st = sq_fail(r->err, SQ_E_CONFIG, "%.90s:%u: %.40s: %s", r->path, sq_yaml_line(r->text, place), place, why);
-}
-
-/* ---- values ---- */
-
-/* Digits with up to `places` behind a point, as a whole number of the smallest; stops at the first other character. */
-static int read_decimal(const char **text, unsigned places, int64_t *out)
-{
-    int64_t v = 0;
-    const char *p = *text;
-    int seen = 0;
-    for (; *p >= '0' && *p <= '9'; p++, seen = 1)
-        if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *p - '0', &v))
-            return 0;
-    unsigned left = places;
-    if (*p == '.' && seen && places != 0) {
-        for (p++, seen = 0; *p >= '0' && *p <= '9' && left > 0; p++, left--, seen = 1)
-            if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *p - '0', &v))
-                return 0;
-    }
-    for (; left > 0; left--)
-        if (__builtin_mul_overflow(v, 10, &v))
-            return 0;
-    *text = p;
-    *out = v;
-    return seen;
-}
-
-static uint32_t whole(struct reader *r, const char *place, const char *text)
-{
-    int64_t v = 0;
-    const char *p = text;
-    if (!read_decimal(&p, 0, &v) || *p != '\0' || v > UINT32_MAX)
-        fault(r, place, "'%.30s' is not a whole number", text);
-    return (uint32_t)v;
-}
-
-/* Yuan into fen; 0 when it is left out. */
-static int64_t money(struct reader *r, const char *place, const char *text)
-{
-    static const struct {
-        const char *unit;
-        int64_t yuan;
-    } units[] = {{"", 1}, {"万", 10000}, {"亿", 100000000}};
-    int64_t v = 0;
-    const char *p = text;
-    if (text == NULL)
-        return 0;
-    /* "1.25亿" has its places behind the point of the larger unit: read eight of them, then there must be no part of a fen. */
-    if (read_decimal(&p, 8, &v))
-        for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-            __int128 hundred_millionths = (__int128)v * units[i].yuan;
-            if (strcmp(p, units[i].unit) == 0 && hundred_millionths % 1000000 == 0 && hundred_millionths / 1000000 <= INT64_MAX)
-                return (int64_t)(hundred_millionths / 1000000);
-        }
-    fault(r, place, "'%.30s' is not an amount in yuan, such as 1234.50, 500万 or 1.2亿", text);
-    return 0;
-}
-
-static uint32_t per_cent(struct reader *r, const char *place, const char *text)
-{
-    int64_t v = 0;
-    const char *p = text;
-    if (text == NULL)
-        return 0;
-    if (!read_decimal(&p, 2, &v) || strcmp(p, "%") != 0 || v > 10000)
-        fault(r, place, "'%.30s' is not a share, such as 30%% or 12.5%%, of at most 100%%", text);
-    return (uint32_t)v;
-}
-
-static uint32_t day(struct reader *r, const char *place, const char *text)
-{
-    uint32_t d = 0;
-    size_t n = strlen(text);
-    for (size_t i = 0; n == 10 && i < 10; i++) {
-        int dash = i == 4 || i == 7;
-        if (dash ? text[i] != '-' : text[i] < '0' || text[i] > '9')
-            n = 0;
-        else if (!dash)
-            d = d * 10 + (uint32_t)(text[i] - '0');
-    }
-    if (n != 10)
-        fault(r, place, "'%.30s' is not a day, such as 2026-01-31", text);
-    return d;
-}
-
-/* ---- words ---- */
-
-struct word {
-    const char *word;
-    uint32_t number;
-};
-
-static const struct word kinds[] = {{"compute", 1}, {"model", 2}, {"corpus", 3}, {NULL, 0}};
-static const struct word bases[] = {{"contract", 1}, {"approved", 2}, {"paid", 3}, {"settled", 4}, {"metered", 5}, {NULL, 0}};
-static const struct word stackings[] = {{"exclusive", 0}, {"additive", 1}, {NULL, 0}};
-static const struct word services[] = {
-    {"rent", 1},      {"api", 2},         {"cloud", 3},     {"private", 4},    {"terminal", 5},   {"training", 6}, {"inference", 7},
-    {"finetune", 8},  {"deploy", 9},      {"data", 10},     {"labelling", 11}, {"ops", 12},       {"purchase", 13}, {"storage", 20},
-    {"network", 21},  {"security", 22},   {NULL, 0}};
-
-static const struct word *find_word(const struct word *list, const char *text)
-{
-    while (list->word != NULL && strcmp(list->word, text) != 0)
-        list++;
-    return list->word != NULL ? list : NULL;
-}
-
-/* One of the words, or a number. */
-static uint32_t word(struct reader *r, const char *place, const struct word *list, const char *text)
-{
-    const struct word *w = find_word(list, text);
-    int64_t v = 0;
-    const char *p = text;
-    if (w != NULL)
-        return w->number;
-    if (read_decimal(&p, 0, &v) && *p == '\0' && v <= UINT32_MAX)
-        return (uint32_t)v;
-    char known[120] = "";
-    for (size_t used = 0; list->word != NULL && used < sizeof known - 1; list++)
-        used += (size_t)snprintf(known + used, sizeof known - used, " %s", list->word);
-    fault(r, place, "'%.30s' is none of:%s", text, known);
-    return 0;
-}
 
 uint32_t sq_service_code(const char *name)
 {
-    const struct word *w = find_word(services, name);
-    return w != NULL ? w->number : 0;
+    const struct sq_word *w = sq_words_service;
+    while (w->word != NULL && strcmp(w->word, name) != 0)
+        w++;
+    return w->number;
 }
 
 const char *sq_service_name(uint32_t code)
 {
-    const struct word *w = services;
+    const struct sq_word *w = sq_words_service;
     while (w->word != NULL && w->number != code)
         w++;
     return w->word;
 }
 
+/* ---- conditions ---- */
+
+/* The message's condition number k was read from this place of the file: for faults that the check of terms finds. */
+struct origin {
+    char place[40];
+};
+
+struct conditions {
+    Sanquan__V1__Condition **list;
+    struct origin *origin;
+    size_t count;
+};
+
+static int by_low(const void *a, const void *b)
+{
+    const struct sq_range *x = a, *y = b;
+    return x->low < y->low ? -1 : x->low > y->low;
+}
+
+static void put_ranges(struct sq_values *r, const char *place, Sanquan__V1__Condition *out, char **text, unsigned count)
+{
+    struct sq_range *ranges = sq_values_take(r, (count + 1) * sizeof *ranges);
+    out->low = sq_values_take(r, (count + 1) * sizeof *out->low);
+    out->high = sq_values_take(r, (count + 1) * sizeof *out->high);
+    if (r->st != SQ_OK)
+        return;
+    for (unsigned i = 0; i < count; i++)
+        ranges[i] = sq_value_range(r, place, out->attribute, text[i]);
+    qsort(ranges, count, sizeof *ranges, by_low);
+    for (unsigned i = 0; i < count; i++) {
+        if (i != 0 && ranges[i].low <= ranges[i - 1].high)
+            sq_values_fault(r, place, "two of the values overlap");
+        out->low[i] = ranges[i].low;
+        out->high[i] = ranges[i].high;
+    }
+    out->n_low = out->n_high = count;
+}
+
+static void convert_condition(struct sq_values *r, const char *place, const struct condition *c, uint32_t group, Sanquan__V1__Condition *out)
+{
+    static char one[] = "1", *member[] = {one};
+    char at[64];
+    sanquan__v1__condition__init(out);
+    out->group = group;
+    snprintf(at, sizeof at, "%s.of", place);
+    out->subject = sq_value_word(r, at, sq_words_subject, c->of, 0);
+    snprintf(at, sizeof at, "%s.what", place);
+    out->attribute = sq_value_word(r, at, sq_words_attribute, c->what, 0);
+    snprintf(at, sizeof at, "%s.at", place);
+    out->step = sq_value_word(r, at, sq_words_step, c->at, 0);
+    int list = out->attribute >= SQ_ATTR_LISTS && c->in == NULL && c->not_in == NULL && c->known_of == NULL;
+    if ((c->in != NULL) + (c->not_in != NULL) + (c->known_of != NULL) + list != 1) {
+        sq_values_fault(r, place, "has not exactly one of in, not_in and known_of");
+        return;
+    }
+    if (c->known_of != NULL) {
+        snprintf(at, sizeof at, "%s.known_of", place);
+        uint32_t of = sq_value_word(r, at, sq_words_subject, c->known_of, 0);
+        if (of != SANQUAN__V1__SUBJECT__SUBJECT_HOLDER && of != SANQUAN__V1__SUBJECT__SUBJECT_PROVIDER)
+            sq_values_fault(r, at, "is neither holder nor provider");
+        out->test = of == SANQUAN__V1__SUBJECT__SUBJECT_HOLDER ? SANQUAN__V1__TEST__TEST_OF_HOLDER : SANQUAN__V1__TEST__TEST_OF_PROVIDER;
+        return;
+    }
+    snprintf(at, sizeof at, "%s.%s", place, c->not_in != NULL ? "not_in" : "in");
+    out->test = c->not_in != NULL ? SANQUAN__V1__TEST__TEST_NOT_IN : SANQUAN__V1__TEST__TEST_IN;
+    if (list)
+        put_ranges(r, at, out, member, 1);
+    else if (c->not_in != NULL)
+        put_ranges(r, at, out, c->not_in, c->not_in_count);
+    else
+        put_ranges(r, at, out, c->in, c->in_count);
+}
+
+static void add_conditions(struct sq_values *r, struct conditions *all, const char *place, const struct condition *in, unsigned count, uint32_t group)
+{
+    for (unsigned i = 0; i < count && r->st == SQ_OK; i++) {
+        Sanquan__V1__Condition *out = sq_values_take(r, sizeof *out);
+        if (all->count == SQ_TERMS_CONDITIONS_MAX)
+            sq_values_fault(r, place, "there are more than 64 conditions in all");
+        if (r->st != SQ_OK)
+            return;
+        struct origin *o = &all->origin[all->count];
+        snprintf(o->place, sizeof o->place, "%s[%u]", place, i);
+        convert_condition(r, o->place, &in[i], group, out);
+        all->list[all->count++] = out;
+    }
+}
+
 /* ---- the whole ---- */
 
-static void *take(struct reader *r, size_t size)
+static void convert_tiers(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m, struct conditions *all, uint32_t *group)
 {
-    void *p = sq_arena_take(r->arena, size);
-    if (p == NULL && r->st == SQ_OK)
-        r->st = sq_fail(r->err, SQ_E_FULL, "%.90s: too large", r->path);
-    return p;
+    m->tiers = sq_values_take(r, (f->tiers_count + 1) * sizeof *m->tiers);
+    for (unsigned i = 0; i < f->tiers_count && r->st == SQ_OK; i++) {
+        const struct tier *t = &f->tiers[i];
+        char place[64];
+        Sanquan__V1__Tier *out = sq_values_take(r, sizeof *out);
+        if (out == NULL)
+            return;
+        sanquan__v1__tier__init(out);
+        snprintf(place, sizeof place, "tiers[%u].rate", i);
+        out->rate_bp = sq_value_share(r, place, t->rate);
+        snprintf(place, sizeof place, "tiers[%u].lump", i);
+        out->lump_fen = sq_value_money(r, place, t->lump);
+        snprintf(place, sizeof place, "tiers[%u].cap_claim", i);
+        out->cap_claim_fen = sq_value_money(r, place, t->cap_claim);
+        snprintf(place, sizeof place, "tiers[%u].when", i);
+        out->group = t->when_count != 0 ? ++*group : 0;
+        add_conditions(r, all, place, t->when, t->when_count, out->group);
+        m->tiers[m->n_tiers++] = out;
+    }
+    m->tier_choice = sq_value_word(r, "tier_choice", sq_words_choice, f->tier_choice, 0);
 }
 
-static int by_number(const void *a, const void *b)
+static void convert_windows(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m)
 {
-    const uint32_t *x = a, *y = b;
-    return *x < *y ? -1 : *x > *y;
+    m->windows = sq_values_take(r, (f->windows_count + 1) * sizeof *m->windows);
+    for (unsigned i = 0; i < f->windows_count && r->st == SQ_OK; i++) {
+        const struct window *w = &f->windows[i];
+        char place[64];
+        Sanquan__V1__ClaimWindow *out = sq_values_take(r, sizeof *out);
+        if (out == NULL)
+            return;
+        sanquan__v1__claim_window__init(out);
+        snprintf(place, sizeof place, "windows[%u].step", i);
+        out->step = sq_value_word(r, place, sq_words_step, w->step, 0);
+        snprintf(place, sizeof place, "windows[%u].from", i);
+        out->from_day = sq_value_day(r, place, w->from);
+        snprintf(place, sizeof place, "windows[%u].until", i);
+        out->until_day = sq_value_day(r, place, w->until);
+        snprintf(place, sizeof place, "windows[%u].closes", i);
+        out->closes_minute = sq_value_minute(r, place, w->closes);
+        snprintf(place, sizeof place, "windows[%u].every_months", i);
+        out->every_months = w->every_months != NULL ? sq_value_whole(r, place, w->every_months) : 0;
+        m->windows[m->n_windows++] = out;
+    }
 }
 
-/* Numbers of a list of words, ascending; one that comes twice is a fault. */
-static uint32_t *numbers(struct reader *r, const char *place, const struct word *list, char **text, unsigned count)
+static void convert_head(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m)
 {
-    uint32_t *out = take(r, (count + 1) * sizeof *out);
-    if (out == NULL)
-        return NULL;
-    for (unsigned i = 0; i < count; i++)
-        out[i] = word(r, place, list, text[i]);
-    qsort(out, count, sizeof *out, by_number);
-    for (unsigned i = 1; i < count; i++)
-        if (out[i] == out[i - 1])
-            fault(r, place, "%u is there twice", out[i]);
-    return out;
+    m->issuer = sq_value_whole(r, "issuer", f->issuer);
+    m->number = sq_value_whole(r, "number", f->number);
+    m->version = sq_value_whole(r, "version", f->version);
+    m->kind = sq_value_word(r, "kind", sq_words_kind, f->kind, 0);
+    m->title = sq_values_take(r, strlen(f->title) + 1);
+    if (m->title != NULL)
+        memcpy(m->title, f->title, strlen(f->title) + 1);
+    m->from_day = sq_value_day(r, "from", f->from);
+    m->until_day = sq_value_day(r, "until", f->until);
+    m->rate_bp = sq_value_share(r, "rate", f->rate);
+    m->base_kind = sq_value_word(r, "base", sq_words_base, f->base, 0);
+    m->pool_fen = sq_value_money(r, "pool", f->pool);
+    m->cap_claim_fen = sq_value_money(r, "cap_claim", f->cap_claim);
+    m->cap_year_fen = sq_value_money(r, "cap_year", f->cap_year);
+    m->cap_total_fen = sq_value_money(r, "cap_total", f->cap_total);
+    m->min_claim_fen = sq_value_money(r, "min_claim", f->min_claim);
+    m->stacking = sq_value_word(r, "stacking", sq_words_stacking, f->stacking, 0);
+    m->stack_limit_bp = sq_value_share(r, "stack_limit", f->stack_limit);
 }
 
-static void convert(struct reader *r, const struct file *f, Sanquan__V1__Programme *m)
+static uint32_t whole_or_0(struct sq_values *r, const char *place, const char *text) { return text != NULL ? sq_value_whole(r, place, text) : 0; }
+
+#define WORD_LIST(field, words)                                                        \
+    (m->n_##field = f->field##_count,                                                  \
+     m->field = sq_value_words(r, #field, words, f->field, f->field##_count))
+
+static void convert_rest(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m)
 {
-    static const struct word none[] = {{NULL, 0}};
-    m->issuer = whole(r, "issuer", f->issuer);
-    m->number = whole(r, "number", f->number);
-    m->version = whole(r, "version", f->version);
-    m->kind = word(r, "kind", kinds, f->kind);
-    m->title = sq_arena_copy(r->arena, f->title, strlen(f->title) + 1);
-    m->from_day = day(r, "from", f->from);
-    m->until_day = day(r, "until", f->until);
-    m->rate_bp = per_cent(r, "rate", f->rate);
-    m->base_kind = word(r, "base", bases, f->base);
-    m->pool_fen = money(r, "pool", f->pool);
-    m->cap_claim_fen = money(r, "cap_claim", f->cap_claim);
-    m->cap_year_fen = money(r, "cap_year", f->cap_year);
-    m->cap_total_fen = money(r, "cap_total", f->cap_total);
-    m->min_claim_fen = money(r, "min_claim", f->min_claim);
-    m->n_services = f->services_count;
-    m->services = numbers(r, "services", services, f->services, f->services_count);
-    m->n_provider_regions = f->provider_regions_count;
-    m->provider_regions = numbers(r, "provider_regions", none, f->provider_regions, f->provider_regions_count);
-    m->stacking = f->stacking == NULL ? 0 : word(r, "stacking", stackings, f->stacking);
-    m->stack_limit_bp = per_cent(r, "stack_limit", f->stack_limit);
-    if (m->title == NULL)
-        (void)take(r, SIZE_MAX / 2);
+    WORD_LIST(services, sq_words_service);
+    WORD_LIST(provider_regions, sq_words_none);
+    WORD_LIST(grant_documents, sq_words_document);
+    WORD_LIST(redeem_documents, sq_words_document);
+    WORD_LIST(sanction_causes, sq_words_cause);
+    m->validity_days = whole_or_0(r, "validity_days", f->validity_days);
+    m->support_months = whole_or_0(r, "support_months", f->support_months);
+    m->sanction_months = whole_or_0(r, "sanction_months", f->sanction_months);
+    m->related_hops = whole_or_0(r, "related_hops", f->related_hops);
+}
+
+static void convert(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m, struct conditions *all)
+{
+    uint32_t group = 0;
+    all->list = sq_values_take(r, SQ_TERMS_CONDITIONS_MAX * sizeof *all->list);
+    all->origin = sq_values_take(r, SQ_TERMS_CONDITIONS_MAX * sizeof *all->origin);
+    if (r->st != SQ_OK)
+        return;
+    convert_head(r, f, m);
+    convert_rest(r, f, m);
+    add_conditions(r, all, "conditions", f->conditions, f->conditions_count, 0);
+    convert_tiers(r, f, m, all, &group);
+    convert_windows(r, f, m);
+    m->conditions = all->list;
+    m->n_conditions = all->count;
+}
+
+/* The check of terms speaks of the message: say where in the file that was. */
+static void tell_unfit(struct sq_values *r, const struct sq_fault *unfit, const struct conditions *all)
+{
+    static const struct {
+        const char *in_message, *in_file;
+    } keys[] = {{"subject", "of"}, {"attribute", "what"}, {"low", "in"}, {"step", "at"}};
+    char place[64], *dot;
+    if (strncmp(unfit->place, "conditions[", 11) != 0 || strtoul(unfit->place + 11, NULL, 10) >= all->count) {
+        sq_values_fault(r, unfit->place, "%s", unfit->why);
+        return;
+    }
+    snprintf(place, sizeof place, "%s%s", all->origin[strtoul(unfit->place + 11, NULL, 10)].place, strchr(unfit->place, ']') + 1);
+    dot = strrchr(place, '.') + 1;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (strcmp(dot, keys[i].in_message) == 0) {
+            snprintf(dot, sizeof place - (size_t)(dot - place), "%s", keys[i].in_file);
+            break;
+        }
+    sq_values_fault(r, place, "%s", unfit->why);
 }
 
 sq_status sq_programme_read(const char *path, struct sq_arena *arena, Sanquan__V1__Programme **out, struct sq_error *err)
@@ -256,18 +310,19 @@ sq_status sq_programme_read(const char *path, struct sq_arena *arena, Sanquan__V
     size_t size;
     void *parsed = NULL;
     struct sq_fault unfit;
+    struct conditions all = {0};
     sq_status st = sq_file_read(path, &data, &size, err);
     if (st != SQ_OK)
         return st;
-    struct reader r = {path, sq_bytes_of(data, size), arena, err, SQ_OK};
+    struct sq_values r = {path, sq_bytes_of(data, size), arena, err, SQ_OK};
     r.st = sq_yaml_parse(r.text, path, &file_schema, &parsed, err);
-    Sanquan__V1__Programme *m = r.st == SQ_OK ? take(&r, sizeof *m) : NULL;
+    Sanquan__V1__Programme *m = r.st == SQ_OK ? sq_values_take(&r, sizeof *m) : NULL;
     if (m != NULL) {
         sanquan__v1__programme__init(m);
-        convert(&r, parsed, m);
+        convert(&r, parsed, m, &all);
     }
-    if (r.st == SQ_OK && !sq_programme_check(m, &unfit))
-        fault(&r, unfit.place, "%s", unfit.why);
+    if (r.st == SQ_OK && !sq_terms_check(m, &unfit))
+        tell_unfit(&r, &unfit, &all);
     if (parsed != NULL)
         sq_yaml_free(&file_schema, parsed);
     free(data);

@@ -8,14 +8,38 @@
  *     title: 智能算力券
  *     from: 2025-07-28          # first and last service day that count
  *     until: 2026-12-31
- *     rate: 30%                 # at most two places behind the point
+ *     rate: 30%                 # may be left out where tiers pay; at most two places behind the point
  *     base: contract            # contract, approved, paid, settled, metered
- *     pool: 6亿                 # yuan, at most two places behind the point, 万 or 亿 behind it
+ *     pool: 6亿                 # may be left out; yuan, at most two places behind the point, 万 or 亿 behind it
  *     cap_claim: 500万          # and cap_year, cap_total, min_claim; left out: none
  *     services: [rent, api]     # by name or number; left out: all
  *     provider_regions: ["310000", "320000"]   # left out: all of the network
  *     stacking: additive        # or exclusive, which is also meant when it is left out
  *     stack_limit: 100%         # goes with additive
+ *
+ * That is a whole programme. What real ones ask for beyond it:
+ *
+ *     conditions:               # all must hold
+ *       - {of: holder, what: region, in: ["310000"]}            # and all below it
+ *       - {of: holder, what: sector, in: ["64", "651"]}         # GB/T 4754 prefixes
+ *       - {of: provider, what: pflops, in: ["100.."]}           # a..b, a.., ..b
+ *       - {of: provider, what: "1001"}                          # is on list 1001
+ *       - {of: voucher, what: contract_day, in: ["2023-09-01.."], at: grant}   # or at: redemption; left out: both
+ *       - {of: claim, what: service, not_in: [storage, network]}
+ *       - {of: claim, what: filing, known_of: provider}         # the provider has this filing number
+ *     tiers:                    # where none holds, `rate` is the rate; without `rate` nothing is paid
+ *       - {rate: 60%, cap_claim: 500万, when: [{of: holder, what: standing, in: [startup]}]}
+ *       - {lump: 100万, when: [{of: voucher, what: grade, in: ["1"]}]}
+ *     tier_choice: highest      # of those that hold; left out: the first
+ *     windows:                  # a step without a window is always open
+ *       - {step: grant, from: 2026-04-17, until: 2026-05-15, closes: "17:00", every_months: 12}
+ *     validity_days: 365        # of a voucher, from its grant
+ *     support_months: 12        # from a holder's first service day to its last
+ *     grant_documents: [contract, licence]
+ *     redeem_documents: [contract, invoice, payment, delivery]
+ *     sanction_months: 36       # no grant to who was under a sanction in the months before
+ *     sanction_causes: [dishonest]   # left out: whatever its cause
+ *     related_hops: 2           # holder and provider not within so many edges of each other
  */
 #ifndef SQ_PROGRAMME_YAML_H
 #define SQ_PROGRAMME_YAML_H

@@ -291,6 +291,34 @@ static void what_was_spent_can_be_returned_once(void **state)
     assert_int_equal(redeem(s, &row), SQ_OK); /* the invoice is free again */
 }
 
+static void a_return_never_takes_from_what_is_only_reserved(void **state)
+{
+    struct story *s = *state;
+    struct world_row row = good(s);
+    row.service_day = 20260101;
+    assert_int_equal(redeem(s, &row), SQ_OK);
+    Sanquan__V1__Programme p;
+    world_programme_init(&p, 310000, 1);
+    p.version = 2;
+    p.from_day = 20250101;
+    assert_int_equal(world_say(s->w, SH, "issuer:310000", SANQUAN__V1__MESSAGE_TYPE__PROGRAMME, &p.base), SQ_OK);
+    row = good(s);
+    row.verb = SANQUAN__V1__VERB__RESERVE;
+    row.reservation = 5;
+    row.service_day = 20251231; /* another year */
+    row.invoice = NULL;
+    assert_int_equal(redeem(s, &row), SQ_OK);
+    row = good(s);
+    row.verb = SANQUAN__V1__VERB__RETURN;
+    row.service_day = 20251231;
+    assert_int_equal(redeem(s, &row), SQ_R_RETURN_EXCEEDS); /* nothing was spent in that year */
+    row.verb = SANQUAN__V1__VERB__RELEASE;
+    row.reservation = 5;
+    assert_int_equal(redeem(s, &row), SQ_OK);
+    assert_int_equal(reserved(s), 0);
+    assert_int_equal(spent(s), 30000);
+}
+
 static void ids_count_up_repeats_are_known_and_gaps_told(void **state)
 {
     struct story *s = *state;
@@ -434,6 +462,7 @@ int main(void)
         STORY(a_commit_that_is_refused_leaves_the_reservation_as_it_was),
         STORY(a_reservation_ends_by_itself_at_its_time),
         STORY(what_was_spent_can_be_returned_once),
+        STORY(a_return_never_takes_from_what_is_only_reserved),
         STORY(ids_count_up_repeats_are_known_and_gaps_told),
         STORY(a_role_does_only_what_it_may),
         STORY(caps_of_year_and_life_count_what_is_reserved_and_spent),

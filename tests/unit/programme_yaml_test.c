@@ -102,9 +102,10 @@ static void each_mistake_is_told_with_its_line(void **state)
         {"rate: 12.5%", "rate: 12.5", ":8: rate: '12.5' is not a share"},
         {"rate: 12.5%", "rate: 101%", ":8: rate: "},
         {"rate: 12.5%", "rate: 12.345%", ":8: rate: "},
-        {"rate: 12.5%", "rate: 0%", ":8: rate: is not 0.01% to 100%"},
+        {"rate: 12.5%", "rate: 0%", ":8: rate: '0%' is not a share"},
+        {"rate: 12.5%\n", "", ":1: rate: is not 0.01% to 100%, and there are no tiers"},
         {"pool: 6亿", "pool: 6e8", ":10: pool: '6e8' is not an amount"},
-        {"pool: 6亿", "pool: 0", ":10: pool: is not positive"},
+        {"pool: 6亿", "pool: 0", ":10: pool: is zero; leave it out"},
         {"pool: 6亿", "pool: 99999999999999亿", ":10: pool: "},
         {"min_claim: 1234.56", "min_claim: 0.001", ":13: min_claim: "},
         {"min_claim: 1234.56", "min_claim: -5", ":13: min_claim: "},
@@ -132,6 +133,121 @@ static void each_mistake_is_told_with_its_line(void **state)
     }
 }
 
+static const char ruled[] = "issuer: \"310000\"\n"
+                            "number: 1\n"
+                            "version: 1\n"
+                            "kind: corpus\n"
+                            "title: t\n"
+                            "from: 2026-01-01\n"
+                            "until: 2026-12-31\n"
+                            "base: paid\n"
+                            "conditions:\n"
+                            "  - {of: holder, what: region, in: [\"440300\", \"310000\"]}\n"
+                            "  - {of: holder, what: sector, in: [\"64\", \"651\"], at: grant}\n"
+                            "  - {of: provider, what: \"1001\"}\n"
+                            "  - {of: voucher, what: contract_day, in: [\"2023-09-01..\"]}\n"
+                            "  - {of: claim, what: service, not_in: [storage, security]}\n"
+                            "  - {of: claim, what: filing, known_of: provider}\n"
+                            "tiers:\n"
+                            "  - {rate: 60%, cap_claim: 5, when: [{of: holder, what: standing, in: [startup]}]}\n"
+                            "  - lump: 100万\n"
+                            "    when:\n"
+                            "      - {of: voucher, what: grade, in: [\"1..2\"]}\n"
+                            "      - {of: holder, what: size, in: [small]}\n"
+                            "tier_choice: highest\n"
+                            "windows:\n"
+                            "  - {step: grant, from: 2026-04-17, until: 2026-05-15, closes: \"17:00\", every_months: 12}\n"
+                            "validity_days: 365\n"
+                            "support_months: 12\n"
+                            "grant_documents: [licence, contract]\n"
+                            "redeem_documents: [invoice]\n"
+                            "sanction_months: 36\n"
+                            "sanction_causes: [dishonest]\n"
+                            "related_hops: 2\n";
+
+static void condition_is(const Sanquan__V1__Condition *c, uint32_t group, uint32_t subject, uint32_t attribute, uint32_t test,
+                         uint32_t step, size_t ranges, int64_t low, int64_t high)
+{
+    assert_int_equal(c->group, group);
+    assert_int_equal(c->subject, subject);
+    assert_int_equal(c->attribute, attribute);
+    assert_int_equal(c->test, test);
+    assert_int_equal(c->step, step);
+    assert_int_equal(c->n_low, ranges);
+    if (ranges != 0) {
+        assert_true(c->low[0] == low);
+        assert_true(c->high[ranges - 1] == high);
+    }
+}
+
+static void conditions_tiers_and_windows_become_groups_of_the_message(void **state)
+{
+    struct read *r = *state;
+    sq_status st = read_text(r, ruled);
+    if (st != SQ_OK)
+        print_error("%s\n", r->err.text);
+    assert_int_equal(st, SQ_OK);
+    const Sanquan__V1__Programme *m = r->m;
+    assert_int_equal(m->n_conditions, 9);
+    condition_is(m->conditions[0], 0, 1, 1, 1, 0, 2, 310000, 440399);
+    assert_true(m->conditions[0]->high[0] == 319999 && m->conditions[0]->low[1] == 440300);
+    condition_is(m->conditions[1], 0, 1, 3, 1, 1, 2, 6400, 6519);
+    condition_is(m->conditions[2], 0, 2, 1001, 1, 0, 1, 1, 1);
+    condition_is(m->conditions[3], 0, 3, 23, 1, 0, 1, 20230901, INT64_MAX);
+    condition_is(m->conditions[4], 0, 4, 20, 2, 0, 2, 20, 22);
+    condition_is(m->conditions[5], 0, 4, 13, 3, 0, 0, 0, 0);
+    condition_is(m->conditions[6], 1, 1, 6, 1, 0, 1, 1, 1);
+    condition_is(m->conditions[7], 2, 3, 15, 1, 0, 1, 1, 2);
+    condition_is(m->conditions[8], 2, 1, 5, 1, 0, 1, 2, 2);
+    assert_int_equal(m->n_tiers, 2);
+    assert_int_equal(m->tiers[0]->rate_bp, 6000);
+    assert_int_equal(m->tiers[0]->cap_claim_fen, 500);
+    assert_int_equal(m->tiers[1]->lump_fen, 100000000);
+    assert_int_equal(m->tiers[1]->group, 2);
+    assert_int_equal(m->tier_choice, 1);
+    assert_int_equal(m->windows[0]->closes_minute, 1020);
+    assert_int_equal(m->windows[0]->every_months, 12);
+    assert_int_equal(m->grant_documents[1], 7);
+    assert_int_equal(m->sanction_causes[0], 1);
+    assert_int_equal(m->related_hops, 2);
+    assert_int_equal(m->rate_bp, 0);
+    assert_int_equal(m->pool_fen, 0);
+}
+
+static void mistakes_in_lists_are_told_with_their_own_line(void **state)
+{
+    struct read *r = *state;
+    static const struct {
+        const char *from, *to, *told;
+    } cases[] = {
+        {"what: region, in", "what: religion, in", ":10: conditions[0].what: 'religion' is none of: region"},
+        {"\"440300\"", "\"4403\"", ":10: conditions[0].in: '4403' is not a value"},
+        {"\"440300\"", "\"310115\"", ":10: conditions[0].in: two of the values overlap"},
+        {"of: claim, what: service", "of: provider, what: service", ":14: conditions[4].what: is none that this subject can have"},
+        {"\"2023-09-01..\"", "\"2023-09-01..2023-01-01\"", ":13: conditions[3].in: "},
+        {"known_of: provider", "known_of: provider, in: [\"1\"]", ":15: conditions[5]: has not exactly one"},
+        {"known_of: provider", "known_of: claim", ":15: conditions[5].known_of: is neither holder nor provider"},
+        {"{of: provider, what: \"1001\"}", "{of: provider, what: \"1001\", at: grant}", ":12: conditions[2].at: "},
+        {"lump: 100万", "cap_claim: 1", ":18: tiers[1].rate: "},
+        {"in: [small]", "in: [tiny]", ":21: tiers[1].when[1].in: 'tiny'"},
+        {"closes: \"17:00\"", "closes: \"24:00\"", ":24: windows[0].closes: '24:00' is not a time"},
+        {"every_months: 12", "every_months: 0", NULL},
+        {"2026-05-15", "2027-05-15", ":24: windows[0].every_months: "},
+        {"related_hops: 2", "related_hops: 9", ":31: related_hops: is over 8"},
+        {"[licence, contract]", "[licence, photo]", ":27: grant_documents: 'photo' is none of"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[4096];
+        const char *at = strstr(ruled, cases[i].from);
+        assert_non_null(at);
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(at - ruled), ruled, cases[i].to, at + strlen(cases[i].from));
+        assert_int_equal(read_text(r, text), cases[i].told == NULL ? SQ_OK : SQ_E_CONFIG);
+        if (cases[i].told != NULL && strstr(r->err.text, cases[i].told) == NULL)
+            print_error("case %zu: %s\n", i, r->err.text);
+        assert_true(cases[i].told == NULL || strstr(r->err.text, cases[i].told) != NULL);
+    }
+}
+
 static void service_codes_and_names_are_each_other(void **state)
 {
     (void)state;
@@ -146,6 +262,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(amounts_shares_days_and_words_become_the_message, begin, end),
         cmocka_unit_test_setup_teardown(each_mistake_is_told_with_its_line, begin, end),
+        cmocka_unit_test_setup_teardown(conditions_tiers_and_windows_become_groups_of_the_message, begin, end),
+        cmocka_unit_test_setup_teardown(mistakes_in_lists_are_told_with_their_own_line, begin, end),
         cmocka_unit_test(service_codes_and_names_are_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

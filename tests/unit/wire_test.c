@@ -447,9 +447,12 @@ static sq_bytes element_bomb(struct bench *b, const ProtobufCFieldDescriptor *f,
         one[0] = 'x';
     sq_arena_reset(&b->made);
     uint8_t *bomb = sq_arena_take(&b->made, SQ_MESSAGE_SIZE_MAX), *at = bomb;
-    assert_true(size < 64 && f->id < 16);
-    for (unsigned k = 0; k < SQ_WIRE_ELEMENTS_MAX && (size_t)(at - bomb) + size + 2 <= SQ_MESSAGE_SIZE_MAX; k++) {
-        *at++ = (uint8_t)(f->id << 3 | 2);
+    assert_true(size < 64 && f->id < 2048);
+    for (unsigned k = 0; k < SQ_WIRE_ELEMENTS_MAX && (size_t)(at - bomb) + size + 3 <= SQ_MESSAGE_SIZE_MAX; k++) {
+        uint32_t tag = f->id << 3 | 2;
+        if (tag > 127)
+            *at++ = (uint8_t)(tag | 128);
+        *at++ = (uint8_t)(tag > 127 ? tag >> 7 : tag);
         *at++ = (uint8_t)size;
         memcpy(at, one, size);
         at += size;

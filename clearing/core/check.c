@@ -1,0 +1,186 @@
+/*
+ * Every rule of one use of a voucher, in the order that policy/programme.h states. Nothing changes here.
+ *
+ * The same code decides and explains: with an explanation to write it goes on after a refusal as far as the case makes sense,
+ * and the first refusal stays the answer.
+ */
+#include "clearing/base/day.h"
+#include "clearing/core/state.h"
+
+/* ---- what a row touches ---- */
+
+unsigned sq_find_touched(struct sq_core *core, uint32_t provider, uint64_t number, struct sq_touched *t)
+{
+    uint32_t programme;
+    t->voucher = sq_voucher_find(core, number, &programme);
+    if (t->voucher == NULL)
+        return sq_programme_of_voucher(core, number) == SQ_ROW_NONE ? SQ_R_UNKNOWN_PROGRAMME : SQ_R_UNKNOWN_VOUCHER;
+    t->programme = sq_programme_at(core, programme);
+    t->account = SQ_ROW(&core->accounts, struct sq_account, t->voucher->account);
+    t->mandate = NULL;
+    for (uint32_t n = t->voucher->mandate; n != SQ_ROW_NONE;) {
+        struct sq_mandate *m = SQ_ROW(&core->mandates, struct sq_mandate, n);
+        if (m->provider == provider) {
+            t->mandate = m;
+            break;
+        }
+        n = m->next;
+    }
+    return SQ_OK;
+}
+
+struct sq_use_of_year *sq_year_used(struct sq_core *core, struct sq_account *a, uint32_t year, int add)
+{
+    if (a->year.year == year)
+        return &a->year;
+    for (uint32_t n = a->year.next; n != SQ_ROW_NONE;) {
+        struct sq_use_of_year *y = SQ_ROW(&core->years, struct sq_use_of_year, n);
+        if (y->year == year)
+            return y;
+        n = y->next;
+    }
+    if (!add)
+        return NULL;
+    if (a->year.year == 0) {
+        a->year.year = year;
+        return &a->year;
+    }
+    uint32_t number;
+    struct sq_use_of_year *y = sq_table_add(&core->years, &number);
+    SQ_ASSERT(y != NULL); /* sq_decide_reserve */
+    *y = (struct sq_use_of_year){.year = year, .next = a->year.next};
+    a->year.next = number;
+    return y;
+}
+
+/* ---- the rules ---- */
+
+struct check {
+    struct sq_core *core;
+    const struct sq_decision *d;
+    struct sq_touched *t;
+    const struct sq_terms *terms;
+    struct sq_case c;
+    struct sq_verdict v;
+};
+
+static int check_voucher(struct check *k)
+{
+    const struct sq_voucher *w = k->t->voucher;
+    return sq_rule(&k->v, !w->revoked, SQ_R_VOUCHER_REVOKED, 0, (int64_t)w->revoked) ||
+           sq_rule(&k->v, k->d->day <= w->until_day, SQ_R_VOUCHER_EXPIRED, 0, w->until_day) ||
+           sq_rule(&k->v, k->t->account->org != k->d->provider_org, SQ_R_SELF_USE, 0, 0);
+}
+
+/* What only rules beyond the plain ones ask for. */
+static void fill_case(struct check *k, const struct sq_rows *r, size_t i)
+{
+    struct sq_core *core = k->core;
+    struct sq_case *c = &k->c;
+    const struct sq_voucher *w = k->t->voucher;
+    c->scenario = r->scenario != NULL ? r->scenario[i] : 0;
+    c->documents = r->documents != NULL ? r->documents[i] : 0;
+    c->declared = sq_declared_of(r->fact_sets, r->facts, i);
+    c->holder = sq_org_facts(core, k->t->account->org);
+    c->provider = sq_org_facts(core, k->d->provider_org);
+    c->holder_code = sq_org_at(core, k->t->account->org)->code;
+    c->provider_code = sq_org_at(core, k->d->provider_org)->code;
+    c->voucher = (struct sq_facts){&core->facts, SQ_ROW_NONE};
+    if (w->detail != SQ_ROW_NONE) {
+        const struct sq_detail *detail = SQ_ROW(&core->details, struct sq_detail, w->detail);
+        c->contract_fen = detail->contract_fen;
+        c->contract_day = detail->contract_day;
+        c->contract_days = detail->contract_days;
+        c->voucher.first = detail->facts;
+    }
+}
+
+static int check_parties(struct check *k)
+{
+    const struct sq_core *core = k->core;
+    uint32_t holder = k->t->account->org, provider = k->d->provider_org;
+    if (k->t->account->watched &&
+        sq_rule(&k->v, !sq_org_sanctioned(core, holder, 2, k->d->day), SQ_R_HOLDER_SANCTIONED, 0, 0))
+        return 1;
+    if (sq_org_at(core, provider)->sanctions != SQ_ROW_NONE &&
+        sq_rule(&k->v, !sq_org_sanctioned(core, provider, 2, k->d->day), SQ_R_PROVIDER_SANCTIONED, 0, 0))
+        return 1;
+    return (k->terms->rules & SQ_RULE_RELATED) != 0 && k->t->account->watched &&
+           sq_rule(&k->v, !sq_org_related(core, holder, provider, k->terms->related_hops, k->c.day), SQ_R_RELATED_PARTY, 0, 0);
+}
+
+/* All service days of a holder, this one among them, lie within the months of support. */
+static int check_support(struct check *k)
+{
+    const struct sq_account *a = k->t->account;
+    uint32_t day = k->c.day, first = a->first_day != 0 && a->first_day < day ? a->first_day : day;
+    uint32_t last = a->last_day > day ? a->last_day : day;
+    return (k->terms->rules & SQ_RULE_SUPPORT) != 0 &&
+           sq_rule(&k->v, last < sq_day_add_months(first, (int32_t)k->terms->support_months), SQ_R_SUPPORT_PERIOD, 0, first);
+}
+
+static int check_balances(struct check *k)
+{
+    const struct sq_mandate *m = k->t->mandate;
+    const struct sq_voucher *w = k->t->voucher;
+    const struct sq_account *a = k->t->account;
+    const struct sq_programme *p = k->t->programme;
+    const struct sq_terms *terms = k->terms;
+    int64_t amount = k->c.amount_fen;
+    if (sq_rule(&k->v, m != NULL, SQ_R_NO_MANDATE, 0, 0))
+        return 1;
+    if (m != NULL && (sq_rule(&k->v, k->d->at_ms <= m->until_ms, SQ_R_MANDATE_EXPIRED, 0, (int64_t)m->until_ms) ||
+                      sq_rule_amount(&k->v, amount, m->limit_fen, m->reserved_fen + m->spent_fen, SQ_R_MANDATE_OVERDRAWN, 0, 1)))
+        return 1;
+    if (sq_rule_amount(&k->v, amount, w->face_fen, w->reserved_fen + w->spent_fen, SQ_R_VOUCHER_OVERDRAWN, 0, 1))
+        return 1;
+    if (terms->cap_year_fen != 0) {
+        const struct sq_use_of_year *y = sq_year_used(k->core, k->t->account, k->c.day / 10000, 0);
+        int64_t used = y != NULL ? y->spent_fen + y->reserved_fen : 0;
+        if (sq_rule_amount(&k->v, amount, terms->cap_year_fen, used, SQ_R_CAP_YEAR, 0, 1))
+            return 1;
+    }
+    if (terms->cap_total_fen != 0 && sq_rule_amount(&k->v, amount, terms->cap_total_fen, a->used_fen, SQ_R_CAP_TOTAL, 0, 1))
+        return 1;
+    return p->pool_fen != 0 && sq_rule_amount(&k->v, amount, p->pool_fen, p->reserved_fen + p->spent_fen, SQ_R_POOL_EXHAUSTED, 0, 1);
+}
+
+static void begin_explanation(struct check *k)
+{
+    struct sq_explain *x = k->d->explain;
+    x->issuer = k->t->programme->issuer;
+    x->number = k->t->programme->number;
+    x->amount_fen = k->c.amount_fen;
+    x->base_fen = k->c.base_fen;
+    x->payable_fen = INT64_MAX;
+}
+
+unsigned sq_check_use(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i, struct sq_touched *t)
+{
+    struct sq_entitlement e;
+    struct check k = {.core = core, .d = d, .t = t, .v = {0, d->explain}};
+    unsigned unknown = sq_find_touched(core, d->provider, r->voucher[i], t);
+    if (unknown != SQ_OK)
+        return sq_rule(&k.v, 0, unknown, 0, 0) ? unknown : k.v.status;
+    k.c.step = SQ_CASE_REDEEM;
+    k.c.day = r->service_day[i];
+    k.c.at_ms = d->at_ms;
+    k.c.acquirer_region = d->acquirer_region;
+    k.c.amount_fen = r->amount_fen[i];
+    k.c.base_fen = r->base_fen[i];
+    k.c.service = r->service[i];
+    if (d->explain != NULL)
+        begin_explanation(&k);
+    if (check_voucher(&k))
+        return k.v.status;
+    k.terms = sq_terms_of_day(core, t->programme, k.c.day);
+    if (sq_rule(&k.v, k.terms != NULL, SQ_R_SERVICE_DAY, 0, k.c.day) || k.terms == NULL)
+        return k.v.status;
+    if (d->explain != NULL)
+        d->explain->version = k.terms->version;
+    if (k.terms->rules != 0)
+        fill_case(&k, r, i);
+    if (sq_terms_judge(k.terms, &k.c, &k.v, &e) || check_parties(&k) || check_support(&k) || check_balances(&k))
+        return k.v.status;
+    return k.v.status;
+}
