@@ -148,6 +148,12 @@ bench-postgres: ## the same job by PostgreSQL, in a cluster of its own
 	$(MAKE) all benches
 	tests/bench/run --build $(BUILD) $(if $(FULL),--full) --only postgres
 
+MODEL_ROUNDS ?= 3
+.PHONY: model
+model: ## search every state of the agreement, and of variants that must fail
+	ops/deps model
+	tests/model-check/run $(BUILD) $(MODEL_ROUNDS)
+
 # ---- the rest ----
 
 SOURCES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
