@@ -43,7 +43,8 @@ struct sq_window {
     uint32_t statements, counterstatements, countered, lateness;
     uint64_t late_ms;                   /* when waiting ends; 0: no more */
     struct sq_agreement agreement;
-    struct sq_stated *debtor, *creditor; /* [debtor * n + creditor]: as the debtor, as the creditor has it; freed when final */
+    struct sq_stated *debtor, *creditor; /* [debtor * n + creditor]: as the debtor, as the creditor has it; freed when final.
+                                            [node * n + node]: present when the node has stated, has counterstated */
     struct sq_fold *heard;              /* [debtor]: our fold when its statement came */
     struct sq_value value[8];           /* values proposed and still undecided; one a round that mattered */
     uint32_t value_count;

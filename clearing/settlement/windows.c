@@ -236,8 +236,20 @@ static sq_status send_statement(struct host *h, int as_debtor)
     return sq_effects_send_all(h->fx, SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT, &m.base, h->err);
 }
 
-/* Another node's rows; 0 when they are not usable. */
-static int take_rows(const struct sq_settlement *s, uint32_t from, Sanquan__V1__StatementRow **rows, size_t count, struct sq_stated *matrix, int from_is_debtor)
+/*
+ * A node owes itself nothing that would be stated, so the cell of a node with itself says whether it has spoken at all: a
+ * statement without rows is one too, and none counts twice.
+ */
+static int first_time(const struct sq_settlement *s, struct sq_stated *matrix, uint32_t from)
+{
+    struct sq_stated *own = &matrix[(size_t)from * s->n + from];
+    if (own->present)
+        return 0;
+    own->present = 1;
+    return 1;
+}
+
+static int rows_usable(const struct sq_settlement *s, uint32_t from, Sanquan__V1__StatementRow **rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const Sanquan__V1__StatementRow *r = rows[i];
@@ -246,6 +258,12 @@ static int take_rows(const struct sq_settlement *s, uint32_t from, Sanquan__V1__
             r->first == 0 || r->last + 1 < r->first || (i != 0 && strcmp(rows[i - 1]->peer, r->peer) >= 0))
             return 0;
     }
+    return 1;
+}
+
+/* Another node's rows, which are usable. */
+static void take_rows(const struct sq_settlement *s, uint32_t from, Sanquan__V1__StatementRow **rows, size_t count, struct sq_stated *matrix, int from_is_debtor)
+{
     for (size_t i = 0; i < count; i++) {
         const Sanquan__V1__StatementRow *r = rows[i];
         uint32_t peer = sq_code_find(s, r->peer);
@@ -254,7 +272,6 @@ static int take_rows(const struct sq_settlement *s, uint32_t from, Sanquan__V1__
         memcpy(to->hash, r->hash.data, SQ_HASH_SIZE);
         memcpy(to->total_fen, r->total_fen, sizeof to->total_fen);
     }
-    return 1;
 }
 
 /* ---- from CUT to FINAL ---- */
@@ -381,11 +398,11 @@ static sq_status on_statement(struct host *h, uint32_t from, const Sanquan__V1__
     struct sq_window *w = h->w;
     if (w->state >= SQ_WINDOW_FINAL)
         return SQ_OK; /* too late for this window: its numbers are in the next */
-    for (size_t i = 0; i < (size_t)s->n; i++)
-        if (w->debtor[(size_t)from * s->n + i].present)
-            return SQ_OK; /* the first one counts */
-    if (!take_rows(s, from, m->rows, m->n_rows, w->debtor, 1))
+    if (!rows_usable(s, from, m->rows, m->n_rows))
         return sq_fail(h->err, SQ_R_COLUMNS, "statement of %s", s->codes[from]);
+    if (!first_time(s, w->debtor, from))
+        return SQ_OK;
+    take_rows(s, from, m->rows, m->n_rows, w->debtor, 1);
     w->heard[from] = s->owed[from].now;
     w->statements++;
     if (w->number >= s->open) {
@@ -401,11 +418,11 @@ static sq_status on_counterstatement(struct host *h, uint32_t from, const Sanqua
     struct sq_window *w = h->w;
     if (w->state >= SQ_WINDOW_FINAL)
         return SQ_OK;
-    for (size_t i = 0; i < (size_t)s->n; i++)
-        if (w->creditor[i * s->n + from].present)
-            return SQ_OK;
-    if (!take_rows(s, from, m->rows, m->n_rows, w->creditor, 0))
+    if (!rows_usable(s, from, m->rows, m->n_rows))
         return sq_fail(h->err, SQ_R_COLUMNS, "counterstatement of %s", s->codes[from]);
+    if (!first_time(s, w->creditor, from))
+        return SQ_OK;
+    take_rows(s, from, m->rows, m->n_rows, w->creditor, 0);
     w->counterstatements++;
     return w->number == s->deciding ? advance(h, now_ms) : SQ_OK;
 }

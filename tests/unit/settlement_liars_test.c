@@ -1,0 +1,251 @@
+/* Windows among nodes of which fewer than a third say whatever they like. The liars are spoken for by the test. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/trading.h"
+
+#define SH               0u
+#define SD               1u /* proposes in round 0 of window 1 */
+#define GD               2u
+#define CQ               3u /* lies, where there are four */
+#define STATEMENT        SANQUAN__V1__MESSAGE_TYPE__STATEMENT
+#define COUNTERSTATEMENT SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT
+#define PROPOSAL         SANQUAN__V1__MESSAGE_TYPE__PROPOSAL
+#define VOTE             SANQUAN__V1__MESSAGE_TYPE__VOTE
+#define PREVOTE          1u /* as votes say it on the wire */
+#define PRECOMMIT        2u
+
+static const char *name_of(const struct trading *t, uint32_t node)
+{
+    const struct sq_core *core = t->w->core[SH];
+    return sq_core_party(core, sq_core_node(core, node)->party)->name;
+}
+
+/* ---- what liars say ---- */
+
+struct row {
+    uint32_t peer;
+    int64_t fen; /* of the debtor's kind */
+};
+
+/* A statement (as debtor) or counterstatement with these rows; everything but the sums as `from` really has it. */
+static void say_rows(struct trading *t, uint32_t from, uint32_t to, uint32_t type, const struct row *rows, size_t count)
+{
+    Sanquan__V1__StatementRow row[WORLD_NODES_MAX], *list[WORLD_NODES_MAX];
+    struct sq_link_view link[WORLD_NODES_MAX];
+    char code[WORLD_NODES_MAX][8];
+    for (size_t i = 0; i < count; i++) {
+        uint32_t debtor = type == STATEMENT ? from : rows[i].peer, creditor = type == STATEMENT ? rows[i].peer : from;
+        sq_settlement_link(trading_side(t, from), debtor, creditor, &link[i]);
+        strcpy(code[i], sq_core_node(t->w->core[SH], rows[i].peer)->code);
+        list[i] = &row[i];
+        sanquan__v1__statement_row__init(&row[i]);
+        row[i].peer = code[i];
+        row[i].first = link[i].settled_number + 1;
+        row[i].last = link[i].last.number != 0 ? link[i].last.number : 1; /* what never was counts as one */
+        row[i].hash = (ProtobufCBinaryData){SQ_HASH_SIZE, link[i].last.hash};
+        row[i].count = row[i].last;
+        memset(link[i].last.total_fen, 0, sizeof link[i].last.total_fen);
+        link[i].last.total_fen[trading_kind(debtor) - 1] = rows[i].fen;
+        row[i].total_fen = link[i].last.total_fen;
+        row[i].n_total_fen = SQ_KIND_COUNT;
+    }
+    if (type == STATEMENT) {
+        Sanquan__V1__Statement m;
+        sanquan__v1__statement__init(&m);
+        m.window = 1;
+        m.rows = list;
+        m.n_rows = count;
+        world_say(t->w, to, name_of(t, from), type, &m.base);
+    } else {
+        Sanquan__V1__Counterstatement m;
+        sanquan__v1__counterstatement__init(&m);
+        m.window = 1;
+        m.rows = list;
+        m.n_rows = count;
+        world_say(t->w, to, name_of(t, from), type, &m.base);
+    }
+    assert_int_equal(t->w->peer_status, SQ_OK);
+}
+
+static void say_vote(struct trading *t, uint32_t from, uint32_t to, uint32_t round, uint32_t step, const uint8_t *value)
+{
+    uint8_t copy[SQ_HASH_SIZE];
+    Sanquan__V1__Vote m;
+    sanquan__v1__vote__init(&m);
+    m.window = 1;
+    m.round = round;
+    m.step = step;
+    if (value != NULL) {
+        memcpy(copy, value, SQ_HASH_SIZE);
+        m.value = (ProtobufCBinaryData){SQ_HASH_SIZE, copy};
+    }
+    world_say(t->w, to, name_of(t, from), VOTE, &m.base);
+    assert_int_equal(t->w->peer_status, SQ_OK);
+}
+
+/* A proposal of a settlement that nobody can accept; `fresh` makes it another one. */
+static void say_nonsense(struct trading *t, uint32_t from, uint32_t to, uint32_t round, uint32_t fresh)
+{
+    Sanquan__V1__Settlement value;
+    Sanquan__V1__Proposal m;
+    sanquan__v1__settlement__init(&value);
+    sanquan__v1__proposal__init(&m);
+    value.window = 1;
+    value.method = fresh + 10;
+    m.window = 1;
+    m.round = round;
+    m.value = &value;
+    world_say(t->w, to, name_of(t, from), PROPOSAL, &m.base);
+    assert_int_equal(t->w->peer_status, SQ_OK);
+}
+
+static int counterstated(const struct trading *t, uint32_t node)
+{
+    return trading_message(t, node, CQ, COUNTERSTATEMENT) != NULL;
+}
+
+/* ---- stories ---- */
+
+static int begin(void **state)
+{
+    struct trading *t = trading_new(4, SQ_NET_HUB);
+    trading_redeem(t, GD, SH, 30);
+    trading_redeem(t, SH, CQ, 100); /* the liar owes Shanghai */
+    world_run(t->w);
+    t->w->down = 1u << CQ;
+    *state = t;
+    return 0;
+}
+
+static int end(void **state)
+{
+    trading_free(*state);
+    return 0;
+}
+
+static void a_debtor_that_states_another_sum_rolls_that_pair_over_and_nothing_else(void **state)
+{
+    struct trading *t = *state;
+    for (uint32_t to = 0; to < 3; to++)
+        say_rows(t, CQ, to, STATEMENT, &(struct row){SH, 99}, 1);
+    world_run(t->w);
+    for (uint32_t to = 0; to < 3; to++)
+        say_rows(t, CQ, to, COUNTERSTATEMENT, NULL, 0);
+    trading_finish(t, 1);
+    trading_agree(t, 1);
+    Sanquan__V1__Settlement *s = trading_settlement(t, SH, 1);
+    assert_true(s->n_pairs == 1 && trading_pair(t, s, SH, GD)->total_fen[0] == 30);
+    sanquan__v1__settlement__free_unpacked(s, NULL);
+    struct sq_link_view owed;
+    sq_settlement_link(trading_side(t, SH), CQ, SH, &owed);
+    assert_true(owed.settled_number == 0 && owed.last.total_fen[0] == 100);
+}
+
+static void a_node_counts_once_however_often_it_states(void **state)
+{
+    struct trading *t = *state;
+    assert_int_equal(trading_cut(t, SH, 1), SQ_OK);
+    for (int i = 0; i < 3; i++)
+        say_rows(t, CQ, SH, STATEMENT, NULL, 0);
+    assert_false(counterstated(t, SH)); /* two honest statements are still on their way */
+    while (trading_message(t, SH, SD, STATEMENT) != NULL)
+        assert_int_equal(world_deliver(t->w, SH, SD), 1);
+    while (trading_message(t, SD, SH, STATEMENT) != NULL)
+        assert_int_equal(world_deliver(t->w, SD, SH), 1);
+    assert_false(counterstated(t, SH));
+    while (trading_message(t, SH, GD, STATEMENT) != NULL)
+        assert_int_equal(world_deliver(t->w, SH, GD), 1);
+    while (trading_message(t, GD, SH, STATEMENT) != NULL)
+        assert_int_equal(world_deliver(t->w, GD, SH), 1);
+    assert_true(counterstated(t, SH));
+    for (int i = 0; i < 3; i++)
+        say_rows(t, CQ, SH, COUNTERSTATEMENT, NULL, 0);
+    assert_int_equal(trading_window(t, SH, 1).state, SQ_WINDOW_CUT); /* counterstatements of two are missing */
+}
+
+static void both_of_two_votes_are_kept_as_evidence_and_shown(void **state)
+{
+    struct trading *t = *state;
+    struct sq_double_vote seen[4];
+    const uint8_t one[SQ_HASH_SIZE] = {1}, two[SQ_HASH_SIZE] = {2}, nil[SQ_HASH_SIZE] = {0};
+    assert_int_equal(sq_settlement_double_votes(trading_side(t, SH), seen, 4), 0);
+    say_vote(t, CQ, SH, 0, PREVOTE, one);
+    say_vote(t, CQ, SH, 0, PREVOTE, one);
+    assert_int_equal(sq_settlement_double_votes(trading_side(t, SH), seen, 4), 0);
+    say_vote(t, CQ, SH, 0, PREVOTE, two);
+    say_vote(t, CQ, SH, 0, PREVOTE, NULL);
+    say_vote(t, CQ, SH, 3, PRECOMMIT, NULL);
+    say_vote(t, CQ, SH, 3, PRECOMMIT, two);
+    say_nonsense(t, CQ, SH, 2, 1);
+    say_nonsense(t, CQ, SH, 2, 2);
+    assert_int_equal(sq_settlement_double_votes(trading_side(t, SH), NULL, 0), 3);
+    assert_int_equal(sq_settlement_double_votes(trading_side(t, SH), seen, 4), 3);
+    assert_true(seen[0].window == 1 && seen[0].node == CQ && seen[0].round == 0 && seen[0].step == 2);
+    assert_memory_equal(seen[0].first, one, SQ_HASH_SIZE);
+    assert_memory_equal(seen[0].second, two, SQ_HASH_SIZE);
+    assert_true(seen[1].round == 3 && seen[1].step == 3);
+    assert_memory_equal(seen[1].first, nil, SQ_HASH_SIZE);
+    assert_true(seen[2].round == 2 && seen[2].step == 1);
+    assert_memory_not_equal(seen[2].first, seen[2].second, SQ_HASH_SIZE);
+    assert_int_equal(sq_settlement_double_votes(trading_side(t, SD), seen, 4), 0);
+    for (uint32_t to = 0; to < 3; to++)
+        say_rows(t, CQ, to, STATEMENT, NULL, 0);
+    trading_finish(t, 1); /* and they stop nothing */
+    assert_int_equal(sq_settlement_double_votes(trading_side(t, SH), seen, 4), 3);
+}
+
+static void rows_that_are_not_well_formed_are_refused_whole(void **state)
+{
+    struct trading *t = *state;
+    static char sh[] = "310000", sd[] = "370000", cq[] = "500000", nowhere[] = "990000";
+    uint8_t hash[SQ_HASH_SIZE] = {0};
+    int64_t totals[SQ_KIND_COUNT + 1] = {0};
+    for (unsigned fault = 0; fault < 9; fault++) {
+        Sanquan__V1__StatementRow row[2], *list[2] = {&row[0], &row[1]};
+        Sanquan__V1__Statement m;
+        sanquan__v1__statement__init(&m);
+        for (size_t i = 0; i < 2; i++) {
+            sanquan__v1__statement_row__init(&row[i]);
+            row[i].peer = i == 0 ? sh : sd;
+            row[i].first = 1;
+            row[i].hash = (ProtobufCBinaryData){SQ_HASH_SIZE, hash};
+            row[i].total_fen = totals;
+            row[i].n_total_fen = SQ_KIND_COUNT;
+        }
+        row[1].peer = fault == 0 ? nowhere : fault == 1 ? cq : fault == 2 ? sh : sd;
+        list[0] = fault == 3 ? &row[1] : &row[0], list[1] = fault == 3 ? &row[0] : &row[1];
+        row[1].hash.len -= fault == 4;
+        row[1].n_total_fen = fault == 5 ? SQ_KIND_COUNT - 1 : fault == 6 ? SQ_KIND_COUNT + 1 : SQ_KIND_COUNT;
+        row[1].first = fault == 7 ? 0 : fault == 8 ? 9 : 1;
+        row[1].last = fault == 8 ? 7 : 0;
+        m.window = 1;
+        m.rows = list;
+        m.n_rows = 2;
+        world_say(t->w, SD, name_of(t, CQ), STATEMENT, &m.base);
+        assert_int_equal(t->w->peer_status, SQ_R_COLUMNS);
+        assert_int_equal(trading_window(t, SD, 1).state, SQ_WINDOW_OPEN);
+    }
+    for (uint32_t to = 0; to < 3; to++)
+        say_rows(t, CQ, to, STATEMENT, &(struct row){SH, 100}, 1); /* none of them counted as its statement */
+    trading_finish(t, 1);
+    Sanquan__V1__Settlement *s = trading_settlement(t, SD, 1);
+    assert_non_null(trading_pair(t, s, CQ, SH));
+    sanquan__v1__settlement__free_unpacked(s, NULL);
+}
+
+int main(void)
+{
+#define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        STORY(a_debtor_that_states_another_sum_rolls_that_pair_over_and_nothing_else),
+        STORY(a_node_counts_once_however_often_it_states),
+        STORY(both_of_two_votes_are_kept_as_evidence_and_shown),
+        STORY(rows_that_are_not_well_formed_are_refused_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
