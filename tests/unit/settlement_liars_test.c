@@ -238,6 +238,27 @@ static void rows_that_are_not_well_formed_are_refused_whole(void **state)
     sanquan__v1__settlement__free_unpacked(s, NULL);
 }
 
+static void two_liars_who_owe_each_other_everything_stop_nobody(void **state)
+{
+    (void)state; /* the fixture has one liar too few */
+    struct trading *t = trading_new(7, SQ_NET_HUB);
+    trading_redeem(t, GD, SH, 30);
+    world_run(t->w);
+    t->w->down = 1u << 5 | 1u << 6;
+    for (uint32_t to = 0; to < 5; to++) {
+        say_rows(t, 5, to, STATEMENT, &(struct row){6, INT64_MAX}, 1);
+        say_rows(t, 6, to, STATEMENT, &(struct row){5, INT64_MIN}, 1);
+        say_rows(t, 5, to, COUNTERSTATEMENT, &(struct row){6, INT64_MIN}, 1);
+        say_rows(t, 6, to, COUNTERSTATEMENT, &(struct row){5, INT64_MAX}, 1);
+    }
+    trading_finish(t, 1);
+    trading_agree(t, 1);
+    Sanquan__V1__Settlement *s = trading_settlement(t, SH, 1);
+    assert_true(s->n_pairs == 1 && trading_pair(t, s, SH, GD)->total_fen[0] == 30);
+    sanquan__v1__settlement__free_unpacked(s, NULL);
+    trading_free(t);
+}
+
 int main(void)
 {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -246,6 +267,7 @@ int main(void)
         STORY(a_node_counts_once_however_often_it_states),
         STORY(both_of_two_votes_are_kept_as_evidence_and_shown),
         STORY(rows_that_are_not_well_formed_are_refused_whole),
+        cmocka_unit_test(two_liars_who_owe_each_other_everything_stop_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
