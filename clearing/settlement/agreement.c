@@ -2,8 +2,8 @@
  * Every rule of the paper is a function that looks at what has been heard; after each message all rules are tried until none
  * applies. Votes of all rounds are kept until the decision, so nothing is lost when messages overtake each other.
  *
- * Invariants: a node counts once for a value, and once in all, whatever it says; after `started` this node's own votes are among them; locked_round never
- * goes back; once decided, nothing changes but late precommits being added to the certificate.
+ * Invariants: a node counts once for a value, and once in all, whatever it says; after `started` this node's own votes are among
+ * the votes; locked_round never goes back; once decided, nothing changes but late precommits being added to the certificate.
  */
 #include "clearing/settlement/agreement.h"
 
@@ -215,7 +215,7 @@ static int rule_precommits_in(struct sq_agreement *a, uint64_t now_ms)
 /* Line 49: in whatever round, and whatever this node was proposed then (see line 36). */
 static int rule_decide(struct sq_agreement *a, const struct sq_agreement_host *h)
 {
-    if (a->certified_round == 0 || !h->valid(h->ctx, a->certified))
+    if (a->certified_round == 0 || !h->known(h->ctx, a->certified))
         return 0;
     a->decided_round = a->certified_round;
     memcpy(a->decided, a->certified, SQ_HASH_SIZE);

@@ -53,7 +53,13 @@ struct sq_agreement {
 /* What the agreement needs done. Called while it runs; must not call back into it. */
 struct sq_agreement_host {
     void *ctx;
+    /* By what this node knows, could this value be decided? */
     int (*valid)(void *ctx, const uint8_t value[static SQ_HASH_SIZE]);
+    /*
+     * Are its bytes here, and usable? A value that more than two thirds precommitted needs no more than that: honest nodes among
+     * them found it valid, and what this one knows may come from a liar.
+     */
+    int (*known)(void *ctx, const uint8_t value[static SQ_HASH_SIZE]);
     /* Propose: `value` again, or, when NULL, a new one whose hash goes to value_out. Told to all other nodes. */
     sq_status (*propose)(void *ctx, uint32_t round, uint32_t valid_round, const uint8_t *value,
                          uint8_t value_out[static SQ_HASH_SIZE]);

@@ -72,6 +72,8 @@ void sq_fold_row(const struct sq_fold *from, const struct sq_fold *to, struct sq
 SQ_MUST_CHECK sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *w, struct sq_blob *out, struct sq_error *err);
 /* Is this value what its pairs and the statements here make it? 1 yes, 0 no or not yet. */
 int sq_value_check(const struct sq_settlement *s, const struct sq_window *w, sq_bytes value);
+/* Has it the shape of a value of this window, whatever was stated here? */
+int sq_value_usable(const struct sq_settlement *s, const struct sq_window *w, sq_bytes value);
 /* Unpacked on the heap; NULL when not canonical. Free with protobuf_c_message_free_unpacked(&v->base, NULL). */
 Sanquan__V1__Settlement *sq_value_open(sq_bytes value);
 uint32_t sq_code_find(const struct sq_settlement *s, const char *code); /* SQ_ROW_NONE */

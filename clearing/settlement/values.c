@@ -198,6 +198,20 @@ Sanquan__V1__Settlement *sq_value_open(sq_bytes value)
     return sanquan__v1__settlement__unpack(NULL, value.size, value.data);
 }
 
+int sq_value_usable(const struct sq_settlement *s, const struct sq_window *w, sq_bytes value)
+{
+    Sanquan__V1__Settlement *v = sq_value_open(value);
+    int ok = v != NULL && v->window == w->number;
+    for (size_t i = 0; ok && i < v->n_pairs; i++) {
+        const Sanquan__V1__Pair *p = v->pairs[i];
+        ok = sq_code_find(s, p->debtor) != SQ_ROW_NONE && sq_code_find(s, p->creditor) != SQ_ROW_NONE && p->hash.len == SQ_HASH_SIZE &&
+             p->n_total_fen == SQ_KIND_COUNT;
+    }
+    if (v != NULL)
+        sanquan__v1__settlement__free_unpacked(v, NULL);
+    return ok;
+}
+
 static int pair_equals(const Sanquan__V1__Pair *p, const struct sq_stated *row)
 {
     return p->first == row->first && p->last == row->last && p->count == row->count && p->hash.len == SQ_HASH_SIZE &&

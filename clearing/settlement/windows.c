@@ -108,6 +108,13 @@ static int host_valid(void *ctx, const uint8_t hash[static SQ_HASH_SIZE])
     return v != NULL && v->valid;
 }
 
+static int host_known(void *ctx, const uint8_t hash[static SQ_HASH_SIZE])
+{
+    struct host *h = ctx;
+    const struct sq_value *v = find_value(h->w, hash);
+    return v != NULL && (v->valid || sq_value_usable(h->s, h->w, sq_bytes_of(v->bytes.data, v->bytes.size)));
+}
+
 /* Keeps a copy under its hash. Only as many as there is room for: the rest is treated as not heard. */
 static sq_status keep_value(struct sq_window *w, sq_bytes bytes, uint8_t hash[static SQ_HASH_SIZE], struct sq_error *err)
 {
@@ -186,7 +193,7 @@ static sq_status host_vote(void *ctx, uint32_t round, uint32_t step, const uint8
 
 static struct sq_agreement_host host_of(struct host *h)
 {
-    return (struct sq_agreement_host){h, host_valid, host_propose, host_vote};
+    return (struct sq_agreement_host){h, host_valid, host_known, host_propose, host_vote};
 }
 
 /* ---- statements ---- */
@@ -291,13 +298,14 @@ static sq_status counterstate(struct host *h)
     return send_statement(h, 0);
 }
 
-static void settle_link(struct sq_link *l, const struct sq_stated *row)
+/* By the value, not by what was stated here: it is what all have agreed on. */
+static void settle_link(struct sq_link *l, const Sanquan__V1__Pair *pair)
 {
-    l->settled.number = row->last;
-    l->settled.count += row->count;
-    memcpy(l->settled.hash, row->hash, SQ_HASH_SIZE);
+    l->settled.number = pair->last;
+    l->settled.count += pair->count;
+    memcpy(l->settled.hash, pair->hash.data, SQ_HASH_SIZE);
     for (size_t k = 0; k < SQ_KIND_COUNT; k++)
-        l->settled.total_fen[k] += row->total_fen[k]; /* stays below `now`, which was checked */
+        l->settled.total_fen[k] += pair->total_fen[k]; /* stays below `now`, which was checked */
 }
 
 static sq_status finalise(struct host *h, uint64_t now_ms)
@@ -305,16 +313,16 @@ static sq_status finalise(struct host *h, uint64_t now_ms)
     struct sq_settlement *s = h->s;
     struct sq_window *w = h->w;
     struct sq_value *v = find_value(w, w->agreement.decided);
-    SQ_ASSERT(v != NULL && v->valid);
+    SQ_ASSERT(v != NULL); /* host_known has just said so */
     Sanquan__V1__Settlement *value = sq_value_open(sq_bytes_of(v->bytes.data, v->bytes.size));
     if (value == NULL)
         return sq_fail(h->err, SQ_E_NOMEM, "final settlement");
     for (size_t i = 0; i < value->n_pairs; i++) {
         uint32_t debtor = sq_code_find(s, value->pairs[i]->debtor), creditor = sq_code_find(s, value->pairs[i]->creditor);
         if (debtor == s->self)
-            settle_link(&s->owes[creditor], &w->debtor[(size_t)debtor * s->n + creditor]);
+            settle_link(&s->owes[creditor], value->pairs[i]);
         else if (creditor == s->self)
-            settle_link(&s->owed[debtor], &w->creditor[(size_t)debtor * s->n + creditor]);
+            settle_link(&s->owed[debtor], value->pairs[i]);
     }
     sanquan__v1__settlement__free_unpacked(value, NULL);
     w->decided = v->bytes;

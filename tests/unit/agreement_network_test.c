@@ -115,6 +115,12 @@ static int host_valid(void *ctx, const uint8_t hash[static SQ_HASH_SIZE])
     return m->knows[value] && !m->net->invalid[value];
 }
 
+static int host_known(void *ctx, const uint8_t hash[static SQ_HASH_SIZE])
+{
+    const struct member *m = ctx;
+    return m->knows[value_of(hash)];
+}
+
 static sq_status host_propose(void *ctx, uint32_t round, uint32_t valid_round, const uint8_t *value,
                               uint8_t out[static SQ_HASH_SIZE])
 {
@@ -240,7 +246,7 @@ static struct net *open_net(uint32_t n, uint32_t liars, uint64_t seed)
         struct member *m = &w->node[i];
         m->net = w;
         m->decided = NIL;
-        m->host = (struct sq_agreement_host){m, host_valid, host_propose, host_vote};
+        m->host = (struct sq_agreement_host){m, host_valid, host_known, host_propose, host_vote};
         sq_agreement_init(&m->a, n, i, (uint32_t)(seed % n), 1000);
     }
     return w;

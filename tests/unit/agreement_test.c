@@ -41,13 +41,19 @@ struct desk {
     uint32_t count;
     uint64_t now_ms;
     uint32_t fresh; /* what it proposes when it is free to */
-    uint8_t invalid[16];
+    uint8_t invalid[16], unknown[16];
 };
 
 static int desk_valid(void *ctx, const uint8_t hash[static SQ_HASH_SIZE])
 {
     const struct desk *d = ctx;
-    return !d->invalid[value_of(hash)];
+    return !d->invalid[value_of(hash)] && !d->unknown[value_of(hash)];
+}
+
+static int desk_known(void *ctx, const uint8_t hash[static SQ_HASH_SIZE])
+{
+    const struct desk *d = ctx;
+    return !d->unknown[value_of(hash)];
 }
 
 static sq_status desk_propose(void *ctx, uint32_t round, uint32_t valid_round, const uint8_t *value,
@@ -75,7 +81,7 @@ static void sit(struct desk *d, uint32_t n, uint32_t self)
     memset(d, 0, sizeof *d);
     d->now_ms = 1000000;
     d->fresh = 9;
-    d->host = (struct sq_agreement_host){d, desk_valid, desk_propose, desk_vote};
+    d->host = (struct sq_agreement_host){d, desk_valid, desk_known, desk_propose, desk_vote};
     sq_agreement_init(&d->a, n, self, 0, TIMEOUT_MS);
 }
 
@@ -527,6 +533,22 @@ static void what_two_thirds_precommitted_is_decided_also_by_one_who_was_proposed
     rise(&d);
 }
 
+static void what_two_thirds_precommitted_is_decided_as_soon_as_its_bytes_are_here(void **state)
+{
+    (void)state;
+    struct desk d;
+    sit(&d, 4, 3);
+    d.invalid[5] = d.unknown[5] = 1;
+    start(&d);
+    for (uint32_t node = 0; node < 3; node++)
+        hears(&d, node, PRECOMMIT, 0, 5);
+    assert_false(sq_agreement_decided(&d.a));
+    d.unknown[5] = 0; /* and they do not fit what this node was told, but it is one against three */
+    hears_proposal(&d, 0, 0, 5);
+    decides(&d, 0, 5);
+    rise(&d);
+}
+
 static void after_the_decision_only_late_precommits_are_added(void **state)
 {
     (void)state;
@@ -606,6 +628,7 @@ int main(void)
         cmocka_unit_test(the_votes_of_a_shouter_are_kept_up_to_a_limit),
         cmocka_unit_test(a_second_different_proposal_is_evidence_and_gets_no_vote),
         cmocka_unit_test(what_two_thirds_precommitted_is_decided_also_by_one_who_was_proposed_another),
+        cmocka_unit_test(what_two_thirds_precommitted_is_decided_as_soon_as_its_bytes_are_here),
         cmocka_unit_test(after_the_decision_only_late_precommits_are_added),
         cmocka_unit_test(in_whatever_order_the_messages_of_a_round_come_the_node_decides),
     };

@@ -104,6 +104,20 @@ static void say_nonsense(struct trading *t, uint32_t from, uint32_t to, uint32_t
     assert_int_equal(t->w->peer_status, SQ_OK);
 }
 
+/* What `from` proposes to `to` and is still on its way: its hash. */
+static void proposed(const struct trading *t, uint32_t from, uint32_t to, uint8_t hash[SQ_HASH_SIZE])
+{
+    const struct world_message *m = trading_message(t, from, to, PROPOSAL);
+    assert_non_null(m);
+    Sanquan__V1__Proposal *p = sanquan__v1__proposal__unpack(NULL, m->size, m->body);
+    size_t size = sanquan__v1__settlement__get_packed_size(p->value);
+    uint8_t *bytes = malloc(size + 1);
+    sanquan__v1__settlement__pack(p->value, bytes);
+    sq_sha256(bytes, size, hash);
+    free(bytes);
+    sanquan__v1__proposal__free_unpacked(p, NULL);
+}
+
 static int counterstated(const struct trading *t, uint32_t node)
 {
     return trading_message(t, node, CQ, COUNTERSTATEMENT) != NULL;
@@ -166,6 +180,32 @@ static void a_node_counts_once_however_often_it_states(void **state)
     for (int i = 0; i < 3; i++)
         say_rows(t, CQ, SH, COUNTERSTATEMENT, NULL, 0);
     assert_int_equal(trading_window(t, SH, 1).state, SQ_WINDOW_CUT); /* counterstatements of two are missing */
+}
+
+static void a_node_that_was_told_another_sum_accepts_what_two_thirds_have_certified(void **state)
+{
+    struct trading *t = *state;
+    uint8_t hash[SQ_HASH_SIZE];
+    for (uint32_t to = 0; to < 3; to++)
+        say_rows(t, CQ, to, STATEMENT, &(struct row){SH, to == GD ? 101 : 100}, 1);
+    for (uint32_t to = 0; to < 3; to++)
+        say_rows(t, CQ, to, COUNTERSTATEMENT, NULL, 0);
+    world_run(t->w);
+    assert_int_equal(trading_window(t, SH, 1).state, SQ_WINDOW_PROPOSED);
+    proposed(t, SD, CQ, hash);
+    for (uint32_t to = 0; to < 3; to++)
+        say_vote(t, CQ, to, 0, PREVOTE, hash);
+    world_run(t->w);
+    for (uint32_t to = 0; to < 3; to++)
+        say_vote(t, CQ, to, 0, PRECOMMIT, hash);
+    world_run(t->w);
+    trading_agree(t, 1); /* Guangdong too, without having voted for it */
+    Sanquan__V1__Settlement *s = trading_settlement(t, GD, 1);
+    assert_true(trading_pair(t, s, CQ, SH)->total_fen[0] == 100);
+    sanquan__v1__settlement__free_unpacked(s, NULL);
+    struct sq_link_view owed;
+    sq_settlement_link(trading_side(t, SH), CQ, SH, &owed);
+    assert_true(owed.settled_number == 1 && owed.last.count == 0);
 }
 
 static void both_of_two_votes_are_kept_as_evidence_and_shown(void **state)
@@ -265,6 +305,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY(a_debtor_that_states_another_sum_rolls_that_pair_over_and_nothing_else),
         STORY(a_node_counts_once_however_often_it_states),
+        STORY(a_node_that_was_told_another_sum_accepts_what_two_thirds_have_certified),
         STORY(both_of_two_votes_are_kept_as_evidence_and_shown),
         STORY(rows_that_are_not_well_formed_are_refused_whole),
         cmocka_unit_test(two_liars_who_owe_each_other_everything_stop_nobody),
