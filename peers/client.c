@@ -22,6 +22,7 @@
 #define IN_FLIGHT_MAX 256u
 #define SILENCE_MIN_MS 1000u
 #define SILENCE_MAX_MS 8000u
+#define CONNECT_AGAIN_MS 2000u
 #define ANSWER_PATIENCE_MS 2000u /* an unnumbered question is asked again after this */
 #define ARENA_SIZE (6u << 20)
 
@@ -34,6 +35,7 @@ struct pending {
 
 struct sq_client {
     void *context, *socket;
+    char *endpoint;
     const struct sq_keys *keys;
     uint8_t node_key[SQ_KEY_SIZE], network_id[32];
     char receiver[SQ_NAME_SIZE_MAX + 1];
@@ -43,6 +45,7 @@ struct sq_client {
     uint64_t hello_last, nonce;
     int hello_answered;
     uint64_t silence_at_ms, silence_ms, hold_until_ms;
+    uint64_t refused_ms; /* since when the socket takes nothing; 0: it does */
     struct sq_arena arena, scratch;
     zmq_msg_t message;
     int holds;
@@ -74,8 +77,9 @@ sq_status sq_client_open(const struct sq_client_options *o, struct sq_client **o
     if (st == SQ_OK) {
         strcpy(c->receiver, "node:");
         strcat(c->receiver, o->node_code);
+        c->endpoint = strdup(o->endpoint);
         c->context = zmq_ctx_new();
-        c->socket = c->context == NULL ? NULL : sq_dealer(c->context, o->endpoint, o->node_transport_key, c->keys->transport_public, c->keys->transport_secret, 1000);
+        c->socket = c->context == NULL || c->endpoint == NULL ? NULL : sq_dealer(c->context, o->endpoint, o->node_transport_key, c->keys->transport_public, c->keys->transport_secret, 1000);
         if (c->socket == NULL)
             st = sq_fail(err, SQ_E_NETWORK, "connect to %s: %s", o->endpoint, zmq_strerror(errno));
     }
@@ -100,6 +104,7 @@ void sq_client_close(struct sq_client *c)
         zmq_ctx_term(c->context);
     sq_arena_free(&c->arena);
     sq_arena_free(&c->scratch);
+    free(c->endpoint);
     free(c);
 }
 
@@ -146,21 +151,35 @@ static void resend_from(struct sq_client *c, uint64_t id)
     flush(c);
 }
 
-static void send_hello(struct sq_client *c)
+/* 0: the socket took nothing, it is not connected. */
+static int send_hello(struct sq_client *c)
 {
     Sanquan__V1__Hello m;
     sanquan__v1__hello__init(&m);
     m.nonce = ++c->nonce;
-    if (send_unnumbered(c, SANQUAN__V1__MESSAGE_TYPE__HELLO, &m.base, NULL) != SQ_OK)
-        return; /* not connected: asked again after the next silence */
+    return send_unnumbered(c, SANQUAN__V1__MESSAGE_TYPE__HELLO, &m.base, NULL) == SQ_OK;
+}
+
+/* The socket took nothing. If that has been so for a while, it may have been refused, and tries no more by itself. */
+static void connect_again(struct sq_client *c)
+{
+    uint64_t now = now_ms(CLOCK_MONOTONIC);
+    if (c->refused_ms != 0 && now - c->refused_ms < CONNECT_AGAIN_MS)
+        return;
+    if (c->refused_ms != 0)
+        sq_dealer_again(c->socket, c->endpoint);
+    c->refused_ms = now;
 }
 
 /* Wait for the connection: an unconnected socket takes nothing. */
 static void wait_connected(struct sq_client *c, uint64_t deadline)
 {
-    uint64_t now = now_ms(CLOCK_MONOTONIC);
     zmq_pollitem_t item = {.socket = c->socket, .events = ZMQ_POLLOUT};
-    zmq_poll(&item, 1, deadline > now ? (long)(deadline - now) : 0);
+    for (uint64_t now; (now = now_ms(CLOCK_MONOTONIC)) < deadline; connect_again(c))
+        if (zmq_poll(&item, 1, deadline - now < CONNECT_AGAIN_MS / 4 ? (long)(deadline - now) : CONNECT_AGAIN_MS / 4) != 0) {
+            c->refused_ms = 0;
+            return;
+        }
 }
 
 static void heard(struct sq_client *c)
@@ -232,7 +251,8 @@ static int receive(struct sq_client *c, uint64_t deadline, struct sq_envelope *e
             c->silence_ms = c->silence_ms * 2 > SILENCE_MAX_MS ? SILENCE_MAX_MS : c->silence_ms * 2;
             c->silence_at_ms = now + c->silence_ms;
             sq_arena_reset(&c->arena);
-            send_hello(c);
+            if (!send_hello(c))
+                connect_again(c); /* asked again after the next silence */
         }
         flush(c);
         until = c->silence_at_ms < until ? c->silence_at_ms : until;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -23,6 +24,7 @@
 #define RECEIVE_HWM 32   /* frames of up to 1 MiB a connection */
 #define SEND_HWM 1000    /* answers are small */
 #define PEERS_MAX 512
+#define CONNECT_AGAIN_MS 3000u /* a refused connection costs no more than that; to one that is merely down, an attempt like libzmq's own */
 
 struct sq_hub {
     void *context, *router;
@@ -31,6 +33,8 @@ struct sq_hub {
     struct {
         uint32_t node;
         void *socket;
+        char *endpoint;
+        uint64_t refused_ms; /* since when it takes nothing; 0: it does */
     } peer[PEERS_MAX];
     size_t peer_count, turn;
     int wake;
@@ -64,6 +68,13 @@ void *sq_dealer(void *context, const char *endpoint, const uint8_t *server_key, 
         return s;
     zmq_close(s);
     return NULL;
+}
+
+void sq_dealer_again(void *socket, const char *endpoint)
+{
+    /* There may be nothing left to disconnect; and a connect that fails is tried again by whoever calls. */
+    if (zmq_disconnect(socket, endpoint) == 0 || errno == ENOENT)
+        zmq_connect(socket, endpoint);
 }
 
 static sq_status open_router(struct sq_hub *h, const struct sq_hub_options *o, struct sq_error *err)
@@ -151,17 +162,19 @@ sq_status sq_hub_open(const struct sq_hub_options *o, struct sq_hub **out, struc
     sq_status st = h->wake < 0 || h->context == NULL ? sq_fail(err, SQ_E_NETWORK, "sockets: %s", strerror(errno))
                    : o->peer_count > PEERS_MAX       ? sq_fail(err, SQ_E_CONFIG, "more than %d peers", PEERS_MAX)
                                                      : sq_zap_start(&h->zap, h->context, err);
+    if (st == SQ_OK && o->allow_first != NULL)
+        st = o->allow_first(o->allow_ctx, h, err);
     if (st == SQ_OK)
         st = open_router(h, o, err);
     if (st == SQ_OK)
         st = self_test(h, o->transport_public, err);
     for (size_t i = 0; st == SQ_OK && i < o->peer_count; i++) {
+        h->peer_count++;
         h->peer[i].node = o->peers[i].node;
+        h->peer[i].endpoint = strdup(o->peers[i].endpoint);
         h->peer[i].socket = sq_dealer(h->context, o->peers[i].endpoint, o->peers[i].transport_key, o->transport_public, o->transport_secret, RECEIVE_HWM * 2);
-        if (h->peer[i].socket == NULL)
+        if (h->peer[i].endpoint == NULL || h->peer[i].socket == NULL)
             st = sq_fail(err, SQ_E_NETWORK, "connect to %s: %s", o->peers[i].endpoint, zmq_strerror(errno));
-        else
-            h->peer_count++;
     }
     if (st == SQ_OK)
         *out = h;
@@ -176,8 +189,11 @@ void sq_hub_close(struct sq_hub *h)
         return;
     if (h->holds)
         zmq_msg_close(&h->message);
-    for (size_t i = 0; i < h->peer_count; i++)
-        zmq_close(h->peer[i].socket);
+    for (size_t i = 0; i < h->peer_count; i++) {
+        if (h->peer[i].socket != NULL)
+            zmq_close(h->peer[i].socket);
+        free(h->peer[i].endpoint);
+    }
     if (h->router != NULL)
         zmq_close(h->router);
     if (h->context != NULL) {
@@ -332,13 +348,29 @@ sq_status sq_hub_reply(struct sq_hub *h, const struct sq_route *route, sq_bytes 
     return SQ_OK;
 }
 
+static void connect_again(struct sq_hub *h, size_t i)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    uint64_t now = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    if (h->peer[i].refused_ms != 0 && now - h->peer[i].refused_ms >= CONNECT_AGAIN_MS)
+        sq_dealer_again(h->peer[i].socket, h->peer[i].endpoint);
+    else if (h->peer[i].refused_ms != 0)
+        return;
+    h->peer[i].refused_ms = now;
+}
+
 sq_status sq_hub_send(struct sq_hub *h, uint32_t node, sq_bytes bytes, struct sq_error *err)
 {
     for (size_t i = 0; i < h->peer_count; i++) {
         if (h->peer[i].node != node)
             continue;
-        if (zmq_send(h->peer[i].socket, bytes.data, bytes.size, ZMQ_DONTWAIT) < 0)
-            return sq_fail(err, SQ_E_NETWORK, "send to peer: %s", zmq_strerror(errno));
+        if (zmq_send(h->peer[i].socket, bytes.data, bytes.size, ZMQ_DONTWAIT) < 0) {
+            sq_status st = sq_fail(err, SQ_E_NETWORK, "send to peer: %s", zmq_strerror(errno));
+            connect_again(h, i);
+            return st;
+        }
+        h->peer[i].refused_ms = 0;
         h->counters.sent++;
         return SQ_OK;
     }

@@ -6,7 +6,8 @@
  *   - ROUTER: mandatory, no handover, generated routing ids only; who is speaking comes from the ZAP User-Id of the last
  *     frame, which is the participant name that the transport key was allowed under.
  *   - Every socket: MAXMSGSIZE, HWM, LINGER 0, handshake interval 5 s, heartbeats 2/6/6 s, IMMEDIATE on DEALERs,
- *     reconnect 100 ms..5 s.
+ *     reconnect 100 ms..5 s. A peer that takes nothing for some seconds is connected to anew: libzmq gives a connection up for good
+ *     when its handshake was refused.
  *   - "Sent" means queued. What must arrive is in the outbox and is sent again until the peer acknowledges.
  *
  * One thread uses a hub (sq_hub_wake and sq_hub_allow excepted: any thread).
@@ -31,6 +32,12 @@ struct sq_hub_options {
     const uint8_t *transport_public, *transport_secret;
     const struct sq_hub_peer *peers;
     size_t peer_count;
+    /*
+     * Who may connect from the first moment on: called once, before anything listens, to call sq_hub_allow. NULL: nobody yet.
+     * A client that is refused once does not come back by itself: that is how libzmq ends a handshake that failed.
+     */
+    sq_status (*allow_first)(void *ctx, struct sq_hub *h, struct sq_error *err);
+    void *allow_ctx;
 };
 
 SQ_MUST_CHECK sq_status sq_hub_open(const struct sq_hub_options *o, struct sq_hub **out, struct sq_error *err);

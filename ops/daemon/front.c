@@ -364,9 +364,9 @@ sq_status sq_front_finish(struct sq_daemon *d, struct sq_error *err)
         return sq_fail(err, SQ_E_STORAGE, "a commit failed; what is stored is known after a restart");
     if (g == NULL)
         return SQ_OK;
+    sq_status st = allow_enrolled(d, g, err); /* before anyone hears that he is enrolled, and connects */
     send_answers(d, g);
     sq_streams_durable(d, g);
-    sq_status st = allow_enrolled(d, g, err);
     sq_hello_durable(d, g);
     sq_group_reset(d, g);
     return st;

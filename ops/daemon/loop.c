@@ -27,7 +27,7 @@ static sq_status settle_down(struct sq_daemon *d, struct sq_error *err)
 
 sq_status sq_front_run(struct sq_daemon *d, const volatile sig_atomic_t *stop, struct sq_error *err)
 {
-    sq_status st = sq_front_allow(d, err);
+    sq_status st = SQ_OK;
     while (st == SQ_OK && !*stop)
         st = sq_front_turn(d, sq_clock_read(&d->clock, sq_daemon_wall_ms(), sq_daemon_monotonic_ms()), err);
     return st == SQ_OK ? settle_down(d, err) : st;

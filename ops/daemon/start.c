@@ -41,6 +41,15 @@ static sq_status open_identity(struct sq_daemon *d, const char *config_path, con
 
 /* ---- sockets ---- */
 
+static sq_status allow_parties(void *ctx, struct sq_hub *hub, struct sq_error *err)
+{
+    struct sq_daemon *d = ctx;
+    d->hub = hub;
+    sq_status st = sq_front_allow(d, err);
+    d->hub = NULL; /* not ours before it is open */
+    return st;
+}
+
 static sq_status open_hub(struct sq_daemon *d, const Sanquan__V1__Genesis *g, struct sq_error *err)
 {
     const struct sq_config *c = d->config;
@@ -59,7 +68,7 @@ static sq_status open_hub(struct sq_daemon *d, const Sanquan__V1__Genesis *g, st
         memcpy(peers[i].transport_key, n->transport_key.data, SQ_KEY_SIZE);
         d->peers[peers[i].node].connected = 1;
     }
-    struct sq_hub_options o = {c->bind, d->keys->transport_public, d->keys->transport_secret, peers, c->peers_count};
+    struct sq_hub_options o = {c->bind, d->keys->transport_public, d->keys->transport_secret, peers, c->peers_count, allow_parties, d};
     sq_status st = sq_hub_open(&o, &d->hub, err);
     free(peers);
     return st;
