@@ -350,8 +350,8 @@ static sq_status on_vote(struct sq_books *b, uint32_t from, sq_bytes body, uint6
         return SQ_OK;
     for (uint32_t i = 0; i < b->precommits.count; i++) {
         const struct precommit *p = SQ_ROW(&b->precommits, struct precommit, i);
-        if (p->window == m->window && p->node == from && p->round == m->round)
-            return SQ_OK; /* the first one counts */
+        if (p->window == m->window && p->node == from && p->round == m->round && memcmp(p->value, m->value.data, SQ_HASH_SIZE) == 0)
+            return SQ_OK; /* a node counts once for a value */
     }
     struct precommit *p = sq_table_add(&b->precommits, NULL);
     if (p == NULL)
