@@ -34,7 +34,10 @@ struct sq_value { /* a proposed Settlement */
     uint8_t hash[SQ_HASH_SIZE];
     struct sq_blob bytes;
     uint32_t valid;
+    uint32_t proposer;
 };
+
+#define SQ_VALUES_MAX 16u /* values of up to 1 MiB kept of a window: one a proposer, and more while there is room */
 
 struct sq_window {
     uint64_t number, opened_ms, cut_ms, final_ms, settled_ms;
@@ -46,7 +49,7 @@ struct sq_window {
     struct sq_stated *debtor, *creditor; /* [debtor * n + creditor]: as the debtor, as the creditor has it; freed when final.
                                             [node * n + node]: present when the node has stated, has counterstated */
     struct sq_fold *heard;              /* [debtor]: our fold when its statement came */
-    struct sq_value value[8];           /* values proposed and still undecided; one a round that mattered */
+    struct sq_value value[SQ_VALUES_MAX]; /* values proposed and still undecided */
     uint32_t value_count;
     struct sq_blob decided;             /* canonical Settlement, when final */
 };
@@ -68,6 +71,10 @@ struct sq_settlement {
 void sq_fold_row(const struct sq_fold *from, const struct sq_fold *to, struct sq_stated *row);
 
 /* values.c: statements to values */
+struct sq_value *sq_value_find(struct sq_window *w, const uint8_t hash[static SQ_HASH_SIZE]); /* NULL when it is not kept */
+/* Keeps a copy under its hash. When there is no room, another goes; never one that this node is locked on or may have to propose. */
+SQ_MUST_CHECK sq_status sq_value_keep(struct sq_window *w, uint32_t proposer, sq_bytes bytes, uint8_t hash[static SQ_HASH_SIZE],
+                                      struct sq_error *err);
 /* A canonical Settlement from what both sides have stated, owned by the caller. */
 SQ_MUST_CHECK sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *w, struct sq_blob *out, struct sq_error *err);
 /* Is this value what its pairs and the statements here make it? 1 yes, 0 no or not yet. */

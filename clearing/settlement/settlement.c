@@ -226,6 +226,7 @@ static void dump_window(const struct sq_settlement *s, const struct sq_window *w
     for (uint32_t i = 0; i < w->value_count; i++) {
         sq_dump_put(d, w->value[i].hash, SQ_HASH_SIZE);
         sq_dump_u64(d, w->value[i].valid);
+        sq_dump_u64(d, w->value[i].proposer);
         dump_blob(d, &w->value[i].bytes);
     }
     dump_blob(d, &w->decided);
@@ -253,7 +254,7 @@ static sq_status undump_window(const struct sq_settlement *s, struct sq_window *
     memcpy(w, bytes, sizeof *w);
     uint32_t values = w->value_count;
     w->value_count = 0;
-    if (values > sizeof w->value / sizeof *w->value)
+    if (values > SQ_VALUES_MAX)
         return sq_fail(err, SQ_E_FORMAT, "window with %u values", values);
     sq_status st = sq_undump_table(r, &w->agreement.votes, err);
     if (st == SQ_OK)
@@ -273,6 +274,7 @@ static sq_status undump_window(const struct sq_settlement *s, struct sq_window *
             return sq_fail(err, SQ_E_FORMAT, "snapshot ends before a proposed value");
         memcpy(w->value[i].hash, hash, SQ_HASH_SIZE);
         w->value[i].valid = (uint32_t)sq_read_be64(r);
+        w->value[i].proposer = (uint32_t)sq_read_be64(r);
         st = undump_blob(r, &w->value[i].bytes, err);
         w->value_count = i + 1;
     }

@@ -22,6 +22,76 @@ uint32_t sq_code_find(const struct sq_settlement *s, const char *code)
     return low < s->n && strcmp(s->codes[low], code) == 0 ? low : SQ_ROW_NONE;
 }
 
+/* ---- values that have been proposed ---- */
+
+struct sq_value *sq_value_find(struct sq_window *w, const uint8_t hash[static SQ_HASH_SIZE])
+{
+    for (uint32_t i = 0; i < w->value_count; i++)
+        if (memcmp(w->value[i].hash, hash, SQ_HASH_SIZE) == 0)
+            return &w->value[i];
+    return NULL;
+}
+
+static uint32_t count_of_proposer(const struct sq_window *w, uint32_t proposer)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < w->value_count; i++)
+        n += w->value[i].proposer == proposer;
+    return n;
+}
+
+static uint32_t votes_for(const struct sq_window *w, const uint8_t hash[static SQ_HASH_SIZE])
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < w->agreement.votes.count; i++)
+        n += memcmp(SQ_ROW(&w->agreement.votes, struct sq_agreement_vote, i)->value, hash, SQ_HASH_SIZE) == 0;
+    return n;
+}
+
+/* Who proposes most has the least to lose, so that nobody can push out what others propose; then what has fewer votes, then the older. */
+static int goes_before(const struct sq_window *w, const struct sq_value *a, const struct sq_value *b)
+{
+    uint32_t a_count = count_of_proposer(w, a->proposer), b_count = count_of_proposer(w, b->proposer);
+    return a_count != b_count ? a_count > b_count : votes_for(w, a->hash) < votes_for(w, b->hash);
+}
+
+static int is_needed(const struct sq_window *w, const struct sq_value *v)
+{
+    const struct sq_agreement *a = &w->agreement;
+    return memcmp(v->hash, a->locked, SQ_HASH_SIZE) == 0 || memcmp(v->hash, a->valid, SQ_HASH_SIZE) == 0 ||
+           memcmp(v->hash, a->certified, SQ_HASH_SIZE) == 0;
+}
+
+static void drop_one(struct sq_window *w)
+{
+    uint32_t out = SQ_ROW_NONE;
+    for (uint32_t i = 0; i < w->value_count; i++)
+        if (!is_needed(w, &w->value[i]) && (out == SQ_ROW_NONE || goes_before(w, &w->value[i], &w->value[out])))
+            out = i;
+    SQ_ASSERT(out != SQ_ROW_NONE); /* three at most are needed */
+    free(w->value[out].bytes.data);
+    memmove(&w->value[out], &w->value[out + 1], (w->value_count - out - 1) * sizeof w->value[0]);
+    w->value_count--;
+}
+
+sq_status sq_value_keep(struct sq_window *w, uint32_t proposer, sq_bytes bytes, uint8_t hash[static SQ_HASH_SIZE], struct sq_error *err)
+{
+    sq_sha256(bytes.data, bytes.size, hash);
+    if (sq_value_find(w, hash) != NULL)
+        return SQ_OK;
+    struct sq_value v = {.bytes = {malloc(bytes.size + 1), bytes.size}, .proposer = proposer};
+    if (v.bytes.data == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "settlement of %zu bytes", bytes.size);
+    memcpy(v.bytes.data, bytes.data, bytes.size);
+    memcpy(v.hash, hash, SQ_HASH_SIZE);
+    if (w->value_count == SQ_VALUES_MAX)
+        drop_one(w);
+    w->value[w->value_count++] = v;
+    return SQ_OK;
+}
+
+/* ---- pairs ---- */
+
 /*
  * Two nodes that lie together can state any sum. One that could carry a window's sums out of int64 (all pairs of a kind, paid into
  * the hub and out again) is no pair of any settlement; with 333 nodes that is 40 trillion fen from one region to another.

@@ -91,18 +91,10 @@ struct host {
     struct sq_error *err;
 };
 
-static struct sq_value *find_value(struct sq_window *w, const uint8_t hash[static SQ_HASH_SIZE])
-{
-    for (uint32_t i = 0; i < w->value_count; i++)
-        if (memcmp(w->value[i].hash, hash, SQ_HASH_SIZE) == 0)
-            return &w->value[i];
-    return NULL;
-}
-
 static int host_valid(void *ctx, const uint8_t hash[static SQ_HASH_SIZE])
 {
     struct host *h = ctx;
-    struct sq_value *v = find_value(h->w, hash);
+    struct sq_value *v = sq_value_find(h->w, hash);
     if (v != NULL && !v->valid)
         v->valid = (uint32_t)sq_value_check(h->s, h->w, sq_bytes_of(v->bytes.data, v->bytes.size));
     return v != NULL && v->valid;
@@ -111,33 +103,8 @@ static int host_valid(void *ctx, const uint8_t hash[static SQ_HASH_SIZE])
 static int host_known(void *ctx, const uint8_t hash[static SQ_HASH_SIZE])
 {
     struct host *h = ctx;
-    const struct sq_value *v = find_value(h->w, hash);
+    const struct sq_value *v = sq_value_find(h->w, hash);
     return v != NULL && (v->valid || sq_value_usable(h->s, h->w, sq_bytes_of(v->bytes.data, v->bytes.size)));
-}
-
-/* Keeps a copy under its hash. Only as many as there is room for: the rest is treated as not heard. */
-static sq_status keep_value(struct sq_window *w, sq_bytes bytes, uint8_t hash[static SQ_HASH_SIZE], struct sq_error *err)
-{
-    sq_sha256(bytes.data, bytes.size, hash);
-    if (find_value(w, hash) != NULL)
-        return SQ_OK;
-    if (w->value_count == sizeof w->value / sizeof *w->value) { /* the oldest that is not locked on goes */
-        uint32_t out = 0;
-        while (out + 1 < w->value_count && (memcmp(w->value[out].hash, w->agreement.locked, SQ_HASH_SIZE) == 0 ||
-                                            memcmp(w->value[out].hash, w->agreement.valid, SQ_HASH_SIZE) == 0))
-            out++;
-        free(w->value[out].bytes.data);
-        memmove(&w->value[out], &w->value[out + 1], (w->value_count - out - 1) * sizeof w->value[0]);
-        w->value_count--;
-    }
-    struct sq_value *v = &w->value[w->value_count];
-    *v = (struct sq_value){.bytes = {malloc(bytes.size + 1), bytes.size}};
-    if (v->bytes.data == NULL)
-        return sq_fail(err, SQ_E_NOMEM, "settlement of %zu bytes", bytes.size);
-    memcpy(v->bytes.data, bytes.data, bytes.size);
-    memcpy(v->hash, hash, SQ_HASH_SIZE);
-    w->value_count++;
-    return SQ_OK;
 }
 
 static sq_status send_proposal(struct host *h, uint32_t round, uint32_t valid_round, const struct sq_value *v)
@@ -165,12 +132,12 @@ static sq_status host_propose(void *ctx, uint32_t round, uint32_t valid_round, c
         struct sq_blob made = {0};
         sq_status st = sq_value_build(h->s, h->w, &made, h->err);
         if (st == SQ_OK)
-            st = keep_value(h->w, sq_bytes_of(made.data, made.size), value_out, h->err);
+            st = sq_value_keep(h->w, h->s->self, sq_bytes_of(made.data, made.size), value_out, h->err);
         free(made.data);
         if (st != SQ_OK)
             return st;
     }
-    const struct sq_value *v = find_value(h->w, value_out);
+    const struct sq_value *v = sq_value_find(h->w, value_out);
     SQ_ASSERT(v != NULL); /* a value prevoted by two thirds was valid here, so it is kept */
     return send_proposal(h, round, valid_round, v);
 }
@@ -312,7 +279,7 @@ static sq_status finalise(struct host *h, uint64_t now_ms)
 {
     struct sq_settlement *s = h->s;
     struct sq_window *w = h->w;
-    struct sq_value *v = find_value(w, w->agreement.decided);
+    struct sq_value *v = sq_value_find(w, w->agreement.decided);
     SQ_ASSERT(v != NULL); /* host_known has just said so */
     Sanquan__V1__Settlement *value = sq_value_open(sq_bytes_of(v->bytes.data, v->bytes.size));
     if (value == NULL)
@@ -448,7 +415,7 @@ static sq_status on_proposal(struct host *h, uint32_t from, const Sanquan__V1__P
         return sq_fail(h->err, SQ_R_COLUMNS, "proposal of %s has no value", h->s->codes[from]);
     sq_status st = sq_wire_pack(&m->value->base, &memory, &bytes, h->err);
     if (st == SQ_OK)
-        st = keep_value(w, bytes, hash, h->err);
+        st = sq_value_keep(w, from, bytes, hash, h->err);
     if (st == SQ_OK)
         st = sq_agreement_on_proposal(&w->agreement, &ah, from, m->round, m->valid_round, hash, now_ms);
     return st == SQ_OK && w->number == h->s->deciding ? advance(h, now_ms) : st;

@@ -208,6 +208,31 @@ static void a_node_that_was_told_another_sum_accepts_what_two_thirds_have_certif
     assert_true(owed.settled_number == 1 && owed.last.count == 0);
 }
 
+static void a_proposer_that_shouts_cannot_drown_what_is_being_decided(void **state)
+{
+    struct trading *t = *state;
+    uint32_t fresh = 0;
+    for (uint32_t to = 0; to < 3; to++) {
+        say_rows(t, CQ, to, STATEMENT, &(struct row){SH, 100}, 1);
+        say_rows(t, CQ, to, COUNTERSTATEMENT, NULL, 0);
+    }
+    /* Before the honest proposal comes, and again after it: in every round that will be its own. */
+    for (uint32_t round = 2; round < 200; round += 4)
+        say_nonsense(t, CQ, SH, round, fresh++);
+    while (trading_message(t, SD, SH, PROPOSAL) == NULL)
+        for (uint32_t from = 0; from < 3; from++)
+            for (uint32_t to = 0; to < 3; to++)
+                if (trading_message(t, SD, SH, PROPOSAL) == NULL)
+                    (void)world_deliver(t->w, from, to);
+    while (trading_message(t, SD, SH, PROPOSAL) != NULL)
+        assert_int_equal(world_deliver(t->w, SD, SH), 1);
+    for (uint32_t round = 202; round < 400; round += 4)
+        say_nonsense(t, CQ, SH, round, fresh++);
+    trading_finish(t, 1);
+    trading_agree(t, 1);
+    assert_int_equal(trading_window(t, SH, 1).round, 0); /* the first proposal was good enough */
+}
+
 static void both_of_two_votes_are_kept_as_evidence_and_shown(void **state)
 {
     struct trading *t = *state;
@@ -306,6 +331,7 @@ int main(void)
         STORY(a_debtor_that_states_another_sum_rolls_that_pair_over_and_nothing_else),
         STORY(a_node_counts_once_however_often_it_states),
         STORY(a_node_that_was_told_another_sum_accepts_what_two_thirds_have_certified),
+        STORY(a_proposer_that_shouts_cannot_drown_what_is_being_decided),
         STORY(both_of_two_votes_are_kept_as_evidence_and_shown),
         STORY(rows_that_are_not_well_formed_are_refused_whole),
         cmocka_unit_test(two_liars_who_owe_each_other_everything_stop_nobody),
