@@ -30,6 +30,9 @@ static const struct sq_command {
     {"programme list", N_("programmes and what is left of their pools"), sq_cmd_programme_list},
     {"provider enrol", N_("enrol providers (operator)"), sq_cmd_provider_enrol},
     {"holder enrol", N_("enrol holders (operator)"), sq_cmd_holder_enrol},
+
+    {NULL, N_("Reading and checking ledgers"), NULL},
+    {"audit", N_("check a whole ledger from its journal alone"), sq_cmd_audit},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 

@@ -1,0 +1,195 @@
+/*
+ * sanquan audit: everything in a ledger checked again from its journal.
+ *
+ * The work is done by a child process. liblmdb trusts the pages it maps: where a page is damaged it may read beyond the file or meet its
+ * own assertion. Then the child dies, and the parent says near which entry, as it says everything else.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ops/cli/cli.h"
+#include "ops/cli/text.h"
+#include "ops/common/audit.h"
+
+struct audit {
+    const char *ledger;
+};
+
+/* What parent and child share. */
+struct result {
+    volatile uint64_t entry; /* checked so far */
+    int opened;
+    sq_status status;
+    struct sq_error err;
+    struct sq_audit_report report;
+};
+
+struct progress {
+    struct sq_bar bar;
+    const struct sq_cli *cli;
+    struct result *result;
+};
+
+/* ---- the child ---- */
+
+static void on_progress(void *ctx, uint64_t entry, uint64_t last)
+{
+    struct progress *p = ctx;
+    if (entry == 1)
+        sq_bar_begin(&p->bar, p->cli, _("Entries"), last);
+    sq_bar_at(&p->bar, entry);
+    p->result->entry = entry;
+}
+
+static void run_audit(const struct sq_cli *cli, const struct audit *a, struct result *r)
+{
+    struct progress p = {.cli = cli, .result = r};
+    struct sq_directory *directory = NULL;
+    struct sq_audit *audit = NULL;
+    r->status = sq_directory_read(cli->directory, &directory, &r->err);
+    struct sq_audit_options o = {.path = a->ledger, .directory = directory, .progress = on_progress, .progress_ctx = &p};
+    if (r->status == SQ_OK)
+        r->status = sq_audit_open(&o, &audit, &r->err);
+    if (r->status == SQ_OK) {
+        r->opened = 1;
+        r->status = sq_audit_run(audit, &r->report, &r->err);
+    }
+    sq_bar_end(&p.bar);
+    sq_audit_free(audit);
+    sq_directory_free(directory);
+}
+
+/* ---- the parent ---- */
+
+static void run_in_child(const struct sq_cli *cli, const struct audit *a, struct result *r)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        run_audit(cli, a, r);
+        _exit(0);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+        r->status = sq_fail(&r->err, SQ_E_NOMEM, "a process for the audit");
+        return;
+    }
+    if (WIFSIGNALED(status)) {
+        r->opened = 1;
+        r->report.bad_entry = r->entry + 1;
+        r->status = sq_fail(&r->err, SQ_E_CORRUPT, "after entry %" PRIu64 " a page of %.120s/data.mdb could not be read (%s)", r->entry, a->ledger,
+                            strsignal(WTERMSIG(status)));
+    }
+}
+
+static const char *const snapshot_names[] = {"none", "unusable", "same"};
+
+static json_t *report_json(const struct result *r)
+{
+    const struct sq_audit_report *p = &r->report;
+    char root[65] = "";
+    json_t *o;
+    for (int i = 0; i < 32; i++)
+        snprintf(root + 2 * i, 3, "%02x", p->root[i]);
+    if (r->status == SQ_OK)
+        o = json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s}", "verifies", 1, "node", p->node, "entries", (json_int_t)p->entries, "signatures",
+                      (json_int_t)p->signatures, "items", (json_int_t)p->items, "links", (json_int_t)p->links, "settlements", (json_int_t)p->settlements,
+                      "open_window", (json_int_t)p->open_window, "root", root, "snapshot", snapshot_names[p->snapshot]);
+    else
+        o = json_pack("{s:b, s:s, s:I, s:{s:s, s:i, s:s, s:s}}", "verifies", 0, "node", p->node, "entry", (json_int_t)p->bad_entry, "error", "status",
+                      sq_status_name(r->status), "number", (int)r->status, "text", sq_status_text(r->status), "detail", r->err.text);
+    return o;
+}
+
+static void print_report(const struct sq_audit_report *p)
+{
+    static const char *const snapshot_texts[] = {N_("there is none"), N_("not usable by this program; nodes pass it over"), N_("the same state as the journal makes")};
+    const struct {
+        const char *label;
+        uint64_t n;
+    } lines[] = {{N_("entries"), p->entries}, {N_("signatures"), p->signatures}, {N_("items"), p->items}, {N_("steps of link streams"), p->links},
+                 {N_("settlements"), p->settlements}};
+    char n[SQ_TEXT_SIZE];
+    printf(_("The ledger of node %s verifies.\n"), p->node);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        printf("  %s: %s\n", _(lines[i].label), sq_text_count(lines[i].n, n));
+    printf("  %s: ", _("root"));
+    for (int i = 0; i < 32; i++)
+        printf("%02x", p->root[i]);
+    printf("\n  %s: %s\n", _("snapshot"), _(snapshot_texts[p->snapshot]));
+}
+
+/* Whatever shows while the ledger is read is something wrong with it, unless this machine ran out of something. */
+static int exit_of(const struct result *r)
+{
+    if (r->status == SQ_E_FOREIGN || (r->opened && r->status != SQ_E_NOMEM && r->status != SQ_E_IO))
+        return SQ_EXIT_VERIFY;
+    return (int)sq_cli_exit_of(r->status);
+}
+
+/* ---- usage ---- */
+
+enum { KEY_LEDGER = 0x100, KEY_DIRECTORY };
+
+struct input {
+    struct sq_cli *cli;
+    struct audit *audit;
+};
+
+static error_t parse(int key, char *value, struct argp_state *state)
+{
+    struct input *in = state->input;
+    switch (key) {
+    case KEY_LEDGER:
+        in->audit->ledger = value;
+        return 0;
+    case KEY_DIRECTORY:
+        in->cli->directory = value;
+        return 0;
+    case ARGP_KEY_END:
+        return in->audit->ledger == NULL     ? sq_args_wrong(state, _("say which ledger: --ledger DIR"))
+               : in->cli->directory == NULL ? sq_args_wrong(state, _("say which network: --directory FILE"))
+                                            : 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {"ledger", KEY_LEDGER, N_("DIR"), 0, N_("the ledger, or a copy of it"), 0},
+    {"directory", KEY_DIRECTORY, N_("FILE"), 0, N_("the network's directory [SANQUAN_DIRECTORY]"), 0},
+    {0},
+};
+static const struct sq_args args = {
+    options, parse, NULL,
+    N_("Check a ledger from its journal alone: hashes, tree and signed checkpoint, every signature, every decision, links, settlements, nets, payments and "
+       "certificates."),
+    N_("The first thing that is wrong is named with its entry; then the exit code is 4. The node may go on working meanwhile. A copy is taken while the "
+       "node is stopped, and needs the file data.mdb.\n"
+       "\n"
+       "  sanquan audit --ledger /var/lib/sanquan/310000 --directory directory.yaml"),
+    0};
+
+int sq_cmd_audit(struct sq_cli *cli, int argc, char **argv)
+{
+    struct audit a = {0};
+    int code = sq_cli_parse(cli, &args, argc, argv, &(struct input){cli, &a});
+    if (code != SQ_PARSED)
+        return code;
+    struct result *r = mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (r == MAP_FAILED)
+        sq_need(NULL);
+    run_in_child(cli, &a, r);
+    if (r->status != SQ_OK)
+        sq_cli_fail(&(struct sq_cli){.command = cli->command}, &r->err);
+    else if (!cli->json)
+        print_report(&r->report);
+    if (cli->json)
+        sq_cli_json(report_json(r));
+    code = exit_of(r);
+    munmap(r, sizeof *r);
+    return code;
+}
