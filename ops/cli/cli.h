@@ -114,6 +114,7 @@ int sq_cmd_programme_publish(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_programme_list(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_provider_enrol(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_holder_enrol(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_net(struct sq_cli *cli, int argc, char **argv);
 
 int sq_cmd_audit(struct sq_cli *cli, int argc, char **argv);
 

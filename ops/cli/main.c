@@ -31,6 +31,9 @@ static const struct sq_command {
     {"provider enrol", N_("enrol providers (operator)"), sq_cmd_provider_enrol},
     {"holder enrol", N_("enrol holders (operator)"), sq_cmd_holder_enrol},
 
+    {NULL, N_("Settlement"), NULL},
+    {"net", N_("try netting methods on a list of obligations; needs no node"), sq_cmd_net},
+
     {NULL, N_("Reading and checking ledgers"), NULL},
     {"audit", N_("check a whole ledger from its journal alone"), sq_cmd_audit},
 };
