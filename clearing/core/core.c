@@ -94,6 +94,8 @@ static sq_status answer_refused(struct sq_step *s, sq_status refusal)
     return sq_answer(s, s->party, &answer);
 }
 
+#define TOO_EARLY_RETRY_MS 1000u
+
 static sq_status refuse_unjournalled(struct sq_step *s, sq_status refusal, uint64_t expected)
 {
     Sanquan__V1__Refusal m;
@@ -101,7 +103,7 @@ static sq_status refuse_unjournalled(struct sq_step *s, sq_status refusal, uint6
     m.id = s->id;
     m.status = refusal;
     m.expected_id = expected;
-    m.retry_after_ms = sq_status_retry(refusal) ? 1 : 0;
+    m.retry_after_ms = refusal == SQ_R_BUSY ? TOO_EARLY_RETRY_MS : sq_status_retry(refusal) ? 1 : 0;
     struct sq_out out = {.kind = SQ_OUT_REFUSAL, .to = s->party, .type = SANQUAN__V1__MESSAGE_TYPE__REFUSAL, .id = s->id};
     return push(s, out, &m.base);
 }
@@ -327,6 +329,8 @@ sq_status sq_core_step(struct sq_core *core, const struct sq_event *event, struc
             return sq_fail(err, SQ_E_NOT_FOUND, "sender %s is not enrolled", event->envelope->sender);
         if ((st = take_id(&s, sq_party_at(core, s.party), &is_next)) != SQ_OK || !is_next)
             return st;
+        if (sq_party_at(core, s.party)->role == SQ_ROLE_NODE && sq_settlement_too_early(core->settlement, event->type, event->body))
+            return refuse_unjournalled(&s, SQ_R_BUSY, s.id);
         sq_party_at(core, s.party)->last_id = s.id;
         advance_clock(core, event->now_ms);
         st = dispatch(&s, event->type, event->body);

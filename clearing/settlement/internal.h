@@ -65,7 +65,7 @@ struct sq_settlement {
     uint64_t cut_wanted;                /* a cut of the open window waits for finality */
 };
 
-#define SQ_WINDOWS_AHEAD 4u /* a peer can be ahead by one window; more is not believed */
+#define SQ_WINDOWS_AHEAD 4u /* windows after the open one of which messages are kept */
 
 /* links.c */
 void sq_fold_row(const struct sq_fold *from, const struct sq_fold *to, struct sq_stated *row);

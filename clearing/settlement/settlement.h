@@ -86,6 +86,13 @@ SQ_MUST_CHECK sq_status sq_settlement_owed(struct sq_settlement *s, uint32_t deb
 SQ_MUST_CHECK sq_status sq_settlement_cut(struct sq_settlement *s, uint64_t window, uint64_t now_ms, struct sq_effects *fx,
                                           struct sq_error *err);
 
+/*
+ * Does this message speak of a window that is too far ahead to be kept here? Others go on while a node is down, by as many windows as
+ * they like, and when it is back the stream of one of them may come long before another's. Such a message must not be taken
+ * yet: it comes again, and by then the other streams have brought the windows before.
+ */
+int sq_settlement_too_early(const struct sq_settlement *s, uint32_t type, sq_bytes body);
+
 /* STATEMENT, COUNTERSTATEMENT, PROPOSAL or VOTE from node `from`; `body` is its canonical bytes. */
 SQ_MUST_CHECK sq_status sq_settlement_message(struct sq_settlement *s, uint32_t from, uint32_t type, sq_bytes body,
                                               uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);

@@ -431,6 +431,16 @@ static sq_status on_vote(struct host *h, uint32_t from, const Sanquan__V1__Vote 
     return st == SQ_OK && h->w->number == h->s->deciding ? advance(h, now_ms) : st;
 }
 
+int sq_settlement_too_early(const struct sq_settlement *s, uint32_t type, sq_bytes body)
+{
+    enum { WINDOW_TAG = 0x09 }; /* field 1, fixed64: the first of all four messages; what is not canonical is refused when taken */
+    uint64_t window;
+    if (type < SANQUAN__V1__MESSAGE_TYPE__STATEMENT || type > SANQUAN__V1__MESSAGE_TYPE__VOTE || body.size < 9 || body.data[0] != WINDOW_TAG)
+        return 0;
+    memcpy(&window, body.data + 1, sizeof window);
+    return le64toh(window) > s->open + SQ_WINDOWS_AHEAD;
+}
+
 sq_status sq_settlement_message(struct sq_settlement *s, uint32_t from, uint32_t type, sq_bytes body, uint64_t now_ms,
                                 struct sq_effects *fx, struct sq_error *err)
 {

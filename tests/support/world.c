@@ -217,14 +217,16 @@ unsigned world_say(struct world *w, uint32_t node, const char *party, uint32_t t
 int world_deliver(struct world *w, uint32_t from, uint32_t to)
 {
     struct world_message *m = w->first[from][to];
+    char name[32];
     if (m == NULL)
         return 0;
+    snprintf(name, sizeof name, "node:%s", codes[from]);
+    say(w, to, name, m->id, m->type, sq_bytes_of(m->body, m->size));
+    if (sq_core_party(w->core[to], sq_core_party_find(w->core[to], name))->last_id < m->id)
+        return 0; /* not taken: it comes again */
     w->first[from][to] = m->next;
     if (m->next == NULL)
         w->last[from][to] = NULL;
-    char name[32];
-    snprintf(name, sizeof name, "node:%s", codes[from]);
-    say(w, to, name, m->id, m->type, sq_bytes_of(m->body, m->size));
     w->delivered++;
     free(m->body);
     free(m);

@@ -58,7 +58,7 @@ unsigned world_say(struct world *w, uint32_t node, const char *party, uint32_t t
 /* The same with an id of one's choice; 0 is not sent as next. */
 unsigned world_say_as(struct world *w, uint32_t node, const char *party, uint64_t id, uint32_t type, const ProtobufCMessage *body);
 
-/* Deliver one message from a to b; 0 when there is none. */
+/* Deliver one message from a to b; 0 when there is none, or b does not take it yet. */
 int world_deliver(struct world *w, uint32_t from, uint32_t to);
 /* Deliver until nothing is on the way, and let timers that are due at now_ms fire. */
 void world_run(struct world *w);

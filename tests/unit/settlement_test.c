@@ -226,6 +226,34 @@ static void a_node_that_was_down_at_the_cut_finds_its_items_in_the_next_window(v
     sanquan__v1__settlement__free_unpacked(s, NULL);
 }
 
+/* Twelve windows; then one peer's backlog after the other, as connections happen to come back. */
+static void a_node_that_was_down_for_many_windows_catches_up(void **state)
+{
+    struct trading *t = *state;
+    for (uint64_t window = 1; window <= 12; window++) {
+        trading_redeem(t, SD, SH, (int64_t)window);
+        t->w->down = 0;
+        if (window > 1)
+            t->w->down = 1u << CQ;
+        world_run(t->w);
+        assert_int_equal(trading_cut(t, SH, window), SQ_OK);
+        trading_finish(t, window);
+    }
+    assert_true(sq_settlement_open_window(trading_side(t, CQ)) == 2);
+    t->w->down = 0;
+    for (uint32_t from = 0; from < CQ; from++)
+        while (world_deliver(t->w, from, CQ))
+            ;
+    trading_finish(t, 12);
+    for (uint64_t window = 1; window <= 12; window++)
+        trading_agree(t, window);
+    trading_redeem(t, CQ, SH, 5);
+    world_run(t->w);
+    assert_int_equal(trading_cut(t, CQ, 13), SQ_OK);
+    trading_finish(t, 13);
+    trading_agree(t, 13);
+}
+
 static void a_silent_proposer_costs_a_round_and_not_the_window(void **state)
 {
     struct trading *t = *state;
@@ -401,6 +429,7 @@ int main(void)
         STORY(what_is_decided_after_the_cut_is_in_the_next_window),
         STORY(without_all_statements_a_node_waits_and_then_goes_on_without_them),
         STORY(a_node_that_was_down_at_the_cut_finds_its_items_in_the_next_window),
+        STORY(a_node_that_was_down_for_many_windows_catches_up),
         STORY(a_silent_proposer_costs_a_round_and_not_the_window),
         STORY(too_few_nodes_decide_nothing_until_one_is_back),
         STORY(payments_are_confirmed_by_a_maker_and_a_checker),
