@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -196,6 +197,7 @@ void rig_start(struct rig *r, unsigned node)
     snprintf(log, sizeof log, "%s/%s.log", r->dir, n->code);
     n->pid = fork();
     if (n->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that is cut short takes its nodes along */
         int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(fd, STDERR_FILENO);
         execl(r->daemon, r->daemon, "--config", n->config, (char *)NULL);
