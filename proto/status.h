@@ -58,6 +58,7 @@
     X(SQ_R_ALGORITHM, 117, 0, "signature algorithm is not supported")                               \
     X(SQ_R_ORDER, 118, 0, "rows are not in ascending order")                                        \
     X(SQ_R_UNKNOWN_QUERY, 119, 0, "nothing is known under this query path")                         \
+    X(SQ_R_ANSWER_SIZE, 120, 0, "answer does not fit into one message")                             \
     X(SQ_R_UNKNOWN_ISSUER, 130, 0, "no node of the network hosts this issuer")                      \
     X(SQ_R_UNKNOWN_VOUCHER, 131, 1, "voucher is not known to its issuer")                           \
     X(SQ_R_VOUCHER_EXPIRED, 133, 0, "voucher has expired")                                          \

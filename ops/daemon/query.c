@@ -16,6 +16,7 @@
 #include "ops/daemon/daemon.h"
 
 #define WINDOWS_LISTED_MAX 1000u /* the newest; older ones by number */
+#define ANSWER_SIZE_MAX (SQ_MESSAGE_SIZE_MAX - 1024u)
 #define PAIRS_LISTED_MAX 2000u   /* an answer is one message; a ledger's reader sees all of them */
 
 static const char *const window_states[] = {"", "open", "cut", "stated", "proposed", "final", "instructed", "settled", "break"};
@@ -338,5 +339,10 @@ unsigned sq_query_answer(struct sq_daemon *d, uint32_t party, const char *path, 
     if (refused == SQ_OK && (*json = json_dumps(answer, JSON_COMPACT)) == NULL)
         refused = SQ_R_BUSY;
     json_decref(answer);
+    if (refused == SQ_OK && strlen(*json) > ANSWER_SIZE_MAX) {
+        free(*json);
+        *json = NULL;
+        refused = SQ_R_ANSWER_SIZE;
+    }
     return refused;
 }

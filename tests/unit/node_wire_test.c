@@ -299,6 +299,72 @@ static void types_that_are_answers_are_passed_over(void **state)
     assert_true(hello(t, 4)->last_id + 1 == t->next);
 }
 
+/* As many programmes with long titles as make a list of more than a message. */
+static void publish_many(const struct talk *t, unsigned count)
+{
+    const struct rig_node *n = &t->rig->node[NODE];
+    struct sq_client *c = rig_client(t->rig, NODE, n->issuer, 64);
+    struct sq_client_answer answer;
+    Sanquan__V1__Programme p;
+    char title[201];
+    uint64_t id;
+    memset(title, 'x', 200);
+    title[200] = '\0';
+    sanquan__v1__programme__init(&p);
+    p.issuer = 310000;
+    p.version = p.kind = p.base_kind = 1;
+    p.title = title;
+    p.from_day = 20260101;
+    p.until_day = 20261231;
+    p.rate_bp = 3000;
+    p.pool_fen = 1;
+    for (unsigned sent = 0, heard = 0; heard < count;) {
+        if (sent < count && sq_client_waiting(c) < 64) {
+            p.number = ++sent;
+            sq_bytes body = rig_pack(&p.base);
+            assert_int_equal(sq_client_send(c, SANQUAN__V1__MESSAGE_TYPE__PROGRAMME, body, &id, NULL), SQ_OK);
+            union {
+                const uint8_t *in;
+                uint8_t *out;
+            } ours = {body.data};
+            free(ours.out);
+            continue;
+        }
+        assert_int_equal(sq_client_answer(c, 20000, &answer, NULL), SQ_OK);
+        assert_int_equal(answer.status, SQ_OK);
+        heard++;
+    }
+    sq_client_close(c);
+}
+
+static const Sanquan__V1__QueryAnswer *query(struct talk *t, char *path)
+{
+    Sanquan__V1__Query m;
+    sanquan__v1__query__init(&m);
+    m.nonce = 77;
+    m.path = path;
+    post(t, letter(t, SANQUAN__V1__MESSAGE_TYPE__QUERY, 0, &m.base));
+    const Sanquan__V1__QueryAnswer *a = (const Sanquan__V1__QueryAnswer *)hear(t, SANQUAN__V1__MESSAGE_TYPE__QUERY_ANSWER);
+    assert_true(a->nonce == 77);
+    return a;
+}
+
+static void every_query_ends_in_an_answer(void **state)
+{
+    struct talk *t = *state;
+    char programmes[] = "programmes", nothing[] = "nothing", voucher[] = "voucher/3100000001000000001", stranger[] = "party/holder:x";
+    const Sanquan__V1__QueryAnswer *a = query(t, programmes);
+    assert_int_equal(a->status, SQ_OK);
+    assert_string_equal(a->json, "{\"programmes\":[]}");
+    assert_int_equal(query(t, nothing)->status, SQ_R_UNKNOWN_QUERY);
+    assert_int_equal(query(t, voucher)->status, SQ_R_UNKNOWN_VOUCHER);
+    assert_int_equal(query(t, stranger)->status, SQ_R_UNKNOWN_SENDER);
+    publish_many(t, 3500);
+    a = query(t, programmes); /* a list of more than a megabyte */
+    assert_int_equal(a->status, SQ_R_ANSWER_SIZE);
+    assert_string_equal(a->json, "");
+}
+
 /* Section 11: a sender can rebuild the payload from its own bytes, and it is what the leaf holds. */
 static void a_receipts_leaf_is_the_hash_of_what_was_sent_and_answered(void **state)
 {
@@ -330,6 +396,7 @@ int main(void)
         cmocka_unit_test_setup(a_refused_message_uses_up_its_id_and_a_refusal_does_not, ask),
         cmocka_unit_test_setup(hello_counts_only_what_is_durable, ask),
         cmocka_unit_test_setup(types_that_are_answers_are_passed_over, ask),
+        cmocka_unit_test_setup(every_query_ends_in_an_answer, ask),
         cmocka_unit_test_setup(a_receipts_leaf_is_the_hash_of_what_was_sent_and_answered, ask),
     };
     return cmocka_run_group_tests(tests, begin, end);
