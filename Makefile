@@ -32,7 +32,7 @@ GEN_CFLAGS = -std=gnu11 -w $(VARIANT_FLAGS) -I$(BUILD)/gen $(PKG_CFLAGS) $(CFLAG
 Q := $(if $(V),,@)
 say = @printf '  %-8s%s\n' '$(1)' '$(2)'
 
-LIB_SOURCES := $(wildcard proto/*.c clearing/*/*.c peers/*.c ops/common/*.c)
+LIB_SOURCES := $(wildcard proto/*.c clearing/*/*.c peers/*.c ops/common/*.c ops/history/*.c)
 DAEMON_SOURCES := $(wildcard ops/daemon/*.c)
 CLI_MAIN := $(wildcard ops/cli/main.c)
 CLI_SOURCES := $(filter-out $(CLI_MAIN),$(wildcard ops/cli/*.c))

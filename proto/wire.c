@@ -284,30 +284,33 @@ const ProtobufCMessageDescriptor *sq_wire_type(uint32_t type)
 
 /* ---- the envelope ---- */
 
-/* The scanned message's fields again, by number: what sq_wire_check accepted needs no more checks. */
-static uint32_t next_field(struct scan *s, uint64_t *number, sq_bytes *bytes)
+uint32_t sq_wire_field(sq_bytes *rest, uint64_t *number, sq_bytes *bytes)
 {
+    struct scan s = {.start = rest->data, .at = rest->data, .end = rest->data + rest->size};
     uint64_t tag = 0, size = 0;
-    if (s->at == s->end || !read_varint(s, &tag))
+    if (s.at == s.end || !read_varint(&s, &tag))
         return 0;
     switch (tag & 7) {
     case WIRE_VARINT:
-        if (!read_varint(s, number))
+        if (!read_varint(&s, number))
             return 0;
         break;
     case WIRE_FIXED64: {
         uint64_t v;
-        memcpy(&v, s->at, sizeof v);
+        if (s.end - s.at < 8)
+            return 0;
+        memcpy(&v, s.at, sizeof v);
         *number = le64toh(v);
-        s->at += 8;
+        s.at += 8;
         break;
     }
     default:
-        if (!read_varint(s, &size))
+        if (!read_varint(&s, &size) || size > (uint64_t)(s.end - s.at))
             return 0;
-        *bytes = sq_bytes_of(s->at, size);
-        s->at += size;
+        *bytes = sq_bytes_of(s.at, size);
+        s.at += size;
     }
+    *rest = sq_bytes_of(s.at, (size_t)(s.end - s.at));
     return (uint32_t)(tag >> 3);
 }
 
@@ -316,11 +319,11 @@ static sq_status open_header(struct sq_envelope *e, struct sq_error *err)
     sq_status st = sq_wire_check(&sanquan__v1__header__descriptor, e->header, err);
     if (st != SQ_OK)
         return sq_fail_context(err, st, "header");
-    struct scan s = {e->header.data, e->header.data, e->header.data + e->header.size, err, 0};
+    sq_bytes rest = e->header;
     uint64_t number = 0;
     sq_bytes text = {0};
     uint32_t field;
-    while ((field = next_field(&s, &number, &text)) != 0) {
+    while ((field = sq_wire_field(&rest, &number, &text)) != 0) {
         char *name = field == 4 ? e->sender : e->receiver;
         switch (field) {
         case 1: e->version = (uint32_t)number; break;
@@ -346,11 +349,11 @@ sq_status sq_envelope_open(sq_bytes bytes, struct sq_envelope *out, struct sq_er
     sq_status st = sq_wire_check(&sanquan__v1__envelope__descriptor, bytes, err);
     if (st != SQ_OK)
         return sq_fail_context(err, st, "envelope");
-    struct scan s = {bytes.data, bytes.data, bytes.data + bytes.size, err, 0};
+    sq_bytes rest = bytes;
     uint64_t unused = 0;
     sq_bytes part = {0};
     uint32_t field;
-    while ((field = next_field(&s, &unused, &part)) != 0)
+    while ((field = sq_wire_field(&rest, &unused, &part)) != 0)
         *(field == 1 ? &e.header : field == 2 ? &e.body : &e.signature) = part;
     if (e.signature.size != 64)
         return sq_fail(err, SQ_R_MALFORMED, "envelope: a signature of %zu bytes; 64 are needed", e.signature.size);

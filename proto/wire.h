@@ -31,6 +31,12 @@
 /* Is `bytes` the canonical form of a message of this type? SQ_OK or SQ_R_MALFORMED (offset and field in err). */
 SQ_MUST_CHECK sq_status sq_wire_check(const ProtobufCMessageDescriptor *type, sq_bytes bytes, struct sq_error *err);
 
+/*
+ * The fields of a message that passed sq_wire_check, one by one where they lie: takes one off `rest` and returns its number, 0 at the end.
+ * Varints and fixed64 come in *number; columns, strings, bytes and messages in *bytes.
+ */
+uint32_t sq_wire_field(sq_bytes *rest, uint64_t *number, sq_bytes *bytes);
+
 /* Where messages are unpacked to; `take(ctx, size)` returns NULL when full. */
 struct sq_wire_memory {
     void *(*take)(void *ctx, size_t size);

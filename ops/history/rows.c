@@ -1,0 +1,197 @@
+#include "ops/history/rows.h"
+
+#include <string.h>
+
+/* ---- columns ---- */
+
+struct column {
+    uint32_t field, cell;
+    const uint8_t **to;
+};
+
+/* Fields of a message; those in `columns` must have `count` cells once the first of them has said how many there are. */
+static int read_columns(sq_bytes body, const struct column *columns, size_t column_count, uint32_t *count)
+{
+    uint64_t number = 0;
+    uint32_t field;
+    sq_bytes bytes = {NULL, 0};
+    while ((field = sq_wire_field(&body, &number, &bytes)) != 0)
+        for (size_t i = 0; i < column_count; i++)
+            if (columns[i].field == field) {
+                size_t cells = bytes.size / columns[i].cell;
+                if (*count == 0)
+                    *count = (uint32_t)cells;
+                if (cells != *count)
+                    return 0;
+                *columns[i].to = bytes.data;
+            }
+    return *count != 0;
+}
+
+static void read_numbers(sq_bytes body, uint32_t field1, uint64_t *number1, uint32_t field2, uint64_t *number2)
+{
+    uint64_t number = 0;
+    uint32_t field;
+    sq_bytes bytes = {NULL, 0};
+    while ((field = sq_wire_field(&body, &number, &bytes)) != 0)
+        if (field == field1)
+            *number1 = number;
+        else if (field == field2)
+            *number2 = number;
+}
+
+static sq_bytes field_of(sq_bytes body, uint32_t wanted)
+{
+    uint64_t number = 0;
+    uint32_t field;
+    sq_bytes bytes = {NULL, 0};
+    while ((field = sq_wire_field(&body, &number, &bytes)) != 0)
+        if (field == wanted)
+            return bytes;
+    return (sq_bytes){NULL, 0};
+}
+
+static void copy_uscc(sq_bytes text, char out[static 19])
+{
+    size_t size = text.size < 18 ? text.size : 18;
+    memcpy(out, text.data, size);
+    out[size] = '\0';
+}
+
+/* ---- messages ---- */
+
+static int open_items(sq_bytes batch, struct sq_rows_of_entry *r)
+{
+    const struct column columns[] = {{1, 8, &r->voucher}, {2, 8, &r->amount}, {3, 8, &r->base}, {4, 10, &r->invoice}, {5, 8, &r->total},
+                                     {6, 4, &r->service}, {7, 4, &r->scenario}, {8, 4, &r->day}, {10, 1, &r->verb}};
+    return read_columns(batch, columns, sizeof columns / sizeof *columns, &r->count) && r->voucher != NULL && r->amount != NULL;
+}
+
+static int open_batch(struct sq_rows_of_entry *r)
+{
+    const char *colon = strchr(r->sender, ':');
+    if (colon != NULL)
+        copy_uscc(sq_bytes_of(colon + 1, strlen(colon + 1)), r->provider);
+    r->batch = r->seq;
+    return open_items(r->body, r);
+}
+
+static int open_clear(struct sq_rows_of_entry *r)
+{
+    const struct column row = {4, 4, &r->row};
+    uint64_t unused = 0;
+    copy_uscc(field_of(r->body, 2), r->provider);
+    read_numbers(r->body, 1, &r->batch, 3, &unused);
+    return read_columns(r->body, &row, 1, &r->count) && open_items(field_of(r->body, 5), r);
+}
+
+static int open_reply(struct sq_rows_of_entry *r)
+{
+    const struct column row = {2, 4, &r->row};
+    uint64_t unused = 0;
+    read_numbers(r->body, 1, &r->batch, 0, &unused);
+    if (r->type == SANQUAN__V1__MESSAGE_TYPE__DECIDED) {
+        sq_bytes code = field_of(r->body, 3), link = field_of(r->body, 4);
+        if (link.size != 0)
+            read_numbers(link, 1, &r->link, 0, &unused);
+        r->code = code.data;
+    }
+    return read_columns(r->body, &row, 1, &r->count);
+}
+
+static int open_grant(struct sq_rows_of_entry *r)
+{
+    const struct column columns[] = {{4, 8, &r->amount}, {5, 4, &r->holder}, {6, 4, &r->day}};
+    uint64_t issuer = 0, programme = 0, first = 0, unused = 0;
+    read_numbers(r->body, 1, &issuer, 2, &programme);
+    read_numbers(r->body, 3, &first, 0, &unused);
+    r->first_voucher = (issuer * 10000u + programme) * 1000000000u + first;
+    return read_columns(r->body, columns, 3, &r->count);
+}
+
+static int open_mandate(struct sq_rows_of_entry *r)
+{
+    const struct column columns[] = {{2, 8, &r->voucher}, {3, 8, &r->amount}};
+    copy_uscc(field_of(r->body, 1), r->provider);
+    return read_columns(r->body, columns, 2, &r->count) && r->voucher != NULL;
+}
+
+static int open_revoke(struct sq_rows_of_entry *r)
+{
+    const struct column voucher = {1, 8, &r->voucher};
+    return read_columns(r->body, &voucher, 1, &r->count);
+}
+
+static int open_by_type(struct sq_rows_of_entry *r)
+{
+    switch (r->type) {
+    case SANQUAN__V1__MESSAGE_TYPE__BATCH:
+        return open_batch(r);
+    case SANQUAN__V1__MESSAGE_TYPE__CLEAR:
+        return open_clear(r);
+    case SANQUAN__V1__MESSAGE_TYPE__REGISTERED:
+    case SANQUAN__V1__MESSAGE_TYPE__DECIDED:
+        return open_reply(r);
+    case SANQUAN__V1__MESSAGE_TYPE__GRANT:
+        return open_grant(r);
+    case SANQUAN__V1__MESSAGE_TYPE__MANDATE:
+        return open_mandate(r);
+    case SANQUAN__V1__MESSAGE_TYPE__REVOKE:
+        return open_revoke(r);
+    default:
+        return 0; /* the other entries have none */
+    }
+}
+
+static int has_rows(uint32_t type)
+{
+    return type == SANQUAN__V1__MESSAGE_TYPE__BATCH || type == SANQUAN__V1__MESSAGE_TYPE__CLEAR || type == SANQUAN__V1__MESSAGE_TYPE__REGISTERED ||
+           type == SANQUAN__V1__MESSAGE_TYPE__DECIDED || type == SANQUAN__V1__MESSAGE_TYPE__GRANT || type == SANQUAN__V1__MESSAGE_TYPE__MANDATE ||
+           type == SANQUAN__V1__MESSAGE_TYPE__REVOKE;
+}
+
+int sq_rows_open(const struct sq_entry *e, struct sq_rows_of_entry *out)
+{
+    struct sq_envelope envelope;
+    uint64_t status = 0, unused = 0;
+    if (!has_rows(e->type) || sq_envelope_open(e->input, &envelope, NULL) != SQ_OK)
+        return 0;
+    read_numbers(e->outcome, 1, &status, 0, &unused);
+    if (status != SQ_OK)
+        return 0;
+    *out = (struct sq_rows_of_entry){.seq = e->seq, .now_ms = e->now_ms, .type = e->type, .body = envelope.body};
+    memcpy(out->sender, envelope.sender, sizeof out->sender);
+    if (!open_by_type(out))
+        return 0;
+    sq_bytes code = field_of(e->outcome, 2);
+    if (out->type != SANQUAN__V1__MESSAGE_TYPE__DECIDED && code.size == out->count)
+        out->code = code.data;
+    return 1;
+}
+
+int64_t sq_row_moved_fen(const struct sq_rows_of_entry *r, uint32_t row)
+{
+    int64_t fen = (int64_t)sq_cell64(r->amount, row);
+    switch ((Sanquan__V1__Verb)sq_row_verb_of(r, row)) {
+    case SANQUAN__V1__VERB__REDEEM:
+    case SANQUAN__V1__VERB__COMMIT:
+        return fen;
+    case SANQUAN__V1__VERB__RETURN:
+        return -fen;
+    default:
+        return 0;
+    }
+}
+
+int sq_rows_holder(const struct sq_rows_of_entry *r, uint32_t index, char out[static 19])
+{
+    sq_bytes rest = r->body, bytes = {NULL, 0};
+    uint64_t number = 0;
+    uint32_t field;
+    while ((field = sq_wire_field(&rest, &number, &bytes)) != 0)
+        if (field == 7 && index-- == 0) {
+            copy_uscc(bytes, out);
+            return 1;
+        }
+    return 0;
+}
