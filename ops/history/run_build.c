@@ -171,7 +171,7 @@ static sq_status count_registered(struct sq_run_builder *b, const struct sq_rows
         if (sq_cell32(r->row, i) >= rows.count)
             return sq_fail(err, SQ_E_CORRUPT, "entry %" PRIu64 ": batch %" PRIu64 " has no row %u", r->seq, r->batch, sq_cell32(r->row, i));
     count_fates(r, &rows, e);
-    return SQ_OK;
+    return intern(b, "provider:", rows.provider, &e->provider, err);
 }
 
 static sq_status add_vouchers(struct sq_run_builder *b, const struct sq_rows_of_entry *r, struct sq_error *err)
