@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RUN_ROWS_LEAST (1u << 20)
+#define RUN_ROWS_USUAL (1u << 20)
 #define RUN_ROWS_MOST (1u << 23)
 #define RUN_SHARE 16u        /* a run is a sixteenth of what was there before: a few dozen runs, however long the journal */
 #define RUN_ENTRIES_MOST (1u << 20)
@@ -28,6 +28,7 @@ struct sq_history {
     struct sq_run tail;      /* image NULL: nothing settled */
     struct sq_run_builder *builder;
     uint64_t rows;           /* in runs */
+    uint32_t run_rows;       /* of a run at least */
     int lock_fd;             /* >= 0: this process keeps the files */
 };
 
@@ -152,7 +153,7 @@ static int take_lock(const char *folder, sq_status *st, struct sq_error *err)
 
 /* ---- opening and closing ---- */
 
-sq_status sq_history_open(const char *ledger_path, const struct sq_ledger *ledger, struct sq_history **out, struct sq_error *err)
+sq_status sq_history_open(const char *ledger_path, const struct sq_ledger *ledger, uint32_t run_rows, struct sq_history **out, struct sq_error *err)
 {
     struct sq_history *h = calloc(1, sizeof *h);
     struct sq_run r;
@@ -160,6 +161,7 @@ sq_status sq_history_open(const char *ledger_path, const struct sq_ledger *ledge
         return sq_fail(err, SQ_E_NOMEM, "history");
     h->ledger = ledger;
     h->lock_fd = -1;
+    h->run_rows = run_rows != 0 ? run_rows : RUN_ROWS_USUAL;
     snprintf(h->folder, sizeof h->folder, "%.4000s/history", ledger_path);
     sq_status st = SQ_OK;
     while (st == SQ_OK && map_run(h, last_run(h) != NULL ? last_run(h)->last_seq + 1 : 1, &r) == SQ_OK)
@@ -247,7 +249,7 @@ static sq_status finish_run(struct sq_history *h, struct sq_error *err)
 static uint32_t rows_wanted(const struct sq_history *h)
 {
     uint64_t share = h->rows / RUN_SHARE;
-    return share < RUN_ROWS_LEAST ? RUN_ROWS_LEAST : share > RUN_ROWS_MOST ? RUN_ROWS_MOST : (uint32_t)share;
+    return share < h->run_rows ? h->run_rows : share > RUN_ROWS_MOST ? RUN_ROWS_MOST : (uint32_t)share;
 }
 
 static sq_status take_entry(void *ctx, const struct sq_entry *e, struct sq_error *err)

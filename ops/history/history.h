@@ -14,8 +14,9 @@
 
 struct sq_history;
 
-/* `ledger` is borrowed for the history's life; ledger_path is its folder. */
-SQ_MUST_CHECK sq_status sq_history_open(const char *ledger_path, const struct sq_ledger *ledger, struct sq_history **out, struct sq_error *err);
+/* `ledger` is borrowed for the history's life; ledger_path is its folder. run_rows: rows of a run at least, 0 for the usual million. */
+SQ_MUST_CHECK sq_status sq_history_open(const char *ledger_path, const struct sq_ledger *ledger, uint32_t run_rows, struct sq_history **out,
+                                        struct sq_error *err);
 void sq_history_close(struct sq_history *h);
 
 /*

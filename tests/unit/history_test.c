@@ -1,0 +1,391 @@
+/* The history of a ledger: whatever is asked, the answer is what a plain scan of the journal finds, page for page. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ops/history/query.h"
+#include "tests/support/desk.h"
+#include "tests/support/random.h"
+
+#define PEOPLE 6
+
+struct story {
+    char dir[64];
+    struct desk *d;
+    struct desk_people p[PEOPLE];
+    struct dice dice;
+    uint64_t next_invoice;
+};
+
+static int begin(void **state)
+{
+    static const uint32_t home[PEOPLE] = {0, 0, 2, 1, 2, 0}, issuer[PEOPLE] = {0, 2, 0, 0, 1, 1};
+    struct story *s = calloc(1, sizeof *s);
+    strcpy(s->dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/sanquan-history-XXXXXX" : "/tmp/sanquan-history-XXXXXX");
+    assert_non_null(mkdtemp(s->dir));
+    s->d = desk_new(s->dir, 3);
+    s->dice = (struct dice){11};
+    s->next_invoice = 1;
+    for (unsigned i = 0; i < PEOPLE; i++)
+        desk_people(s->d, home[i], issuer[i], i, &s->p[i]);
+    *state = s;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct story *s = *state;
+    char command[128];
+    for (int i = 0; i < PEOPLE; i++)
+        desk_people_free(&s->p[i]);
+    desk_free(s->d);
+    snprintf(command, sizeof command, "rm -rf %s", s->dir);
+    assert_int_equal(system(command), 0);
+    free(s);
+    return 0;
+}
+
+/* Batches of all providers, some rows too large; some invoices again, which are refused. */
+static void trade(struct story *s, unsigned batches)
+{
+    for (unsigned i = 0; i < batches; i++) {
+        int64_t amounts[12];
+        uint32_t rows = 1 + dice_below(&s->dice, 12);
+        for (uint32_t k = 0; k < rows; k++)
+            amounts[k] = 1 + dice_below(&s->dice, dice_below(&s->dice, 10) == 0 ? 90000000 : 40000);
+        uint64_t invoice = dice_below(&s->dice, 8) == 0 ? 1 + dice_below(&s->dice, (uint32_t)s->next_invoice) : s->next_invoice;
+        assert_int_equal(desk_redeem(s->d, &s->p[dice_below(&s->dice, PEOPLE)], invoice, amounts, rows), SQ_OK);
+        s->next_invoice += rows;
+        s->d->now_ms += dice_below(&s->dice, 5000);
+    }
+}
+
+struct book { /* a history and its questions, of one node */
+    struct sq_history *history;
+    struct sq_query *query;
+};
+
+static void open_book(const struct story *s, uint32_t node, uint32_t run_rows, int write, struct book *b)
+{
+    struct sq_error err = {0};
+    uint64_t left = 1;
+    int writes = 0;
+    assert_int_equal(sq_history_open(s->d->rig->node[node].ledger, s->d->ledger[node], run_rows, &b->history, &err), SQ_OK);
+    if (write)
+        assert_int_equal(sq_history_write(b->history, &writes, &err), SQ_OK);
+    assert_int_equal(writes, write);
+    while (left != 0)
+        if (sq_history_follow(b->history, 7, &left, &err) != SQ_OK)
+            fail_msg("%s", err.text);
+    assert_int_equal(sq_history_settle(b->history, &err), SQ_OK);
+    assert_int_equal(sq_history_seq(b->history), sq_ledger_seq(s->d->ledger[node]));
+    if (sq_query_new(b->history, s->d->ledger[node], &b->query, &err) != SQ_OK)
+        fail_msg("%s", err.text);
+}
+
+static void close_book(struct book *b)
+{
+    sq_query_free(b->query);
+    sq_history_close(b->history);
+}
+
+/* ---- against the scan ---- */
+
+struct list {
+    struct sq_item item[20000];
+    uint32_t count;
+};
+
+static sq_status collect(void *ctx, const struct sq_item *item, struct sq_error *err)
+{
+    struct list *l = ctx;
+    (void)err;
+    assert_true(l->count < sizeof l->item / sizeof l->item[0]);
+    l->item[l->count++] = *item;
+    return SQ_OK;
+}
+
+static void scan(const struct book *b, const struct sq_filter *f, struct list *l)
+{
+    struct sq_error err = {0};
+    l->count = 0;
+    if (sq_query_scan(b->query, f, collect, l, &err) != SQ_OK)
+        fail_msg("%s", err.text);
+}
+
+/* Every page, one after another, in one order. */
+static void read_pages(const struct book *b, const struct sq_filter *f, int newest_first, uint32_t page, struct list *l)
+{
+    struct sq_query_place place = {0};
+    struct sq_error err = {0};
+    int more = 1;
+    l->count = 0;
+    while (more) {
+        uint32_t count = 0;
+        if (sq_query_items(b->query, f, newest_first, &place, l->item + l->count, page, &count, &more, &err) != SQ_OK)
+            fail_msg("%s", err.text);
+        assert_true(count <= page && (count == page || !more));
+        l->count += count;
+    }
+}
+
+static void same_items(const struct sq_item *a, const struct sq_item *b)
+{
+    assert_memory_equal(a, b, sizeof *a);
+}
+
+static void answers_equal_the_scan(const struct book *b, const struct sq_filter *f, uint32_t page, struct list *want, struct list *got)
+{
+    struct sq_query_sums sums, wanted = {0};
+    struct sq_error err = {0};
+    scan(b, f, want);
+    read_pages(b, f, 0, page, got);
+    assert_int_equal(got->count, want->count);
+    for (uint32_t i = 0; i < want->count; i++)
+        same_items(&got->item[i], &want->item[i]);
+    read_pages(b, f, 1, page, got);
+    assert_int_equal(got->count, want->count);
+    for (uint32_t i = 0; i < want->count; i++)
+        same_items(&got->item[i], &want->item[want->count - 1 - i]);
+    assert_int_equal(sq_query_sum(b->query, f, &sums, &err), SQ_OK);
+    for (uint32_t i = 0; i < want->count; i++) {
+        wanted.count[want->item[i].state]++;
+        wanted.amount_fen[want->item[i].state] += want->item[i].amount_fen; /* only redemptions here: none is negative */
+    }
+    for (int k = SQ_ITEM_ACCEPTED; k <= SQ_ITEM_WAITING; k++) {
+        assert_int_equal(sums.count[k], wanted.count[k]);
+        assert_int_equal(sums.amount_fen[k], wanted.amount_fen[k]);
+    }
+}
+
+/* A filter of some conditions, most of them taken from an item that is there. */
+static struct sq_filter some_filter(struct dice *dice, const struct list *all)
+{
+    struct sq_filter f = {.life = (int)dice_below(dice, 2)};
+    const struct sq_item *item = &all->item[dice_below(dice, all->count)];
+    for (unsigned i = 1 + dice_below(dice, 3); i > 0; i--)
+        switch (dice_below(dice, 16)) {
+        case 0: f.voucher = item->voucher; break;
+        case 1: f.batch = item->batch; break;
+        case 2: f.window = 1 + dice_below(dice, 5); break;
+        case 3: strcpy(f.holder, item->holder); break;
+        case 4: strcpy(f.provider, item->provider); break;
+        case 5: memcpy(f.invoice, item->invoice, 10); break;
+        case 6: f.issuer = (uint32_t)(item->voucher / 10000000000000u); break;
+        case 7: f.programme = (uint32_t)(item->voucher / 1000000000u % 10000u); break;
+        case 8: f.kind = item->kind; break;
+        case 9: f.code = item->code; break;
+        case 10: strcpy(f.debtor, item->debtor); break;
+        case 11: strcpy(f.creditor, item->creditor); break;
+        case 12: strcpy(f.region, item->debtor); break;
+        case 13: f.state = (enum sq_item_state)(SQ_ITEM_ACCEPTED + dice_below(dice, 3)); break;
+        case 14: f.least_fen = dice_below(dice, 30000); f.most_fen = f.least_fen + dice_below(dice, 30000); break;
+        default: f.from_ms = item->now_ms; f.until_ms = item->now_ms + 1 + dice_below(dice, 60000); break;
+        }
+    return f;
+}
+
+static void any_combination_of_conditions_finds_what_a_scan_finds(void **state)
+{
+    struct story *s = *state;
+    struct list *all = malloc(sizeof *all), *want = malloc(sizeof *want), *got = malloc(sizeof *got);
+    const struct sq_filter everything = {.life = 1};
+    for (int window = 0; window < 3; window++) {
+        trade(s, 40);
+        desk_settle(s->d, window == 0);
+    }
+    trade(s, 20);
+    for (uint32_t node = 0; node < 3; node++) {
+        struct book b;
+        open_book(s, node, 50, 0, &b);
+        assert_true(sq_history_run_count(b.history) > 3);
+        scan(&b, &everything, all);
+        answers_equal_the_scan(&b, &everything, 13, want, got);
+        unsigned empty = 0;
+        for (int i = 0; i < 400; i++) {
+            struct sq_filter f = some_filter(&s->dice, all);
+            answers_equal_the_scan(&b, &f, 1 + dice_below(&s->dice, 20), want, got);
+            empty += want->count == 0;
+        }
+        assert_true(empty < 300); /* most questions have an answer */
+        close_book(&b);
+    }
+    free(all);
+    free(want);
+    free(got);
+}
+
+/* ---- against the core ---- */
+
+static void fates_are_those_that_the_core_decided(void **state)
+{
+    struct story *s = *state;
+    struct list *l = malloc(sizeof *l);
+    trade(s, 60);
+    desk_settle(s->d, 0);
+    trade(s, 10);
+    for (uint32_t node = 0; node < 3; node++) {
+        struct book b;
+        struct sq_core_totals t;
+        struct sq_filter mine = {0}, decided = {.state = SQ_ITEM_ACCEPTED};
+        uint64_t refused[256] = {0};
+        open_book(s, node, 0, 0, &b);
+        sq_core_totals(s->d->core[node], &t);
+        strcpy(mine.creditor, s->d->rig->node[node].code);
+        scan(&b, &mine, l);
+        assert_int_equal(l->count, t.items_received);
+        uint64_t accepted = 0;
+        for (uint32_t i = 0; i < l->count; i++) {
+            assert_true(l->item[i].state != SQ_ITEM_WAITING);
+            accepted += l->item[i].state == SQ_ITEM_ACCEPTED;
+            refused[l->item[i].code]++;
+        }
+        assert_int_equal(accepted, t.items_accepted);
+        for (unsigned code = 1; code < 256; code++)
+            assert_int_equal(refused[code], t.refused_by_code[code]);
+
+        /* What each link has since its settlement is what the items say that no final window covers. */
+        for (uint32_t creditor = 0; creditor < 3; creditor++) {
+            struct sq_link_view link;
+            uint64_t count = 0;
+            int64_t fen = 0, want = 0;
+            strcpy(decided.debtor, s->d->rig->node[node].code);
+            strcpy(decided.creditor, s->d->rig->node[creditor].code);
+            scan(&b, &decided, l);
+            for (uint32_t i = 0; i < l->count; i++)
+                if (!l->item[i].is_final) {
+                    assert_int_equal(l->item[i].window, 2);
+                    count++;
+                    fen += l->item[i].amount_fen;
+                }
+            sq_settlement_link(sq_core_settlement(s->d->core[node]), node, creditor, &link);
+            for (size_t k = 0; k < SQ_KIND_COUNT; k++)
+                want += link.last.total_fen[k];
+            assert_int_equal(count, link.last.count);
+            assert_int_equal(fen, want);
+        }
+        close_book(&b);
+    }
+    free(l);
+}
+
+static void a_vouchers_life_begins_with_its_grant(void **state)
+{
+    struct story *s = *state;
+    struct book b;
+    struct sq_item item[64];
+    struct sq_query_place place = {0};
+    struct sq_filter f = {.voucher = s->p[0].voucher, .life = 1};
+    uint32_t count;
+    int more;
+    trade(s, 30);
+    open_book(s, 0, 0, 0, &b);
+    assert_int_equal(sq_query_items(b.query, &f, 0, &place, item, 64, &count, &more, NULL), SQ_OK);
+    assert_true(count > 3);
+    assert_int_equal(item[0].state, SQ_ITEM_GRANTED);
+    assert_int_equal(item[1].state, SQ_ITEM_MANDATED);
+    assert_string_equal(item[0].holder, strchr(s->p[0].holder->name, ':') + 1);
+    assert_string_equal(item[1].provider, strchr(s->p[0].provider->name, ':') + 1);
+    for (uint32_t i = 2; i < count; i++) {
+        assert_string_equal(item[i].holder, item[0].holder);
+        assert_true(item[i].seq >= item[i - 1].seq);
+    }
+    close_book(&b);
+}
+
+/* ---- files ---- */
+
+static unsigned run_files(const char *ledger)
+{
+    char path[400];
+    unsigned n = 0;
+    snprintf(path, sizeof path, "%s/history", ledger);
+    DIR *d = opendir(path);
+    for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;)
+        n += strstr(e->d_name, ".run") != NULL;
+    if (d != NULL)
+        closedir(d);
+    return n;
+}
+
+static void runs_are_kept_checked_dropped_and_built_again(void **state)
+{
+    struct story *s = *state;
+    struct book first, second;
+    struct sq_error err = {0};
+    const char *ledger = s->d->rig->node[0].ledger;
+    int writes = 1;
+    trade(s, 60);
+    open_book(s, 0, 40, 1, &first);
+    unsigned kept = run_files(ledger);
+    assert_true(kept > 2);
+    assert_int_equal(sq_history_check(first.history, &err), SQ_OK);
+
+    assert_int_equal(sq_history_open(ledger, s->d->ledger[0], 40, &second.history, &err), SQ_OK);
+    assert_int_equal(sq_history_run_count(second.history), kept); /* from the files */
+    assert_int_equal(sq_history_write(second.history, &writes, &err), SQ_OK);
+    assert_int_equal(writes, 0); /* one writer */
+    assert_int_equal(sq_history_drop(ledger, &err), SQ_E_LOCKED);
+    sq_history_close(second.history);
+    close_book(&first);
+
+    trade(s, 60);
+    open_book(s, 0, 40, 1, &first);
+    assert_true(run_files(ledger) > kept);
+    assert_int_equal(sq_history_check(first.history, &err), SQ_OK);
+    close_book(&first);
+
+    assert_int_equal(sq_history_drop(ledger, &err), SQ_OK);
+    assert_int_equal(run_files(ledger), 0);
+    open_book(s, 0, 40, 0, &first);
+    assert_int_equal(run_files(ledger), 0);
+    assert_int_equal(sq_history_check(first.history, &err), SQ_OK);
+    close_book(&first);
+}
+
+static void a_damaged_run_is_found_out(void **state)
+{
+    struct story *s = *state;
+    struct book b;
+    struct sq_error err = {0};
+    char path[400];
+    trade(s, 60);
+    open_book(s, 0, 40, 1, &b);
+    close_book(&b);
+    snprintf(path, sizeof path, "%s/history/%016x.run", s->d->rig->node[0].ledger, 1);
+    FILE *f = fopen(path, "r+");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, 700, SEEK_SET), 0); /* in an entry */
+    int byte = fgetc(f);
+    assert_int_equal(fseek(f, 700, SEEK_SET), 0);
+    fputc(byte ^ 1, f);
+    fclose(f);
+    open_book(s, 0, 40, 0, &b);
+    assert_false(sq_run_intact(sq_history_run(b.history, 0)));
+    assert_int_equal(sq_history_check(b.history, &err), SQ_E_VERIFY);
+    assert_non_null(strstr(err.text, "entries 1 to"));
+    close_book(&b);
+    assert_int_equal(truncate(path, 600), 0);
+    open_book(s, 0, 40, 1, &b); /* passed over, and written again */
+    assert_int_equal(sq_history_check(b.history, &err), SQ_OK);
+    assert_true(run_files(s->d->rig->node[0].ledger) > 1);
+    close_book(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(any_combination_of_conditions_finds_what_a_scan_finds, begin, end),
+        cmocka_unit_test_setup_teardown(fates_are_those_that_the_core_decided, begin, end),
+        cmocka_unit_test_setup_teardown(a_vouchers_life_begins_with_its_grant, begin, end),
+        cmocka_unit_test_setup_teardown(runs_are_kept_checked_dropped_and_built_again, begin, end),
+        cmocka_unit_test_setup_teardown(a_damaged_run_is_found_out, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
