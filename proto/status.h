@@ -107,7 +107,7 @@
     X(SQ_R_HOLDER_SANCTIONED, 176, 1, "holder is or was under a sanction")                          \
     X(SQ_R_PROVIDER_SANCTIONED, 177, 1, "provider is under a sanction")                             \
     X(SQ_R_RELATED_PARTY, 178, 0, "holder and provider are related")                                \
-    X(SQ_R_TOO_LATE, 179, 0, "claim was received too long ago to be decided")                       \
+    X(SQ_R_TOO_LATE, 179, 1, "claim was received too long ago to be decided")                       \
     X(SQ_R_BAD_USCC, 180, 0, "not a valid unified social credit code")                              \
     X(SQ_R_BAD_KEY, 181, 0, "not a usable public key")                                              \
     X(SQ_R_ALREADY_ENROLLED, 182, 0, "participant is enrolled with other keys")                     \
