@@ -287,8 +287,8 @@ static void on_hello_ok(struct sq_client *c, const Sanquan__V1__HelloOk *m)
 {
     c->hello_answered = m->nonce == c->nonce;
     c->hello_last = m->last_id;
-    if (c->next_id == 0)
-        c->next_id = m->last_id + 1;
+    if (c->next_id <= m->last_id)
+        c->next_id = m->last_id + 1; /* at first; and when another user of the key went ahead */
     resend_from(c, 0);
 }
 

@@ -19,6 +19,8 @@ void sq_problems_add(struct sq_problems *p, uint64_t line, const char *name, con
 {
     char why[300];
     va_list args;
+    if (p == NULL)
+        return;
     va_start(args, format);
     vsnprintf(why, sizeof why, format, args);
     va_end(args);

@@ -75,6 +75,8 @@ enum sq_exit sq_cli_exit_of(sq_status status);
  * {"error": {"status", "number", "text", "detail"}} to standard output. Returns the exit code.
  */
 int sq_cli_fail(const struct sq_cli *cli, const struct sq_error *err);
+/* The same with a list of problems beside "error", under "problems"; borrowed, may be NULL. */
+int sq_cli_fail_about(const struct sq_cli *cli, const struct sq_error *err, json_t *problems);
 
 /* Wrong usage that only shows after parsing; points at --help. Returns SQ_EXIT_USAGE. */
 int sq_cli_usage(const struct sq_cli *cli, const char *format, ...) SQ_PRINTF(2, 3);
@@ -114,6 +116,10 @@ int sq_cmd_programme_publish(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_programme_list(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_provider_enrol(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_holder_enrol(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_grant(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_revoke(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_mandate(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_submit(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_net(struct sq_cli *cli, int argc, char **argv);
 
 int sq_cmd_audit(struct sq_cli *cli, int argc, char **argv);

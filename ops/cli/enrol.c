@@ -37,6 +37,7 @@ struct enrolment {
     size_t count, capacity;
     struct sq_problems problems;    /* of the file being read */
     uint64_t wrong;
+    json_t *all_problems;           /* of all files, for --json */
 };
 
 /* ---- options ---- */
@@ -145,6 +146,7 @@ static sq_status read_sheet(struct enrolment *e, const struct sq_cli *cli, const
         read_row(e, sheet, &row);
     sq_problems_end(&e->problems);
     e->wrong += e->problems.count;
+    json_array_extend(e->all_problems, e->problems.list);
     json_decref(e->problems.list);
     sq_sheet_close(sheet);
     return SQ_OK;
@@ -233,17 +235,19 @@ static int enrol(struct sq_cli *cli, int argc, char **argv, const char *role, co
     struct sq_error err = {0};
     char number[SQ_TEXT_SIZE];
     e->role = role;
+    e->all_problems = sq_need(json_array());
     int code = sq_cli_parse(cli, args, argc, argv, e);
     if (code == SQ_PARSED) {
         sq_status st = read_all(e, cli, &err);
         if (st == SQ_OK)
             st = send_all(e, cli, &err);
-        code = st == SQ_OK ? SQ_EXIT_DONE : sq_cli_fail(cli, &err);
+        code = st == SQ_OK ? SQ_EXIT_DONE : sq_cli_fail_about(cli, &err, e->wrong != 0 ? e->all_problems : NULL);
         if (st == SQ_OK && cli->json)
             sq_cli_json(json_pack("{s:I}", "enrolled", (json_int_t)e->count));
         else if (st == SQ_OK)
             printf(_("%s enrolled\n"), sq_text_count(e->count, number));
     }
+    json_decref(e->all_problems);
     free(e->parties);
     free(e);
     return code;

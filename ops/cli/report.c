@@ -64,14 +64,19 @@ static const char *next_step(sq_status status)
     }
 }
 
-static void print_error_json(const struct sq_error *err)
+static void print_error_json(const struct sq_error *err, json_t *problems)
 {
     json_t *inner = json_pack("{s:s, s:i, s:s, s:s}", "status", sq_status_name(err->status), "number", (int)err->status, "text",
                               sq_status_text(err->status), "detail", err->text);
-    sq_cli_json(json_pack("{s:o}", "error", sq_need(inner)));
+    json_t *outer = json_pack("{s:o}", "error", sq_need(inner));
+    if (problems != NULL)
+        json_object_set(sq_need(outer), "problems", problems);
+    sq_cli_json(outer);
 }
 
-int sq_cli_fail(const struct sq_cli *cli, const struct sq_error *err)
+int sq_cli_fail(const struct sq_cli *cli, const struct sq_error *err) { return sq_cli_fail_about(cli, err, NULL); }
+
+int sq_cli_fail_about(const struct sq_cli *cli, const struct sq_error *err, json_t *problems)
 {
     const char *next = next_step(err->status), *text = sq_status_text(err->status);
     int said = strncmp(err->text, text, strlen(text)) == 0; /* some layers begin with the status's own text */
@@ -80,7 +85,7 @@ int sq_cli_fail(const struct sq_cli *cli, const struct sq_error *err)
     if (next != NULL)
         fprintf(stderr, "%s\n", _(next));
     if (cli->json)
-        print_error_json(err);
+        print_error_json(err, problems);
     return sq_cli_exit_of(err->status);
 }
 
@@ -94,7 +99,7 @@ int sq_cli_usage(const struct sq_cli *cli, const char *format, ...)
     fprintf(stderr, "sanquan %s: %s\n", cli->command, err.text);
     fprintf(stderr, _("See 'sanquan %s --help'.\n"), cli->command);
     if (cli->json)
-        print_error_json(&err);
+        print_error_json(&err, NULL);
     return SQ_EXIT_USAGE;
 }
 

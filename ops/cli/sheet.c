@@ -28,6 +28,7 @@ struct sq_sheet {
     int json;
     /* CSV */
     unsigned column_of[FIELDS_MAX], header_fields;
+    sq_bytes header;
     size_t body;                 /* where the rows begin */
     uint64_t body_line;
     struct csv_parser csv;
@@ -245,6 +246,8 @@ void sq_sheet_rewind(struct sq_sheet *s)
 const char *sq_sheet_path(const struct sq_sheet *s) { return s->path; }
 const uint8_t *sq_sheet_hash(const struct sq_sheet *s) { return s->hash; }
 
+int sq_sheet_is_json(const struct sq_sheet *s) { return s->json; }
+sq_bytes sq_sheet_header(const struct sq_sheet *s) { return s->header; }
 const struct sq_column *sq_sheet_column(const struct sq_sheet *s, unsigned column) { return &s->columns[column]; }
 
 int sq_sheet_has(const struct sq_sheet *s, unsigned column)
@@ -301,6 +304,7 @@ static sq_status read_header(struct sq_sheet *s, struct sq_error *err)
         return sq_fail(err, SQ_E_FORMAT, "%.80s:%" PRIu64 ": %.130s", s->path, line, s->broken);
     if (!is_utf8(raw.data, raw.size))
         return sq_fail(err, SQ_E_FORMAT, _("%.80s:%" PRIu64 ": not UTF-8; save it as \"CSV UTF-8\""), s->path, line);
+    s->header = raw;
     s->body = s->at;
     s->body_line = s->line;
     return check_header(s, line, err);

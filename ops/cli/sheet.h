@@ -39,6 +39,8 @@ void sq_sheet_rewind(struct sq_sheet *s);
 
 const char *sq_sheet_path(const struct sq_sheet *s);
 const uint8_t *sq_sheet_hash(const struct sq_sheet *s);     /* SHA-256 of the file, 32 bytes */
+int sq_sheet_is_json(const struct sq_sheet *s);
+sq_bytes sq_sheet_header(const struct sq_sheet *s);         /* CSV: the header line; size 0 for JSON lines */
 int sq_sheet_has(const struct sq_sheet *s, unsigned column); /* JSON lines may have any */
 
 const struct sq_column *sq_sheet_column(const struct sq_sheet *s, unsigned column);
@@ -71,7 +73,7 @@ struct sq_cells {
     int bad;
 };
 
-/* 0 and a report when the row is broken. */
+/* 0 and a report when the row is broken. problems NULL: nothing is reported, `bad` is still set. */
 int sq_cells_begin(struct sq_cells *c, const struct sq_sheet *sheet, const struct sq_row *row, struct sq_problems *problems);
 void sq_cells_wrong(struct sq_cells *c, unsigned column, const char *format, ...) SQ_PRINTF(3, 4);
 
