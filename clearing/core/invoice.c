@@ -66,6 +66,15 @@ static struct other *find_other(const struct sq_invoices *r, const struct sq_inv
 
 #define WHOLE_BP 10000u
 
+/* Claimed, and all given back: the next claim finds it as good as new. Else whoever was refused first could keep it from its seller. */
+static int is_free(const struct sq_invoices *r, const struct sq_invoice_row *row)
+{
+    int used = row->base_fen != 0 || row->amount_fen != 0;
+    for (uint32_t n = row->other; n != SQ_ROW_NONE && !used; n = other_at(r, n)->next)
+        used = other_at(r, n)->base_fen != 0 || other_at(r, n)->amount_fen != 0;
+    return !used;
+}
+
 static unsigned check_stacking(const struct sq_invoices *r, const struct sq_invoice_row *row, const struct sq_invoice_claim *c)
 {
     __int128 amounts = (__int128)c->amount_fen + row->amount_fen;
@@ -93,9 +102,10 @@ unsigned sq_invoice_check(const struct sq_invoices *r, const struct sq_invoice_c
 {
     struct sq_invoice_row row;
     sq_register_seek(&r->rows, &c->key, &cursor->place);
-    if (!cursor->place.found)
+    if (cursor->place.found)
+        sq_register_read(&r->rows, &cursor->place, &row);
+    if (!cursor->place.found || is_free(r, &row))
         return c->base_fen > c->total_fen || c->amount_fen > c->total_fen ? SQ_R_INVOICE_OVERDRAWN : SQ_OK;
-    sq_register_read(&r->rows, &cursor->place, &row);
     if (row.seller != c->seller)
         return SQ_R_INVOICE_SELLER;
     if (row.total_fen != c->total_fen)
@@ -108,13 +118,23 @@ unsigned sq_invoice_check(const struct sq_invoices *r, const struct sq_invoice_c
     return c->base_fen > row.total_fen - base ? SQ_R_INVOICE_OVERDRAWN : SQ_OK;
 }
 
+static void first_claim(struct sq_invoice_row *row, const struct sq_invoice_claim *c)
+{
+    row->programme = c->programme;
+    row->seller = c->seller;
+    row->total_fen = c->total_fen;
+    row->base_fen = c->base_fen;
+    row->amount_fen = c->amount_fen;
+    row->stack_limit_bp = c->stack_limit_bp;
+}
+
 static sq_status add_row(struct sq_invoices *r, const struct sq_invoice_claim *c, struct sq_place *place)
 {
     struct sq_invoice_row *row = sq_register_insert(&r->rows, &c->key, place);
     if (row == NULL)
         return SQ_E_NOMEM;
-    *row = (struct sq_invoice_row){.key = c->key, .programme = c->programme, .seller = c->seller, .total_fen = c->total_fen, .base_fen = c->base_fen,
-                                   .amount_fen = c->amount_fen, .stack_limit_bp = c->stack_limit_bp, .other = SQ_ROW_NONE};
+    row->other = SQ_ROW_NONE;
+    first_claim(row, c);
     return SQ_OK;
 }
 
@@ -125,6 +145,10 @@ sq_status sq_invoice_add(struct sq_invoices *r, const struct sq_invoice_claim *c
     struct sq_invoice_row *row = sq_register_edit(&r->rows, &cursor->place);
     if (row == NULL)
         return SQ_E_NOMEM;
+    if (is_free(r, row)) {
+        first_claim(row, c); /* what hangs on it is all zero, and may be used again */
+        return SQ_OK;
+    }
     if (row->programme == c->programme) {
         row->base_fen += c->base_fen;
         row->amount_fen += c->amount_fen;

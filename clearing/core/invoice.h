@@ -6,7 +6,7 @@
  *   - Subsidies never add up to more than the total, whatever the issuers' rules allow: sums stay in range for any peer's numbers.
  *   - Two programmes may claim one invoice only when both stack (additive), and then all their subsidies together stay
  *     within the smaller of their limits.
- *   - An invoice has one seller and one total, those of its first claim.
+ *   - An invoice has one seller and one total, those of its first claim; when all of it has been given back, of the next.
  *
  * Rows are kept in invoice order, because a provider's invoices ascend: a batch walks the register once from left to right.
  */

@@ -172,6 +172,19 @@ static void the_same_invoice_is_claimed_once_in_whatever_region_it_is_submitted(
     assert_int_equal(spent(s), 30000);
 }
 
+static void a_claim_that_was_refused_does_not_keep_an_invoice_from_its_seller(void **state)
+{
+    struct story *s = *state;
+    struct world_row row = good(s);
+    char name[48];
+    snprintf(name, sizeof name, "provider:%s", WORLD_OTHER);
+    assert_int_equal(world_enrol(s->w, GD, name), SQ_OK);
+    assert_int_equal(world_batch(s->w, GD, WORLD_OTHER, &row, 1), SQ_OK); /* somebody else's number, and no mandate */
+    world_run(s->w);
+    assert_int_equal(s->w->answer.code[0], SQ_R_NO_MANDATE);
+    assert_int_equal(redeem(s, &row), SQ_OK);
+}
+
 static void a_foreign_acquirer_is_decided_by_the_issuer_and_owed_by_its_region(void **state)
 {
     struct story *s = *state;
@@ -457,6 +470,7 @@ int main(void)
         STORY(each_rule_refuses_with_its_own_number_and_changes_nothing),
         STORY(a_batch_is_cut_exactly_at_the_first_row_that_does_not_fit),
         STORY(the_same_invoice_is_claimed_once_in_whatever_region_it_is_submitted),
+        STORY(a_claim_that_was_refused_does_not_keep_an_invoice_from_its_seller),
         STORY(a_foreign_acquirer_is_decided_by_the_issuer_and_owed_by_its_region),
         STORY(a_reservation_is_committed_in_part_and_the_rest_is_free_again),
         STORY(a_commit_that_is_refused_leaves_the_reservation_as_it_was),
