@@ -75,27 +75,40 @@ static int is_free(const struct sq_invoices *r, const struct sq_invoice_row *row
     return !used;
 }
 
+struct stack { /* the claimants of an invoice, as far as they have been looked at */
+    __int128 amounts;
+    uint32_t limit;
+    int others, exclusive;
+};
+
+static void look_at_claimant(struct stack *s, int is_other, int64_t amount_fen, uint32_t limit_bp)
+{
+    s->amounts += amount_fen;
+    if (amount_fen == 0)
+        return;
+    s->others |= is_other;
+    s->exclusive |= limit_bp == 0;
+    s->limit = limit_bp < s->limit ? limit_bp : s->limit;
+}
+
 static unsigned check_stacking(const struct sq_invoices *r, const struct sq_invoice_row *row, const struct sq_invoice_claim *c)
 {
-    __int128 amounts = (__int128)c->amount_fen + row->amount_fen;
-    uint32_t limit = c->stack_limit_bp;
-    int others = row->programme != c->programme && row->amount_fen > 0, exclusive = others && row->stack_limit_bp == 0;
-    if (others && row->stack_limit_bp < limit)
-        limit = row->stack_limit_bp;
+    struct stack s = {c->amount_fen, c->stack_limit_bp, 0, c->stack_limit_bp == 0};
+    look_at_claimant(&s, row->programme != c->programme, row->amount_fen, row->stack_limit_bp);
     for (uint32_t n = row->other; n != SQ_ROW_NONE; n = other_at(r, n)->next) {
         const struct other *o = other_at(r, n);
-        amounts += o->amount_fen;
-        if (o->programme != c->programme && o->amount_fen > 0) {
-            others = 1;
-            exclusive |= o->stack_limit_bp == 0;
-            limit = o->stack_limit_bp < limit ? o->stack_limit_bp : limit;
-        }
+        look_at_claimant(&s, o->programme != c->programme, o->amount_fen, o->stack_limit_bp);
     }
-    if (others && (exclusive || c->stack_limit_bp == 0))
+    if (s.others && s.exclusive)
         return SQ_R_INVOICE_STACKING;
-    if (!others)
-        limit = WHOLE_BP;
-    return amounts * 10000 > (__int128)row->total_fen * limit ? SQ_R_INVOICE_OVERDRAWN : SQ_OK;
+    uint32_t limit = s.others ? s.limit : WHOLE_BP;
+    return s.amounts * WHOLE_BP > (__int128)row->total_fen * limit ? SQ_R_INVOICE_OVERDRAWN : SQ_OK;
+}
+
+/* A programme whose versions stack differently is held to all of them that it has claimed under. */
+static uint32_t class_with(int64_t amount_fen, uint32_t held_bp, uint32_t limit_bp)
+{
+    return amount_fen == 0 || limit_bp < held_bp ? limit_bp : held_bp;
 }
 
 unsigned sq_invoice_check(const struct sq_invoices *r, const struct sq_invoice_claim *c, struct sq_invoice_cursor *cursor)
@@ -150,6 +163,7 @@ sq_status sq_invoice_add(struct sq_invoices *r, const struct sq_invoice_claim *c
         return SQ_OK;
     }
     if (row->programme == c->programme) {
+        row->stack_limit_bp = class_with(row->amount_fen, row->stack_limit_bp, c->stack_limit_bp);
         row->base_fen += c->base_fen;
         row->amount_fen += c->amount_fen;
         return SQ_OK;
@@ -159,9 +173,10 @@ sq_status sq_invoice_add(struct sq_invoices *r, const struct sq_invoice_claim *c
         uint32_t number;
         if ((o = sq_table_add(&r->others, &number)) == NULL)
             return SQ_E_NOMEM;
-        *o = (struct other){.programme = c->programme, .stack_limit_bp = c->stack_limit_bp, .next = row->other};
+        *o = (struct other){.programme = c->programme, .next = row->other};
         row->other = number;
     }
+    o->stack_limit_bp = class_with(o->amount_fen, o->stack_limit_bp, c->stack_limit_bp);
     o->base_fen += c->base_fen;
     o->amount_fen += c->amount_fen;
     return SQ_OK;

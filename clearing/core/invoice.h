@@ -5,7 +5,7 @@
  *     claimed twice, and can be shared among vouchers of one programme.
  *   - Subsidies never add up to more than the total, whatever the issuers' rules allow: sums stay in range for any peer's numbers.
  *   - Two programmes may claim one invoice only when both stack (additive), and then all their subsidies together stay
- *     within the smaller of their limits.
+ *     within the smallest of their limits. A programme is held to every class under which it has claimed.
  *   - An invoice has one seller and one total, those of its first claim; when all of it has been given back, of the next.
  *
  * Rows are kept in invoice order, because a provider's invoices ascend: a batch walks the register once from left to right.
