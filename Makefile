@@ -42,7 +42,7 @@ TEST_SUPPORT := $(wildcard tests/support/*.c tests/model/*.c)
 BENCH_SOURCES := $(wildcard tests/bench/*_bench.c)
 # The simulator turns the daemon's own loop; threads, sockets and clock are its own.
 SIM_SOURCES := $(wildcard tests/sim/*.c) ops/daemon/front.c ops/daemon/commit.c ops/daemon/state.c ops/daemon/streams.c ops/daemon/rejects.c ops/daemon/query.c
-BENCH_SUPPORT := $(filter-out $(BENCH_SOURCES),$(wildcard tests/bench/*.c))
+BENCH_SUPPORT := $(filter-out $(BENCH_SOURCES),$(wildcard tests/bench/*.c)) tests/support/rig.c tests/support/market.c
 
 GEN := $(BUILD)/gen/proto/sanquan.pb-c
 LIB := $(BUILD)/libsanquan.a
@@ -97,7 +97,7 @@ $(BUILD)/locale/%/LC_MESSAGES/sanquan.mo: ops/locale/%.po
 	@mkdir -p $(@D)
 	$(call say,MSGFMT,$<)
 	$(Q)msgfmt --check -o $@ $<
-$(BUILD)/tests/bench/%_bench: $(BUILD)/tests/bench/%_bench.o $(call objects,$(BENCH_SUPPORT) $(TEST_SUPPORT)) $(LIB)
+$(BUILD)/tests/bench/%_bench: $(BUILD)/tests/bench/%_bench.o $(call objects,$(BENCH_SUPPORT)) $(LIB)
 	$(call say,LINK,$@)
 	$(link) $(BENCH_LIBS)
 $(BUILD)/tests/bench/postgres_bench.o: PKG_CFLAGS += $(shell pkg-config --cflags libpq 2>/dev/null)
