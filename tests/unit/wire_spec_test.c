@@ -14,6 +14,7 @@
 #include "peers/client.h"
 #include "peers/message.h"
 #include "peers/outbox.h"
+#include "tests/support/world.h"
 
 #define CELLS_MAX 8u
 #define CELL_SIZE 400u
@@ -176,6 +177,39 @@ static void every_message_type_has_its_row(void **state)
     }
     assert_int_equal(rows, types->n_values - 1); /* all but MESSAGE_NONE */
     assert_null(sq_wire_type(0));
+}
+
+/* An empty body from each role: what the table does not list is refused for its role, what it lists for another reason or not at all. */
+static void each_type_is_taken_from_the_roles_of_its_row(void **state)
+{
+    (void)state;
+    static const char *const roles[] = {"issuer", "operator", "provider", "holder"};
+    char cell[CELLS_MAX][CELL_SIZE], name[4][64] = {"issuer:310000", "operator:310000/li"};
+    const char *at = section("## 8. Message types");
+    struct world *w = world_new(3, SQ_NET_HUB);
+    unsigned listed = 0;
+    snprintf(name[2], sizeof name[2], "provider:%s", WORLD_PROVIDER);
+    snprintf(name[3], sizeof name[3], "holder:%s", WORLD_HOLDER);
+    assert_int_equal(world_enrol(w, 0, name[2]), SQ_OK);
+    assert_int_equal(world_enrol(w, 0, name[3]), SQ_OK);
+    while (next_row(&at, cell) != 0) {
+        uint32_t type = (uint32_t)strtoul(cell[0], NULL, 10);
+        if (!is_number(cell[0]) || type < SANQUAN__V1__MESSAGE_TYPE__PROGRAMME || type >= SANQUAN__V1__MESSAGE_TYPE__HELLO_OK)
+            continue;
+        for (size_t i = 0; i < 4; i++) {
+            Sanquan__V1__Hello empty; /* packs to nothing, as an empty message of any type does */
+            sanquan__v1__hello__init(&empty);
+            unsigned status = world_say(w, 0, name[i], type, &empty.base);
+            int refused = status == SQ_R_NOT_PERMITTED && strncmp(w->answer.detail, "message type", 12) == 0;
+            int may = type < SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE && strstr(cell[2], roles[i]) != NULL;
+            if (refused == may)
+                print_error("%s from %s: %s\n", cell[1], name[i], w->answer.detail);
+            assert_int_equal(refused, !may);
+            listed += (unsigned)may;
+        }
+    }
+    assert_true(listed > 10);
+    world_free(w);
 }
 
 static void every_limit_is_the_one_in_the_code(void **state)
@@ -392,6 +426,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_refusal_has_its_row_and_every_row_is_a_refusal),
         cmocka_unit_test(every_message_type_has_its_row),
+        cmocka_unit_test(each_type_is_taken_from_the_roles_of_its_row),
         cmocka_unit_test(every_limit_is_the_one_in_the_code),
         cmocka_unit_test(every_refused_spelling_is_refused_for_the_reason_given),
         cmocka_unit_test(the_batch_example_is_what_the_code_signs),
