@@ -21,6 +21,7 @@
 #include "clearing/ledger/ledger.h"
 #include "ops/common/clock.h"
 #include "ops/common/config.h"
+#include "ops/daemon/historian.h"
 #include "peers/directory.h"
 #include "peers/hub.h"
 #include "peers/keys.h"
@@ -109,6 +110,7 @@ struct sq_daemon {
     struct sq_rejects {
         uint64_t minute, in_minute, uncounted;
     } rejects;
+    struct sq_historian *historian;      /* NULL: nobody answers questions about the history */
     uint64_t snapshot_items;             /* decided items at the last snapshot */
     pthread_t snapshot_thread;
     int snapshot_started;
@@ -176,8 +178,11 @@ uint64_t sq_streams_due_ms(const struct sq_daemon *d);
 void sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_arrival *a); /* an ACK or refusal on our DEALER */
 void sq_streams_ack(struct sq_daemon *d, uint32_t node);
 
-/* query.c: JSON text into out (malloc'd); a refusal for those who may not ask */
+/* query.c: JSON text into out (malloc'd); a refusal for those who may not ask. Paths "history?..." are the historian's. */
 unsigned sq_query_answer(struct sq_daemon *d, uint32_t party, const char *path, char **json);
+/* Hear a question; send the answers that the historian has. */
+void sq_query_hear(struct sq_daemon *d, const struct sq_arrival *a, uint32_t party, const Sanquan__V1__Query *m);
+void sq_query_send(struct sq_daemon *d);
 
 /* rejects.c */
 sq_status sq_reject(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e, unsigned status, const char *detail, struct sq_error *err);

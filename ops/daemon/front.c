@@ -127,19 +127,6 @@ static sq_status keep_route(struct sq_daemon *d, uint32_t party, const struct sq
     return SQ_OK;
 }
 
-static void say_query_answer(struct sq_daemon *d, const struct sq_arrival *a, uint32_t party, const Sanquan__V1__Query *m)
-{
-    Sanquan__V1__QueryAnswer out;
-    sanquan__v1__query_answer__init(&out);
-    char *json = NULL;
-    out.nonce = m->nonce;
-    out.status = sq_query_answer(d, party, m->path, &json);
-    if (json != NULL)
-        out.json = json;
-    sq_front_send(d, &a->route, a->from, SANQUAN__V1__MESSAGE_TYPE__QUERY_ANSWER, &out.base);
-    free(json);
-}
-
 static int reads_only(uint32_t type) { return type == SANQUAN__V1__MESSAGE_TYPE__HELLO || type == SANQUAN__V1__MESSAGE_TYPE__QUERY; }
 
 static sq_status on_question(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e, uint32_t party, struct sq_error *err)
@@ -152,7 +139,7 @@ static sq_status on_question(struct sq_daemon *d, const struct sq_arrival *a, co
     if (e->type == SANQUAN__V1__MESSAGE_TYPE__HELLO)
         sq_hello_hear(d, &(struct sq_hello){a->route, party, ((const Sanquan__V1__Hello *)m)->nonce});
     else
-        say_query_answer(d, a, party, (const Sanquan__V1__Query *)m);
+        sq_query_hear(d, a, party, (const Sanquan__V1__Query *)m);
     return SQ_OK;
 }
 
@@ -381,6 +368,7 @@ sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *e
         st = run_timers(d, err);
     if (st != SQ_OK)
         return st;
+    sq_query_send(d);
     sq_streams_flush(d);
     d->next_ms = sooner(d->next_ms, sq_streams_due_ms(d));
     if (d->filling->entry_count != 0)

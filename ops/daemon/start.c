@@ -101,6 +101,8 @@ sq_status sq_daemon_open(struct sq_daemon *d, const char *config_path, int check
         st = sq_streams_open(d, err);
     if (st == SQ_OK)
         st = sq_commit_start(d, err);
+    if (st == SQ_OK)
+        st = sq_historian_start(d->config->ledger, d->ledger, d->hub, &d->historian, err);
     if (st != SQ_OK)
         return st;
     sq_clock_start(&d->clock, sq_core_now_ms(d->core), sq_daemon_wall_ms(), sq_daemon_monotonic_ms());
@@ -113,6 +115,7 @@ sq_status sq_daemon_open(struct sq_daemon *d, const char *config_path, int check
 void sq_daemon_close(struct sq_daemon *d)
 {
     sq_snapshot_join(d);
+    sq_historian_stop(d->historian);
     sq_commit_stop(d);
     sq_hub_close(d->hub);
     sq_core_free(d->core);

@@ -1,0 +1,43 @@
+/*
+ * The history's own thread: keeps the runs of the ledger and answers questions about it, so that neither takes the front's time.
+ *
+ *   front --question--> queue --historian--> answer --wake--> front sends it
+ *
+ * Its share of the machine is what is left over (lowest priority). When it is behind, answers say up to which entry they are complete.
+ */
+#ifndef SQ_HISTORIAN_H
+#define SQ_HISTORIAN_H
+
+#include "clearing/ledger/ledger.h"
+#include "peers/hub.h"
+#include "proto/status.h"
+#include "proto/wire.h"
+
+struct sq_historian;
+
+struct sq_historian_question {
+    struct sq_route route;
+    char from[SQ_NAME_SIZE_MAX + 1];
+    uint64_t nonce;
+    char text[2048];                  /* as in ops/history/ask.h */
+};
+
+struct sq_historian_answer {
+    struct sq_route route;
+    char to[SQ_NAME_SIZE_MAX + 1];
+    uint64_t nonce;
+    unsigned status;
+    char *json;                       /* malloc'd; NULL for a refusal */
+};
+
+/* `ledger` and `hub` are borrowed; `hub` is woken when an answer is there (NULL: nobody). */
+SQ_MUST_CHECK sq_status sq_historian_start(const char *ledger_path, const struct sq_ledger *ledger, struct sq_hub *hub, struct sq_historian **out,
+                                           struct sq_error *err);
+void sq_historian_stop(struct sq_historian *h);
+
+/* SQ_OK taken (copied), or SQ_R_BUSY. */
+unsigned sq_historian_ask(struct sq_historian *h, const struct sq_historian_question *q);
+/* 1: an answer; the caller frees its json. */
+int sq_historian_take(struct sq_historian *h, struct sq_historian_answer *out);
+
+#endif
