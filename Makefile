@@ -42,10 +42,11 @@ TEST_SUPPORT := $(wildcard tests/support/*.c tests/model/*.c)
 BENCH_SOURCES := $(wildcard tests/bench/*_bench.c)
 # The simulator turns the daemon's own loop; threads, sockets and clock are its own.
 SIM_SOURCES := $(wildcard tests/sim/*.c) ops/daemon/front.c ops/daemon/commit.c ops/daemon/state.c ops/daemon/streams.c ops/daemon/rejects.c ops/daemon/query.c
-BENCH_SUPPORT := $(filter-out $(BENCH_SOURCES),$(wildcard tests/bench/*.c)) tests/support/rig.c tests/support/market.c
+BENCH_SUPPORT := $(filter-out $(BENCH_SOURCES),$(wildcard tests/bench/*.c))
 
 GEN := $(BUILD)/gen/proto/sanquan.pb-c
 LIB := $(BUILD)/libsanquan.a
+SUPPORT := $(BUILD)/tests/libsupport.a
 CLI_LIB := $(BUILD)/libsanquan-cli.a
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 PROGRAMS := $(if $(DAEMON_SOURCES),$(BUILD)/sanquand) $(BUILD)/sanquan
@@ -83,6 +84,12 @@ $(LIB) $(CLI_LIB):
 	$(call say,AR,$@)
 	$(Q)ar rcs $@ $^
 
+# An archive, so that a program takes what it uses of it and no more.
+$(SUPPORT): $(call objects,$(TEST_SUPPORT))
+	@rm -f $@
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $^
+
 link = $(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 $(BUILD)/sanquand: $(call objects,$(DAEMON_SOURCES)) $(LIB)
 	$(call say,LINK,$@)
@@ -90,14 +97,14 @@ $(BUILD)/sanquand: $(call objects,$(DAEMON_SOURCES)) $(LIB)
 $(BUILD)/sanquan: $(call objects,$(CLI_MAIN)) $(CLI_LIB) $(LIB)
 	$(call say,LINK,$@)
 	$(link) -lcsv
-$(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(call objects,$(TEST_SUPPORT)) $(CLI_LIB) $(LIB)
+$(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(SUPPORT) $(CLI_LIB) $(LIB)
 	$(call say,LINK,$@)
 	$(link) -lcsv -lcmocka
 $(BUILD)/locale/%/LC_MESSAGES/sanquan.mo: ops/locale/%.po
 	@mkdir -p $(@D)
 	$(call say,MSGFMT,$<)
 	$(Q)msgfmt --check -o $@ $<
-$(BUILD)/tests/bench/%_bench: $(BUILD)/tests/bench/%_bench.o $(call objects,$(BENCH_SUPPORT)) $(LIB)
+$(BUILD)/tests/bench/%_bench: $(BUILD)/tests/bench/%_bench.o $(call objects,$(BENCH_SUPPORT)) $(SUPPORT) $(LIB)
 	$(call say,LINK,$@)
 	$(link) $(BENCH_LIBS)
 $(BUILD)/tests/bench/postgres_bench.o: PKG_CFLAGS += $(shell pkg-config --cflags libpq 2>/dev/null)

@@ -21,7 +21,7 @@
 #include "clearing/ledger/ledger.h"
 #include "ops/common/clock.h"
 #include "ops/common/config.h"
-#include "ops/daemon/historian.h"
+#include "ops/history/historian.h"
 #include "peers/directory.h"
 #include "peers/hub.h"
 #include "peers/keys.h"

@@ -100,9 +100,14 @@ static sq_status write_run(const struct sq_history *h, const uint8_t *image, siz
     char path[4300], fresh[4300];
     name_of(h, first_seq, "run", path);
     name_of(h, first_seq, "new", fresh);
-    FILE *f = fopen(fresh, "we");
-    if (f == NULL)
-        return fail_os(err, "create", fresh);
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (f == NULL) {
+        sq_status st = fail_os(err, "create", fresh);
+        if (fd >= 0)
+            close(fd);
+        return st;
+    }
     int bad = fwrite(image, size, 1, f) != 1 || fflush(f) != 0 || fsync(fileno(f)) != 0;
     if (fclose(f) != 0 || bad || rename(fresh, path) != 0) {
         sq_status st = fail_os(err, "write", fresh);

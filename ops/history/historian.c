@@ -1,4 +1,4 @@
-#include "ops/daemon/historian.h"
+#include "ops/history/historian.h"
 
 #include <pthread.h>
 #include <stdlib.h>
