@@ -120,6 +120,10 @@ int sq_cmd_grant(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_revoke(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_mandate(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_submit(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_status(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_window(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_window_cut(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_confirm(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_net(struct sq_cli *cli, int argc, char **argv);
 
 int sq_cmd_audit(struct sq_cli *cli, int argc, char **argv);

@@ -37,6 +37,10 @@ static const struct sq_command {
     {"submit", N_("submit redemptions from a file (provider)"), sq_cmd_submit},
 
     {NULL, N_("Settlement"), NULL},
+    {"status", N_("how a node is"), sq_cmd_status},
+    {"window", N_("settlement windows: obligations, nets, payments"), sq_cmd_window},
+    {"window cut", N_("close the open window (operator)"), sq_cmd_window_cut},
+    {"confirm", N_("confirm the bank's payments (maker, then checker)"), sq_cmd_confirm},
     {"net", N_("try netting methods on a list of obligations; needs no node"), sq_cmd_net},
 
     {NULL, N_("Reading and checking ledgers"), NULL},

@@ -154,6 +154,16 @@ const char *sq_text_kind(uint32_t kind)
     return kind < sizeof names / sizeof *names ? _(names[kind]) : _("unknown kind");
 }
 
+const char *sq_text_status(const char *name)
+{
+#define STATUS_TEXT(symbol, number, retry, text) \
+    if (strcmp(name, #symbol) == 0)              \
+        return _(text);
+    SQ_STATUS_MAP(STATUS_TEXT)
+#undef STATUS_TEXT
+    return name;
+}
+
 /* ---- reading values ---- */
 
 int sq_read_number(const char *text, uint64_t *out)

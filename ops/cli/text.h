@@ -41,6 +41,7 @@ const char *sq_text_day(uint32_t day, char out[static SQ_TEXT_SIZE]);  /* "2026-
 const char *sq_text_time(uint64_t ms, char out[static SQ_TEXT_SIZE]);  /* "2026-09-01 17:00:00", UTC+8; "-" for 0 */
 const char *sq_text_bp(uint32_t bp, char out[static SQ_TEXT_SIZE]);    /* "12.5%" */
 const char *sq_text_kind(uint32_t kind);                               /* "compute", "model", "corpus", "kind 4": for people */
+const char *sq_text_status(const char *name);                          /* "SQ_R_BUSY": its text, translated; the name when there is none */
 
 /* ---- reading values; 1 when the whole text is one ---- */
 
