@@ -41,7 +41,8 @@ UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
 TEST_SUPPORT := $(wildcard tests/support/*.c tests/model/*.c)
 BENCH_SOURCES := $(wildcard tests/bench/*_bench.c)
 # The simulator turns the daemon's own loop; threads, sockets and clock are its own.
-SIM_SOURCES := $(wildcard tests/sim/*.c) ops/daemon/front.c ops/daemon/commit.c ops/daemon/state.c ops/daemon/streams.c ops/daemon/rejects.c ops/daemon/query.c
+SIM_SOURCES := $(wildcard tests/sim/*.c tests/model/*.c) \
+	$(filter-out $(addprefix ops/daemon/,main.c start.c loop.c commit_thread.c snapshots.c),$(DAEMON_SOURCES))
 BENCH_SUPPORT := $(filter-out $(BENCH_SOURCES),$(wildcard tests/bench/*.c))
 
 GEN := $(BUILD)/gen/proto/sanquan.pb-c

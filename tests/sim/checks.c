@@ -15,27 +15,24 @@
 #include "ops/common/replay.h"
 #include "peers/client.h"
 #include "peers/message.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/checks.h"
 
 #define SEEN_MAX 64u
-
-struct sim_checks {
-    struct {
-        uint8_t *bytes;
-        size_t size;
-    } settled[4096]; /* [window]: the value, as the first node had it */
-};
 
 void sim_checks_begin(struct sim *s)
 {
     s->checks = calloc(1, sizeof *s->checks);
     SQ_ASSERT(s->checks != NULL);
+    for (uint32_t i = 0; i < s->plan.nodes; i++)
+        s->node[i].model = model_new();
 }
 
 void sim_checks_free(struct sim *s)
 {
-    for (size_t i = 0; i < sizeof s->checks->settled / sizeof s->checks->settled[0]; i++)
-        free(s->checks->settled[i].bytes);
+    for (size_t i = 0; i < SIM_WINDOWS_MAX; i++)
+        sim_bytes_drop(s->checks->settled[i]);
+    for (uint32_t i = 0; i < s->plan.nodes; i++)
+        model_free(s->node[i].model);
     free(s->checks);
 }
 
@@ -72,6 +69,7 @@ void sim_check_started(struct sim_node *n)
     struct sq_ledger_options o = {.path = n->path, .map_size = 1u << 30};
     for (size_t i = 0; i < n->seen_count && !s->failed; i++)
         check_tree(n, &n->seen[i]);
+    sim_opinion_follow(n); /* a crash may have come between a commit and our look at it */
     SIM_CHECK(s, sq_ledger_open(&o, &second, &err) == SQ_E_LOCKED, "node %s: a second writer is let in", n->config.node);
     for (uint32_t i = 0; i < s->client_count && !s->failed; i++) {
         const struct sim_client *c = &s->client[i];
@@ -90,6 +88,9 @@ void sim_check_committed(struct sim_node *n)
     sq_bytes note;
     if (n->seen_count != 0 && sim_chance(&n->sim->node_random, 100))
         check_tree(n, &n->seen[sim_below(&n->sim->node_random, n->seen_count)]);
+    sim_opinion_follow(n);
+    if (sim_chance(&n->sim->node_random, 50))
+        sim_opinion_compare(n);
     sq_arena_reset(&n->sim->scratch);
     sq_status st = sq_ledger_checkpoint(n->d.ledger, &n->sim->scratch, &note, &size, NULL);
     SIM_CHECK(n->sim, st == SQ_OK && size == sq_ledger_seq(n->d.ledger), "node %s: the checkpoint is of %" PRIu64 " entries, the journal has %" PRIu64,
@@ -161,21 +162,6 @@ void sim_check_receipt(struct sim *s, struct sim_client *c, struct sim_request *
 
 /* ---- all agree ---- */
 
-static void check_window(struct sim *s, const struct sim_node *n, uint64_t number)
-{
-    struct sq_window_view w;
-    if (sq_settlement_window(sq_core_settlement(n->d.core), number, &w, NULL) != SQ_OK || w.value.data == NULL || number >= 4096)
-        return;
-    if (s->checks->settled[number].bytes == NULL) {
-        s->checks->settled[number].bytes = malloc(w.value.size + 1);
-        SQ_ASSERT(s->checks->settled[number].bytes != NULL);
-        memcpy(s->checks->settled[number].bytes, w.value.data, w.value.size);
-        s->checks->settled[number].size = w.value.size;
-    }
-    SIM_CHECK(s, s->checks->settled[number].size == w.value.size && memcmp(s->checks->settled[number].bytes, w.value.data, w.value.size) == 0,
-              "window %" PRIu64 ": node %s has another settlement than the others", number, n->config.node);
-}
-
 static int same_link(const struct sim *s, uint32_t debtor, uint32_t creditor, int settled)
 {
     struct sq_link_view here, there;
@@ -242,12 +228,13 @@ void sim_check_end(struct sim *s)
 {
     for (uint32_t i = 0; i < s->plan.nodes && !s->failed; i++) {
         struct sim_node *n = &s->node[i];
-        uint64_t open = sq_settlement_open_window(sq_core_settlement(n->d.core));
-        for (uint64_t w = 1; w < open; w++)
-            check_window(s, n, w);
+        SIM_CHECK(s, n->final_windows + 1 == sq_settlement_open_window(sq_core_settlement(n->d.core)), "node %s: %" PRIu64 " windows are final, %" PRIu64 " is open",
+                  n->config.node, n->final_windows, sq_settlement_open_window(sq_core_settlement(n->d.core)));
         for (size_t k = 0; k < n->seen_count; k++)
             check_tree(n, &n->seen[k]);
         check_outbox(n);
         check_replay(n);
     }
+    if (!s->failed)
+        sim_opinion_end(s);
 }

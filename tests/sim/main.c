@@ -166,7 +166,7 @@ static int print_report(const struct arguments *a, const struct report *reports,
     printf("%" PRIu64 " seeds in %.1f s, %.1f simulated days\n", all.seeds, seconds, (double)all.simulated_us / 86400e6);
     printf("events %" PRIu64 ", messages %" PRIu64 ", turns %" PRIu64 ", commits %" PRIu64 " of %" PRIu64 " entries, node starts %" PRIu64 ", snapshots %" PRIu64 "\n",
            c->events, c->messages, c->turns, c->commits, c->entries, c->restarts, c->snapshots);
-    printf("requests answered %" PRIu64 ", answered again %" PRIu64 ", refused %" PRIu64 "\n", c->answers, c->repeats, c->refusals);
+    printf("settlements %" PRIu64 ", requests answered %" PRIu64 ", answered again %" PRIu64 ", refused %" PRIu64 "\n", c->settlements, c->answers, c->repeats, c->refusals);
     printf("faults:");
     for (int i = 0; i < SIM_FAULTS; i++)
         printf(" %s %" PRIu64 "%s", sim_fault_names[i], c->fault[i], i + 1 < SIM_FAULTS ? "," : "\n");

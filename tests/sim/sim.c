@@ -153,12 +153,12 @@ static void watch(struct sim *s)
         return;
     case SIM_CLOSING: {
         uint32_t round = (uint32_t)(lasted / CLOSE_ROUND_US);
-        if (quiet && s->partition_token != UINT32_MAX && sim_check_settled(s)) {
+        if (quiet && sim_check_settled(s)) {
             enter(s, SIM_DONE);
         } else if (round >= CLOSE_ROUNDS) {
             sim_fail(s, "after %u rounds of cuts the windows do not close alike", round);
-        } else if (s->counts.windows == round) {
-            s->counts.windows++;
+        } else if (s->counts.cut_rounds == round) {
+            s->counts.cut_rounds++;
             cut_everywhere(s);
         }
         return;

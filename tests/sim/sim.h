@@ -100,7 +100,8 @@ struct sim_node {
     uint64_t snapshot_seq;
     struct sim_seen *seen;
     size_t seen_count, seen_capacity;
-    uint64_t checked_seq;               /* entries up to here have been looked at by the checkers */
+    struct model *model;                /* the second opinion on its journal, up to checked_seq */
+    uint64_t checked_seq, final_windows;
 };
 
 /* ---- a client: a person or a machine with a key, speaking to one node ---- */
@@ -189,7 +190,7 @@ struct sim_plan {
 };
 
 struct sim_counts {
-    uint64_t events, turns, commits, entries, messages, delivered, restarts, snapshots, answers, repeats, refusals, checks, windows;
+    uint64_t events, turns, commits, entries, messages, delivered, restarts, snapshots, answers, repeats, refusals, checks, settlements, cut_rounds;
     uint64_t fault[SIM_FAULTS];
 };
 

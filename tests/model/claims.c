@@ -1,0 +1,88 @@
+/* The register of invoices that are at home here: a list of claims, a line a programme and invoice. */
+#include <string.h>
+
+#include "tests/model/internal.h"
+
+/* Lines of this invoice, one after another: pass -1 first. */
+static int next_line(const struct model *m, const uint8_t *invoice, int after)
+{
+    for (int i = after + 1; i < (int)m->claim_count; i++)
+        if (memcmp(m->claim[i].invoice, invoice, 10) == 0)
+            return i;
+    return -1;
+}
+
+static int is_line_of(const struct model_claim *c, const struct m_programme *p) { return c->issuer == p->issuer && c->number == p->number; }
+
+uint32_t model_may_claim(const struct model *m, const struct m_row *r, const char *seller)
+{
+    const struct m_programme *p = model_programme_of(m, r->voucher);
+    uint32_t own_limit = p->stacking == 1 ? p->stack_limit_bp : 0, limit = own_limit;
+    __int128 amounts = r->amount;
+    int64_t base = r->base;
+    int others = 0, exclusive = 0, first = next_line(m, r->invoice, -1);
+    if (first < 0)
+        return r->base > r->total || r->amount > r->total ? SQ_R_INVOICE_OVERDRAWN : 0;
+    if (strcmp(m->claim[first].seller, seller) != 0)
+        return SQ_R_INVOICE_SELLER;
+    if (m->claim[first].total_fen != r->total)
+        return SQ_R_INVOICE_TOTAL;
+    for (int i = first; i >= 0; i = next_line(m, r->invoice, i)) {
+        const struct model_claim *c = &m->claim[i];
+        amounts += c->amount_fen;
+        if (is_line_of(c, p)) {
+            base += c->base_fen;
+        } else if (c->amount_fen > 0) {
+            others = 1;
+            exclusive |= c->stack_limit_bp == 0;
+            limit = c->stack_limit_bp < limit ? c->stack_limit_bp : limit;
+        }
+    }
+    if (others && (exclusive || own_limit == 0))
+        return SQ_R_INVOICE_STACKING;
+    if (amounts * 10000 > (__int128)r->total * (others ? limit : 10000))
+        return SQ_R_INVOICE_OVERDRAWN;
+    return base > r->total ? SQ_R_INVOICE_OVERDRAWN : 0;
+}
+
+void model_claim_add(struct model *m, const struct m_row *r, const char *seller)
+{
+    const struct m_programme *p = model_programme_of(m, r->voucher);
+    for (int i = next_line(m, r->invoice, -1); i >= 0; i = next_line(m, r->invoice, i))
+        if (is_line_of(&m->claim[i], p)) {
+            m->claim[i].base_fen += r->base;
+            m->claim[i].amount_fen += r->amount;
+            return;
+        }
+    struct model_claim c = {.issuer = p->issuer, .number = p->number, .stack_limit_bp = p->stacking == 1 ? p->stack_limit_bp : 0, .total_fen = r->total, .base_fen = r->base, .amount_fen = r->amount};
+    memcpy(c.invoice, r->invoice, 10);
+    memcpy(c.seller, seller, sizeof c.seller);
+    ADD(m->claim, c);
+}
+
+static struct model_claim *own_line(const struct model *m, const struct m_row *r, const char *seller)
+{
+    const struct m_programme *p = model_programme_of(m, r->voucher);
+    int first = next_line(m, r->invoice, -1);
+    if (first < 0 || strcmp(m->claim[first].seller, seller) != 0)
+        return NULL;
+    for (int i = first; i >= 0; i = next_line(m, r->invoice, i))
+        if (is_line_of(&m->claim[i], p))
+            return &m->claim[i];
+    return NULL;
+}
+
+uint32_t model_may_give_back(const struct model *m, const struct m_row *r, const char *seller)
+{
+    const struct model_claim *c = own_line(m, r, seller);
+    return c != NULL && r->base <= c->base_fen && r->amount <= c->amount_fen ? 0 : SQ_R_RETURN_EXCEEDS;
+}
+
+void model_give_back(struct model *m, const struct m_row *r, const char *seller)
+{
+    struct model_claim *c = own_line(m, r, seller);
+    if (c == NULL)
+        return;
+    c->base_fen -= r->base < c->base_fen ? r->base : c->base_fen;
+    c->amount_fen -= r->amount < c->amount_fen ? r->amount : c->amount_fen;
+}

@@ -1,0 +1,147 @@
+/* Shared by the files of this folder only. */
+#ifndef MODEL_INTERNAL_H
+#define MODEL_INTERNAL_H
+
+#include <inttypes.h>
+
+#include "proto/status.h"
+#include "proto/wire.h"
+#include "tests/model/model.h"
+
+#define LIST(type, name) type *name; size_t name##_count, name##_capacity
+void *model_grow(void *rows, size_t count, size_t *capacity, size_t row_size);
+#define ADD(list, row) ((list) = model_grow((list), list##_count, &list##_capacity, sizeof *(list)), (list)[list##_count++] = (row))
+
+enum { RESERVED_UNTIL_MAX_DAYS = 90, PAYLOAD_WAITS = 1 };
+
+struct m_party {
+    char name[MODEL_NAME], node[7];
+    int has_key;
+    uint64_t last_id;
+};
+
+struct m_programme {
+    uint32_t issuer, number, version, kind, from_day, until_day, rate_bp, stacking, stack_limit_bp;
+    int64_t pool, cap_claim, cap_year, cap_total, min_claim;
+    uint32_t services[64], regions[40];
+    size_t service_count, region_count;
+};
+
+struct m_use { /* spent, or (negative) given back */
+    char provider[19];
+    int64_t fen;
+    uint32_t day;
+};
+
+struct m_hold {
+    char provider[19];
+    uint64_t number, until_ms;
+    int64_t fen; /* 0: over */
+    uint32_t day;
+};
+
+struct m_mandate {
+    char provider[19];
+    int64_t limit;
+    uint64_t until_ms;
+};
+
+struct m_voucher {
+    uint64_t number;
+    char holder[19];
+    int64_t face;
+    uint32_t until_day;
+    int revoked;
+    LIST(struct m_use, use);
+    LIST(struct m_hold, hold);
+    LIST(struct m_mandate, mandate);
+};
+
+struct m_batch { /* waits for others */
+    uint64_t seq, id;
+    char provider[19];
+    Sanquan__V1__Batch *rows;
+    uint8_t *stage, *code; /* stage: enum m_stage; one allocation */
+};
+enum m_stage { M_DONE, M_REGISTERING, M_CLEARING };
+
+struct m_link {
+    char node[7];
+    LIST(struct model_step, owes); /* this node to it */
+    LIST(struct model_step, owed);
+    uint64_t owes_settled, owed_settled;
+};
+
+struct m_host {
+    uint32_t issuer;
+    char node[7];
+};
+
+struct model {
+    char self[7];
+    uint64_t now_ms, seq;
+    LIST(struct m_party, party);
+    LIST(struct m_host, host);
+    LIST(struct m_link, link); /* every node, in order of codes */
+    LIST(struct m_programme, programme);
+    LIST(struct m_voucher, voucher);
+    LIST(struct model_claim, claim);
+    LIST(struct model_claim, accepted);
+    LIST(struct m_batch, batch);
+    struct model_totals totals;
+    uint64_t peer_refusals;
+};
+
+/* What the entry at hand should have come to. */
+struct m_verdict {
+    uint32_t status;
+    int any_status;         /* the model does not judge this one */
+    uint8_t *code;          /* a byte a row */
+    size_t code_count;
+    int answered;           /* an Answer must be among what was sent */
+    Sanquan__V1__Answer answer;
+    char why[300];          /* the model itself found something wrong */
+};
+void model_wrong(struct m_verdict *v, const char *format, ...) SQ_PRINTF(2, 3);
+
+/* model.c */
+uint32_t model_day(uint64_t ms);
+const char *model_node_of_issuer(const struct model *m, uint32_t issuer);
+struct m_programme *model_programme(const struct model *m, uint32_t issuer, uint32_t number);
+struct m_programme *model_programme_of(const struct model *m, uint64_t voucher);
+struct m_voucher *model_voucher_at(const struct model *m, uint64_t number);
+struct m_link *model_link_to(const struct model *m, const char *node);
+
+/* rows.c: one row */
+struct m_row {
+    uint64_t voucher, reservation;
+    int64_t amount, base, total;
+    const uint8_t *invoice;
+    uint32_t service, day;
+    uint8_t verb;
+};
+struct m_row model_row(const Sanquan__V1__Batch *b, size_t i);
+uint32_t model_batch_shape(const Sanquan__V1__Batch *b);
+uint32_t model_row_alone(const struct model *m, const struct m_row *r);
+/* As the issuer; applies it when it is 0. */
+uint32_t model_decide(struct model *m, const struct m_row *r, const char *provider, const char *acquirer, uint64_t reserve_until_ms);
+int64_t model_moves(const struct m_row *r);  /* fen that the row moves when it is accepted */
+const char *model_home(const struct model *m, const struct m_row *r);
+void model_budget_sums(const struct model *m, const struct m_programme *p, int64_t *reserved, int64_t *spent);
+
+/* claims.c: the invoice register */
+uint32_t model_may_claim(const struct model *m, const struct m_row *r, const char *seller);
+void model_claim_add(struct model *m, const struct m_row *r, const char *seller);
+uint32_t model_may_give_back(const struct model *m, const struct m_row *r, const char *seller);
+void model_give_back(struct model *m, const struct m_row *r, const char *seller);
+
+/* batches.c: the acquirer's side, and what others ask */
+void model_on_batch(struct model *m, const char *sender, uint64_t id, const Sanquan__V1__Batch *b, struct m_verdict *v);
+void model_on_registered(struct model *m, const char *from, const Sanquan__V1__Registered *b, struct m_verdict *v);
+void model_on_decided(struct model *m, const char *from, const Sanquan__V1__Decided *b, struct m_verdict *v);
+void model_on_register(struct model *m, const char *from, const Sanquan__V1__Register *b, struct m_verdict *v);
+void model_on_unregister(struct model *m, const Sanquan__V1__Unregister *b);
+void model_on_clear(struct model *m, const char *from, const Sanquan__V1__Clear *b, struct m_verdict *v);
+void model_batch_free(struct m_batch *b);
+
+#endif
