@@ -5,8 +5,10 @@
 
 #include <string.h>
 
+/* One programme's line on an invoice. The first programme has one only when it has had returns under way. */
 struct other {
     int64_t base_fen, amount_fen;
+    int64_t returning_base_fen, returning_fen; /* asked back, and not decided yet */
     uint32_t programme, stack_limit_bp, next, reserved;
 };
 
@@ -184,8 +186,8 @@ sq_status sq_invoice_add(struct sq_invoices *r, const struct sq_invoice_claim *c
 
 /* ---- giving back ---- */
 
-/* What the claim's programme has on its invoice; 0 when there is nothing. */
-static int sums_of(const struct sq_invoices *r, const struct sq_invoice_claim *c, struct sq_place *place, int64_t *base, int64_t *amount)
+/* What the claim's programme has on its invoice; 0 when there is nothing. `line`: its returns under way, or NULL. */
+static int sums_of(const struct sq_invoices *r, const struct sq_invoice_claim *c, struct sq_place *place, int64_t *base, int64_t *amount, struct other **line)
 {
     struct sq_invoice_row row;
     *place = (struct sq_place){0};
@@ -193,33 +195,79 @@ static int sums_of(const struct sq_invoices *r, const struct sq_invoice_claim *c
     if (!place->found)
         return 0;
     sq_register_read(&r->rows, place, &row);
-    const struct other *o = row.programme == c->programme ? NULL : find_other(r, &row, c->programme);
-    if (row.seller != c->seller || (row.programme != c->programme && o == NULL))
+    struct other *o = find_other(r, &row, c->programme);
+    int first = row.programme == c->programme;
+    if (row.seller != c->seller || (!first && o == NULL))
         return 0;
-    *base = o != NULL ? o->base_fen : row.base_fen;
-    *amount = o != NULL ? o->amount_fen : row.amount_fen;
+    *base = first ? row.base_fen : o->base_fen;
+    *amount = first ? row.amount_fen : o->amount_fen;
+    *line = o;
     return 1;
 }
 
 unsigned sq_invoice_check_return(const struct sq_invoices *r, const struct sq_invoice_claim *c)
 {
     struct sq_place place;
+    struct other *line;
     int64_t base, amount;
-    return sums_of(r, c, &place, &base, &amount) && c->base_fen <= base && c->amount_fen <= amount ? SQ_OK : SQ_R_RETURN_EXCEEDS;
+    if (!sums_of(r, c, &place, &base, &amount, &line))
+        return SQ_R_RETURN_EXCEEDS;
+    if (line != NULL) {
+        base -= line->returning_base_fen;
+        amount -= line->returning_fen;
+    }
+    return c->base_fen <= base && c->amount_fen <= amount ? SQ_OK : SQ_R_RETURN_EXCEEDS;
+}
+
+unsigned sq_invoice_begin_return(struct sq_invoices *r, const struct sq_invoice_claim *c)
+{
+    struct sq_place place;
+    struct other *line;
+    int64_t base, amount;
+    unsigned refused = sq_invoice_check_return(r, c);
+    if (refused != SQ_OK)
+        return refused;
+    int known = sums_of(r, c, &place, &base, &amount, &line);
+    SQ_ASSERT(known); /* it was just checked */
+    if (line == NULL) {
+        uint32_t number;
+        struct sq_invoice_row *row = sq_register_edit(&r->rows, &place);
+        if (row == NULL || (line = sq_table_add(&r->others, &number)) == NULL)
+            return SQ_E_NOMEM;
+        *line = (struct other){.programme = c->programme, .stack_limit_bp = row->stack_limit_bp, .next = row->other};
+        row->other = number;
+    }
+    line->returning_base_fen += c->base_fen;
+    line->returning_fen += c->amount_fen;
+    return SQ_OK;
+}
+
+static void take_off(int64_t *sum, int64_t fen) { *sum -= fen < *sum ? fen : *sum; }
+
+void sq_invoice_end_return(struct sq_invoices *r, const struct sq_invoice_claim *c)
+{
+    struct sq_place place;
+    struct other *line;
+    int64_t base, amount;
+    if (!sums_of(r, c, &place, &base, &amount, &line) || line == NULL)
+        return;
+    take_off(&line->returning_base_fen, c->base_fen);
+    take_off(&line->returning_fen, c->amount_fen);
 }
 
 sq_status sq_invoice_subtract(struct sq_invoices *r, const struct sq_invoice_claim *c)
 {
     struct sq_place place;
+    struct other *line;
     int64_t base, amount;
-    if (!sums_of(r, c, &place, &base, &amount))
+    if (!sums_of(r, c, &place, &base, &amount, &line))
         return SQ_OK;
     struct sq_invoice_row *row = sq_register_edit(&r->rows, &place);
     if (row == NULL)
         return SQ_E_NOMEM;
-    struct other *o = row->programme == c->programme ? NULL : find_other(r, row, c->programme);
-    *(o != NULL ? &o->base_fen : &row->base_fen) -= c->base_fen < base ? c->base_fen : base;
-    *(o != NULL ? &o->amount_fen : &row->amount_fen) -= c->amount_fen < amount ? c->amount_fen : amount;
+    int first = row->programme == c->programme;
+    take_off(first ? &row->base_fen : &line->base_fen, c->base_fen);
+    take_off(first ? &row->amount_fen : &line->amount_fen, c->amount_fen);
     return SQ_OK;
 }
 

@@ -55,8 +55,16 @@ unsigned sq_invoice_check(const struct sq_invoices *r, const struct sq_invoice_c
 /* Add a claim that sq_invoice_check has just allowed, nothing in between. SQ_E_NOMEM: the register is of no more use. */
 SQ_MUST_CHECK sq_status sq_invoice_add(struct sq_invoices *r, const struct sq_invoice_claim *c, struct sq_invoice_cursor *cursor);
 
-/* Could this much be given back? 0 or SQ_R_RETURN_EXCEEDS. */
+/* Could this much be given back, beside what is being returned already? 0 or SQ_R_RETURN_EXCEEDS. */
 unsigned sq_invoice_check_return(const struct sq_invoices *r, const struct sq_invoice_claim *c);
+
+/*
+ * The same, and hold it until its issuer has decided: two returns under way cannot both have the same money. It stays claimed
+ * meanwhile. sq_invoice_end_return ends the hold; when the return was accepted, sq_invoice_subtract goes with it.
+ * 0, SQ_R_RETURN_EXCEEDS or SQ_E_NOMEM.
+ */
+unsigned sq_invoice_begin_return(struct sq_invoices *r, const struct sq_invoice_claim *c);
+void sq_invoice_end_return(struct sq_invoices *r, const struct sq_invoice_claim *c);
 
 /* Give back base and amount, as far as they are registered; an unknown invoice is left alone. SQ_E_NOMEM as above. */
 SQ_MUST_CHECK sq_status sq_invoice_subtract(struct sq_invoices *r, const struct sq_invoice_claim *c);

@@ -129,8 +129,8 @@ static unsigned register_row(struct sq_step *s, uint32_t seller, const Sanquan__
     c.amount_fen = back ? -amount : amount;
     c.base_fen = back ? -base : base;
     c.total_fen = total;
-    if (back) /* asks only; the Unregister comes when the issuer has accepted the return */
-        return sq_invoice_check_return(&s->core->invoices, &c);
+    if (back) /* stays claimed, and held, until an Unregister says what the issuer decided */
+        return sq_invoice_begin_return(&s->core->invoices, &c);
     refused = sq_invoice_check(&s->core->invoices, &c, cursor);
     return refused != SQ_OK ? refused : sq_invoice_add(&s->core->invoices, &c, cursor);
 }
@@ -168,11 +168,18 @@ sq_status sq_on_register(struct sq_step *s, uint32_t from, const Sanquan__V1__Re
     return sq_effects_send(s->fx, from, SANQUAN__V1__MESSAGE_TYPE__REGISTERED, &out.base, s->err);
 }
 
+sq_status sq_register_end(struct sq_core *core, const struct sq_invoice_claim *c, enum sq_row_end end)
+{
+    if (end == SQ_END_RETURN_ACCEPTED || end == SQ_END_RETURN_REFUSED)
+        sq_invoice_end_return(&core->invoices, c);
+    return end == SQ_END_CLAIM_REFUSED || end == SQ_END_RETURN_ACCEPTED ? sq_invoice_subtract(&core->invoices, c) : SQ_OK;
+}
+
 sq_status sq_on_unregister(struct sq_step *s, const Sanquan__V1__Unregister *m)
 {
     size_t n = m->n_voucher;
     char name[SQ_NAME_SIZE_MAX + 1] = "provider:";
-    if (n == 0 || n > SQ_BATCH_ROWS_MAX || m->invoice.len != n * SQ_INVOICE_CELL || m->n_amount_fen != n || m->n_base_fen != n)
+    if (n == 0 || n > SQ_BATCH_ROWS_MAX || m->invoice.len != n * SQ_INVOICE_CELL || m->n_amount_fen != n || m->n_base_fen != n || m->end.len != n)
         return sq_refuse(s, SQ_R_COLUMNS, "unregister of %zu rows", n);
     if (!sq_uscc_valid(m->provider))
         return sq_refuse(s, SQ_R_BAD_USCC, "%.40s", m->provider);
@@ -184,7 +191,7 @@ sq_status sq_on_unregister(struct sq_step *s, const Sanquan__V1__Unregister *m)
             continue;
         c.amount_fen = m->amount_fen[k];
         c.base_fen = m->base_fen[k];
-        if (sq_invoice_subtract(&s->core->invoices, &c) != SQ_OK)
+        if (sq_register_end(s->core, &c, m->end.data[k] <= SQ_END_RETURN_REFUSED ? (enum sq_row_end)m->end.data[k] : SQ_END_NONE) != SQ_OK)
             return sq_fail(s->err, SQ_E_NOMEM, "invoice register");
     }
     return SQ_OK;

@@ -6,8 +6,8 @@
  *             +--(home here: registered at once)------------------------> CLEARING --(issuer decided)--> DONE
  *             +--(refused)-------------------------------------------------------------------------------^
  *
- * Invariants: an invoice is registered before its row is decided, and given back when the row is refused; a RETURN is
- * given back at the home only after the issuer accepted it; a batch is answered once, when every row is done; a batch
+ * Invariants: an invoice is registered before its row is decided, and given back when the row is refused; what a RETURN asks back is held
+ * at the home until the issuer has decided, and given back only when it accepted; a batch is answered once, when every row is done; a batch
  * whose rows are all at home here is decided in the one step and never waits.
  */
 #include <stdlib.h>
@@ -335,14 +335,23 @@ static sq_status send_clear(struct sq_step *s, const struct sq_waiting *w, const
     return sq_effects_send(s->fx, node, SANQUAN__V1__MESSAGE_TYPE__CLEAR, &m.base, s->err);
 }
 
-/* Invoices of refused rows, and of accepted returns, are no longer claimed at their homes. */
+/* How a row that is done has ended for the register of invoices. */
+static enum sq_row_end end_of(const struct sq_waiting *w, const struct sq_rows *r, uint32_t row)
+{
+    uint8_t verb = sq_row_verb(r, row);
+    if (verb == SANQUAN__V1__VERB__RETURN)
+        return w->code[row] == SQ_OK ? SQ_END_RETURN_ACCEPTED : SQ_END_RETURN_REFUSED;
+    return registers(verb) && w->code[row] != SQ_OK ? SQ_END_CLAIM_REFUSED : SQ_END_NONE;
+}
+
+/* The homes of their invoices hear how these rows have ended. */
 static sq_status give_back(struct sq_step *s, const struct sq_waiting *w, const struct sq_rows *r, const uint32_t *row, size_t n)
 {
     struct sq_core *core = s->core;
     for (size_t k = 0; k < n; k++)
         if (home_of_row(core, r, row[k]) == core->self) {
             struct sq_invoice_claim claim = sq_claim_of_row(core, w->party, r, row[k]);
-            if (sq_invoice_subtract(&core->invoices, &claim) != SQ_OK)
+            if (sq_register_end(core, &claim, end_of(w, r, row[k])) != SQ_OK)
                 return sq_fail(s->err, SQ_E_NOMEM, "invoice register");
         }
     for (uint32_t node = 0; node < core->nodes.count; node++) {
@@ -354,31 +363,29 @@ static sq_status give_back(struct sq_step *s, const struct sq_waiting *w, const 
         Sanquan__V1__Unregister m;
         sanquan__v1__unregister__init(&m);
         if (SQ_COLUMN(s, m.invoice.data, count * SQ_INVOICE_CELL) || SQ_COLUMN(s, m.voucher, count) ||
-            SQ_COLUMN(s, m.amount_fen, count) || SQ_COLUMN(s, m.base_fen, count) || SQ_COLUMN(s, m.provider, SQ_NAME_SIZE_MAX))
+            SQ_COLUMN(s, m.amount_fen, count) || SQ_COLUMN(s, m.base_fen, count) || SQ_COLUMN(s, m.end.data, count) ||
+            SQ_COLUMN(s, m.provider, SQ_NAME_SIZE_MAX))
             return sq_full(s);
         strcpy(m.provider, sq_party_code(sq_party_at(core, w->party)));
         for (size_t k = 0; k < n; k++) {
-            size_t i = row[k], at = m.n_voucher;
+            size_t at = m.n_voucher;
+            uint32_t i = row[k];
             if (home_of_row(core, r, i) != node)
                 continue;
             memcpy(m.invoice.data + at * SQ_INVOICE_CELL, r->invoice + i * SQ_INVOICE_CELL, SQ_INVOICE_CELL);
             m.voucher[at] = r->voucher[i];
             m.amount_fen[at] = r->amount_fen[i];
             m.base_fen[at] = r->base_fen[i];
+            m.end.data[at] = (uint8_t)end_of(w, r, i);
             m.n_voucher++;
         }
-        m.n_amount_fen = m.n_base_fen = m.n_voucher;
+        m.n_amount_fen = m.n_base_fen = m.end.len = m.n_voucher;
         m.invoice.len = count * SQ_INVOICE_CELL;
         sq_status st = sq_effects_send(s->fx, node, SANQUAN__V1__MESSAGE_TYPE__UNREGISTER, &m.base, s->err);
         if (st != SQ_OK)
             return st;
     }
     return SQ_OK;
-}
-
-static int gives_back(uint8_t verb, unsigned code)
-{
-    return code == SQ_OK ? verb == SANQUAN__V1__VERB__RETURN : registers(verb);
 }
 
 /* This node is the issuer of these rows of a waiting batch. */
@@ -398,9 +405,9 @@ static sq_status decide_rows_here(struct sq_step *s, struct sq_waiting *w, const
     for (size_t k = 0; k < n; k++) {
         unsigned refused = sq_decide_row(core, &d, r, row[k]);
         code[k] = (uint8_t)refused;
-        if (gives_back(sq_row_verb(r, row[k]), refused))
-            back[back_count++] = row[k];
         row_done(core, w, r, row[k], refused);
+        if (end_of(w, r, row[k]) != SQ_END_NONE)
+            back[back_count++] = row[k];
     }
     core->totals.items_decided += n;
     st = owe_local(s, &d, w->seq, row, code, n);
@@ -475,7 +482,9 @@ static sq_status redeem_elsewhere(struct sq_step *s, sq_bytes body, const Sanqua
                 return sq_fail(s->err, SQ_E_NOMEM, "invoice register");
         } else if (refused == SQ_OK && sq_row_verb(r, i) == SANQUAN__V1__VERB__RETURN) {
             struct sq_invoice_claim claim = sq_claim_of_row(core, s->party, r, i);
-            refused = sq_invoice_check_return(&core->invoices, &claim);
+            refused = sq_invoice_begin_return(&core->invoices, &claim);
+            if (refused == SQ_E_NOMEM)
+                return sq_fail(s->err, SQ_E_NOMEM, "invoice register");
         }
         if (refused == SQ_OK)
             ready[ready_count++] = (uint32_t)i;
@@ -619,9 +628,9 @@ sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Dec
         return sq_full(s);
     for (size_t k = 0; k < m->n_row; k++) {
         uint32_t i = m->row[k];
-        if (gives_back(sq_row_verb(&r, i), m->code.data[k]))
-            back[back_count++] = i;
         row_done(s->core, w, &r, i, m->code.data[k]);
+        if (end_of(w, &r, i) != SQ_END_NONE)
+            back[back_count++] = i;
     }
     st = give_back(s, w, &r, back, back_count);
     return st != SQ_OK ? st : answer_if_done(s, w);

@@ -291,6 +291,10 @@ sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear
 sq_status sq_on_register(struct sq_step *s, uint32_t from, const Sanquan__V1__Register *m);
 sq_status sq_on_unregister(struct sq_step *s, const Sanquan__V1__Unregister *m);
 void sq_waiting_free(struct sq_waiting *w);
+/* How a row that touched the register of invoices ended, as Unregister.end has it. */
+enum sq_row_end { SQ_END_NONE, SQ_END_CLAIM_REFUSED, SQ_END_RETURN_ACCEPTED, SQ_END_RETURN_REFUSED };
+/* Tell the register of this node. SQ_E_NOMEM: it is of no more use. */
+SQ_MUST_CHECK sq_status sq_register_end(struct sq_core *core, const struct sq_invoice_claim *c, enum sq_row_end end);
 struct sq_invoice_claim sq_claim_of_row(const struct sq_core *core, uint32_t provider, const struct sq_rows *r, size_t i);
 /* Identifies what was decided, for the link stream: SHA-256 of rows (be32 each), then codes. */
 sq_status sq_result_hash(const uint32_t *row, const uint8_t *code, size_t count, struct sq_arena *arena,

@@ -332,6 +332,33 @@ static void a_return_never_takes_from_what_is_only_reserved(void **state)
     assert_int_equal(spent(s), 30000);
 }
 
+/* Spent at Shanghai on an invoice of Guangdong; then two returns of all of it are under way at once. */
+static void of_two_returns_under_way_only_one_gets_the_money(void **state)
+{
+    struct story *s = *state;
+    struct world_row row = good(s);
+    row.invoice = "26442000000000000001";
+    redeem(s, &row);
+    world_run(s->w);
+    row.invoice = "26442000000000000002"; /* as much again on another invoice: the voucher alone would allow both returns */
+    redeem(s, &row);
+    world_run(s->w);
+    assert_int_equal(spent(s), 60000);
+    row.invoice = "26442000000000000001";
+    row.verb = SANQUAN__V1__VERB__RETURN;
+    redeem(s, &row);
+    redeem(s, &row);
+    world_run(s->w);
+    assert_int_equal(spent(s), 30000);
+    redeem(s, &row);
+    world_run(s->w);
+    assert_int_equal(spent(s), 30000);
+    row.invoice = "26442000000000000002";
+    redeem(s, &row);
+    world_run(s->w);
+    assert_int_equal(spent(s), 0);
+}
+
 static void ids_count_up_repeats_are_known_and_gaps_told(void **state)
 {
     struct story *s = *state;
@@ -477,6 +504,7 @@ int main(void)
         STORY(a_reservation_ends_by_itself_at_its_time),
         STORY(what_was_spent_can_be_returned_once),
         STORY(a_return_never_takes_from_what_is_only_reserved),
+        STORY(of_two_returns_under_way_only_one_gets_the_money),
         STORY(ids_count_up_repeats_are_known_and_gaps_told),
         STORY(a_role_does_only_what_it_may),
         STORY(caps_of_year_and_life_count_what_is_reserved_and_spent),

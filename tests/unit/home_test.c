@@ -112,16 +112,74 @@ static void subsidies_never_exceed_the_invoice(void **state)
     assert_int_equal(ask(w, &(struct claim){1, 0, 100, 0, 1}), SQ_R_INVOICE_OVERDRAWN);
 }
 
-static void a_return_asks_and_changes_nothing(void **state)
+/* SD says how the row ended: Unregister.end. */
+static void tell(struct world *w, const struct claim *c, uint8_t how)
+{
+    Sanquan__V1__Unregister m;
+    uint8_t cell[SQ_INVOICE_CELL] = {0x26, 0x31, 0x20, 0, 0, 0, 0, 0, 0, c->last_digits};
+    uint64_t voucher[1] = {VOUCHER};
+    int64_t amount[1] = {c->amount_fen}, base[1] = {c->base_fen};
+    char provider[32];
+    sanquan__v1__unregister__init(&m);
+    strcpy(provider, WORLD_PROVIDER);
+    m.provider = provider;
+    m.invoice = (ProtobufCBinaryData){sizeof cell, cell};
+    m.n_voucher = m.n_amount_fen = m.n_base_fen = 1;
+    m.voucher = voucher;
+    m.amount_fen = amount;
+    m.base_fen = base;
+    m.end = (ProtobufCBinaryData){1, &how};
+    assert_int_equal(world_say(w, SH, ACQUIRER, SANQUAN__V1__MESSAGE_TYPE__UNREGISTER, &m.base), SQ_OK);
+    assert_int_equal(w->peer_status, SQ_OK);
+}
+
+enum { CLAIM_REFUSED = 1, RETURN_ACCEPTED, RETURN_REFUSED };
+
+static void a_return_under_way_keeps_its_money_from_other_returns_and_its_invoice_claimed(void **state)
 {
     struct world *w = *state;
+    const struct claim all = {30, 100, 100, 0, 1}, back = {-20, -60, 100, 0, 1}, ended = {20, 60, 100, 0, 1};
     assert_int_equal(ask(w, &(struct claim){-1, 0, 100, 0, 1}), SQ_R_RETURN_EXCEEDS);
-    assert_int_equal(ask(w, &(struct claim){30, 100, 100, 0, 1}), SQ_OK);
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(ask(w, &(struct claim){-30, -100, 100, 0, 1}), SQ_OK);
+    assert_int_equal(ask(w, &all), SQ_OK);
     assert_int_equal(ask(w, &(struct claim){-31, -100, 100, 0, 1}), SQ_R_RETURN_EXCEEDS);
     assert_int_equal(ask(w, &(struct claim){-30, -101, 100, 0, 1}), SQ_R_RETURN_EXCEEDS);
+    assert_int_equal(ask(w, &back), SQ_OK);
+    assert_int_equal(ask(w, &back), SQ_R_RETURN_EXCEEDS);
+    assert_int_equal(ask(w, &(struct claim){-10, -41, 100, 0, 1}), SQ_R_RETURN_EXCEEDS);
     assert_int_equal(ask(w, &(struct claim){1, 1, 100, 0, 1}), SQ_R_INVOICE_OVERDRAWN); /* still all claimed */
+    tell(w, &ended, RETURN_ACCEPTED);
+    assert_int_equal(ask(w, &back), SQ_R_RETURN_EXCEEDS); /* 10 fen are left */
+    assert_int_equal(ask(w, &(struct claim){-10, -40, 100, 0, 1}), SQ_OK);
+    assert_int_equal(ask(w, &(struct claim){20, 61, 100, 0, 1}), SQ_R_INVOICE_OVERDRAWN);
+    assert_int_equal(ask(w, &ended), SQ_OK); /* what was returned can be claimed again */
+}
+
+static void a_refused_return_can_be_asked_again(void **state)
+{
+    struct world *w = *state;
+    const struct claim all = {30, 100, 100, 0, 1}, back = {-30, -100, 100, 0, 1};
+    assert_int_equal(ask(w, &all), SQ_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ask(w, &back), SQ_OK);
+        assert_int_equal(ask(w, &back), SQ_R_RETURN_EXCEEDS);
+        tell(w, &all, RETURN_REFUSED);
+    }
+    assert_int_equal(ask(w, &(struct claim){1, 1, 100, 0, 1}), SQ_R_INVOICE_OVERDRAWN);
+    assert_int_equal(ask(w, &back), SQ_OK);
+}
+
+static void a_refused_claim_does_not_end_a_return(void **state)
+{
+    struct world *w = *state;
+    const struct claim part = {10, 40, 100, 0, 1}, back = {-10, -40, 100, 0, 1};
+    assert_int_equal(ask(w, &part), SQ_OK);
+    assert_int_equal(ask(w, &back), SQ_OK);
+    assert_int_equal(ask(w, &part), SQ_OK);
+    tell(w, &part, CLAIM_REFUSED); /* the second claim */
+    assert_int_equal(ask(w, &back), SQ_R_RETURN_EXCEEDS);
+    tell(w, &part, RETURN_ACCEPTED);
+    tell(w, &part, 4); /* no such end: passed over */
+    assert_int_equal(ask(w, &(struct claim){30, 100, 100, 0, 1}), SQ_OK);
 }
 
 int main(void)
@@ -130,7 +188,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(numbers_out_of_range_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(what_is_not_at_home_here_or_not_known_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(subsidies_never_exceed_the_invoice, begin, end),
-        cmocka_unit_test_setup_teardown(a_return_asks_and_changes_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(a_return_under_way_keeps_its_money_from_other_returns_and_its_invoice_claimed, begin, end),
+        cmocka_unit_test_setup_teardown(a_refused_return_can_be_asked_again, begin, end),
+        cmocka_unit_test_setup_teardown(a_refused_claim_does_not_end_a_return, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
