@@ -142,10 +142,24 @@ static int answer(struct model *m, struct m_batch *b, struct m_verdict *v)
     return 1;
 }
 
+/* What a row that is done leaves in the register, when its invoice is at home here. */
+static void row_ended(struct model *m, const struct m_batch *b, size_t i)
+{
+    struct m_row r = model_row(b->rows, i);
+    int returns = r.verb == SANQUAN__V1__VERB__RETURN, refused = b->code[i] != 0;
+    if (!is_here(m, model_home(m, &r)))
+        return;
+    if (returns)
+        model_return_end(m, &r, b->provider);
+    if ((returns && !refused) || (claims(r.verb) && refused))
+        model_give_back(m, &r, b->provider);
+}
+
 /* This node is the issuer of these rows: decide them one after another, then the one step of what they come to. */
 static void decide_here(struct model *m, struct m_batch *b, const uint32_t *row, size_t n)
 {
     struct model_step step;
+    struct m_asker asker = {b->provider, m->self, b->received_ms, b->rows->reserve_until_ms};
     Sanquan__V1__Batch some = *b->rows;
     uint8_t *code = malloc(n + 1), *verb = malloc(n + 1);
     uint64_t *voucher = malloc(8 * n + 1);
@@ -153,7 +167,7 @@ static void decide_here(struct model *m, struct m_batch *b, const uint32_t *row,
     SQ_ASSERT(code != NULL && verb != NULL && voucher != NULL && amount != NULL);
     for (size_t k = 0; k < n; k++) {
         struct m_row r = model_row(b->rows, row[k]);
-        code[k] = (uint8_t)model_decide(m, &r, b->provider, m->self, b->rows->reserve_until_ms);
+        code[k] = (uint8_t)model_decide(m, &r, &asker);
         verb[k] = r.verb;
         voucher[k] = r.voucher;
         amount[k] = r.amount;
@@ -165,12 +179,8 @@ static void decide_here(struct model *m, struct m_batch *b, const uint32_t *row,
     some.amount_fen = amount;
     some.verb = (ProtobufCBinaryData){n, verb};
     add_step(m, m->self, m->self, b->seq, row, code, n, &some, &step);
-    for (size_t k = 0; k < n; k++) {
-        struct m_row r = model_row(b->rows, row[k]);
-        int back = code[k] == 0 ? r.verb == SANQUAN__V1__VERB__RETURN : claims(r.verb);
-        if (back && is_here(m, model_home(m, &r)))
-            model_give_back(m, &r, b->provider);
-    }
+    for (size_t k = 0; k < n; k++)
+        row_ended(m, b, row[k]);
     free(code);
     free(verb);
     free(voucher);
@@ -207,6 +217,7 @@ static uint32_t row_known(const struct model *m, const struct m_row *r)
 static void all_here(struct model *m, struct m_batch *b)
 {
     size_t n = b->rows->n_voucher;
+    struct m_asker asker = {b->provider, m->self, m->now_ms, b->rows->reserve_until_ms};
     struct model_step step;
     uint32_t *row = malloc(4 * n + 4);
     SQ_ASSERT(row != NULL);
@@ -217,9 +228,9 @@ static void all_here(struct model *m, struct m_batch *b)
         if (refused == 0 && claims(r.verb))
             refused = model_may_claim(m, &r, b->provider);
         if (refused == 0 && r.verb == SANQUAN__V1__VERB__RETURN)
-            refused = model_may_give_back(m, &r, b->provider);
+            refused = model_may_return(m, &r, b->provider);
         if (refused == 0)
-            refused = model_decide(m, &r, b->provider, m->self, b->rows->reserve_until_ms);
+            refused = model_decide(m, &r, &asker);
         if (refused == 0 && claims(r.verb))
             model_claim_add(m, &r, b->provider);
         if (refused == 0 && r.verb == SANQUAN__V1__VERB__RETURN)
@@ -246,8 +257,8 @@ static void some_elsewhere(struct model *m, struct m_batch *b)
         }
         if (refused == 0 && claims(r.verb) && (refused = model_may_claim(m, &r, b->provider)) == 0)
             model_claim_add(m, &r, b->provider);
-        if (refused == 0 && r.verb == SANQUAN__V1__VERB__RETURN)
-            refused = model_may_give_back(m, &r, b->provider);
+        if (refused == 0 && r.verb == SANQUAN__V1__VERB__RETURN && (refused = model_may_return(m, &r, b->provider)) == 0)
+            model_return_begin(m, &r, b->provider);
         if (refused == 0)
             ready[i] = 1;
         else
@@ -271,7 +282,7 @@ static void put_codes(struct m_verdict *v, const struct m_batch *b, const uint32
 
 void model_on_batch(struct model *m, const char *sender, uint64_t id, const Sanquan__V1__Batch *in, struct m_verdict *v)
 {
-    struct m_batch b = {.seq = m->seq, .id = id};
+    struct m_batch b = {.seq = m->seq, .id = id, .received_ms = m->now_ms};
     v->status = model_batch_shape(in);
     if (v->status != 0)
         return;
@@ -369,11 +380,8 @@ void model_on_decided(struct model *m, const char *from, const Sanquan__V1__Deci
         (in->link != NULL && (in->link->number != l->owed_count || in->link->count != step.count || memcmp(in->link->hash.data, step.hash, 32) != 0)))
         model_wrong(v, "the link that %s states is not what its decision comes to", from);
     for (size_t k = 0; k < in->n_row; k++) {
-        struct m_row r = model_row(b->rows, in->row[k]);
-        int back = in->code.data[k] == 0 ? r.verb == SANQUAN__V1__VERB__RETURN : claims(r.verb);
-        if (back && is_here(m, model_home(m, &r)))
-            model_give_back(m, &r, b->provider);
         row_done(m, b, in->row[k], in->code.data[k]);
+        row_ended(m, b, in->row[k]);
     }
     answer(m, b, v);
 }
@@ -391,9 +399,11 @@ void model_on_register(struct model *m, const char *from, const Sanquan__V1__Reg
         struct m_row r = {.voucher = in->voucher[k], .invoice = in->invoice.data + 10 * k, .total = in->invoice_total_fen[k], .verb = SANQUAN__V1__VERB__REDEEM,
                           .amount = back ? -in->amount_fen[k] : in->amount_fen[k], .base = back ? -in->base_fen[k] : in->base_fen[k]};
         v->code[k] = (uint8_t)(model_programme_of(m, r.voucher) == NULL ? SQ_R_UNKNOWN_PROGRAMME
-                               : back                                   ? model_may_give_back(m, &r, in->provider)
+                               : back                                   ? model_may_return(m, &r, in->provider)
                                                                         : model_may_claim(m, &r, in->provider));
-        if (v->code[k] == 0 && !back)
+        if (v->code[k] == 0 && back)
+            model_return_begin(m, &r, in->provider);
+        else if (v->code[k] == 0)
             model_claim_add(m, &r, in->provider);
     }
 }
@@ -402,7 +412,9 @@ void model_on_unregister(struct model *m, const Sanquan__V1__Unregister *in)
 {
     for (size_t k = 0; k < in->n_voucher; k++) {
         struct m_row r = {.voucher = in->voucher[k], .invoice = in->invoice.data + 10 * k, .amount = in->amount_fen[k], .base = in->base_fen[k]};
-        if (model_programme_of(m, r.voucher) != NULL)
+        if (in->end.data[k] != 1)
+            model_return_end(m, &r, in->provider);
+        if (in->end.data[k] != 3)
             model_give_back(m, &r, in->provider);
     }
 }
@@ -414,12 +426,15 @@ void model_on_clear(struct model *m, const char *from, const Sanquan__V1__Clear 
     v->code = calloc(n + 1, 1);
     SQ_ASSERT(v->code != NULL);
     v->code_count = n;
+    struct m_asker asker = {in->provider, from, in->received_at_ms < m->now_ms ? in->received_at_ms : m->now_ms, in->items->reserve_until_ms};
     for (size_t i = 0; i < n; i++) {
         struct m_row r = model_row(in->items, i);
-        uint32_t refused = m->now_ms > in->expires_at_ms ? SQ_R_EXPIRED : model_row_alone(m, &r);
+        uint32_t refused = m->now_ms > in->expires_at_ms                     ? SQ_R_EXPIRED
+                           : m->now_ms - asker.at_ms > 7 * 86400000ull       ? SQ_R_TOO_LATE
+                                                                             : model_row_alone(m, &r);
         if (refused == 0 && !is_here(m, issuer_of(m, &r)))
             refused = SQ_R_UNKNOWN_VOUCHER;
-        v->code[i] = (uint8_t)(refused != 0 ? refused : model_decide(m, &r, in->provider, from, in->items->reserve_until_ms));
+        v->code[i] = (uint8_t)(refused != 0 ? refused : model_decide(m, &r, &asker));
     }
     m->totals.items_decided += n;
     add_step(m, m->self, from, in->batch, in->row, v->code, n, in->items, &step);

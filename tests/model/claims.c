@@ -72,10 +72,26 @@ static struct model_claim *own_line(const struct model *m, const struct m_row *r
     return NULL;
 }
 
-uint32_t model_may_give_back(const struct model *m, const struct m_row *r, const char *seller)
+uint32_t model_may_return(const struct model *m, const struct m_row *r, const char *seller)
 {
     const struct model_claim *c = own_line(m, r, seller);
-    return c != NULL && r->base <= c->base_fen && r->amount <= c->amount_fen ? 0 : SQ_R_RETURN_EXCEEDS;
+    return c != NULL && r->base + c->returning_base_fen <= c->base_fen && r->amount + c->returning_fen <= c->amount_fen ? 0 : SQ_R_RETURN_EXCEEDS;
+}
+
+void model_return_begin(struct model *m, const struct m_row *r, const char *seller)
+{
+    struct model_claim *c = own_line(m, r, seller);
+    c->returning_base_fen += r->base;
+    c->returning_fen += r->amount;
+}
+
+void model_return_end(struct model *m, const struct m_row *r, const char *seller)
+{
+    struct model_claim *c = own_line(m, r, seller);
+    if (c == NULL)
+        return;
+    c->returning_base_fen -= r->base < c->returning_base_fen ? r->base : c->returning_base_fen;
+    c->returning_fen -= r->amount < c->returning_fen ? r->amount : c->returning_fen;
 }
 
 void model_give_back(struct model *m, const struct m_row *r, const char *seller)

@@ -20,11 +20,18 @@ struct m_party {
     uint64_t last_id;
 };
 
-struct m_programme {
-    uint32_t issuer, number, version, kind, from_day, until_day, rate_bp, stacking, stack_limit_bp;
-    int64_t pool, cap_claim, cap_year, cap_total, min_claim;
+/* Terms that the model knows: rate, caps, minimum, services, regions, days. It refuses to judge others. */
+struct m_terms {
+    uint32_t from_day, until_day, rate_bp;
+    int64_t cap_claim, cap_year, cap_total, min_claim;
     uint32_t services[64], regions[40];
     size_t service_count, region_count;
+};
+
+struct m_programme { /* as the newest version has it */
+    uint32_t issuer, number, version, kind, stacking, stack_limit_bp;
+    int64_t pool;
+    LIST(struct m_terms, terms); /* [version - 1] */
 };
 
 struct m_use { /* spent, or (negative) given back */
@@ -58,7 +65,7 @@ struct m_voucher {
 };
 
 struct m_batch { /* waits for others */
-    uint64_t seq, id;
+    uint64_t seq, id, received_ms;
     char provider[19];
     Sanquan__V1__Batch *rows;
     uint8_t *stage, *code; /* stage: enum m_stage; one allocation */
@@ -124,7 +131,11 @@ struct m_row model_row(const Sanquan__V1__Batch *b, size_t i);
 uint32_t model_batch_shape(const Sanquan__V1__Batch *b);
 uint32_t model_row_alone(const struct model *m, const struct m_row *r);
 /* As the issuer; applies it when it is 0. */
-uint32_t model_decide(struct model *m, const struct m_row *r, const char *provider, const char *acquirer, uint64_t reserve_until_ms);
+struct m_asker {
+    const char *provider, *acquirer;
+    uint64_t at_ms, reserve_until_ms; /* at_ms: the moment of the claim */
+};
+uint32_t model_decide(struct model *m, const struct m_row *r, const struct m_asker *a);
 int64_t model_moves(const struct m_row *r);  /* fen that the row moves when it is accepted */
 const char *model_home(const struct model *m, const struct m_row *r);
 void model_budget_sums(const struct model *m, const struct m_programme *p, int64_t *reserved, int64_t *spent);
@@ -132,7 +143,10 @@ void model_budget_sums(const struct model *m, const struct m_programme *p, int64
 /* claims.c: the invoice register */
 uint32_t model_may_claim(const struct model *m, const struct m_row *r, const char *seller);
 void model_claim_add(struct model *m, const struct m_row *r, const char *seller);
-uint32_t model_may_give_back(const struct model *m, const struct m_row *r, const char *seller);
+/* A return: may it begin, it begins (and holds its money), it ends. */
+uint32_t model_may_return(const struct model *m, const struct m_row *r, const char *seller);
+void model_return_begin(struct model *m, const struct m_row *r, const char *seller);
+void model_return_end(struct model *m, const struct m_row *r, const char *seller);
 void model_give_back(struct model *m, const struct m_row *r, const char *seller);
 
 /* batches.c: the acquirer's side, and what others ask */

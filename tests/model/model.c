@@ -53,6 +53,8 @@ void model_free(struct model *m)
     }
     for (size_t i = 0; i < m->batch_count; i++)
         model_batch_free(&m->batch[i]);
+    for (size_t i = 0; i < m->programme_count; i++)
+        free(m->programme[i].terms);
     free(m->party);
     free(m->host);
     free(m->link);
@@ -175,28 +177,46 @@ static void on_enrol(struct model *m, const Sanquan__V1__Enrol *in, struct m_ver
     accept(v, in->n_parties);
 }
 
-static uint32_t put_programme(struct model *m, const Sanquan__V1__Programme *in)
+static struct m_terms terms_of(const Sanquan__V1__Programme *in)
 {
-    struct m_programme p = {.issuer = in->issuer, .number = in->number, .version = in->version, .kind = in->kind, .from_day = in->from_day,
-                            .until_day = in->until_day, .rate_bp = in->rate_bp, .stacking = in->stacking, .stack_limit_bp = in->stack_limit_bp,
-                            .pool = in->pool_fen, .cap_claim = in->cap_claim_fen, .cap_year = in->cap_year_fen, .cap_total = in->cap_total_fen,
-                            .min_claim = in->min_claim_fen, .service_count = in->n_services, .region_count = in->n_provider_regions};
-    struct m_programme *old = model_programme(m, in->issuer, in->number);
-    int64_t reserved, spent;
-    if (in->version != (old != NULL ? old->version : 0) + 1)
-        return SQ_R_PROGRAMME_VERSION;
+    struct m_terms t = {.from_day = in->from_day, .until_day = in->until_day, .rate_bp = in->rate_bp, .cap_claim = in->cap_claim_fen,
+                        .cap_year = in->cap_year_fen, .cap_total = in->cap_total_fen, .min_claim = in->min_claim_fen,
+                        .service_count = in->n_services, .region_count = in->n_provider_regions};
     for (size_t i = 0; i < in->n_services && i < 64; i++)
-        p.services[i] = in->services[i];
+        t.services[i] = in->services[i];
     for (size_t i = 0; i < in->n_provider_regions && i < 40; i++)
-        p.regions[i] = in->provider_regions[i];
-    if (old == NULL) {
-        ADD(m->programme, p);
-        return 0;
+        t.regions[i] = in->provider_regions[i];
+    return t;
+}
+
+static int is_plain(const Sanquan__V1__Programme *in)
+{
+    return in->n_conditions == 0 && in->n_tiers == 0 && in->n_windows == 0 && in->validity_days == 0 && in->support_months == 0 &&
+           in->n_grant_documents == 0 && in->n_redeem_documents == 0 && in->sanction_months == 0 && in->n_sanction_causes == 0 && in->related_hops == 0;
+}
+
+static uint32_t put_programme(struct model *m, const Sanquan__V1__Programme *in, struct m_verdict *v)
+{
+    struct m_programme *p = model_programme(m, in->issuer, in->number);
+    int64_t reserved, spent;
+    if (!is_plain(in))
+        model_wrong(v, "programme %06u/%u has terms that the model does not know", in->issuer, in->number);
+    if (in->version != (p != NULL ? p->version : 0) + 1)
+        return SQ_R_PROGRAMME_VERSION;
+    if (p == NULL) {
+        struct m_programme fresh = {.issuer = in->issuer, .number = in->number, .kind = in->kind};
+        ADD(m->programme, fresh);
+        p = &m->programme[m->programme_count - 1];
     }
-    model_budget_sums(m, old, &reserved, &spent);
-    if (in->kind != old->kind || in->pool_fen < reserved + spent)
+    model_budget_sums(m, p, &reserved, &spent);
+    if (in->kind != p->kind || (in->pool_fen != 0 && in->pool_fen < reserved + spent))
         return SQ_R_PROGRAMME_TERMS;
-    *old = p;
+    struct m_terms terms = terms_of(in);
+    ADD(p->terms, terms);
+    p->version = in->version;
+    p->stacking = in->stacking;
+    p->stack_limit_bp = in->stack_limit_bp;
+    p->pool = in->pool_fen;
     return 0;
 }
 
@@ -271,7 +291,7 @@ static void on_programme(struct model *m, const char *sender, const Sanquan__V1_
     const char *host = model_node_of_issuer(m, in->issuer);
     if (strtoul(strchr(sender, ':') + 1, NULL, 10) != in->issuer || host == NULL || strcmp(host, m->self) != 0)
         v->status = SQ_R_NOT_YOUR_ISSUER;
-    else if ((v->status = put_programme(m, in)) == 0)
+    else if ((v->status = put_programme(m, in, v)) == 0)
         accept(v, 1);
 }
 
@@ -320,7 +340,7 @@ static void dispatch(struct model *m, const struct m_party *p, uint64_t id, uint
         model_on_batch(m, p->name, id, (const Sanquan__V1__Batch *)body, v);
         break;
     case SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE:
-        v->status = put_programme(m, (const Sanquan__V1__Programme *)body);
+        v->status = put_programme(m, (const Sanquan__V1__Programme *)body, v);
         break;
     case SANQUAN__V1__MESSAGE_TYPE__REGISTER:
         model_on_register(m, p->node, (const Sanquan__V1__Register *)body, v);

@@ -64,6 +64,7 @@ struct model_claim {
     char seller[19];
     uint32_t issuer, number, stack_limit_bp; /* stack_limit_bp: of the programme when it first claimed; 0: exclusive */
     int64_t total_fen, base_fen, amount_fen;
+    int64_t returning_base_fen, returning_fen; /* asked back, and not decided */
 };
 size_t model_claim_count(const struct model *m);
 const struct model_claim *model_claim(const struct model *m, size_t i);

@@ -130,13 +130,22 @@ void model_budget_sums(const struct model *m, const struct m_programme *p, int64
         }
 }
 
-/* What a holder has used under a programme, in a year or (0) ever. */
-static int64_t used_by(const struct model *m, const struct m_programme *p, const char *holder, uint32_t year)
+/* What a holder has spent under a programme, in a year or (0) ever. */
+static int64_t spent_by(const struct model *m, const struct m_programme *p, const char *holder, uint32_t year)
 {
     int64_t sum = 0;
     for (size_t i = 0; i < m->voucher_count; i++)
         if (is_of(p, &m->voucher[i]) && strcmp(m->voucher[i].holder, holder) == 0)
-            sum += spent(&m->voucher[i], NULL, year) + reserved(m, &m->voucher[i], NULL, year);
+            sum += spent(&m->voucher[i], NULL, year);
+    return sum;
+}
+
+static int64_t used_by(const struct model *m, const struct m_programme *p, const char *holder, uint32_t year)
+{
+    int64_t sum = spent_by(m, p, holder, year);
+    for (size_t i = 0; i < m->voucher_count; i++)
+        if (is_of(p, &m->voucher[i]) && strcmp(m->voucher[i].holder, holder) == 0)
+            sum += reserved(m, &m->voucher[i], NULL, year);
     return sum;
 }
 
@@ -151,12 +160,12 @@ static int among(const uint32_t *list, size_t count, uint32_t wanted)
 }
 
 /* The terms: the one place of the model that knows what a programme may say of a claim. */
-static uint32_t terms(const struct m_programme *p, const struct m_row *r, const char *acquirer)
+static uint32_t judge(const struct m_terms *p, const struct m_row *r, const char *acquirer)
 {
+    if (p == NULL)
+        return SQ_R_SERVICE_DAY;
     if (p->region_count != 0 && !among(p->regions, p->region_count, (uint32_t)strtoul(acquirer, NULL, 10)))
         return SQ_R_PROVIDER_REGION;
-    if (r->day < p->from_day || r->day > p->until_day)
-        return SQ_R_SERVICE_DAY;
     if (p->service_count != 0 && !among(p->services, p->service_count, r->service))
         return SQ_R_SERVICE;
     if (r->base < p->min_claim)
@@ -166,6 +175,15 @@ static uint32_t terms(const struct m_programme *p, const struct m_row *r, const 
     if (p->cap_claim != 0 && r->amount > p->cap_claim)
         return SQ_R_CAP_CLAIM;
     return 0;
+}
+
+/* The newest version whose days hold this one. */
+static const struct m_terms *terms_of(const struct m_programme *p, uint32_t day)
+{
+    for (size_t i = p->terms_count; i > 0; i--)
+        if (day >= p->terms[i - 1].from_day && day <= p->terms[i - 1].until_day)
+            return &p->terms[i - 1];
+    return NULL;
 }
 
 static struct m_mandate *mandate_of(const struct m_voucher *v, const char *provider)
@@ -183,8 +201,9 @@ static uint32_t find(const struct model *m, uint64_t number, struct m_programme 
     return *v != NULL ? 0 : *p == NULL ? SQ_R_UNKNOWN_PROGRAMME : SQ_R_UNKNOWN_VOUCHER;
 }
 
-static uint32_t may_use(const struct model *m, const struct m_row *r, const char *provider, const char *acquirer)
+static uint32_t may_use(const struct model *m, const struct m_row *r, const struct m_asker *a)
 {
+    const char *provider = a->provider;
     struct m_programme *p;
     struct m_voucher *v;
     uint32_t refused = find(m, r->voucher, &p, &v);
@@ -192,28 +211,29 @@ static uint32_t may_use(const struct model *m, const struct m_row *r, const char
         return refused;
     if (v->revoked)
         return SQ_R_VOUCHER_REVOKED;
-    if (model_day(m->now_ms) > v->until_day)
+    if (model_day(a->at_ms) > v->until_day)
         return SQ_R_VOUCHER_EXPIRED;
     if (strcmp(v->holder, provider) == 0)
         return SQ_R_SELF_USE;
-    if ((refused = terms(p, r, acquirer)) != 0)
+    const struct m_terms *terms = terms_of(p, r->day);
+    if ((refused = judge(terms, r, a->acquirer)) != 0)
         return refused;
     const struct m_mandate *mandate = mandate_of(v, provider);
     if (mandate == NULL)
         return SQ_R_NO_MANDATE;
-    if (mandate->until_ms < m->now_ms)
+    if (mandate->until_ms < a->at_ms)
         return SQ_R_MANDATE_EXPIRED;
     if (spent(v, provider, 0) + reserved(m, v, provider, 0) + r->amount > mandate->limit)
         return SQ_R_MANDATE_OVERDRAWN;
     if (spent(v, NULL, 0) + reserved(m, v, NULL, 0) + r->amount > v->face)
         return SQ_R_VOUCHER_OVERDRAWN;
-    if (p->cap_year != 0 && used_by(m, p, v->holder, r->day / 10000) + r->amount > p->cap_year)
+    if (terms->cap_year != 0 && used_by(m, p, v->holder, r->day / 10000) + r->amount > terms->cap_year)
         return SQ_R_CAP_YEAR;
-    if (p->cap_total != 0 && used_by(m, p, v->holder, 0) + r->amount > p->cap_total)
+    if (terms->cap_total != 0 && used_by(m, p, v->holder, 0) + r->amount > terms->cap_total)
         return SQ_R_CAP_TOTAL;
     int64_t pool_reserved, pool_spent;
     model_budget_sums(m, p, &pool_reserved, &pool_spent);
-    return pool_reserved + pool_spent + r->amount > p->pool ? SQ_R_POOL_EXHAUSTED : 0;
+    return p->pool != 0 && pool_reserved + pool_spent + r->amount > p->pool ? SQ_R_POOL_EXHAUSTED : 0;
 }
 
 static struct m_hold *hold_of(const struct model *m, const char *provider, uint64_t number, struct m_voucher **on)
@@ -235,14 +255,16 @@ static void use(struct model *m, const struct m_row *r, const char *provider, in
     ADD(v->use, u);
 }
 
-static uint32_t decide_reserve(struct model *m, const struct m_row *r, const char *provider, const char *acquirer, uint64_t until_ms)
+static uint32_t decide_reserve(struct model *m, const struct m_row *r, const struct m_asker *a)
 {
+    const char *provider = a->provider;
+    uint64_t until_ms = a->reserve_until_ms;
     struct m_voucher *on;
     if (hold_of(m, provider, r->reservation, &on) != NULL)
         return SQ_R_RESERVATION_EXISTS;
     if (until_ms < m->now_ms || until_ms > m->now_ms + RESERVED_UNTIL_MAX_DAYS * 86400000ull)
         return SQ_R_RESERVATION_TERM;
-    uint32_t refused = may_use(m, r, provider, acquirer);
+    uint32_t refused = may_use(m, r, a);
     if (refused != 0)
         return refused;
     struct m_hold h = {.number = r->reservation, .until_ms = until_ms, .fen = r->amount, .day = r->day};
@@ -252,8 +274,9 @@ static uint32_t decide_reserve(struct model *m, const struct m_row *r, const cha
     return 0;
 }
 
-static uint32_t decide_held(struct model *m, const struct m_row *r, const char *provider, const char *acquirer)
+static uint32_t decide_held(struct model *m, const struct m_row *r, const struct m_asker *a)
 {
+    const char *provider = a->provider;
     struct m_voucher *on;
     struct m_hold *h = hold_of(m, provider, r->reservation, &on);
     if (h == NULL || !is_open(m, h) || on->number != r->voucher)
@@ -264,7 +287,7 @@ static uint32_t decide_held(struct model *m, const struct m_row *r, const char *
     h->fen = 0;
     if (r->verb == SANQUAN__V1__VERB__RELEASE)
         return 0;
-    uint32_t refused = may_use(m, r, provider, acquirer);
+    uint32_t refused = may_use(m, r, a);
     if (refused != 0)
         h->fen = held;
     else
@@ -281,28 +304,28 @@ static uint32_t decide_return(struct model *m, const struct m_row *r, const char
         return refused;
     if (mandate_of(v, provider) == NULL)
         return SQ_R_NO_MANDATE;
-    if (r->amount > spent(v, provider, 0) || r->amount > spent(v, NULL, 0) || r->amount > used_by(m, p, v->holder, r->day / 10000))
+    if (r->amount > spent(v, provider, 0) || r->amount > spent(v, NULL, 0) || r->amount > spent_by(m, p, v->holder, r->day / 10000))
         return SQ_R_RETURN_EXCEEDS;
     use(m, r, provider, -r->amount);
     return 0;
 }
 
-uint32_t model_decide(struct model *m, const struct m_row *r, const char *provider, const char *acquirer, uint64_t reserve_until_ms)
+uint32_t model_decide(struct model *m, const struct m_row *r, const struct m_asker *a)
 {
     uint32_t refused;
     switch (r->verb) {
     case SANQUAN__V1__VERB__REDEEM:
-        refused = may_use(m, r, provider, acquirer);
+        refused = may_use(m, r, a);
         if (refused == 0)
-            use(m, r, provider, r->amount);
+            use(m, r, a->provider, r->amount);
         return refused;
     case SANQUAN__V1__VERB__RESERVE:
-        return decide_reserve(m, r, provider, acquirer, reserve_until_ms);
+        return decide_reserve(m, r, a);
     case SANQUAN__V1__VERB__COMMIT:
     case SANQUAN__V1__VERB__RELEASE:
-        return decide_held(m, r, provider, acquirer);
+        return decide_held(m, r, a);
     case SANQUAN__V1__VERB__RETURN:
-        return decide_return(m, r, provider);
+        return decide_return(m, r, a->provider);
     default:
         return SQ_R_VERB;
     }
