@@ -96,7 +96,6 @@ struct model {
     LIST(struct model_claim, accepted);
     LIST(struct m_batch, batch);
     struct model_totals totals;
-    uint64_t peer_refusals;
 };
 
 /* What the entry at hand should have come to. */

@@ -377,7 +377,6 @@ static void take_message(struct model *m, const struct model_entry *e, const San
         p->last_id = h->id;
         v->answer.id = h->id;
         int peer = strncmp(p->name, "node:", 5) == 0, canonical = outcome->status != SQ_R_MALFORMED;
-        m->peer_refusals += peer && outcome->status != 0;
         body = canonical ? protobuf_c_message_unpack(shape, NULL, envelope->body.len, envelope->body.data) : NULL;
         if (!allowed(m, p, h->type))
             v->status = SQ_R_NOT_PERMITTED;

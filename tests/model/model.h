@@ -34,9 +34,6 @@ void model_free(struct model *m);
 /* Follow one entry. 0; or 1, and `why` says what the journal decided and what it should have. After that the model is of no more use. */
 int model_take(struct model *m, const struct model_entry *e, char *why, size_t why_size);
 
-/* Messages of peers that were refused: none, among honest nodes. */
-uint64_t model_peer_refusals(const struct model *m);
-
 /* ---- sums ---- */
 
 struct model_budget {
@@ -62,7 +59,7 @@ void model_totals(const struct model *m, struct model_totals *out);
 struct model_claim {
     uint8_t invoice[10];
     char seller[19];
-    uint32_t issuer, number, stack_limit_bp; /* stack_limit_bp: of the programme when it first claimed; 0: exclusive */
+    uint32_t issuer, number, stack_limit_bp; /* stack_limit_bp: the strictest it has claimed under; 0: exclusive */
     int64_t total_fen, base_fen, amount_fen;
     int64_t returning_base_fen, returning_fen; /* asked back, and not decided */
 };

@@ -4,8 +4,6 @@
 
 #include "tests/model/internal.h"
 
-uint64_t model_peer_refusals(const struct model *m) { return m->peer_refusals; }
-
 size_t model_budget_count(const struct model *m) { return m->programme_count; }
 
 void model_budget(const struct model *m, size_t i, struct model_budget *out)

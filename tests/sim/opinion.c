@@ -88,6 +88,9 @@ static sq_status follow(void *ctx, const struct sq_entry *e, struct sq_error *er
     }
     Sanquan__V1__Outcome *o = sanquan__v1__outcome__unpack(NULL, e->outcome.size, e->outcome.data);
     SQ_ASSERT(o != NULL);
+    int from_peer = e->type >= SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE && e->type < SANQUAN__V1__MESSAGE_TYPE__HELLO_OK;
+    SIM_CHECK(s, !from_peer || o->status == SQ_OK, "node %s: entry %" PRIu64 ": a message of type %u of an honest node is refused: %s", n->config.node, e->seq, e->type,
+              sq_status_name(o->status));
     for (size_t i = 0; i < o->n_settlement && !s->failed; i++)
         check_settlement(n, sq_bytes_of(o->settlement[i].data, o->settlement[i].len));
     sanquan__v1__outcome__free_unpacked(o, NULL);
@@ -101,7 +104,6 @@ void sim_opinion_follow(struct sim_node *n)
     sq_status st = sq_ledger_walk(n->d.ledger, n->checked_seq + 1, UINT64_MAX, follow, n, &err);
     if (st != SQ_OK && !n->sim->failed)
         sim_fail(n->sim, "node %s: journal: %s", n->config.node, err.text);
-    SIM_CHECK(n->sim, model_peer_refusals(n->model) == 0, "node %s refused a message of an honest node", n->config.node);
 }
 
 /* ---- the node's own sums ---- */
