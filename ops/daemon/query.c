@@ -22,6 +22,7 @@
 
 static const char *const window_states[] = {"", "open", "cut", "stated", "proposed", "final", "instructed", "settled", "break"};
 static const char *const voucher_states[] = {"", "granted", "active", "exhausted", "expired", "revoked"};
+static const char *const method_names[] = {"", "bilateral", "hub", "cycles", "funds", "gross"}; /* enum sq_netting_method */
 static const char *const role_names[] = {"", "node", "issuer", "operator", "regulator", "provider", "holder"};
 
 /* ---- small parts ---- */
@@ -160,7 +161,7 @@ static void put_value(json_t *o, const Sanquan__V1__Settlement *v)
         put_fen(p, "amount_fen", v->payments[i]->amount_fen);
         json_array_append_new(payments, p);
     }
-    put_text(o, "method", v->method == SQ_NET_HUB ? "hub" : "bilateral");
+    put_text(o, "method", v->method < sizeof method_names / sizeof *method_names ? method_names[v->method] : "");
     put_u64(o, "pair_count", v->n_pairs);
     json_object_set_new(o, "pairs", pairs);
     json_object_set_new(o, "nets", nets);
