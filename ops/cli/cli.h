@@ -126,6 +126,8 @@ int sq_cmd_window_cut(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_confirm(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_net(struct sq_cli *cli, int argc, char **argv);
 
+int sq_cmd_history(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_settle(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_audit(struct sq_cli *cli, int argc, char **argv);
 
 #endif

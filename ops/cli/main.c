@@ -44,6 +44,8 @@ static const struct sq_command {
     {"net", N_("try netting methods on a list of obligations; needs no node"), sq_cmd_net},
 
     {NULL, N_("Reading and checking ledgers"), NULL},
+    {"history", N_("items, a voucher's life, refusals and positions of a ledger"), sq_cmd_history},
+    {"settle", N_("what a window settled, and who signed"), sq_cmd_settle},
     {"audit", N_("check a whole ledger from its journal alone"), sq_cmd_audit},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
