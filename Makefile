@@ -41,7 +41,7 @@ UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
 TEST_SUPPORT := $(wildcard tests/support/*.c tests/model/*.c)
 BENCH_SOURCES := $(wildcard tests/bench/*_bench.c)
 # The simulator turns the daemon's own loop; threads, sockets and clock are its own.
-SIM_SOURCES := $(wildcard tests/sim/*.c tests/model/*.c) \
+SIM_SOURCES := $(filter-out tests/sim/main.c,$(wildcard tests/sim/*.c)) $(wildcard tests/model/*.c) \
 	$(filter-out $(addprefix ops/daemon/,main.c start.c loop.c commit_thread.c snapshots.c),$(DAEMON_SOURCES))
 BENCH_SUPPORT := $(filter-out $(BENCH_SOURCES),$(wildcard tests/bench/*.c))
 
@@ -111,14 +111,17 @@ $(BUILD)/tests/bench/%_bench: $(BUILD)/tests/bench/%_bench.o $(call objects,$(BE
 $(BUILD)/tests/bench/postgres_bench.o: PKG_CFLAGS += $(shell pkg-config --cflags libpq 2>/dev/null)
 $(BUILD)/tests/bench/postgres_bench: BENCH_LIBS := $(shell pkg-config --libs libpq 2>/dev/null)
 
-$(BUILD)/tests/sim/sim: $(call objects,$(SIM_SOURCES)) $(LIB)
+$(BUILD)/tests/sim/sim: $(call objects,tests/sim/main.c $(SIM_SOURCES)) $(LIB)
 	$(call say,LINK,$@)
 	$(link)
+$(BUILD)/tests/unit/sim_test: $(BUILD)/tests/unit/sim_test.o $(call objects,$(SIM_SOURCES)) $(LIB)
+	$(call say,LINK,$@)
+	$(link) -lcmocka
 
 # ---- tests ----
 
 .PHONY: unit-tests
-unit-tests: $(UNIT_TESTS) ## build the unit tests
+unit-tests: $(UNIT_TESTS) $(BUILD)/tests/sim/sim ## build the unit tests
 
 # One test: `make unit-core` runs tests/unit/core_test.c
 unit-%: $(BUILD)/tests/unit/%_test

@@ -95,3 +95,6 @@ sq_status sq_hub_allow(struct sq_hub *h, const uint8_t transport_key[static SQ_K
     (void)err;
     return SQ_OK;
 }
+
+/* Another thread has something for the front: the simulator has no other threads, and nothing to wake. */
+void sq_hub_wake(struct sq_hub *h) { sim_node_wake(node_of(h), node_of(h)->sim->now_us + 1); }
