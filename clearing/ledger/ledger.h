@@ -155,6 +155,17 @@ SQ_MUST_CHECK sq_status sq_ledger_checkpoint(const struct sq_ledger *l, struct s
 SQ_MUST_CHECK sq_status sq_ledger_root(const struct sq_ledger *l, uint64_t size, uint8_t root[static SQ_HASH_SIZE],
                                        struct sq_error *err);
 
+/* Consistency proof (RFC 9162 §2.1.4.1) between the trees of size1 and size2 leaves, 0 < size1 <= size2 <= sq_ledger_seq. */
+SQ_MUST_CHECK sq_status sq_ledger_consistency(const struct sq_ledger *l, uint64_t size1, uint64_t size2,
+                                              uint8_t proof[static SQ_PROOF_MAX * SQ_HASH_SIZE], size_t *hash_count, struct sq_error *err);
+
+/*
+ * The first `width` (1 to 256) hashes of tile n of a level, as in C2SP tlog-tiles; they must be complete in the ledger.
+ * Errors: SQ_E_NOT_FOUND.
+ */
+SQ_MUST_CHECK sq_status sq_ledger_tile(const struct sq_ledger *l, unsigned level, uint64_t n, unsigned width, uint8_t *out /* width * 32 */,
+                                       struct sq_error *err);
+
 /* ---- snapshot: PATH/snapshot, replaced whole (temporary file, fsync, rename, fsync of the directory) ---- */
 
 SQ_MUST_CHECK sq_status sq_snapshot_write(const char *path, uint64_t seq, const uint8_t payload_hash[static SQ_HASH_SIZE],

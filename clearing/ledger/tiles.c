@@ -226,3 +226,61 @@ sq_status sq_ledger_root(const struct sq_ledger *l, uint64_t size, uint8_t root[
     mdb_txn_abort(txn);
     return st;
 }
+
+/* From the root down: the part of the range that both trees share is left out, what stands beside it is kept. */
+static sq_status prove_consistency(const struct sq_ledger *l, MDB_txn *txn, uint64_t size1, uint64_t size2, uint8_t *proof, size_t *count, struct sq_error *err)
+{
+    uint64_t begin = 0, end = size2, rest = size1; /* the old tree ends `rest` leaves into begin..end */
+    uint8_t path[SQ_PROOF_MAX][SQ_HASH_SIZE];
+    uint32_t n = 0;
+    sq_status st = SQ_OK;
+    while (st == SQ_OK && rest != end - begin) {
+        uint64_t k = 1ull << log2_floor(end - begin - 1), middle = begin + k;
+        int left = rest <= k;
+        st = left ? range_root(l, txn, size2, middle, end, path[n], err) : range_root(l, txn, size2, begin, middle, path[n], err);
+        n++;
+        if (left) {
+            end = middle;
+        } else {
+            begin = middle;
+            rest -= k;
+        }
+    }
+    if (st == SQ_OK && begin != 0) /* the old tree's last subtree is not the old tree itself */
+        st = range_root(l, txn, size2, begin, end, path[n++], err);
+    for (uint32_t i = 0; i < n; i++)
+        memcpy(proof + i * SQ_HASH_SIZE, path[n - 1 - i], SQ_HASH_SIZE);
+    *count = n;
+    return st;
+}
+
+sq_status sq_ledger_consistency(const struct sq_ledger *l, uint64_t size1, uint64_t size2, uint8_t proof[static SQ_PROOF_MAX * SQ_HASH_SIZE],
+                                size_t *hash_count, struct sq_error *err)
+{
+    MDB_txn *txn;
+    if (size1 == 0 || size1 > size2)
+        return sq_fail(err, SQ_E_NOT_FOUND, "no consistency proof from %" PRIu64 " to %" PRIu64 " leaves", size1, size2);
+    sq_status st = begin_read(l, size2, &txn, err);
+    if (st != SQ_OK)
+        return st;
+    st = prove_consistency(l, txn, size1, size2, proof, hash_count, err);
+    mdb_txn_abort(txn);
+    return st;
+}
+
+sq_status sq_ledger_tile(const struct sq_ledger *l, unsigned level, uint64_t n, unsigned width, uint8_t *out, struct sq_error *err)
+{
+    MDB_txn *txn;
+    if (level >= SQ_TILE_LEVELS || width == 0 || width > SQ_TILE_WIDTH || n > UINT64_MAX / SQ_TILE_WIDTH - 1)
+        return sq_fail(err, SQ_E_NOT_FOUND, "tile %u/%" PRIu64 " of width %u", level, n, width);
+    uint64_t hashes = n * SQ_TILE_WIDTH + width, most = level == 0 ? UINT64_MAX : UINT64_MAX >> (8 * level);
+    if (hashes > most)
+        return sq_fail(err, SQ_E_NOT_FOUND, "tile %u/%" PRIu64 " of width %u", level, n, width);
+    sq_status st = begin_read(l, hashes << (8 * level), &txn, err);
+    if (st != SQ_OK)
+        return st;
+    for (unsigned i = 0; st == SQ_OK && i < width; i++)
+        st = read_hash(l, txn, level, n * SQ_TILE_WIDTH + i, out + i * SQ_HASH_SIZE, err);
+    mdb_txn_abort(txn);
+    return st;
+}

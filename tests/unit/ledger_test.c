@@ -280,6 +280,71 @@ static void proofs_from_tiles_verify_at_every_size_across_tile_borders(void **st
     sq_ledger_close(l);
 }
 
+static void any_two_trees_of_a_ledger_are_consistent(void **state)
+{
+    struct disk *d = *state;
+    struct sq_ledger *l = open_ledger(d);
+    uint8_t proof[SQ_PROOF_MAX * 32], root1[32], root2[32];
+    size_t hashes;
+    append(l, 600, 20);
+    for (uint64_t size2 = 1; size2 <= 600; size2 += size2 < 40 || (size2 > 250 && size2 < 260) ? 1 : 37)
+        for (uint64_t size1 = 1; size1 <= size2; size1 += size1 < 40 || (size1 > 250 && size1 < 260) ? 1 : 41) {
+            assert_int_equal(sq_ledger_consistency(l, size1, size2, proof, &hashes, NULL), SQ_OK);
+            assert_int_equal(sq_ledger_root(l, size1, root1, NULL), SQ_OK);
+            assert_int_equal(sq_ledger_root(l, size2, root2, NULL), SQ_OK);
+            if (sq_tree_verify_consistency(size1, size2, root1, root2, proof, hashes, NULL) != SQ_OK)
+                fail_msg("%" PRIu64 " to %" PRIu64, size1, size2);
+            root1[5] ^= 1;
+            assert_int_equal(sq_tree_verify_consistency(size1, size2, root1, root2, proof, hashes, NULL), SQ_E_VERIFY);
+        }
+    assert_int_equal(sq_ledger_consistency(l, 0, 5, proof, &hashes, NULL), SQ_E_NOT_FOUND);
+    assert_int_equal(sq_ledger_consistency(l, 6, 5, proof, &hashes, NULL), SQ_E_NOT_FOUND);
+    assert_int_equal(sq_ledger_consistency(l, 5, 601, proof, &hashes, NULL), SQ_E_NOT_FOUND);
+    sq_ledger_close(l);
+}
+
+/* The root over a level's hashes, folded plainly. */
+static void fold(uint8_t (*hash)[32], size_t count, uint8_t root[static 32])
+{
+    if (count == 1) {
+        memcpy(root, hash[0], 32);
+        return;
+    }
+    size_t k = 1;
+    uint8_t left[32], right[32];
+    while (k * 2 < count)
+        k *= 2;
+    fold(hash, k, left);
+    fold(hash + k, count - k, right);
+    sq_tree_node_hash(left, right, root);
+}
+
+static void tiles_of_every_width_add_up_to_the_root(void **state)
+{
+    struct disk *d = *state;
+    struct sq_ledger *l = open_ledger(d);
+    static uint8_t hash[600][32], above[2][32];
+    uint8_t root[32], folded[32];
+    append(l, 600, 20);
+    for (uint64_t n = 0; n < 3; n++)
+        assert_int_equal(sq_ledger_tile(l, 0, n, n < 2 ? 256 : 88, hash[n * 256], NULL), SQ_OK);
+    fold(hash, 600, folded);
+    assert_int_equal(sq_ledger_root(l, 600, root, NULL), SQ_OK);
+    assert_memory_equal(folded, root, 32);
+    assert_int_equal(sq_ledger_tile(l, 1, 0, 2, above[0], NULL), SQ_OK);
+    for (int i = 0; i < 2; i++) {
+        fold(hash + i * 256, 256, folded);
+        assert_memory_equal(folded, above[i], 32);
+    }
+    assert_int_equal(sq_ledger_tile(l, 0, 2, 89, hash[0], NULL), SQ_E_NOT_FOUND);
+    assert_int_equal(sq_ledger_tile(l, 1, 0, 3, hash[0], NULL), SQ_E_NOT_FOUND);
+    assert_int_equal(sq_ledger_tile(l, 0, 0, 0, hash[0], NULL), SQ_E_NOT_FOUND);
+    assert_int_equal(sq_ledger_tile(l, 0, 0, 257, hash[0], NULL), SQ_E_NOT_FOUND);
+    assert_int_equal(sq_ledger_tile(l, 7, UINT64_MAX, 1, hash[0], NULL), SQ_E_NOT_FOUND);
+    assert_int_equal(sq_ledger_tile(l, 7, UINT64_MAX / 256 - 2, 1, hash[0], NULL), SQ_E_NOT_FOUND);
+    sq_ledger_close(l);
+}
+
 static void a_full_map_refuses_the_group_and_reading_goes_on(void **state)
 {
     struct disk *d = *state;
@@ -348,6 +413,8 @@ int main(void)
         STORY(a_group_is_stored_whole_or_not_at_all),
         STORY(answers_and_outbox_are_kept_until_they_are_dropped),
         STORY(proofs_from_tiles_verify_at_every_size_across_tile_borders),
+        STORY(any_two_trees_of_a_ledger_are_consistent),
+        STORY(tiles_of_every_width_add_up_to_the_root),
         STORY(a_full_map_refuses_the_group_and_reading_goes_on),
         STORY(a_snapshot_is_whole_or_refused),
     };
