@@ -123,7 +123,19 @@
     X(SQ_R_PROGRAMME_VERSION, 192, 0, "programme version does not follow the one in force")         \
     X(SQ_R_LINK_BROKEN, 193, 0, "link stream does not continue the one known here")                 \
     X(SQ_R_FACT, 194, 0, "attribute, value or days of a statement are out of range")                \
-    X(SQ_R_VALIDITY, 195, 0, "voucher would be valid longer than the programme allows")
+    X(SQ_R_VALIDITY, 195, 0, "voucher would be valid longer than the programme allows")             \
+    X(SQ_R_OVERRIDE, 196, 0, "override names no rule that it may lift, no approver or no reason")   \
+    X(SQ_R_CONTRACT_BASE, 220, 1, "bases exceed the contract, or what was approved of it")          \
+    X(SQ_R_METERED, 221, 0, "base exceeds the metered quantity at the programme's price")           \
+    X(SQ_R_LIMIT, 222, 1, "more than what is left of a limit of the programme")                     \
+    X(SQ_R_LIMIT_SOFT, 223, 1, "over a usual limit of the programme, and no override is given")     \
+    X(SQ_R_QUOTA, 224, 1, "quantity exceeds what is left of the voucher's quota")                   \
+    X(SQ_R_CONTRACT_TAKEN, 225, 0, "another voucher was granted for this contract")                 \
+    X(SQ_R_SERVICE_TAKEN, 226, 0, "this delivery was claimed from another voucher")                 \
+    X(SQ_R_EXCLUDED, 227, 1, "another programme's support excludes this one")                       \
+    X(SQ_R_REQUIRED, 228, 1, "programme goes only with another one's support")                      \
+    X(SQ_R_HIGHER_ONLY, 229, 1, "two programmes would pay more than the higher of them")            \
+    X(SQ_R_SHARE_LIMIT, 230, 1, "two programmes would pay more than their share of the contract")
 
 typedef enum sq_status {
 #define SQ_STATUS_ENUM(name, number, retry, text) name = number,

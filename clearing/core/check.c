@@ -11,11 +11,10 @@
 
 unsigned sq_find_touched(struct sq_core *core, uint32_t provider, uint64_t number, struct sq_touched *t)
 {
-    uint32_t programme;
-    t->voucher = sq_voucher_find(core, number, &programme);
+    t->voucher = sq_voucher_find(core, number, &t->number);
     if (t->voucher == NULL)
         return sq_programme_of_voucher(core, number) == SQ_ROW_NONE ? SQ_R_UNKNOWN_PROGRAMME : SQ_R_UNKNOWN_VOUCHER;
-    t->programme = sq_programme_at(core, programme);
+    t->programme = sq_programme_at(core, t->number);
     t->account = SQ_ROW(&core->accounts, struct sq_account, t->voucher->account);
     t->mandate = NULL;
     for (uint32_t n = t->voucher->mandate; n != SQ_ROW_NONE;) {
@@ -58,10 +57,15 @@ struct sq_use_of_year *sq_year_used(struct sq_core *core, struct sq_account *a, 
 struct check {
     struct sq_core *core;
     const struct sq_decision *d;
+    const struct sq_rows *r;
+    size_t row;
     struct sq_touched *t;
     const struct sq_terms *terms;
     struct sq_case c;
+    struct sq_entitlement e;
+    struct sq_posting *p;
     struct sq_verdict v;
+    struct sq_waiver waiver;
 };
 
 static int check_voucher(struct check *k)
@@ -73,12 +77,14 @@ static int check_voucher(struct check *k)
 }
 
 /* What only rules beyond the plain ones ask for. */
-static void fill_case(struct check *k, const struct sq_rows *r, size_t i)
+static void fill_case(struct check *k)
 {
     struct sq_core *core = k->core;
     struct sq_case *c = &k->c;
     const struct sq_voucher *w = k->t->voucher;
-    c->scenario = r->scenario != NULL ? r->scenario[i] : 0;
+    const struct sq_rows *r = k->r;
+    size_t i = k->row;
+    c->quantity = r->quantity != NULL ? r->quantity[i] : 0;
     c->documents = r->documents != NULL ? r->documents[i] : 0;
     c->declared = sq_declared_of(r->fact_sets, r->facts, i);
     c->holder = sq_org_facts(core, k->t->account->org);
@@ -93,6 +99,30 @@ static void fill_case(struct check *k, const struct sq_rows *r, size_t i)
         c->contract_days = detail->contract_days;
         c->voucher.first = detail->facts;
     }
+    if ((k->terms->rules & SQ_RULE_WAIVABLE) && k->t->account->overrides != SQ_ROW_NONE) {
+        k->waiver = (struct sq_waiver){core, k->terms, k->t->account->overrides, k->d->day, r->voucher[i]};
+        k->v.waived = sq_override_lifts;
+        k->v.ctx = &k->waiver;
+    }
+}
+
+/* What is counted when the use is accepted. */
+static void fill_posting(struct check *k)
+{
+    struct sq_core *core = k->core;
+    struct sq_posting *p = k->p;
+    const struct sq_rows *r = k->r;
+    size_t i = k->row;
+    p->tracked = 1;
+    p->quantity = r->quantity != NULL ? r->quantity[i] : 0;
+    p->terms = (uint32_t)(k->terms - (const struct sq_terms *)core->terms.rows);
+    p->detail = k->t->voucher->detail;
+    if (p->detail != SQ_ROW_NONE)
+        p->contract_use = SQ_ROW(&core->details, struct sq_detail, p->detail)->contract_use;
+    p->limits = (k->terms->rules & SQ_RULE_LIMITS) ? sq_terms_limits(k->terms, &k->c) : 0;
+    p->holder_org = k->t->account->org;
+    p->provider_org = k->d->provider_org;
+    p->group_org = k->t->account->watched ? sq_org_root(core, p->holder_org, k->c.day) : p->holder_org;
 }
 
 static int check_parties(struct check *k)
@@ -119,12 +149,34 @@ static int check_support(struct check *k)
            sq_rule(&k->v, last < sq_day_add_months(first, (int32_t)k->terms->support_months), SQ_R_SUPPORT_PERIOD, 0, first);
 }
 
+/* A delivery record belongs to the voucher it was first claimed from. */
+static int check_delivery(struct check *k)
+{
+    static const uint8_t none[16];
+    if (!(k->terms->rules & SQ_RULE_UNIQUE_SERVICE))
+        return 0;
+    const uint8_t *evidence = k->r->evidence != NULL ? k->r->evidence + k->row * 16 : none;
+    if (sq_rule(&k->v, memcmp(evidence, none, 16) != 0, SQ_R_DOCUMENTS, 4, 0))
+        return 1;
+    uint64_t owner = sq_delivery_voucher(k->core, evidence);
+    k->p->delivery = 1;
+    return sq_rule(&k->v, owner == 0 || owner == k->r->voucher[k->row], SQ_R_SERVICE_TAKEN, 0, (int64_t)owner);
+}
+
+/* What is available of the pool. What a voucher has reserved of it by its grant is spent without asking, while the voucher is alive. */
+static int check_pool(struct check *k)
+{
+    const struct sq_programme *p = k->t->programme;
+    if (p->pool_fen == 0 || (p->pool_at == 1 && sq_voucher_alive(k->core, k->t->voucher)))
+        return 0;
+    return sq_rule_amount(&k->v, k->c.amount_fen, p->pool_fen, p->reserved_fen + p->spent_fen, SQ_R_POOL_EXHAUSTED, 0, 1);
+}
+
 static int check_balances(struct check *k)
 {
     const struct sq_mandate *m = k->t->mandate;
     const struct sq_voucher *w = k->t->voucher;
     const struct sq_account *a = k->t->account;
-    const struct sq_programme *p = k->t->programme;
     const struct sq_terms *terms = k->terms;
     int64_t amount = k->c.amount_fen;
     if (sq_rule(&k->v, m != NULL, SQ_R_NO_MANDATE, 0, 0))
@@ -140,9 +192,7 @@ static int check_balances(struct check *k)
         if (sq_rule_amount(&k->v, amount, terms->cap_year_fen, used, SQ_R_CAP_YEAR, 0, 1))
             return 1;
     }
-    if (terms->cap_total_fen != 0 && sq_rule_amount(&k->v, amount, terms->cap_total_fen, a->used_fen, SQ_R_CAP_TOTAL, 0, 1))
-        return 1;
-    return p->pool_fen != 0 && sq_rule_amount(&k->v, amount, p->pool_fen, p->reserved_fen + p->spent_fen, SQ_R_POOL_EXHAUSTED, 0, 1);
+    return terms->cap_total_fen != 0 && sq_rule_amount(&k->v, amount, terms->cap_total_fen, a->used_fen, SQ_R_CAP_TOTAL, 0, 1);
 }
 
 static void begin_explanation(struct check *k)
@@ -155,10 +205,26 @@ static void begin_explanation(struct check *k)
     x->payable_fen = INT64_MAX;
 }
 
-unsigned sq_check_use(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i, struct sq_touched *t)
+/* From the terms of its service day on. */
+static int check_terms(struct check *k)
 {
-    struct sq_entitlement e;
-    struct check k = {.core = core, .d = d, .t = t, .v = {0, d->explain}};
+    if (k->terms->rules != 0 || k->t->voucher->detail != SQ_ROW_NONE)
+        fill_case(k);
+    if (sq_terms_judge(k->terms, &k->c, &k->v, &k->e) || check_parties(k) || check_support(k) || check_balances(k))
+        return 1;
+    if ((k->terms->rules & (SQ_RULE_LIMITS | SQ_RULE_RELATIONS)) != 0 || k->t->voucher->detail != SQ_ROW_NONE) {
+        fill_posting(k);
+        if (sq_counts_check(k->core, k->p, &k->v) ||
+            sq_relations_check(k->core, k->terms, k->p, k->t->account->holder, SQ_CASE_REDEEM, &k->e, &k->v))
+            return 1;
+    }
+    return check_delivery(k) || check_pool(k);
+}
+
+unsigned sq_check_use(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i, struct sq_touched *t,
+                      struct sq_posting *p)
+{
+    struct check k = {.core = core, .d = d, .r = r, .row = i, .t = t, .p = p, .v = {.x = d->explain}};
     unsigned unknown = sq_find_touched(core, d->provider, r->voucher[i], t);
     if (unknown != SQ_OK)
         return sq_rule(&k.v, 0, unknown, 0, 0) ? unknown : k.v.status;
@@ -169,6 +235,9 @@ unsigned sq_check_use(struct sq_core *core, const struct sq_decision *d, const s
     k.c.amount_fen = r->amount_fen[i];
     k.c.base_fen = r->base_fen[i];
     k.c.service = r->service[i];
+    k.c.scenario = r->scenario != NULL ? r->scenario[i] : 0;
+    *p = (struct sq_posting){.voucher = r->voucher[i], .amount_fen = k.c.amount_fen, .base_fen = k.c.base_fen, .count = 1, .programme = t->number,
+                             .day = k.c.day, .service = k.c.service, .scenario = k.c.scenario, .detail = SQ_ROW_NONE, .contract_use = SQ_ROW_NONE};
     if (d->explain != NULL)
         begin_explanation(&k);
     if (check_voucher(&k))
@@ -178,9 +247,6 @@ unsigned sq_check_use(struct sq_core *core, const struct sq_decision *d, const s
         return k.v.status;
     if (d->explain != NULL)
         d->explain->version = k.terms->version;
-    if (k.terms->rules != 0)
-        fill_case(&k, r, i);
-    if (sq_terms_judge(k.terms, &k.c, &k.v, &e) || check_parties(&k) || check_support(&k) || check_balances(&k))
-        return k.v.status;
+    (void)check_terms(&k);
     return k.v.status;
 }

@@ -116,6 +116,7 @@ static int permitted(const struct sq_core *core, const struct sq_party *p, uint3
     case SANQUAN__V1__MESSAGE_TYPE__PROGRAMME:
     case SANQUAN__V1__MESSAGE_TYPE__GRANT:
     case SANQUAN__V1__MESSAGE_TYPE__REVOKE:
+    case SANQUAN__V1__MESSAGE_TYPE__OVERRIDE:
         return p->role == SQ_ROLE_ISSUER;
     case SANQUAN__V1__MESSAGE_TYPE__MANDATE:
         return p->role == SQ_ROLE_HOLDER;
@@ -171,6 +172,8 @@ static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
         return sq_on_edges(s, (const Sanquan__V1__Edges *)m);
     case SANQUAN__V1__MESSAGE_TYPE__SANCTION:
         return sq_on_sanction(s, (const Sanquan__V1__Sanction *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__OVERRIDE:
+        return sq_on_override(s, (const Sanquan__V1__Override *)m);
     case SANQUAN__V1__MESSAGE_TYPE__SANCTION_NOTICE:
         return sq_on_sanction_notice(s, from, (const Sanquan__V1__Sanction *)m);
     case SANQUAN__V1__MESSAGE_TYPE__BATCH:
@@ -298,7 +301,10 @@ static void advance_clock(struct sq_core *core, uint64_t now_ms)
 {
     if (now_ms > core->now_ms) {
         core->now_ms = now_ms;
+        uint32_t before = core->today;
         core->today = sq_day_of_ms(now_ms);
+        if (core->today != before)
+            sq_maturities_end(core);
     }
     sq_decide_expire(core);
 }

@@ -29,37 +29,41 @@ static void account_move(struct sq_core *core, struct sq_account *a, uint32_t da
     SQ_ASSERT(a->used_fen >= 0 && year->spent_fen >= 0 && year->reserved_fen >= 0);
 }
 
-static void move_spent(struct sq_core *core, struct sq_touched *t, uint32_t day, int64_t fen)
+enum bucket { RESERVED, SPENT };
+
+/* A posting, or with sign -1 what takes one back. Its programme's pool is taken up by redemptions, or was by the grant. */
+static void post(struct sq_core *core, struct sq_touched *t, const struct sq_posting *p, int sign, enum bucket bucket)
 {
-    t->voucher->spent_fen += fen;
-    t->mandate->spent_fen += fen;
-    t->programme->spent_fen += fen;
-    account_move(core, t->account, day, fen, 0);
+    int64_t fen = sign * p->amount_fen, spent = bucket == SPENT ? fen : 0, reserved = fen - spent;
+    t->voucher->spent_fen += spent;
+    t->voucher->reserved_fen += reserved;
+    t->mandate->spent_fen += spent;
+    t->mandate->reserved_fen += reserved;
+    t->programme->spent_fen += spent;
+    if (t->programme->pool_at == 0)
+        t->programme->reserved_fen += reserved;
+    else if (sq_voucher_alive(core, t->voucher))
+        sq_maturity_move(core, t->programme, t->voucher->until_day, -spent);
+    account_move(core, t->account, p->day, spent, reserved);
+    if (p->tracked)
+        sq_counts_move(core, p, sign, bucket == RESERVED);
 }
 
-static void spend(struct sq_core *core, struct sq_decision *d, struct sq_touched *t, uint32_t day, int64_t fen)
+static void spend(struct sq_core *core, struct sq_decision *d, struct sq_touched *t, const struct sq_rows *r, size_t i, const struct sq_posting *p)
 {
     struct sq_account *a = t->account;
-    move_spent(core, t, day, fen);
-    a->first_day = a->first_day == 0 || day < a->first_day ? day : a->first_day;
-    a->last_day = day > a->last_day ? day : a->last_day;
+    struct sq_invoice_key invoice;
+    post(core, t, p, 1, SPENT);
+    a->first_day = a->first_day == 0 || p->day < a->first_day ? p->day : a->first_day;
+    a->last_day = p->day > a->last_day ? p->day : a->last_day;
+    if (p->tracked && sq_invoice_key_of(r->invoice + i * SQ_INVOICE_CELL, &invoice))
+        sq_use_add(core, p, &invoice);
+    if (p->scenario != 0)
+        sq_scenario_count(core, p->programme, p->scenario, p->amount_fen, 1);
+    if (p->delivery)
+        sq_delivery_add(core, r->evidence + i * 16, p->voucher);
     d->count++;
-    d->total_fen[t->programme->kind - 1] += fen; /* 8,192 rows of at most 10^13 fen stay within int64 */
-}
-
-static void give_back(struct sq_core *core, struct sq_decision *d, struct sq_touched *t, uint32_t day, int64_t fen)
-{
-    move_spent(core, t, day, -fen);
-    d->count++;
-    d->total_fen[t->programme->kind - 1] -= fen;
-}
-
-static void move_reserved(struct sq_core *core, struct sq_touched *t, uint32_t day, int64_t fen)
-{
-    t->voucher->reserved_fen += fen;
-    t->mandate->reserved_fen += fen;
-    t->programme->reserved_fen += fen;
-    account_move(core, t->account, day, 0, fen);
+    d->total_fen[t->programme->kind - 1] += p->amount_fen; /* 8,192 rows of at most 10^13 fen stay within int64 */
 }
 
 /* ---- reservations ---- */
@@ -67,10 +71,10 @@ static void move_reserved(struct sq_core *core, struct sq_touched *t, uint32_t d
 static void release(struct sq_core *core, struct sq_reservation *r)
 {
     struct sq_touched t;
-    unsigned missing = sq_find_touched(core, r->provider, r->voucher, &t);
+    unsigned missing = sq_find_touched(core, r->provider, r->p.voucher, &t);
     SQ_ASSERT(missing == SQ_OK && t.mandate != NULL); /* vouchers and mandates are never removed */
-    move_reserved(core, &t, r->service_day, -r->amount_fen);
-    r->amount_fen = 0;
+    post(core, &t, &r->p, -1, RESERVED);
+    r->p.amount_fen = 0;
 }
 
 void sq_decide_expire(struct sq_core *core) { sq_reservations_expire(core, release); }
@@ -78,17 +82,16 @@ void sq_decide_expire(struct sq_core *core) { sq_reservations_expire(core, relea
 static unsigned reserve(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i)
 {
     struct sq_touched t;
-    if (sq_reservation_find(core, d->provider, r->reservation[i]) != NULL)
+    struct sq_reservation row = {.number = r->reservation[i], .until_ms = d->reserve_until_ms, .provider = d->provider};
+    if (sq_reservation_find(core, d->provider, row.number) != NULL)
         return SQ_R_RESERVATION_EXISTS;
     if (d->reserve_until_ms < core->now_ms || d->reserve_until_ms > core->now_ms + RESERVE_TERM_MAX_MS)
         return SQ_R_RESERVATION_TERM;
-    unsigned refused = sq_check_use(core, d, r, i, &t);
+    unsigned refused = sq_check_use(core, d, r, i, &t, &row.p);
     if (refused != SQ_OK)
         return refused;
-    struct sq_reservation row = {.number = r->reservation[i], .until_ms = d->reserve_until_ms, .voucher = r->voucher[i],
-                                 .amount_fen = r->amount_fen[i], .provider = d->provider, .service_day = r->service_day[i]};
     sq_reservation_add(core, &row);
-    move_reserved(core, &t, r->service_day[i], r->amount_fen[i]);
+    post(core, &t, &row.p, 1, RESERVED);
     return SQ_OK;
 }
 
@@ -96,40 +99,89 @@ static unsigned reserve(struct sq_core *core, const struct sq_decision *d, const
 static struct sq_reservation *open_reservation(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i)
 {
     struct sq_reservation *row = sq_reservation_find(core, d->provider, r->reservation[i]);
-    return row != NULL && row->amount_fen != 0 && row->voucher == r->voucher[i] ? row : NULL;
+    return row != NULL && row->p.amount_fen != 0 && row->p.voucher == r->voucher[i] ? row : NULL;
 }
 
-static unsigned commit(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i, struct sq_touched *t)
+static unsigned commit(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i, struct sq_touched *t, struct sq_posting *p)
 {
     struct sq_reservation *row = open_reservation(core, d, r, i);
     if (row == NULL)
         return SQ_R_RESERVATION_UNKNOWN;
-    if (r->amount_fen[i] > row->amount_fen)
+    if (r->amount_fen[i] > row->p.amount_fen)
         return SQ_R_RESERVATION_EXCEEDED;
     /* What was reserved is set free for a moment, so that the rules see the use as a new one; a refusal puts it back. */
-    int64_t held = row->amount_fen;
+    int64_t held = row->p.amount_fen;
     release(core, row);
-    unsigned refused = sq_check_use(core, d, r, i, t);
+    unsigned refused = sq_check_use(core, d, r, i, t, p);
     if (refused == SQ_OK)
         return SQ_OK;
-    unsigned missing = sq_find_touched(core, row->provider, row->voucher, t);
+    unsigned missing = sq_find_touched(core, row->provider, row->p.voucher, t);
     SQ_ASSERT(missing == SQ_OK);
-    move_reserved(core, t, row->service_day, held);
-    row->amount_fen = held;
+    row->p.amount_fen = held;
+    post(core, t, &row->p, 1, RESERVED);
     return refused;
 }
 
-static unsigned check_give_back(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i, struct sq_touched *t)
+/* ---- returns ---- */
+
+/* Is every use of this voucher on such a day tracked? */
+static int is_tracked(const struct sq_core *core, const struct sq_touched *t, uint32_t day)
 {
+    const struct sq_terms *terms = sq_terms_of_day(core, t->programme, day);
+    return t->voucher->detail != SQ_ROW_NONE || (terms != NULL && (terms->rules & (SQ_RULE_LIMITS | SQ_RULE_RELATIONS)) != 0);
+}
+
+/* What a return of this row takes back; *use is what it takes it from, where uses are tracked. */
+static unsigned check_return(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i, struct sq_touched *t,
+                             struct sq_posting *p, struct sq_use **use)
+{
+    struct sq_invoice_key invoice;
+    int64_t amount = r->amount_fen[i], base = r->base_fen[i], quantity = r->quantity != NULL ? r->quantity[i] : 0;
+    int any = 0;
     unsigned refused = sq_find_touched(core, d->provider, r->voucher[i], t);
     if (refused != SQ_OK)
         return refused;
     if (t->mandate == NULL)
         return SQ_R_NO_MANDATE;
-    const struct sq_use_of_year *year = sq_year_used(core, t->account, r->service_day[i] / 10000, 0);
-    int64_t amount = r->amount_fen[i];
+    if (!sq_invoice_key_of(r->invoice + i * SQ_INVOICE_CELL, &invoice))
+        return SQ_R_INVOICE_FORMAT;
+    *p = (struct sq_posting){.voucher = r->voucher[i], .amount_fen = amount, .base_fen = base, .quantity = quantity, .programme = t->number,
+                             .day = r->service_day[i], .scenario = r->scenario != NULL ? r->scenario[i] : 0, .detail = SQ_ROW_NONE,
+                             .contract_use = SQ_ROW_NONE};
+    *use = sq_use_find(core, r->voucher[i], &invoice, amount, base, quantity, &any);
+    if (*use != NULL) {
+        *p = (*use)->p;
+        p->amount_fen = amount;
+        p->base_fen = base;
+        p->quantity = quantity;
+        p->count = amount == (*use)->p.amount_fen;
+    } else if (any || is_tracked(core, t, p->day)) {
+        return SQ_R_RETURN_EXCEEDS;
+    }
+    const struct sq_use_of_year *year = sq_year_used(core, t->account, p->day / 10000, 0);
     return amount <= t->mandate->spent_fen && amount <= t->voucher->spent_fen && year != NULL && amount <= year->spent_fen
                ? SQ_OK : SQ_R_RETURN_EXCEEDS;
+}
+
+static unsigned give_back(struct sq_core *core, struct sq_decision *d, const struct sq_rows *r, size_t i)
+{
+    struct sq_touched t;
+    struct sq_posting p;
+    struct sq_use *use = NULL;
+    unsigned refused = check_return(core, d, r, i, &t, &p, &use);
+    if (refused != SQ_OK)
+        return refused;
+    post(core, &t, &p, -1, SPENT);
+    if (use != NULL) {
+        use->p.amount_fen -= p.amount_fen;
+        use->p.base_fen -= p.base_fen;
+        use->p.quantity -= p.quantity;
+    }
+    if (p.scenario != 0)
+        sq_scenario_count(core, p.programme, p.scenario, p.amount_fen, -1);
+    d->count++;
+    d->total_fen[t.programme->kind - 1] -= p.amount_fen;
+    return SQ_OK;
 }
 
 /* ---- one row ---- */
@@ -143,7 +195,7 @@ sq_status sq_decide_reserve(struct sq_core *core, uint32_t rows, struct sq_error
         st = sq_table_reserve(&core->reservation_heap, rows, err);
     if (st == SQ_OK)
         st = sq_index_reserve(&core->reservation_index, rows, err);
-    return st;
+    return st != SQ_OK ? st : sq_counts_reserve(&core->counts, rows, err);
 }
 
 void sq_decide_prefetch(const struct sq_core *core, const struct sq_rows *r, size_t i)
@@ -157,18 +209,17 @@ void sq_decide_prefetch(const struct sq_core *core, const struct sq_rows *r, siz
 unsigned sq_decide_row(struct sq_core *core, struct sq_decision *d, const struct sq_rows *r, size_t i)
 {
     struct sq_touched t;
-    unsigned refused;
+    struct sq_posting p;
+    unsigned refused = SQ_R_VERB;
     switch ((Sanquan__V1__Verb)sq_row_verb(r, i)) {
     case SANQUAN__V1__VERB__REDEEM:
-        if ((refused = sq_check_use(core, d, r, i, &t)) != SQ_OK)
-            return refused;
-        spend(core, d, &t, r->service_day[i], r->amount_fen[i]);
-        return SQ_OK;
+        if ((refused = sq_check_use(core, d, r, i, &t, &p)) == SQ_OK)
+            spend(core, d, &t, r, i, &p);
+        break;
     case SANQUAN__V1__VERB__COMMIT:
-        if ((refused = commit(core, d, r, i, &t)) != SQ_OK)
-            return refused;
-        spend(core, d, &t, r->service_day[i], r->amount_fen[i]);
-        return SQ_OK;
+        if ((refused = commit(core, d, r, i, &t, &p)) == SQ_OK)
+            spend(core, d, &t, r, i, &p);
+        break;
     case SANQUAN__V1__VERB__RESERVE:
         return reserve(core, d, r, i);
     case SANQUAN__V1__VERB__RELEASE: {
@@ -179,13 +230,10 @@ unsigned sq_decide_row(struct sq_core *core, struct sq_decision *d, const struct
         return SQ_OK;
     }
     case SANQUAN__V1__VERB__RETURN:
-        if ((refused = check_give_back(core, d, r, i, &t)) != SQ_OK)
-            return refused;
-        give_back(core, d, &t, r->service_day[i], r->amount_fen[i]);
-        return SQ_OK;
+        return give_back(core, d, r, i);
     case SANQUAN__V1__VERB__VERB_NONE:
     case _SANQUAN__V1__VERB_IS_INT_SIZE:
         break;
     }
-    return SQ_R_VERB;
+    return refused;
 }

@@ -7,14 +7,19 @@
 #include "clearing/core/state.h"
 
 /* Tables and indexes, in the one order that dump, undump and the end share. */
-enum { TABLES = 15, INDEXES = 6 };
+enum { TABLES = 23, INDEXES = 11 };
 static void parts(struct sq_core *core, struct sq_table *tables[static TABLES], struct sq_index *indexes[static INDEXES])
 {
     struct sq_table *t[TABLES] = {&core->nodes, &core->parties, &core->programmes, &core->terms, &core->hosted,
                                   &core->orgs, &core->facts, &core->edges, &core->sanctions, &core->details,
-                                  &core->mandates, &core->accounts, &core->years, &core->reservations, &core->reservation_heap};
-    struct sq_index *x[INDEXES] = {&core->party_index, &core->transport_index, &core->programme_index, &core->org_index, &core->account_index,
-                                   &core->reservation_index};
+                                  &core->mandates, &core->accounts, &core->years, &core->reservations, &core->reservation_heap,
+                                  &core->maturities, &core->overrides, &core->counts.counters, &core->counts.uses,
+                                  &core->counts.contracts, &core->counts.contract_uses, &core->counts.deliveries,
+                                  &core->counts.scenarios};
+    struct sq_index *x[INDEXES] = {&core->party_index, &core->transport_index, &core->programme_index, &core->org_index,
+                                   &core->account_index, &core->reservation_index, &core->counts.counter_index,
+                                   &core->counts.use_index, &core->counts.contract_index, &core->counts.delivery_index,
+                                   &core->counts.scenario_index};
     memcpy(tables, t, sizeof t);
     memcpy(indexes, x, sizeof x);
 }
@@ -39,6 +44,9 @@ sq_status sq_core_new(struct sq_core **out, struct sq_error *err)
     core->years = SQ_TABLE_OF(struct sq_use_of_year);
     core->reservations = SQ_TABLE_OF(struct sq_reservation);
     core->reservation_heap = SQ_TABLE_OF(uint32_t);
+    core->maturities = SQ_TABLE_OF(struct sq_maturity);
+    core->overrides = SQ_TABLE_OF(struct sq_override);
+    sq_counts_init(&core->counts);
     sq_invoices_init(&core->invoices);
     *out = core;
     return SQ_OK;
@@ -200,6 +208,9 @@ void sq_core_dump_done(struct sq_core *core) { sq_invoices_dump_done(&core->invo
 
 static sq_status undump_rest(struct sq_core *core, struct sq_reader *r, struct sq_error *err)
 {
+    for (uint32_t i = 0; i < core->terms.count; i++)
+        if (sq_terms_at(core, i)->limit_count > core->counts.limits_max)
+            core->counts.limits_max = sq_terms_at(core, i)->limit_count;
     core->voucher_tables = core->programmes.count;
     core->vouchers = calloc(core->voucher_tables + 1u, sizeof *core->vouchers);
     core->peer_next = calloc(core->nodes.count + 1u, sizeof *core->peer_next);

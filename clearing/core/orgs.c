@@ -14,6 +14,8 @@
 
 #define RELATED_SEEN_MAX 256u /* organisations looked at before two are held to be related: a web that large is no arm's length */
 
+#define CONTROL_HOPS_MAX 16u   /* longer chains of control are circles */
+
 /* ---- organisations ---- */
 
 sq_status sq_orgs_reserve(struct sq_core *core, uint32_t more, struct sq_error *err)
@@ -235,6 +237,23 @@ int sq_org_related(const struct sq_core *core, uint32_t a, uint32_t b, uint32_t 
             }
     }
     return 0;
+}
+
+uint32_t sq_org_root(const struct sq_core *core, uint32_t org, uint32_t day)
+{
+    for (uint32_t hop = 0; hop < CONTROL_HOPS_MAX; hop++) {
+        uint32_t owner = SQ_ROW_NONE;
+        for (uint32_t n = sq_org_at(core, org)->edges; n != SQ_ROW_NONE && owner == SQ_ROW_NONE;) {
+            const struct sq_edge *e = SQ_ROW(&core->edges, struct sq_edge, n);
+            n = next_edge(e, org);
+            if (e->owned == org && e->kind == 1 && day >= e->from_day && day <= e->until_day)
+                owner = e->owner; /* the newest statement comes first */
+        }
+        if (owner == SQ_ROW_NONE)
+            break;
+        org = owner;
+    }
+    return org;
 }
 
 /* ---- SANCTION ---- */

@@ -85,7 +85,7 @@ void sq_reservations_expire(struct sq_core *core, void (*release)(struct sq_core
 {
     while (sq_reservations_next_ms(core) < core->now_ms) {
         struct sq_reservation *r = SQ_ROW(&core->reservations, struct sq_reservation, *(uint32_t *)core->reservation_heap.rows);
-        if (r->amount_fen != 0)
+        if (r->p.amount_fen != 0)
             release(core, r);
         heap_pop(core);
     }

@@ -42,7 +42,8 @@ unsigned sq_rows_of(const Sanquan__V1__Batch *m, int must_ascend, struct sq_rows
         return SQ_R_BATCH_SIZE;
     if (m->n_amount_fen != n || m->n_base_fen != n || m->invoice.len != n * SQ_INVOICE_CELL || m->n_invoice_total_fen != n ||
         m->n_service != n || m->n_service_day != n || !whole(m->n_scenario, n) || !whole(m->evidence.len, n * 16) ||
-        !whole(m->verb.len, n) || !whole(m->n_reservation, n) || !whole(m->n_facts, n) || !whole(m->n_documents, n))
+        !whole(m->verb.len, n) || !whole(m->n_reservation, n) || !whole(m->n_facts, n) || !whole(m->n_documents, n) ||
+        !whole(m->n_quantity, n))
         return SQ_R_COLUMNS;
     if (!sq_fact_sets_ok(m->fact_sets, m->n_fact_sets, FACT_SETS_MAX, m->facts, m->n_facts))
         return SQ_R_FACT;
@@ -54,6 +55,8 @@ unsigned sq_rows_of(const Sanquan__V1__Batch *m, int must_ascend, struct sq_rows
     out->reservation = m->n_reservation != 0 ? m->reservation : NULL;
     out->facts = m->n_facts != 0 ? m->facts : NULL;
     out->documents = m->n_documents != 0 ? m->documents : NULL;
+    out->quantity = m->n_quantity != 0 ? m->quantity : NULL;
+    out->evidence = m->evidence.len != 0 ? m->evidence.data : NULL;
     for (size_t i = 1; must_ascend && i < n; i++)
         if (memcmp(out->invoice + (i - 1) * SQ_INVOICE_CELL, out->invoice + i * SQ_INVOICE_CELL, SQ_INVOICE_CELL) > 0)
             return SQ_R_ORDER;
@@ -73,6 +76,8 @@ unsigned sq_row_check(const struct sq_core *core, const struct sq_rows *r, size_
         return SQ_R_VERB;
     if (r->amount_fen[i] <= 0 || r->amount_fen[i] > SQ_AMOUNT_MAX_FEN || r->base_fen[i] < 0 || r->base_fen[i] > SQ_AMOUNT_MAX_FEN ||
         r->total_fen[i] < 0 || r->total_fen[i] > SQ_AMOUNT_MAX_FEN)
+        return SQ_R_AMOUNT;
+    if (r->quantity != NULL && (r->quantity[i] < 0 || r->quantity[i] > SQ_QUANTITY_MAX))
         return SQ_R_AMOUNT;
     if (!sq_day_valid(r->service_day[i]) || r->service_day[i] > core->today)
         return SQ_R_SERVICE_DAY;

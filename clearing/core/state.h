@@ -14,6 +14,7 @@
 #include "clearing/base/uscc.h"
 #include "clearing/core/core.h"
 #include "clearing/core/invoice.h"
+#include "clearing/core/limits.h"
 #include "clearing/policy/programme.h"
 #include "proto/sanquan.pb-c.h"
 
@@ -22,6 +23,7 @@
 #define SQ_PROGRAMME_RADIX 10000u
 
 #define SQ_AMOUNT_MAX_FEN 10000000000000ll /* 100 billion yuan a row: sums of many batches stay far from int64 */
+#define SQ_QUANTITY_MAX 1000000000000000ll /* of tokens or minutes of a card a row */
 
 struct sq_programme {
     uint32_t issuer, number, version, kind;
@@ -30,6 +32,21 @@ struct sq_programme {
     uint32_t stacking, stack_limit_bp;
     int64_t pool_fen;       /* 0: not stated */
     int64_t granted_fen, reserved_fen, spent_fen; /* pool = available + reserved + spent */
+    uint32_t pool_at;       /* 1: what is granted is reserved, until it is spent or its voucher ends */
+    uint32_t maturities;    /* first, where pool_at is 1 */
+};
+
+/* What is left of a programme's vouchers that end on one day: its reserved amount is the sum over days to come. */
+struct sq_maturity {
+    int64_t left_fen;
+    uint32_t until_day, next;
+};
+
+/* A refusal lifted for a holder under a programme. */
+struct sq_override {
+    uint64_t voucher;       /* 0: all of the holder's */
+    int64_t ceiling;        /* 0: none */
+    uint32_t refusal, limit, until_day, next;
 };
 
 /* An organisation, whatever roles it plays: its parties "provider:CODE" and "holder:CODE" name it. Lists are newest first. */
@@ -61,10 +78,11 @@ struct sq_voucher {
 };
 
 struct sq_detail {
-    int64_t contract_fen;
+    int64_t contract_fen, approved_fen, base_used_fen;
+    int64_t quota, quantity_used;
     uint32_t contract_day, contract_days;
     uint32_t facts;         /* first, or SQ_ROW_NONE */
-    uint32_t padding;
+    uint32_t contract_use;  /* or SQ_ROW_NONE */
 };
 
 struct sq_mandate {
@@ -83,19 +101,20 @@ struct sq_use_of_year {
 /* What one holder has used under one programme. Years other than the first seen hang on that one as a list. */
 struct sq_account {
     int64_t used_fen;       /* spent and reserved */
+    int64_t granted_fen;
     struct sq_use_of_year year;
     uint32_t programme, holder;
     uint32_t org;           /* of the holder */
     uint32_t watched;       /* 1: the organisation has edges or sanctions that must be looked at */
     uint32_t next_of_org;
     uint32_t first_day, last_day; /* of what was spent; 0: nothing yet */
-    uint32_t padding;
+    uint32_t overrides;     /* first, or SQ_ROW_NONE */
 };
 
 struct sq_reservation {
-    uint64_t number, until_ms, voucher;
-    int64_t amount_fen;     /* 0: used, released or expired; the number stays taken */
-    uint32_t provider, service_day;
+    uint64_t number, until_ms;
+    struct sq_posting p;    /* amount 0: used, released or expired; the number stays taken */
+    uint32_t provider, padding;
 };
 
 /* A batch at its acquirer that waits for invoice homes or issuers. */
@@ -128,8 +147,9 @@ struct sq_core {
 
     struct sq_table *vouchers;      /* one table a programme, row = serial - 1 */
     uint32_t voucher_tables;
-    struct sq_table mandates, accounts, years;
+    struct sq_table mandates, accounts, years, maturities, overrides;
     struct sq_index account_index;
+    struct sq_counts counts;
 
     struct sq_table reservations, reservation_heap;
     struct sq_index reservation_index;
@@ -195,7 +215,10 @@ int sq_org_was_sanctioned(const struct sq_core *core, uint32_t org, uint32_t cau
 /* Are the two joined by at most so many edges in force on the day? */
 int sq_org_related(const struct sq_core *core, uint32_t a, uint32_t b, uint32_t hops, uint32_t day);
 
-/* ---- grants.c: programmes, vouchers, mandates ---- */
+/* The organisation that controls this one in the end, on the day; itself when none does. */
+uint32_t sq_org_root(const struct sq_core *core, uint32_t org, uint32_t day);
+
+/* ---- programmes.c ---- */
 uint32_t sq_programme_find(const struct sq_core *core, uint32_t issuer, uint32_t number);
 static inline const struct sq_terms *sq_terms_at(const struct sq_core *core, uint32_t n) { return SQ_ROW(&core->terms, struct sq_terms, n); }
 /* The newest version whose days hold this one; NULL when none does. */
@@ -203,6 +226,37 @@ const struct sq_terms *sq_terms_of_day(const struct sq_core *core, const struct 
 static inline struct sq_programme *sq_programme_at(const struct sq_core *core, uint32_t n) { return SQ_ROW(&core->programmes, struct sq_programme, n); }
 sq_status sq_on_programme(struct sq_step *s, const Sanquan__V1__Programme *m);
 sq_status sq_on_programme_notice(struct sq_step *s, uint32_t from, const Sanquan__V1__Programme *m);
+/* Does the sender act for this issuer, and is the issuer hosted here? */
+sq_status sq_check_authority(struct sq_step *s, uint32_t issuer);
+/* Room for vouchers that end on so many days not yet seen. */
+SQ_MUST_CHECK sq_status sq_maturities_reserve(struct sq_core *core, uint32_t days, struct sq_error *err);
+/* Where pool_at is 1: what is left of vouchers that end on a day changes, and the programme's reserved amount with it. */
+void sq_maturity_move(struct sq_core *core, struct sq_programme *p, uint32_t until_day, int64_t fen);
+/* A new day has begun: what is left of vouchers that have ended goes back to the pool. */
+void sq_maturities_end(struct sq_core *core);
+
+/* ---- grants.c: vouchers, mandates ---- */
+uint32_t sq_account_find(const struct sq_core *core, uint32_t programme, uint32_t holder);
+/* Room must be reserved: sq_accounts_reserve. */
+uint32_t sq_account_intern(struct sq_core *core, uint32_t programme, uint32_t holder);
+SQ_MUST_CHECK sq_status sq_accounts_reserve(struct sq_core *core, uint32_t more, struct sq_error *err);
+/* ---- vouchers.c: granting one, taking it back, revoking it ---- */
+struct sq_wish {
+    uint32_t holder;        /* party */
+    uint32_t until_day, documents;
+    int64_t face_fen, contract_fen, approved_fen, quota;
+    uint32_t contract_day, contract_from_day, contract_until_day; /* 0: not stated */
+    uint8_t contract[16];   /* zeros: none */
+    struct sq_declared facts;
+};
+/* Room for so many vouchers with so many facts in all. */
+SQ_MUST_CHECK sq_status sq_vouchers_reserve(struct sq_core *core, uint32_t programme, uint32_t rows, uint32_t facts, struct sq_error *err);
+/* The next voucher of the programme, judged by the terms in force today. Room must be reserved. A refusal (named in why) grants nothing. */
+sq_status sq_voucher_grant(struct sq_core *core, uint32_t programme, const struct sq_wish *w, struct sq_error *why);
+/* The newest voucher of the programme, granted in this step with this wish, is gone as if it had never been. */
+void sq_voucher_take_back(struct sq_core *core, uint32_t programme, const struct sq_wish *w);
+void sq_voucher_revoke(struct sq_core *core, uint32_t programme, struct sq_voucher *v);
+
 sq_status sq_on_grant(struct sq_step *s, const Sanquan__V1__Grant *m);
 sq_status sq_on_mandate(struct sq_step *s, const Sanquan__V1__Mandate *m);
 sq_status sq_on_revoke(struct sq_step *s, const Sanquan__V1__Revoke *m);
@@ -210,6 +264,9 @@ sq_status sq_on_revoke(struct sq_step *s, const Sanquan__V1__Revoke *m);
 uint32_t sq_programme_of_voucher(const struct sq_core *core, uint64_t voucher);
 /* NULL when its serial was never granted here. */
 struct sq_voucher *sq_voucher_find(const struct sq_core *core, uint64_t voucher, uint32_t *programme_out);
+
+/* Neither revoked nor ended. */
+static inline int sq_voucher_alive(const struct sq_core *core, const struct sq_voucher *v) { return !v->revoked && core->today <= v->until_day; }
 
 /* ---- rows.c: columns of a batch ---- */
 /* All of the same length; optional ones may be NULL. */
@@ -222,6 +279,8 @@ struct sq_rows {
     const uint8_t *verb;
     const uint64_t *reservation;
     const uint32_t *facts, *documents;
+    const int64_t *quantity;
+    const uint8_t *evidence;
     Sanquan__V1__FactSet *const *fact_sets;
 };
 /* Are the columns whole? 0, SQ_R_BATCH_SIZE, SQ_R_COLUMNS, SQ_R_FACT or SQ_R_ORDER. */
@@ -267,10 +326,27 @@ struct sq_touched {
     struct sq_voucher *voucher;
     struct sq_mandate *mandate;
     struct sq_account *account;
+    uint32_t number;        /* of the programme */
 };
 /* 0, SQ_R_UNKNOWN_PROGRAMME or SQ_R_UNKNOWN_VOUCHER; the mandate is NULL where there is none. */
 unsigned sq_find_touched(struct sq_core *core, uint32_t provider, uint64_t voucher, struct sq_touched *t);
-unsigned sq_check_use(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i, struct sq_touched *t);
+/* 0 and what is to be posted, or a refusal. */
+unsigned sq_check_use(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i, struct sq_touched *t,
+                      struct sq_posting *p);
+
+/* ---- relations.c: how programmes stand to each other, and what an office has lifted ---- */
+int sq_relations_check(const struct sq_core *core, const struct sq_terms *terms, const struct sq_posting *p, uint32_t holder,
+                       enum sq_case_step step, const struct sq_entitlement *e, struct sq_verdict *v);
+/* The context of sq_verdict.waived. */
+struct sq_waiver {
+    const struct sq_core *core;
+    const struct sq_terms *terms;
+    uint32_t first;         /* override */
+    uint32_t day;
+    uint64_t voucher;
+};
+int sq_override_lifts(const void *waiver, unsigned status, unsigned index, int64_t asked, int64_t used);
+sq_status sq_on_override(struct sq_step *s, const Sanquan__V1__Override *m);
 /* What an account used in a year; NULL when nothing was yet. With add, room must be reserved. */
 struct sq_use_of_year *sq_year_used(struct sq_core *core, struct sq_account *a, uint32_t year, int add);
 

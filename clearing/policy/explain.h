@@ -14,8 +14,8 @@
 
 struct sq_reason {
     uint16_t status;      /* what it refuses with */
-    uint16_t index;       /* of the condition, tier or document; number of the limit; else 0 */
-    uint8_t passed;
+    uint16_t index;       /* of the condition, tier, relation or document; number of the limit; else 0 */
+    uint8_t passed;       /* 0 no, 1 yes, 2 only because an override lifts it */
     uint8_t is_amount;    /* 1: `left` = cap - used bounds what may be asked for. 0: `used` is the value that was looked at */
     uint8_t unit;         /* of cap, used, left where is_amount: enum Unit of the protocol, 1 fen */
     int64_t cap, used, left;
@@ -34,10 +34,13 @@ struct sq_explain {
     struct sq_reason reason[SQ_REASONS_MAX]; /* in the order in which they were looked at */
 };
 
-/* A decision in progress. `x` is NULL unless it is to be explained. */
+/* A decision in progress. `x` is NULL unless it is to be explained; `waived` is NULL unless something can be lifted. */
 struct sq_verdict {
     unsigned status;
     struct sq_explain *x;
+    /* Does an override lift this refusal? asked and used: of a rule of amount, else 0. */
+    int (*waived)(const void *ctx, unsigned status, unsigned index, int64_t asked, int64_t used);
+    const void *ctx;
 };
 
 /* Written down only when somebody asks: out of the way of the decision. */
@@ -46,9 +49,12 @@ void sq_explain_add(struct sq_verdict *v, const struct sq_reason *r);
 /* One rule of yes or no. Returns 1 when the decision is over. */
 static inline int sq_rule(struct sq_verdict *v, int passed, unsigned status, unsigned index, int64_t value)
 {
+    int result = passed != 0;
+    if (!passed && v->waived != NULL && v->waived(v->ctx, status, index, 0, 0))
+        result = 2;
     if (__builtin_expect(v->x != NULL, 0))
-        sq_explain_add(v, &(struct sq_reason){.status = (uint16_t)status, .index = (uint16_t)index, .passed = (uint8_t)(passed != 0), .used = value});
-    else if (!passed)
+        sq_explain_add(v, &(struct sq_reason){.status = (uint16_t)status, .index = (uint16_t)index, .passed = (uint8_t)result, .used = value});
+    else if (result == 0)
         v->status = status;
     return v->status != 0 && v->x == NULL;
 }
@@ -56,11 +62,13 @@ static inline int sq_rule(struct sq_verdict *v, int passed, unsigned status, uns
 /* One rule of amount: `asked` must not be more than cap - used. Returns 1 when the decision is over. */
 static inline int sq_rule_amount(struct sq_verdict *v, int64_t asked, int64_t cap, int64_t used, unsigned status, unsigned index, unsigned unit)
 {
-    int passed = asked <= cap - used;
+    int result = asked <= cap - used;
+    if (result == 0 && v->waived != NULL && v->waived(v->ctx, status, index, asked, used))
+        result = 2;
     if (__builtin_expect(v->x != NULL, 0))
-        sq_explain_add(v, &(struct sq_reason){.status = (uint16_t)status, .index = (uint16_t)index, .passed = (uint8_t)passed,
+        sq_explain_add(v, &(struct sq_reason){.status = (uint16_t)status, .index = (uint16_t)index, .passed = (uint8_t)result,
                                               .is_amount = 1, .unit = (uint8_t)unit, .cap = cap, .used = used, .left = cap - used});
-    else if (!passed)
+    else if (result == 0)
         v->status = status;
     return v->status != 0 && v->x == NULL;
 }

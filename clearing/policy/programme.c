@@ -127,6 +127,9 @@ static int group_is_named(const Sanquan__V1__Programme *t, uint32_t group)
     for (size_t i = 0; i < t->n_tiers; i++)
         if (t->tiers[i]->group == group)
             return 1;
+    for (size_t i = 0; i < t->n_limits; i++)
+        if (t->limits[i]->group == group)
+            return 1;
     return group == 0;
 }
 
@@ -193,6 +196,96 @@ static int check_windows(const Sanquan__V1__Programme *t, struct sq_fault *f)
     return 1;
 }
 
+static int check_limits(const Sanquan__V1__Programme *t, struct sq_fault *f)
+{
+    if (t->n_limits > SQ_TERMS_LIMITS_MAX)
+        return unfit(f, "are more than 32", "limits");
+    for (unsigned i = 0; i < t->n_limits; i++) {
+        const Sanquan__V1__Limit *l = t->limits[i];
+        int at_grant = l->step == SQ_CASE_GRANT;
+        if (l->number < 1 || l->number > 255 || (i != 0 && l->number <= t->limits[i - 1]->number))
+            return unfit(f, "is not 1 to 255, or not ascending", "limits[%u].number", i);
+        if (l->step != SQ_CASE_GRANT && l->step != SQ_CASE_REDEEM)
+            return unfit(f, "is neither grant nor redemption", "limits[%u].step", i);
+        if (l->scope < SANQUAN__V1__SCOPE__SCOPE_CLAIM || l->scope > SANQUAN__V1__SCOPE__SCOPE_SCENARIO ||
+            (at_grant && l->scope != SANQUAN__V1__SCOPE__SCOPE_CONTRACT && l->scope != SANQUAN__V1__SCOPE__SCOPE_HOLDER &&
+             l->scope != SANQUAN__V1__SCOPE__SCOPE_GROUP && l->scope != SANQUAN__V1__SCOPE__SCOPE_PROGRAMME))
+            return unfit(f, "is no scope, or none that a grant knows", "limits[%u].scope", i);
+        if (l->unit < SANQUAN__V1__UNIT__UNIT_FEN || l->unit > SANQUAN__V1__UNIT__UNIT_QUANTITY ||
+            (l->unit == SANQUAN__V1__UNIT__UNIT_QUANTITY && t->unit == 0) || (at_grant && l->unit == SANQUAN__V1__UNIT__UNIT_BASE) ||
+            (l->unit == SANQUAN__V1__UNIT__UNIT_COUNT && l->scope == SANQUAN__V1__SCOPE__SCOPE_CLAIM))
+            return unfit(f, "is no unit of such a limit, or the programme names none", "limits[%u].unit", i);
+        if (l->period > 3 || (l->period != 0 && l->scope == SANQUAN__V1__SCOPE__SCOPE_CLAIM))
+            return unfit(f, "is not 0 to 3, or the scope has no periods", "limits[%u].period", i);
+        if (!group_is_there(t, l->group))
+            return unfit(f, "has no conditions", "limits[%u].group", i);
+        if (l->soft < 0 || l->hard < 0 || (l->soft == 0 && l->hard == 0) || (l->soft != 0 && l->hard != 0 && l->soft >= l->hard))
+            return unfit(f, "neither soft nor hard is there, one is negative, or soft is not below hard", "limits[%u].hard", i);
+    }
+    return 1;
+}
+
+static int check_relations(const Sanquan__V1__Programme *t, struct sq_fault *f)
+{
+    if (t->n_relations > SQ_TERMS_RELATIONS_MAX)
+        return unfit(f, "are more than 16", "relations");
+    for (unsigned i = 0; i < t->n_relations; i++) {
+        const Sanquan__V1__Relation *r = t->relations[i];
+        int states = r->together == SANQUAN__V1__TOGETHER__TOGETHER_EXCLUDES || r->together == SANQUAN__V1__TOGETHER__TOGETHER_REQUIRES;
+        if (r->issuer < 100000 || r->issuer > 999999 || r->number < 1 || r->number > 9999 || (r->issuer == t->issuer && r->number == t->number))
+            return unfit(f, "is no other programme", "relations[%u].number", i);
+        if (r->together < SANQUAN__V1__TOGETHER__TOGETHER_EXCLUDES || r->together > SANQUAN__V1__TOGETHER__TOGETHER_SHARE)
+            return unfit(f, "is not 1 to 4", "relations[%u].together", i);
+        if (states ? r->state < 1 || r->state > 2 : r->state != 0)
+            return unfit(f, "is neither granted nor redeemed, or does not belong here", "relations[%u].state", i);
+        if (r->scope != SANQUAN__V1__SCOPE__SCOPE_CONTRACT && !(states && r->scope == SANQUAN__V1__SCOPE__SCOPE_HOLDER))
+            return unfit(f, "is neither contract nor (for excludes and requires) holder", "relations[%u].scope", i);
+        if (r->limit_bp > 10000 || (r->together == SANQUAN__V1__TOGETHER__TOGETHER_SHARE) != (r->limit_bp != 0))
+            return unfit(f, "goes with share, and is 0.01% to 100%", "relations[%u].limit", i);
+    }
+    return 1;
+}
+
+/* What an office can lift: what the programme asks of parties, days and amounts; never what somebody else's money stands for. */
+static int is_waivable(uint32_t refusal)
+{
+    switch (refusal) {
+    case SQ_R_CAP_CLAIM:
+    case SQ_R_CAP_YEAR:
+    case SQ_R_CAP_TOTAL:
+    case SQ_R_BELOW_MINIMUM:
+    case SQ_R_WINDOW_CLOSED:
+    case SQ_R_HOLDER_REGION:
+    case SQ_R_HOLDER_SECTOR:
+    case SQ_R_HOLDER_CONDITION:
+    case SQ_R_PROVIDER_REGION:
+    case SQ_R_PROVIDER_LIST:
+    case SQ_R_PROVIDER_CONDITION:
+    case SQ_R_CONTRACT_TERMS:
+    case SQ_R_VOUCHER_CONDITION:
+    case SQ_R_CHANNEL:
+    case SQ_R_FILING:
+    case SQ_R_CLAIM_CONDITION:
+    case SQ_R_DOCUMENTS:
+    case SQ_R_SUPPORT_PERIOD:
+    case SQ_R_EXCLUDED:
+    case SQ_R_REQUIRED:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static int check_waivable(const Sanquan__V1__Programme *t, struct sq_fault *f)
+{
+    if (t->n_waivable > SQ_TERMS_WAIVABLE_MAX || !ascending(t->waivable, t->n_waivable))
+        return unfit(f, "are more than 16, or not ascending", "waivable");
+    for (size_t i = 0; i < t->n_waivable; i++)
+        if (!is_waivable(t->waivable[i]))
+            return unfit(f, "names a refusal that no office can lift", "waivable");
+    return 1;
+}
+
 static int check_rest(const Sanquan__V1__Programme *t, struct sq_fault *f)
 {
     if (t->validity_days > 36500)
@@ -209,13 +302,23 @@ static int check_rest(const Sanquan__V1__Programme *t, struct sq_fault *f)
         return unfit(f, "are not causes from 1 to 32, ascending", "sanction_causes");
     if (t->related_hops > SQ_RELATED_HOPS_MAX)
         return unfit(f, "is over 8", "related_hops");
+    if (t->unique_contract > 3)
+        return unfit(f, "is not 0 to 3", "unique_contract");
+    if (t->unique_service > 1)
+        return unfit(f, "is not 0 or 1", "unique_service");
+    if (t->pool_at > 1 || (t->pool_at == 1 && t->pool_fen == 0))
+        return unfit(f, "is not 0 or 1, or there is no pool", "pool_at");
+    if (t->unit > 99)
+        return unfit(f, "is over 99", "unit");
+    if (t->unit_price_fen < 0 || (t->unit_price_fen != 0) != (t->unit_size != 0) || (t->unit_price_fen != 0 && t->unit == 0))
+        return unfit(f, "is negative, or one of unit, unit_price and unit_size is missing", "unit_price");
     return 1;
 }
 
 int sq_terms_check(const Sanquan__V1__Programme *t, struct sq_fault *f)
 {
-    return check_head(t, f) && check_amounts(t, f) && check_conditions(t, f) && check_tiers(t, f) && check_windows(t, f) &&
-           check_rest(t, f);
+    return check_head(t, f) && check_amounts(t, f) && check_conditions(t, f) && check_tiers(t, f) && check_limits(t, f) &&
+           check_windows(t, f) && check_relations(t, f) && check_waivable(t, f) && check_rest(t, f);
 }
 
 /* ---- compiled ---- */
@@ -274,8 +377,24 @@ static void compile_lists(const Sanquan__V1__Programme *t, struct sq_terms *out)
         const Sanquan__V1__ClaimWindow *w = t->windows[i];
         out->windows[i] = (struct sq_claim_window){w->from_day, w->until_day, w->closes_minute, w->every_months, w->step};
     }
+    for (size_t i = 0; i < t->n_limits; i++) {
+        const Sanquan__V1__Limit *l = t->limits[i];
+        out->limits[i] = (struct sq_limit){l->soft, l->hard, (uint8_t)l->number, (uint8_t)l->scope, (uint8_t)l->unit,
+                                           (uint8_t)l->step, (uint8_t)l->period, (uint8_t)l->group};
+        out->rules |= l->step == SQ_CASE_REDEEM ? SQ_RULE_LIMITS : SQ_RULE_GRANT_LIMITS;
+        out->rules |= l->soft != 0 ? SQ_RULE_WAIVABLE : 0;
+    }
+    for (size_t i = 0; i < t->n_relations; i++) {
+        const Sanquan__V1__Relation *r = t->relations[i];
+        out->relations[i] = (struct sq_relation){r->issuer, r->number, r->together, r->state, r->scope, r->limit_bp};
+    }
+    for (size_t i = 0; i < t->n_waivable; i++)
+        out->waivable[i] = (uint8_t)t->waivable[i];
     out->tier_count = (uint32_t)t->n_tiers;
     out->window_count = (uint32_t)t->n_windows;
+    out->limit_count = (uint32_t)t->n_limits;
+    out->relation_count = (uint32_t)t->n_relations;
+    out->waivable_count = (uint32_t)t->n_waivable;
     if (t->n_services != 0)
         memcpy(out->services, t->services, t->n_services * sizeof *t->services);
     if (t->n_provider_regions != 0)
@@ -313,9 +432,14 @@ sq_status sq_terms_compile(const Sanquan__V1__Programme *t, struct sq_terms *out
     compile_conditions(t, out);
     compile_lists(t, out);
     memcpy(out->title, t->title, strlen(t->title));
-    out->rules = (t->n_conditions != 0 ? SQ_RULE_CONDITIONS : 0) | (t->n_tiers != 0 ? SQ_RULE_TIERS : 0) |
-                 (t->n_windows != 0 ? SQ_RULE_WINDOWS : 0) | (out->redeem_documents != 0 ? SQ_RULE_DOCUMENTS : 0) |
-                 (t->support_months != 0 ? SQ_RULE_SUPPORT : 0) | (t->related_hops != 0 ? SQ_RULE_RELATED : 0) |
-                 (t->sanction_months != 0 || t->n_sanction_causes != 0 ? SQ_RULE_SANCTIONS : 0);
+    out->unique_contract = t->unique_contract;
+    out->unit_price_fen = t->unit_price_fen;
+    out->unit_size = t->unit_size;
+    out->rules |= (t->n_conditions != 0 ? SQ_RULE_CONDITIONS : 0) | (t->n_tiers != 0 ? SQ_RULE_TIERS : 0) |
+                  (t->n_windows != 0 ? SQ_RULE_WINDOWS : 0) | (out->redeem_documents != 0 ? SQ_RULE_DOCUMENTS : 0) |
+                  (t->support_months != 0 ? SQ_RULE_SUPPORT : 0) | (t->related_hops != 0 ? SQ_RULE_RELATED : 0) |
+                  (t->sanction_months != 0 || t->n_sanction_causes != 0 ? SQ_RULE_SANCTIONS : 0) |
+                  (t->n_relations != 0 ? SQ_RULE_RELATIONS : 0) | (t->unique_service != 0 ? SQ_RULE_UNIQUE_SERVICE : 0) |
+                  (t->unit_price_fen != 0 ? SQ_RULE_METERED : 0) | (t->n_waivable != 0 ? SQ_RULE_WAIVABLE : 0);
     return SQ_OK;
 }

@@ -8,11 +8,11 @@
  * head of the struct and nothing else.
  *
  * Order of the rules of one redemption; the first that refuses is the answer:
- *     1 the row by itself            6 conditions of group 0, in their order   11 support period       16 lifetime cap
- *     2 voucher: known, in force     7 documents                               12 mandate              17 pool
- *     3 same organisation            8 sanctions, related parties              13 voucher balance
- *     4 service day (version)        9 minimum base                            14 yearly cap
- *     5 region, window, service     10 tier, rate or lump, cap per claim       15 limits
+ *     1 the row by itself            6 conditions of group 0, in their order   11 support period         16 limits, by number
+ *     2 voucher: known, in force     7 documents                               12 mandate                17 relations to programmes
+ *     3 same organisation            8 minimum base, metered base              13 voucher balance        18 delivery claimed once
+ *     4 service day (version)        9 tier, rate or lump, cap per claim       14 contract base, quota   19 pool
+ *     5 region, window, service     10 sanctions, related parties              15 yearly, lifetime cap
  */
 #ifndef SQ_PROGRAMME_H
 #define SQ_PROGRAMME_H
@@ -34,6 +34,9 @@
 #define SQ_TERMS_WINDOWS_MAX 16
 #define SQ_TERMS_CAUSES_MAX 32
 #define SQ_RELATED_HOPS_MAX 8
+#define SQ_TERMS_LIMITS_MAX 32
+#define SQ_TERMS_RELATIONS_MAX 16
+#define SQ_TERMS_WAIVABLE_MAX 16
 
 enum sq_case_step { SQ_CASE_GRANT = 1, SQ_CASE_REDEEM = 2 };
 
@@ -46,6 +49,12 @@ enum {
     SQ_RULE_SUPPORT = 1u << 4,
     SQ_RULE_RELATED = 1u << 5,
     SQ_RULE_SANCTIONS = 1u << 6,
+    SQ_RULE_LIMITS = 1u << 7,      /* at redemption */
+    SQ_RULE_RELATIONS = 1u << 8,
+    SQ_RULE_UNIQUE_SERVICE = 1u << 9,
+    SQ_RULE_METERED = 1u << 10,
+    SQ_RULE_GRANT_LIMITS = 1u << 11,
+    SQ_RULE_WAIVABLE = 1u << 12,   /* something can be lifted */
 };
 
 struct sq_condition {
@@ -63,6 +72,15 @@ struct sq_claim_window {
     uint32_t from_day, until_day, closes_minute, every_months, step;
 };
 
+struct sq_limit {
+    int64_t soft, hard;     /* 0 none */
+    uint8_t number, scope, unit, step, period, group;
+};
+
+struct sq_relation {
+    uint32_t issuer, number, together, state, scope, limit_bp;
+};
+
 struct sq_terms {
     /* the head */
     uint32_t from_day, until_day, rate_bp, rules;
@@ -75,12 +93,17 @@ struct sq_terms {
     uint32_t previous;                        /* row of the version before, or SQ_ROW_NONE */
     uint32_t base_kind, validity_days, support_months, related_hops, sanction_months;
     uint32_t grant_documents, redeem_documents, sanction_causes; /* bit n - 1: kind or cause n; no cause: all */
-    uint32_t tier_choice, tier_count, window_count;
+    uint32_t tier_choice, tier_count, window_count, limit_count, relation_count, waivable_count;
+    uint32_t unique_contract;
+    int64_t unit_price_fen, unit_size;
     uint8_t group_first[SQ_TERMS_GROUPS_MAX + 1]; /* conditions of group g: [group_first[g], group_first[g + 1]) */
     struct sq_condition conditions[SQ_TERMS_CONDITIONS_MAX];
     struct sq_range ranges[SQ_TERMS_RANGES_MAX];
     struct sq_tier tiers[SQ_TERMS_TIERS_MAX];
     struct sq_claim_window windows[SQ_TERMS_WINDOWS_MAX];
+    struct sq_limit limits[SQ_TERMS_LIMITS_MAX];
+    struct sq_relation relations[SQ_TERMS_RELATIONS_MAX];
+    uint8_t waivable[SQ_TERMS_WAIVABLE_MAX]; /* ascending */
     char title[SQ_TERMS_TITLE_MAX + 1];
 };
 
@@ -97,7 +120,7 @@ struct sq_case {
     uint32_t day;             /* on which facts are judged: the service day, or that of the grant */
     uint64_t at_ms;           /* the moment of the claim */
     uint32_t acquirer_region; /* code of the acquirer's node */
-    int64_t amount_fen, base_fen;
+    int64_t amount_fen, base_fen, quantity;
     uint32_t service, scenario, documents;
     const char *holder_code, *provider_code; /* USCC */
     struct sq_facts holder, provider, voucher;
@@ -128,6 +151,12 @@ int sq_terms_judge(const struct sq_terms *t, const struct sq_case *c, struct sq_
 
 /* Do all conditions of the group hold? Group 0 names none and holds. */
 int sq_terms_group_holds(const struct sq_terms *t, const struct sq_case *c, uint32_t group);
+
+/* Of those limits of the step whose group holds: a bit for each, by its place in `limits`. */
+uint32_t sq_terms_limits(const struct sq_terms *t, const struct sq_case *c);
+
+/* Which period a day falls into, by the limit's period: 0, yyyy, yyyyq, yyyymm. */
+uint32_t sq_limit_period(const struct sq_limit *l, uint32_t day);
 
 /* Is a window for this step open? Yes where the step has none. */
 int sq_terms_open(const struct sq_terms *t, enum sq_case_step step, uint64_t at_ms);

@@ -229,6 +229,9 @@ static int judge_amount(const struct sq_terms *t, const struct sq_case *c, struc
     int64_t base = c->base_fen;
     if (sq_rule(v, base >= t->min_claim_fen, SQ_R_BELOW_MINIMUM, 0, base))
         return 1;
+    if ((t->rules & SQ_RULE_METERED) &&
+        sq_rule(v, (__int128)base * t->unit_size <= (__int128)c->quantity * t->unit_price_fen, SQ_R_METERED, 0, c->quantity))
+        return 1;
     if (t->rules & SQ_RULE_TIERS) {
         if (sq_rule(v, entitle(t, c, e), SQ_R_NO_TIER, 0, base))
             return 1;
@@ -242,6 +245,23 @@ static int judge_amount(const struct sq_terms *t, const struct sq_case *c, struc
     if (e->cap_claim_fen != 0 && sq_rule_amount(v, c->amount_fen, e->cap_claim_fen, 0, SQ_R_CAP_CLAIM, e->tier, 1))
         return 1;
     return t->cap_claim_fen != 0 && sq_rule_amount(v, c->amount_fen, t->cap_claim_fen, 0, SQ_R_CAP_CLAIM, 0, 1);
+}
+
+/* ---- limits ---- */
+
+uint32_t sq_terms_limits(const struct sq_terms *t, const struct sq_case *c)
+{
+    uint32_t bits = 0;
+    for (uint32_t i = 0; i < t->limit_count; i++)
+        if (t->limits[i].step == (uint8_t)c->step && sq_terms_group_holds(t, c, t->limits[i].group))
+            bits |= 1u << i;
+    return bits;
+}
+
+uint32_t sq_limit_period(const struct sq_limit *l, uint32_t day)
+{
+    uint32_t year = day / 10000, month = day / 100 % 100;
+    return l->period == 1 ? year : l->period == 2 ? year * 10 + (month + 2) / 3 : l->period == 3 ? year * 100 + month : 0;
 }
 
 /* ---- the whole ---- */

@@ -74,6 +74,10 @@ uint64_t claims_grant(struct world *w, uint32_t node, uint32_t issuer, uint32_t 
     m.contract_from_day = &in.contract_from_day;
     m.contract_until_day = &in.contract_until_day;
     m.documents = &in.documents;
+    uint8_t digest[16] = {in.contract};
+    m.contract = (ProtobufCBinaryData){16, digest};
+    m.n_quota = 1;
+    m.quota = &in.quota;
     if (fact_count(in.fact) != 0) {
         fill_set(&set, &memory, in.fact);
         m.n_facts = m.n_fact_sets = 1;
@@ -92,7 +96,8 @@ struct columns {
     uint64_t voucher[8192], reservation[8192];
     int64_t amount[8192], base[8192], total[8192];
     uint32_t service[8192], day[8192], scenario[8192], documents[8192], facts[8192];
-    uint8_t invoice[8192 * SQ_INVOICE_CELL], verb[8192];
+    int64_t quantity[8192];
+    uint8_t invoice[8192 * SQ_INVOICE_CELL], verb[8192], evidence[8192 * 16];
     Sanquan__V1__FactSet set[64], *sets[64];
     struct set_memory memory[64];
     size_t order[8192], set_count;
@@ -139,6 +144,8 @@ static void put_row(struct columns *c, size_t at, const struct claims_row *row)
     c->facts[at] = set_of(c, row->fact);
     c->verb[at] = row->verb != 0 ? row->verb : (uint8_t)SANQUAN__V1__VERB__REDEEM;
     c->reservation[at] = row->reservation;
+    c->quantity[at] = row->quantity;
+    c->evidence[at * 16] = row->evidence;
     if (row->invoice != 0) {
         char digits[21];
         snprintf(digits, sizeof digits, "26312%015" PRIu64, row->invoice % 1000000000000000u);
@@ -177,7 +184,9 @@ unsigned claims_batch(struct world *w, uint32_t node, const char *provider, cons
     m.fact_sets = c->sets;
     m.n_fact_sets = c->set_count;
     m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = m.n_service = m.n_service_day = m.n_reservation = count;
-    m.n_scenario = m.n_documents = m.n_facts = count;
+    m.n_scenario = m.n_documents = m.n_facts = m.n_quantity = count;
+    m.quantity = c->quantity;
+    m.evidence = (ProtobufCBinaryData){count * 16, c->evidence};
     m.reserve_until_ms = w->now_ms + 3600000u;
     snprintf(name, sizeof name, "provider:%s", provider);
     unsigned status = world_say(w, node, name, SANQUAN__V1__MESSAGE_TYPE__BATCH, &m.base);

@@ -16,6 +16,8 @@ struct claims_grant {
     int64_t face_fen, contract_fen, approved_fen;
     uint32_t until_day;                 /* 0: 20261231 */
     uint32_t contract_day, contract_from_day, contract_until_day, documents;
+    int64_t quota;
+    uint8_t contract;                   /* a number that stands for its digest; 0: none */
     struct claims_fact fact[4];         /* ascending; attribute 0 ends them */
 };
 
@@ -31,7 +33,9 @@ struct claims_row {
     uint32_t service, service_day;      /* 0: 20260901 */
     uint32_t scenario, documents;
     uint8_t verb;                       /* 0: REDEEM */
+    uint8_t evidence;                   /* a number that stands for a delivery record; 0: none */
     uint64_t reservation;
+    int64_t quantity;
     struct claims_fact fact[4];
 };
 
