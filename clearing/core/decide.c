@@ -198,12 +198,22 @@ sq_status sq_decide_reserve(struct sq_core *core, uint32_t rows, struct sq_error
     return st != SQ_OK ? st : sq_counts_reserve(&core->counts, rows, err);
 }
 
+/* A row is no larger than a line of the cache, but may lie across two. */
+static void fetch(const void *row, size_t size)
+{
+    __builtin_prefetch(row, 1);
+    __builtin_prefetch((const char *)row + size - 1, 1);
+}
+
 void sq_decide_prefetch(const struct sq_core *core, const struct sq_rows *r, size_t i)
 {
+    enum { MANDATE_AHEAD = 12, VOUCHER_AHEAD = 28 }; /* by then the voucher is here, and says which mandate it needs */
+    const struct sq_voucher *v;
     uint32_t programme;
-    const struct sq_voucher *v = sq_voucher_find(core, r->voucher[i], &programme);
-    if (v != NULL)
-        __builtin_prefetch(v, 1);
+    if (i + VOUCHER_AHEAD < r->count && (v = sq_voucher_find(core, r->voucher[i + VOUCHER_AHEAD], &programme)) != NULL)
+        fetch(v, sizeof *v);
+    if (i + MANDATE_AHEAD < r->count && (v = sq_voucher_find(core, r->voucher[i + MANDATE_AHEAD], &programme)) != NULL && v->mandate != SQ_ROW_NONE)
+        fetch(SQ_ROW(&core->mandates, struct sq_mandate, v->mandate), sizeof(struct sq_mandate));
 }
 
 unsigned sq_decide_row(struct sq_core *core, struct sq_decision *d, const struct sq_rows *r, size_t i)

@@ -88,8 +88,7 @@ sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear
     struct sq_decision d = sq_decision_of(core, from, provider, at_ms, m->items->reserve_until_ms);
     int too_late = core->now_ms - at_ms > RECEIVED_AGO_MAX_MS;
     for (size_t i = 0; i < r.count; i++) {
-        if (i + 16 < r.count)
-            sq_decide_prefetch(core, &r, i + 16);
+        sq_decide_prefetch(core, &r, i);
         unsigned refused = core->now_ms > m->expires_at_ms ? SQ_R_EXPIRED : too_late ? SQ_R_TOO_LATE : sq_row_check(core, &r, i);
         if (refused == SQ_OK && sq_node_of_issuer(core, (uint32_t)(r.voucher[i] / SQ_SERIAL_RADIX / SQ_PROGRAMME_RADIX)) != core->self)
             refused = SQ_R_UNKNOWN_VOUCHER;

@@ -173,7 +173,6 @@ static sq_status owe_local(struct sq_step *s, const struct sq_decision *d, uint6
 
 static sq_status redeem_local(struct sq_step *s, const struct sq_rows *r)
 {
-    enum { AHEAD = 16 }; /* rows whose vouchers are on their way from memory while this one is decided */
     struct sq_core *core = s->core;
     struct sq_decision d = sq_decision_of(core, core->self, s->party, core->now_ms, s->reserve_until_ms);
     struct sq_invoice_cursor cursor = {0};
@@ -183,8 +182,7 @@ static sq_status redeem_local(struct sq_step *s, const struct sq_rows *r)
     if (SQ_COLUMN(s, row, r->count))
         return sq_full(s);
     for (size_t i = 0; i < r->count; i++) {
-        if (i + AHEAD < r->count)
-            sq_decide_prefetch(core, r, i + AHEAD);
+        sq_decide_prefetch(core, r, i);
         unsigned refused = check_row(core, r, i);
         if (refused == SQ_OK)
             refused = decide_here(core, &d, r, i, &cursor);

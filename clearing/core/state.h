@@ -317,7 +317,7 @@ struct sq_decision sq_decision_of(const struct sq_core *core, uint32_t acquirer,
 SQ_MUST_CHECK sq_status sq_decide_reserve(struct sq_core *core, uint32_t rows, struct sq_error *err);
 /* Decide one row under its issuer's rules and apply it when it is accepted. 0 or a refusal that changed nothing. */
 unsigned sq_decide_row(struct sq_core *core, struct sq_decision *d, const struct sq_rows *r, size_t i);
-/* Ask the memory for what sq_decide_row will touch soon. */
+/* While row i is decided, ask the memory for the vouchers and mandates of rows after it. */
 void sq_decide_prefetch(const struct sq_core *core, const struct sq_rows *r, size_t i);
 
 /* ---- check.c: every rule of one use; changes nothing ---- */
