@@ -72,6 +72,21 @@ int sq_ed25519_check(sq_bytes message, const uint8_t signature[static SQ_SIGNATU
     return crypto_sign_verify_detached(signature, message.data, message.size, public_key) == 0;
 }
 
+int sq_ed25519_pair_ok(const uint8_t secret[static SQ_SECRET_SIZE], const uint8_t public_key[static SQ_KEY_SIZE])
+{
+    uint8_t made[SQ_SECRET_SIZE], made_public[SQ_KEY_SIZE];
+    crypto_sign_seed_keypair(made_public, made, secret); /* the seed is a secret's first half */
+    int ok = memcmp(made_public, public_key, SQ_KEY_SIZE) == 0 && memcmp(secret + 32, public_key, SQ_KEY_SIZE) == 0;
+    sodium_memzero(made, sizeof made);
+    return ok;
+}
+
+int sq_curve_pair_ok(const uint8_t secret[static SQ_KEY_SIZE], const uint8_t public_key[static SQ_KEY_SIZE])
+{
+    uint8_t made[SQ_KEY_SIZE];
+    return crypto_scalarmult_base(made, secret) == 0 && memcmp(made, public_key, SQ_KEY_SIZE) == 0;
+}
+
 int sq_ed25519_key_ok(const uint8_t public_key[static SQ_KEY_SIZE])
 {
     return crypto_core_ed25519_is_valid_point(public_key) == 1;

@@ -25,6 +25,9 @@ SQ_MUST_CHECK sq_status sq_ed25519_sign(sq_bytes message, const uint8_t secret[s
 /* 1 good, 0 not. Fits sq_ed25519_verify of clearing/ledger/tree.h. */
 int sq_ed25519_check(sq_bytes message, const uint8_t signature[static SQ_SIGNATURE_SIZE],
                      const uint8_t public_key[static SQ_KEY_SIZE]);
+/* Do the two halves belong together? A secret key holds its public half, which is checked too. */
+int sq_ed25519_pair_ok(const uint8_t secret[static SQ_SECRET_SIZE], const uint8_t public_key[static SQ_KEY_SIZE]);
+int sq_curve_pair_ok(const uint8_t secret[static SQ_KEY_SIZE], const uint8_t public_key[static SQ_KEY_SIZE]);
 /* Is this a point of the prime-order group, so that every tool agrees on its signatures? */
 int sq_ed25519_key_ok(const uint8_t public_key[static SQ_KEY_SIZE]);
 
