@@ -17,9 +17,18 @@
 #define FILE_SIZE_MAX 4096
 #define SECRETS_MAX (SQ_SECRET_SIZE + SQ_KEY_SIZE + SQ_SECRET_SIZE)
 
+/* "role:code": small letters, then letters, digits and - _ . / of ASCII. */
+static int is_name(const char *name)
+{
+    size_t role = strspn(name, "abcdefghijklmnopqrstuvwxyz");
+    const char *code = name + role + 1;
+    return strlen(name) <= SQ_NAME_SIZE_MAX && role != 0 && name[role] == ':' && *code != '\0' &&
+           strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./") == strlen(code);
+}
+
 sq_status sq_keys_new(const char *name, struct sq_keys **out, struct sq_error *err)
 {
-    if (strlen(name) > SQ_NAME_SIZE_MAX || strchr(name, ':') == NULL)
+    if (!is_name(name))
         return sq_fail(err, SQ_E_FORMAT, "%.60s is not a participant name like provider:91310199TXXXXX0015", name);
     struct sq_keys *k = sq_secret_new(sizeof *k);
     if (k == NULL)
@@ -166,7 +175,7 @@ static int hex_value(const char *text, const char *name, uint8_t *out, size_t si
 
 static sq_status parse_public(const char *text, const char *path, struct sq_keys *k, struct sq_error *err)
 {
-    if (strncmp(text, VERSION_LINE "\n", strlen(VERSION_LINE) + 1) != 0 || !value_of(text, "name", k->name, sizeof k->name) ||
+    if (strncmp(text, VERSION_LINE "\n", strlen(VERSION_LINE) + 1) != 0 || !value_of(text, "name", k->name, sizeof k->name) || !is_name(k->name) ||
         !hex_value(text, "public", k->public_key, SQ_KEY_SIZE) || !hex_value(text, "transport-public", k->transport_public, SQ_KEY_SIZE))
         return sq_fail(err, SQ_E_FORMAT, "%s is not a key file of version 1", path);
     k->has_log = hex_value(text, "log-public", k->log_public, SQ_KEY_SIZE);
@@ -207,8 +216,9 @@ static sq_status read_file(const char *path, int secret, sq_keys_ask ask, void *
             st = unseal(text, path, ask, ctx, size, secrets, err);
         if (st == SQ_OK)
             scatter(k, secrets);
-        /* A secret key holds its public half; another one beside it would sign for somebody else. */
-        if (st == SQ_OK && (memcmp(k->secret + 32, k->public_key, 32) != 0 || (k->has_log && memcmp(k->log_secret + 32, k->log_public, 32) != 0)))
+        /* With another public half beside it a secret key would sign for somebody else, or never get a connection. */
+        if (st == SQ_OK && (!sq_ed25519_pair_ok(k->secret, k->public_key) || !sq_curve_pair_ok(k->transport_secret, k->transport_public) ||
+                            (k->has_log && !sq_ed25519_pair_ok(k->log_secret, k->log_public))))
             st = sq_fail(err, SQ_E_CRYPTO, "%s: secret and public keys do not belong together", path);
     }
     sq_wipe(secrets, sizeof secrets);

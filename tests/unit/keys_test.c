@@ -111,6 +111,23 @@ static void keys_of_two_participants_are_all_different(void **state)
     sq_secret_free(node);
 }
 
+static void only_participants_have_keys(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "",           "zhang",       ":",
+        "provider:",  ":x",          "node:0123456789012345678901234567890123456789012345",
+        "holder:a b", "holder:a\nb", "holder:\xe5\xbc\xa0"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct sq_keys *k = NULL;
+        struct sq_error err = {0};
+        if (sq_keys_new(wrong[i], &k, &err) != SQ_E_FORMAT)
+            fail_msg("there are keys for \"%s\"", wrong[i]);
+        assert_null(k);
+        assert_int_equal(err.status, SQ_E_FORMAT);
+    }
+}
+
 static void what_is_written_is_read_again(void **state)
 {
     const struct place *p = *state;
@@ -270,11 +287,82 @@ static void what_is_no_key_file_is_refused(void **state)
     assert_null(k);
 }
 
+/* What a damaged file may still be: the same keys, perhaps under another name. */
+static void is_refused_or_has_the_same_keys(const struct place *p, const struct sq_keys *k, size_t at, size_t name_from,
+                                            size_t name_to)
+{
+    struct sq_keys *again = NULL;
+    struct sq_error err = {0};
+    sq_status st = sq_keys_read(p->path, NULL, NULL, &again, &err);
+    if (st != SQ_OK) {
+        assert_null(again);
+        assert_int_equal(err.status, st);
+        return;
+    }
+    int renamed = strcmp(again->name, k->name) != 0;
+    if (renamed && (at < name_from || at >= name_to))
+        fail_msg("byte %zu changes the name to %s", at, again->name);
+    memcpy(again->name, k->name, sizeof again->name);
+    assert_int_equal(sq_curve_pair_ok(again->transport_secret, k->transport_public), 1);
+    memcpy(again->transport_secret, k->transport_secret, SQ_KEY_SIZE); /* five bits of it are never looked at */
+    if (!same_keys(k, again))
+        fail_msg("byte %zu changes a key", at);
+    sq_secret_free(again);
+}
+
+static void a_file_damaged_at_any_byte_is_refused_or_has_the_same_keys(void **state)
+{
+    const struct place *p = *state;
+    struct sq_keys *k = made("node:310000");
+    char text[4096];
+    write_keys(p, k, NULL);
+    size_t size = load(p, text), from = (size_t)((char *)memmem(text, size, "name: ", 6) - text) + 6,
+           to = from + strlen("node:310000");
+    for (size_t i = 0; i < size; i++) {
+        for (int bit = 0; bit < 8; bit += 3) {
+            text[i] = (char)(text[i] ^ (1 << bit));
+            store(p, text, size);
+            is_refused_or_has_the_same_keys(p, k, i, from, to);
+            text[i] = (char)(text[i] ^ (1 << bit));
+        }
+        store(p, text, i); /* and cut off here */
+        is_refused_or_has_the_same_keys(p, k, i, from, to);
+    }
+    sq_secret_free(k);
+}
+
+static void a_sealed_file_that_was_damaged_does_not_open(void **state)
+{
+    const struct place *p = *state;
+    struct sq_keys *k = made(NAME), *again = NULL;
+    static const char *const lines[] = {"\ntransport-public: ", "\nsalt: ", "\nsealed: "};
+    struct answer right = {"correct horse", SQ_OK, 0};
+    char text[4096];
+    write_keys(p, k, "correct horse");
+    size_t size = load(p, text);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        char *at = memmem(text, size, lines[i], strlen(lines[i]));
+        assert_non_null(at);
+        at += strlen(lines[i]) + 5;
+        char was = *at;
+        *at = was == '0' ? '1' : '0';
+        store(p, text, size);
+        assert_int_equal(sq_keys_read(p->path, ask, &right, &again, NULL), SQ_E_CRYPTO);
+        *at = 'x';
+        store(p, text, size);
+        assert_int_equal(sq_keys_read(p->path, ask, &right, &again, NULL), SQ_E_FORMAT);
+        *at = was;
+    }
+    assert_null(again);
+    sq_secret_free(k);
+}
+
 int main(void)
 {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         STORY(keys_of_two_participants_are_all_different),
+        STORY(only_participants_have_keys),
         STORY(what_is_written_is_read_again),
         STORY(the_public_half_is_read_without_secrets),
         STORY(a_file_that_is_there_is_never_overwritten),
@@ -282,6 +370,8 @@ int main(void)
         STORY(a_passphrase_file_holds_one_line),
         STORY(a_file_that_others_can_read_is_refused),
         STORY(what_is_no_key_file_is_refused),
+        STORY(a_file_damaged_at_any_byte_is_refused_or_has_the_same_keys),
+        STORY(a_sealed_file_that_was_damaged_does_not_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
