@@ -34,6 +34,7 @@ say = @printf '  %-8s%s\n' '$(1)' '$(2)'
 
 LIB_SOURCES := $(wildcard proto/*.c clearing/*/*.c peers/*.c ops/common/*.c ops/history/*.c)
 DAEMON_SOURCES := $(wildcard ops/daemon/*.c)
+CONSOLE_SOURCES := $(wildcard ops/console/*.c)
 CLI_MAIN := $(wildcard ops/cli/main.c)
 CLI_SOURCES := $(filter-out $(CLI_MAIN),$(wildcard ops/cli/*.c))
 LANGUAGES := $(patsubst ops/locale/%.po,%,$(wildcard ops/locale/*.po))
@@ -50,7 +51,7 @@ LIB := $(BUILD)/libsanquan.a
 SUPPORT := $(BUILD)/tests/libsupport.a
 CLI_LIB := $(BUILD)/libsanquan-cli.a
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
-PROGRAMS := $(if $(DAEMON_SOURCES),$(BUILD)/sanquand) $(BUILD)/sanquan
+PROGRAMS := $(BUILD)/sanquand $(BUILD)/sanquan $(BUILD)/sanquan-console
 CATALOGUES := $(patsubst %,$(BUILD)/locale/%/LC_MESSAGES/sanquan.mo,$(LANGUAGES))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SOURCES))
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(BENCH_SOURCES))
@@ -92,6 +93,9 @@ $(SUPPORT): $(call objects,$(TEST_SUPPORT))
 	$(Q)ar rcs $@ $^
 
 link = $(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+$(BUILD)/sanquan-console: $(call objects,$(CONSOLE_SOURCES)) $(LIB)
+	$(call say,LINK,$@)
+	$(link) -lmicrohttpd
 $(BUILD)/sanquand: $(call objects,$(DAEMON_SOURCES)) $(LIB)
 	$(call say,LINK,$@)
 	$(link)

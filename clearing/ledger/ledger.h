@@ -117,6 +117,9 @@ uint64_t sq_ledger_seq(const struct sq_ledger *l); /* last durable entry; 0: non
 SQ_MUST_CHECK sq_status sq_ledger_read(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena,
                                        struct sq_entry *out, struct sq_error *err);
 
+/* The payload as it is stored: what the leaf record's hash is over. Errors as above. */
+SQ_MUST_CHECK sq_status sq_ledger_payload(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena, sq_bytes *out, struct sq_error *err);
+
 /*
  * Entries first..last (last may exceed the end) in order, each re-hashed; the view lives during the call of `visit`.
  * The read transaction is renewed at least every 256 entries or 64 MiB. A status other than SQ_OK from visit ends the walk.

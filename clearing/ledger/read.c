@@ -94,6 +94,23 @@ sq_status sq_ledger_read(const struct sq_ledger *l, uint64_t seq, struct sq_aren
     return st;
 }
 
+sq_status sq_ledger_payload(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena, sq_bytes *out, struct sq_error *err)
+{
+    MDB_txn *txn;
+    struct sq_entry view;
+    sq_status st = begin(l, &txn, err);
+    if (st != SQ_OK)
+        return st;
+    if ((st = view_entry(l, txn, seq, &view, err)) == SQ_OK) {
+        size_t size = SQ_ENTRY_HEAD_SIZE + view.input.size + view.outcome.size;
+        *out = sq_bytes_of(sq_arena_copy(arena, view.input.data - SQ_ENTRY_HEAD_SIZE, size), size);
+        if (out->data == NULL)
+            st = sq_fail(err, SQ_E_FULL, "memory for entry %" PRIu64, seq);
+    }
+    mdb_txn_abort(txn);
+    return st;
+}
+
 sq_status sq_ledger_walk(const struct sq_ledger *l, uint64_t first, uint64_t last, sq_entry_visit visit, void *ctx, struct sq_error *err)
 {
     uint64_t end = sq_ledger_seq(l), seq = first < 1 ? 1 : first;

@@ -1,0 +1,114 @@
+/*
+ * What the pages read. Every answer is JSON; amounts are integers in fen.
+ *
+ *   /api/session            who am I, and which ledger is this
+ *   /api/history?...        items and sums, as in ops/history/ask.h, of one's own rows
+ *   /api/live/PATH          status, windows, window/N, links, programmes: as the node says now
+ *   /api/entry/SEQ          the entry's payload, to be hashed and held against its leaf record
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ops/console/console.h"
+
+/* Nodes' own readers see what is not anybody's row: windows, links, other programmes. */
+static int sees_all(const struct sq_token *who) { return strncmp(who->participant, "regulator:", 10) == 0 || strncmp(who->participant, "operator:", 9) == 0; }
+
+static void refuse(struct sq_reply *out, sq_status st, const struct sq_error *err)
+{
+    unsigned http = st == SQ_E_USAGE ? 400 : st == SQ_R_NOT_PERMITTED ? 403 : st == SQ_E_NOT_FOUND || st == SQ_R_UNKNOWN_QUERY ? 404 : st == SQ_E_TIMEOUT ? 504 : 500;
+    sq_reply_error(out, http, sq_status_name(st), err->text);
+}
+
+static void session(struct sq_console *c, const struct sq_token *who, struct sq_reply *out)
+{
+    json_t *o = json_object();
+    char hex[65];
+    sq_hex(c->log_key, 32, hex);
+    json_object_set_new(o, "name", json_string(who->name));
+    json_object_set_new(o, "participant", json_string(who->participant));
+    json_object_set_new(o, "sees_all", json_boolean(sees_all(who)));
+    json_object_set_new(o, "node", json_string(c->settings->node));
+    json_object_set_new(o, "network", json_string(sq_directory_network_name(c->directory)));
+    json_object_set_new(o, "log", json_string(c->origin));
+    json_object_set_new(o, "log_key", json_string(hex));
+    json_object_set_new(o, "live", json_boolean(c->live.client != NULL));
+    sq_reply_json(out, 200, o);
+}
+
+static void history(struct sq_console *c, const struct sq_token *who, const char *question, struct sq_reply *out)
+{
+    struct sq_ask ask;
+    struct sq_error err = {0};
+    json_t *answer = NULL;
+    sq_ask_init(&ask);
+    sq_status st = sq_ask_parse(&ask, question, &err);
+    if (st == SQ_OK)
+        st = sq_ask_narrow(&ask, who->participant, &err);
+    if (st == SQ_OK)
+        st = sq_archive_ask(&c->archive, &ask, &answer, &err);
+    if (st == SQ_OK)
+        sq_reply_json(out, 200, answer);
+    else
+        refuse(out, st, &err);
+}
+
+static int is_window(const char *path)
+{
+    size_t digits = strncmp(path, "window/", 7) == 0 ? strspn(path + 7, "0123456789") : 0;
+    return digits > 0 && digits < 19 && path[7 + digits] == '\0';
+}
+
+static void live(struct sq_console *c, const struct sq_token *who, const char *path, struct sq_reply *out)
+{
+    struct sq_error err = {0};
+    json_t *answer = NULL;
+    int all = strcmp(path, "programmes") == 0, known = all || strcmp(path, "status") == 0 || strcmp(path, "windows") == 0 || strcmp(path, "links") == 0 || is_window(path);
+    sq_status st = !known ? sq_fail(&err, SQ_E_NOT_FOUND, "no such question to the node")
+                   : !all && !sees_all(who) ? sq_fail(&err, SQ_R_NOT_PERMITTED, "%s sees its own rows only", who->participant)
+                                            : sq_live_ask(c, path, &answer, &err);
+    if (st == SQ_OK)
+        sq_reply_json(out, 200, answer);
+    else
+        refuse(out, st, &err);
+}
+
+static void entry(struct sq_console *c, const struct sq_token *who, const char *text, struct sq_reply *out)
+{
+    struct sq_arena arena;
+    struct sq_error err = {0};
+    sq_bytes payload;
+    char *end, *copy = NULL;
+    uint64_t seq = strtoull(text, &end, 10);
+    sq_status st = *text < '1' || *text > '9' || *end != '\0' ? sq_fail(&err, SQ_E_NOT_FOUND, "no such entry")
+                   : !sees_all(who) ? sq_fail(&err, SQ_R_NOT_PERMITTED, "an entry may hold rows of others")
+                                    : sq_arena_init(&arena, 4u << 20, &err);
+    if (st != SQ_OK) {
+        refuse(out, st, &err);
+        return;
+    }
+    st = sq_ledger_payload(c->archive.ledger, seq, &arena, &payload, &err);
+    if (st == SQ_OK && (copy = malloc(payload.size + 1)) == NULL)
+        st = sq_fail(&err, SQ_E_NOMEM, "entry of %zu bytes", payload.size);
+    if (st == SQ_OK) {
+        memcpy(copy, payload.data, payload.size);
+        sq_reply_text(out, "application/octet-stream", copy, payload.size);
+    } else {
+        refuse(out, st, &err);
+    }
+    sq_arena_free(&arena);
+}
+
+void sq_api_answer(struct sq_console *c, const struct sq_token *who, const char *path, const char *question, struct sq_reply *out)
+{
+    if (strcmp(path, "/api/session") == 0)
+        session(c, who, out);
+    else if (strcmp(path, "/api/history") == 0)
+        history(c, who, question, out);
+    else if (strncmp(path, "/api/live/", 10) == 0)
+        live(c, who, path + 10, out);
+    else if (strncmp(path, "/api/entry/", 11) == 0)
+        entry(c, who, path + 11, out);
+    else
+        sq_reply_error(out, 404, "NOT_FOUND", "no such address");
+}
