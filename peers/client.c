@@ -3,7 +3,8 @@
  *
  *   pending:  sent --answer--> gone          silence: Hello, and when the node speaks again everything pending goes once more, in order
  *
- * Invariants: ids are given once and count up by one; the bytes under an id never change; an answer counts only with the node's signature.
+ * Invariants: ids are given once and count up by one; the bytes under an id never change; an answer counts only with the node's signature,
+ * and a receipt only for the bytes whose hash it names: another process with this key may have used the number.
  */
 #include "peers/client.h"
 
@@ -15,6 +16,7 @@
 #include <zmq.h>
 
 #include "clearing/base/arena.h"
+#include "clearing/base/hash.h"
 #include "peers/message.h"
 #include "peers/sockets.h"
 
@@ -309,6 +311,18 @@ static void set_detail(struct sq_client *c, unsigned status, const char *detail)
     snprintf(c->detail, sizeof c->detail, "%s%s%.200s", sq_status_text(status), *detail != '\0' ? ": " : "", detail);
 }
 
+/* Does the receipt name the bytes that were sent under this number, or only the number? -1: nothing waits under it. */
+static int names_request(const struct sq_client *c, uint64_t id, const ProtobufCBinaryData *request)
+{
+    uint8_t hash[SQ_HASH_SIZE];
+    for (unsigned i = 0; i < c->count; i++)
+        if (c->pending[i].id == id) {
+            sq_sha256(c->pending[i].envelope, c->pending[i].size, hash);
+            return request->len == sizeof hash && memcmp(request->data, hash, sizeof hash) == 0;
+        }
+    return -1;
+}
+
 /* 1: an answer for the caller. */
 static int on_receipt(struct sq_client *c, const Sanquan__V1__Receipt *r, struct sq_client_answer *out)
 {
@@ -317,8 +331,14 @@ static int on_receipt(struct sq_client *c, const Sanquan__V1__Receipt *r, struct
     if (sq_wire_open(&sanquan__v1__answer__descriptor, sq_bytes_of(r->answer.data, r->answer.len), &memory, &m, NULL) != SQ_OK)
         return 0;
     const Sanquan__V1__Answer *a = (const Sanquan__V1__Answer *)m;
+    int named = names_request(c, a->id, &r->request);
     if (!drop_pending(c, a->id))
         return 0;
+    if (!named) { /* somebody else with this key used the number */
+        set_detail(c, SQ_R_ID_REUSED, "");
+        *out = (struct sq_client_answer){.id = a->id, .status = SQ_R_ID_REUSED, .final = 1, .detail = c->detail};
+        return 1;
+    }
     set_detail(c, a->status, a->detail);
     *out = (struct sq_client_answer){.id = a->id, .status = a->status, .final = 1, .answer = a, .receipt = r, .detail = c->detail};
     return 1;

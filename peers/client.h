@@ -3,7 +3,8 @@
  *
  * Used by the command line and by load generators. One thread. A request is (type, body); the client numbers it with the
  * next id, signs it, and keeps the bytes until its Receipt came. After a silence it asks Hello, learns the last durable id,
- * and sends the same bytes again from there, so nothing is done twice.
+ * and sends the same bytes again from there, so nothing is done twice. When another process with the same key has used a number,
+ * the answer to the request is SQ_R_ID_REUSED, without a receipt: it was not done, and may be sent under another number.
  */
 #ifndef SQ_CLIENT_H
 #define SQ_CLIENT_H

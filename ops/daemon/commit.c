@@ -22,8 +22,8 @@ static sq_status seal(struct sq_daemon *d, uint32_t type, const char *receiver, 
     return sq_message_seal(&h, body, sq_directory_network_id(d->directory), d->keys->secret, &memory, envelope, err);
 }
 
-sq_status sq_receipt_seal(struct sq_daemon *d, uint64_t seq, const char *receiver, uint64_t now_ms, sq_bytes answer, struct sq_arena *arena,
-                          sq_bytes *envelope, struct sq_error *err)
+sq_status sq_receipt_seal(struct sq_daemon *d, uint64_t seq, const char *receiver, uint64_t now_ms, sq_bytes answer,
+                          const uint8_t request_hash[static SQ_HASH_SIZE], struct sq_arena *arena, sq_bytes *envelope, struct sq_error *err)
 {
     uint8_t leaf[SQ_LEAF_SIZE], proof[SQ_PROOF_MAX * SQ_HASH_SIZE];
     size_t hashes;
@@ -42,7 +42,7 @@ sq_status sq_receipt_seal(struct sq_daemon *d, uint64_t seq, const char *receive
     union {
         const uint8_t *in;
         uint8_t *out;
-    } answer_bytes = {answer.data}; /* messages do not say const; packing only reads */
+    } answer_bytes = {answer.data}, request = {request_hash}; /* messages do not say const; packing only reads */
     Sanquan__V1__Receipt m;
     sanquan__v1__receipt__init(&m);
     m.answer = (ProtobufCBinaryData){answer.size, answer_bytes.out};
@@ -50,6 +50,7 @@ sq_status sq_receipt_seal(struct sq_daemon *d, uint64_t seq, const char *receive
     m.index = seq - 1;
     m.proof = (ProtobufCBinaryData){hashes * SQ_HASH_SIZE, proof};
     m.checkpoint = text;
+    m.request = (ProtobufCBinaryData){SQ_HASH_SIZE, request.out};
     st = sq_wire_pack(&m.base, &memory, &body, err);
     return st != SQ_OK ? st : seal(d, SANQUAN__V1__MESSAGE_TYPE__RECEIPT, receiver, 0, now_ms, body, arena, envelope, err);
 }
@@ -95,7 +96,7 @@ static void make_receipts(struct sq_daemon *d, struct sq_group *g)
     for (size_t i = 0; i < g->out_count; i++) {
         struct sq_pending_out *o = &g->outs[i];
         if (o->kind == SQ_OUT_ANSWER &&
-            sq_receipt_seal(d, o->seq, receiver_of(o), o->now_ms, o->body, &g->sealed, &o->envelope, &err) != SQ_OK) {
+            sq_receipt_seal(d, o->seq, receiver_of(o), o->now_ms, o->body, o->request_hash, &g->sealed, &o->envelope, &err) != SQ_OK) {
             o->envelope = (sq_bytes){NULL, 0}; /* it is durable; the client asks again and gets the kept answer */
             sq_log(SQ_LOG_WARNING, "receipt", "seq=%" PRIu64 " reason=\"%s\"", o->seq, err.text);
         }

@@ -156,7 +156,8 @@ SQ_MUST_CHECK sq_status sq_group_commit(struct sq_daemon *d, struct sq_group *g,
 void sq_group_reset(struct sq_daemon *d, struct sq_group *g);
 /* A Receipt of an answer in entry `seq`, sealed, into arena. */
 SQ_MUST_CHECK sq_status sq_receipt_seal(struct sq_daemon *d, uint64_t seq, const char *receiver, uint64_t now_ms, sq_bytes answer,
-                                        struct sq_arena *arena, sq_bytes *envelope, struct sq_error *err);
+                                        const uint8_t request_hash[static SQ_HASH_SIZE], struct sq_arena *arena, sq_bytes *envelope,
+                                        struct sq_error *err);
 
 /* commit_thread.c */
 SQ_MUST_CHECK sq_status sq_commit_start(struct sq_daemon *d, struct sq_error *err);

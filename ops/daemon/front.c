@@ -156,7 +156,7 @@ static sq_status on_repeat(struct sq_daemon *d, const struct sq_arrival *a, cons
     sq_sha256(e->whole.data, e->whole.size, hash);
     if (memcmp(hash, kept.request_hash, sizeof hash) != 0)
         return sq_reject(d, a, e, SQ_R_ID_REUSED, "", err);
-    st = sq_receipt_seal(d, kept.seq, a->from, d->now_ms, kept.body, &d->step_arena, &envelope, err);
+    st = sq_receipt_seal(d, kept.seq, a->from, d->now_ms, kept.body, kept.request_hash, &d->step_arena, &envelope, err);
     if (st == SQ_OK && sq_hub_reply(d->hub, &a->route, envelope, err) != SQ_OK)
         sq_log(SQ_LOG_DEBUG, "unsent", "to=%s reason=\"%s\"", a->from, err->text);
     return st;

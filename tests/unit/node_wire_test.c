@@ -250,6 +250,7 @@ static void ids_follow_each_other_and_repeats_get_the_same_answer(void **state)
     hear_receipt(t, &receipt);
     assert_true(receipt->answer.len == size && receipt->index == leaf);
     assert_memory_equal(receipt->answer.data, first, size);
+    assert_int_equal(receipt->request.len, SQ_HASH_SIZE); /* the repeat names the bytes too */
     post(t, enrolment(t, t->next, 2));
     assert_true(hear_refusal(t, SQ_R_ID_REUSED)->id == t->next);
     assert_true(hello(t, 2)->last_id == t->next);
@@ -386,6 +387,9 @@ static void a_receipts_leaf_is_the_hash_of_what_was_sent_and_answered(void **sta
     sq_sha256_parts(parts, 3, hash);
     assert_memory_equal(r->leaf.data + 24, hash, sizeof hash);
     assert_int_equal(sq_get_be32(r->leaf.data + 4), sizeof head + sent.size + tail.size);
+    sq_sha256(sent.data, sent.size, hash);
+    assert_int_equal(r->request.len, sizeof hash);
+    assert_memory_equal(r->request.data, hash, sizeof hash);
 }
 
 int main(void)
