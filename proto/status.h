@@ -125,6 +125,8 @@
     X(SQ_R_FACT, 194, 0, "attribute, value or days of a statement are out of range")                \
     X(SQ_R_VALIDITY, 195, 0, "voucher would be valid longer than the programme allows")             \
     X(SQ_R_OVERRIDE, 196, 0, "override names no rule that it may lift, no approver or no reason")   \
+    X(SQ_R_BREAK_STATE, 205, 0, "no open break of this link is in a state that allows this")        \
+    X(SQ_R_NOTE, 206, 0, "a reason of 1 to 199 bytes is needed")                                    \
     X(SQ_R_CONTRACT_BASE, 220, 1, "bases exceed the contract, or what was approved of it")          \
     X(SQ_R_METERED, 221, 0, "base exceeds the metered quantity at the programme's price")           \
     X(SQ_R_LIMIT, 222, 1, "more than what is left of a limit of the programme")                     \

@@ -130,7 +130,7 @@ void sq_core_totals(const struct sq_core *core, struct sq_core_totals *out)
 
 /* ---- snapshot ---- */
 
-#define SNAPSHOT_VERSION 4u
+#define SNAPSHOT_VERSION 6u
 
 static void dump_waiting(const struct sq_core *core, struct sq_dump *d)
 {

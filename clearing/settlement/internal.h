@@ -13,8 +13,25 @@ struct sq_fold {
     int64_t total_fen[SQ_KIND_COUNT];
 };
 
+/*
+ * One number of a link that is not settled yet, for finding where two sides part. 40 bytes: windows may hold millions. The journal has the
+ * whole of it, but the core reads no journal, and a peer must be answered in the step that hears it.
+ */
+struct sq_link_entry {
+    uint8_t hash[SQ_LINK_HASH_PREFIX];
+    uint64_t batch;
+    uint32_t count, kind;        /* kind 0: of several kinds, or of none; total_fen is a row of `mixed` */
+    int64_t total_fen;
+};
+struct sq_mixed {
+    int64_t total_fen[SQ_KIND_COUNT];
+};
+
 struct sq_link {
     struct sq_fold now, settled; /* settled: as of the last number that a final settlement covers */
+    uint64_t first;              /* number of entries row 0; first + entries.count == now.number + 1 */
+    uint64_t adopt;              /* the debtor's next statement is taken as it is */
+    struct sq_table entries, mixed;
 };
 
 /* One row of somebody's statement. */
@@ -63,12 +80,32 @@ struct sq_settlement {
     uint32_t window_count, window_capacity;
     uint64_t open, deciding;            /* deciding: the cut window that is not final, or 0 */
     uint64_t cut_wanted;                /* a cut of the open window waits for finality */
+    struct sq_table breaks;             /* struct sq_break */
 };
 
 #define SQ_WINDOWS_AHEAD 4u /* windows after the open one of which messages are kept */
 
 /* links.c */
 void sq_fold_row(const struct sq_fold *from, const struct sq_fold *to, struct sq_stated *row);
+void sq_link_init(struct sq_link *l);
+void sq_link_free(struct sq_link *l);
+/* What is kept of this number; not present when it is settled, or not there yet. */
+struct sq_break_side sq_link_at(const struct sq_link *l, uint64_t number);
+/* Entries of settled numbers go. */
+void sq_link_trim(struct sq_link *l);
+/* The creditor takes what the debtor has stated as what is so. 0: the statement does not begin where this side stands, or overflows. */
+int sq_link_adopt(struct sq_link *l, const struct sq_stated *stated);
+
+/* breaks.c */
+/* Do the two sides of a link of this node's, both stated, say the same? If not, a break is opened, and looked into. */
+SQ_MUST_CHECK sq_status sq_break_compare(struct sq_settlement *s, const struct sq_window *w, uint32_t debtor, uint32_t creditor, uint64_t now_ms,
+                                         struct sq_effects *fx, struct sq_error *err);
+/* The link has settled. */
+void sq_break_close(struct sq_settlement *s, uint32_t debtor, uint32_t creditor, uint64_t now_ms);
+SQ_MUST_CHECK sq_status sq_break_on_ask(struct sq_settlement *s, uint32_t from, const Sanquan__V1__LinkAsk *m, struct sq_effects *fx,
+                                        struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_break_on_tell(struct sq_settlement *s, uint32_t from, const Sanquan__V1__LinkTell *m, uint64_t now_ms,
+                                         struct sq_effects *fx, struct sq_error *err);
 
 /* values.c: statements to values */
 struct sq_value *sq_value_find(struct sq_window *w, const uint8_t hash[static SQ_HASH_SIZE]); /* NULL when it is not kept */

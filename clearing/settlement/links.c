@@ -1,7 +1,8 @@
 /*
  * Link streams: the same fold on both sides.
  *
- * Invariants: number counts up by one; hash(n) covers hash(n-1), so equal hashes mean equal histories; sums never wrap.
+ * Invariants: number counts up by one; hash(n) covers hash(n-1), so equal hashes mean equal histories; sums never wrap. Each number
+ * since the last settled one has an entry, except a node's to itself, which nobody else states.
  */
 #include "clearing/settlement/internal.h"
 
@@ -35,6 +36,105 @@ static sq_status advance(const struct sq_fold *before, const struct sq_link_step
     return SQ_OK;
 }
 
+/* ---- entries ---- */
+
+void sq_link_init(struct sq_link *l)
+{
+    l->first = 1;
+    l->entries = SQ_TABLE_OF(struct sq_link_entry);
+    l->mixed = SQ_TABLE_OF(struct sq_mixed);
+}
+
+void sq_link_free(struct sq_link *l)
+{
+    sq_table_free(&l->entries);
+    sq_table_free(&l->mixed);
+}
+
+static sq_status reserve_entry(struct sq_link *l, struct sq_error *err)
+{
+    sq_status st = sq_table_reserve(&l->entries, 1, err);
+    return st != SQ_OK ? st : sq_table_reserve(&l->mixed, 1, err);
+}
+
+/* Room has been reserved. */
+static void add_entry(struct sq_link *l, uint64_t batch, const struct sq_link_step *step)
+{
+    struct sq_link_entry *e = sq_table_add(&l->entries, NULL);
+    uint32_t kinds = 0;
+    memcpy(e->hash, step->hash, sizeof e->hash);
+    e->batch = batch;
+    e->count = (uint32_t)step->count;
+    for (uint32_t k = 0; k < SQ_KIND_COUNT; k++)
+        if (step->total_fen[k] != 0) {
+            kinds++;
+            e->kind = k + 1;
+            e->total_fen = step->total_fen[k];
+        }
+    if (kinds == 1)
+        return;
+    uint32_t row;
+    struct sq_mixed *m = sq_table_add(&l->mixed, &row);
+    memcpy(m->total_fen, step->total_fen, sizeof m->total_fen);
+    e->kind = 0;
+    e->total_fen = row;
+}
+
+struct sq_break_side sq_link_at(const struct sq_link *l, uint64_t number)
+{
+    struct sq_break_side side;
+    memset(&side, 0, sizeof side);
+    if (number < l->first || number - l->first >= l->entries.count)
+        return side;
+    const struct sq_link_entry *e = SQ_ROW(&l->entries, struct sq_link_entry, (uint32_t)(number - l->first));
+    side.present = 1;
+    side.batch = e->batch;
+    side.count = e->count;
+    memcpy(side.hash, e->hash, sizeof side.hash);
+    if (e->kind != 0)
+        side.total_fen[e->kind - 1] = e->total_fen;
+    else
+        memcpy(side.total_fen, SQ_ROW(&l->mixed, struct sq_mixed, (uint32_t)e->total_fen)->total_fen, sizeof side.total_fen);
+    return side;
+}
+
+void sq_link_trim(struct sq_link *l)
+{
+    uint64_t over = l->settled.number + 1 > l->first ? l->settled.number + 1 - l->first : 0;
+    uint32_t gone = over < l->entries.count ? (uint32_t)over : l->entries.count, mixed = 0;
+    struct sq_link_entry *e = l->entries.rows;
+    for (uint32_t i = 0; i < gone; i++)
+        mixed += e[i].kind == 0;
+    l->first += gone;
+    l->entries.count -= gone;
+    l->mixed.count -= mixed;
+    if (gone != 0 && l->entries.count != 0)
+        memmove(e, e + gone, l->entries.count * sizeof *e);
+    if (mixed != 0 && l->mixed.count != 0)
+        memmove(l->mixed.rows, SQ_ROW(&l->mixed, struct sq_mixed, mixed), l->mixed.count * sizeof(struct sq_mixed));
+    for (uint32_t i = 0; i < l->entries.count; i++)
+        e[i].total_fen -= e[i].kind == 0 ? mixed : 0;
+}
+
+int sq_link_adopt(struct sq_link *l, const struct sq_stated *stated)
+{
+    struct sq_fold after = l->settled;
+    if (stated->first != l->settled.number + 1)
+        return 0;
+    after.number = stated->last;
+    after.count += stated->count;
+    memcpy(after.hash, stated->hash, SQ_HASH_SIZE);
+    for (size_t k = 0; k < SQ_KIND_COUNT; k++)
+        if (__builtin_add_overflow(after.total_fen[k], stated->total_fen[k], &after.total_fen[k]))
+            return 0;
+    l->now = after;
+    l->first = after.number + 1; /* what stands under the numbers before is the debtor's to know */
+    l->entries.count = l->mixed.count = 0;
+    return 1;
+}
+
+/* ---- steps ---- */
+
 sq_status sq_settlement_owe(struct sq_settlement *s, uint32_t creditor, uint64_t batch,
                             const uint8_t result_hash[static SQ_HASH_SIZE], struct sq_link_step *step, struct sq_error *err)
 {
@@ -43,9 +143,13 @@ sq_status sq_settlement_owe(struct sq_settlement *s, uint32_t creditor, uint64_t
     next.number = now->number + 1;
     chain(s, s->self, creditor, batch, result_hash, now, &next, next.hash);
     sq_status st = advance(now, &next, &after, err);
+    if (st == SQ_OK && creditor != s->self)
+        st = reserve_entry(&s->owes[creditor], err);
     if (st != SQ_OK)
         return st;
     *now = after;
+    if (creditor != s->self)
+        add_entry(&s->owes[creditor], batch, &next);
     *step = next;
     return SQ_OK;
 }
@@ -64,8 +168,12 @@ sq_status sq_settlement_owed(struct sq_settlement *s, uint32_t debtor, uint64_t 
                        s->codes[s->self], step->number);
     sq_status st = advance(now, step, &after, err);
     if (st == SQ_OK)
-        *now = after;
-    return st;
+        st = reserve_entry(&s->owed[debtor], err);
+    if (st != SQ_OK)
+        return st;
+    *now = after;
+    add_entry(&s->owed[debtor], batch, step);
+    return SQ_OK;
 }
 
 void sq_fold_row(const struct sq_fold *from, const struct sq_fold *to, struct sq_stated *row)

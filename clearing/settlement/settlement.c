@@ -28,6 +28,11 @@ sq_status sq_settlement_new(const struct sq_settlement_setup *setup, uint64_t no
         return st;
     }
     memcpy(s->codes, setup->codes, s->n * sizeof *s->codes);
+    for (uint32_t i = 0; i < s->n; i++) {
+        sq_link_init(&s->owes[i]);
+        sq_link_init(&s->owed[i]);
+    }
+    s->breaks = SQ_TABLE_OF(struct sq_break);
     s->open = 1;
     s->windows[0]->state = SQ_WINDOW_OPEN;
     s->windows[0]->opened_ms = now_ms;
@@ -41,6 +46,11 @@ void sq_settlement_free(struct sq_settlement *s)
         return;
     for (uint32_t i = 0; i < s->window_count; i++)
         sq_window_free(s->windows[i]);
+    for (uint32_t i = 0; s->owes != NULL && s->owed != NULL && i < s->n; i++) {
+        sq_link_free(&s->owes[i]);
+        sq_link_free(&s->owed[i]);
+    }
+    sq_table_free(&s->breaks);
     free(s->windows);
     free(s->codes);
     free(s->owes);
@@ -281,14 +291,40 @@ static sq_status undump_window(const struct sq_settlement *s, struct sq_window *
     return st == SQ_OK ? undump_blob(r, &w->decided, err) : st;
 }
 
+static void dump_link(struct sq_dump *d, const struct sq_link *l)
+{
+    sq_dump_put(d, &l->now, sizeof l->now);
+    sq_dump_put(d, &l->settled, sizeof l->settled);
+    sq_dump_u64(d, l->first);
+    sq_dump_u64(d, l->adopt);
+    sq_dump_table(d, &l->entries);
+    sq_dump_table(d, &l->mixed);
+}
+
+static sq_status undump_link(struct sq_reader *r, struct sq_link *l, struct sq_error *err)
+{
+    const uint8_t *now = sq_read_bytes(r, sizeof l->now), *settled = sq_read_bytes(r, sizeof l->settled);
+    l->first = sq_read_be64(r);
+    l->adopt = sq_read_be64(r);
+    if (r->bad)
+        return sq_fail(err, SQ_E_FORMAT, "snapshot ends in a link");
+    memcpy(&l->now, now, sizeof l->now);
+    memcpy(&l->settled, settled, sizeof l->settled);
+    sq_status st = sq_undump_table(r, &l->entries, err);
+    return st != SQ_OK ? st : sq_undump_table(r, &l->mixed, err);
+}
+
 void sq_settlement_dump(const struct sq_settlement *s, struct sq_dump *d)
 {
     const uint64_t fields[] = {s->n, s->self, s->round_timeout_ms, s->method, s->window_count, s->open, s->deciding, s->cut_wanted};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         sq_dump_u64(d, fields[i]);
     sq_dump_put(d, s->codes, s->n * sizeof *s->codes);
-    sq_dump_put(d, s->owes, s->n * sizeof *s->owes);
-    sq_dump_put(d, s->owed, s->n * sizeof *s->owed);
+    for (uint32_t i = 0; i < s->n; i++) {
+        dump_link(d, &s->owes[i]);
+        dump_link(d, &s->owed[i]);
+    }
+    sq_dump_table(d, &s->breaks);
     for (uint32_t i = 0; i < s->window_count; i++)
         dump_window(s, s->windows[i], d);
 }
@@ -302,15 +338,19 @@ sq_status sq_settlement_undump(struct sq_settlement *s, struct sq_reader *r, str
     s->open = sq_read_be64(r);
     s->deciding = sq_read_be64(r);
     s->cut_wanted = sq_read_be64(r);
-    const uint8_t *codes = sq_read_bytes(r, s->n * sizeof *s->codes), *owes = sq_read_bytes(r, s->n * sizeof *s->owes);
-    const uint8_t *owed = sq_read_bytes(r, s->n * sizeof *s->owed);
+    const uint8_t *codes = sq_read_bytes(r, s->n * sizeof *s->codes);
     if (r->bad || n != s->n || self != s->self || s->open > windows || s->deciding > windows ||
         windows > (size_t)(r->end - r->at) / sizeof(struct sq_window))
         return sq_fail(err, SQ_E_FORMAT, "snapshot of another settlement");
     memcpy(s->codes, codes, s->n * sizeof *s->codes);
-    memcpy(s->owes, owes, s->n * sizeof *s->owes);
-    memcpy(s->owed, owed, s->n * sizeof *s->owed);
     sq_status st = SQ_OK;
+    for (uint32_t i = 0; st == SQ_OK && i < s->n; i++) {
+        st = undump_link(r, &s->owes[i], err);
+        if (st == SQ_OK)
+            st = undump_link(r, &s->owed[i], err);
+    }
+    if (st == SQ_OK)
+        st = sq_undump_table(r, &s->breaks, err);
     for (uint64_t i = 0; st == SQ_OK && i < windows; i++) {
         if (i >= s->window_count)
             st = sq_window_new(s, i + 1, err);

@@ -93,13 +93,20 @@ SQ_MUST_CHECK sq_status sq_settlement_cut(struct sq_settlement *s, uint64_t wind
  */
 int sq_settlement_too_early(const struct sq_settlement *s, uint32_t type, sq_bytes body);
 
-/* STATEMENT, COUNTERSTATEMENT, PROPOSAL or VOTE from node `from`; `body` is its canonical bytes. */
+/* STATEMENT, COUNTERSTATEMENT, PROPOSAL, VOTE, LINK_ASK or LINK_TELL from node `from`; `body` is its canonical bytes. */
 SQ_MUST_CHECK sq_status sq_settlement_message(struct sq_settlement *s, uint32_t from, uint32_t type, sq_bytes body,
                                               uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
 
 /* An operator's Confirm; `party` tells maker from checker. */
 SQ_MUST_CHECK sq_status sq_settlement_confirm(struct sq_settlement *s, uint32_t party, sq_bytes body, uint64_t now_ms,
                                               struct sq_effects *fx, struct sq_error *err);
+
+/*
+ * An operator's Break: take over, explain, or, at the creditor and by two people, take the debtor's next statement as it is.
+ * Errors: SQ_R_UNKNOWN_NODE, SQ_R_BREAK_STATE, SQ_R_NOTE, SQ_R_NOT_PERMITTED (another operator has taken it over), SQ_R_SAME_PERSON.
+ */
+SQ_MUST_CHECK sq_status sq_settlement_break_act(struct sq_settlement *s, uint32_t party, sq_bytes body, struct sq_effects *fx,
+                                                struct sq_error *err);
 
 /* When something is due next (UINT64_MAX: nothing), and what to do then. */
 struct sq_settlement_due {
@@ -135,6 +142,51 @@ struct sq_link_view {
 };
 /* debtor or creditor is self. */
 void sq_settlement_link(const struct sq_settlement *s, uint32_t debtor, uint32_t creditor, struct sq_link_view *out);
+
+/*
+ * Breaks: links whose two sides stated different things (breaks.c). One link has at most one that is open. A break is over when the
+ * link has settled, and not before, whatever people say about it.
+ */
+enum sq_break_state { SQ_BREAK_LOOKING = 1, SQ_BREAK_FOUND, SQ_BREAK_CLOSED };
+enum sq_break_cause {
+    SQ_BREAK_ENTRY = 1,  /* `number` is the first that differs */
+    SQ_BREAK_SUMS,       /* every number is the same; a statement adds them up differently */
+    SQ_BREAK_RANGE,      /* the two sides do not begin at the same number */
+};
+enum sq_break_outcome {
+    SQ_BREAK_OPEN = 0,
+    SQ_BREAK_MATCHED,    /* the two sides came to say the same */
+    SQ_BREAK_EXPLAINED,  /* people know why; it still does not settle until the two sides say the same */
+    SQ_BREAK_ADJUSTED,   /* two people of the creditor took the debtor's statement as it was */
+};
+enum sq_break_action { SQ_BREAK_TAKE = 1, SQ_BREAK_EXPLAIN, SQ_BREAK_ADOPT, SQ_BREAK_AGREE };
+
+#define SQ_LINK_HASH_PREFIX 16u
+#define SQ_BREAK_NOTE_MAX 199u
+
+struct sq_break_side {           /* one side's entry under the number that differs */
+    uint64_t present;            /* 0: this side has none */
+    uint64_t batch, count;
+    uint8_t hash[SQ_LINK_HASH_PREFIX];
+    int64_t total_fen[SQ_KIND_COUNT];
+};
+
+struct sq_break {
+    uint64_t window, last_window;          /* in which it came up; in which the two sides differed last */
+    uint64_t opened_ms, found_ms, closed_ms;
+    uint64_t number;                       /* first that differs; 0 while looking, or when no number does */
+    uint64_t low, high;                    /* while looking: the hash is the same at low and differs at high */
+    struct sq_link_step stated[2];         /* [0] debtor, [1] creditor: last number, hash, count and totals in `window` */
+    struct sq_break_side entry[2];         /* [0] debtor's, [1] creditor's, when found */
+    uint32_t debtor, creditor;             /* one of them is this node */
+    uint32_t state, cause, outcome;        /* enums above; cause 0 while looking */
+    uint32_t owner, maker;                 /* party numbers; SQ_ROW_NONE */
+    uint32_t asked;                        /* an answer of the debtor is awaited */
+    char note[SQ_BREAK_NOTE_MAX + 1];
+};
+
+uint32_t sq_settlement_break_count(const struct sq_settlement *s);
+const struct sq_break *sq_settlement_break(const struct sq_settlement *s, uint32_t number); /* in order of opening; borrowed */
 
 /* Precommits that made window final: (node, round) of each; returns how many, at most max. */
 uint32_t sq_settlement_signers(const struct sq_settlement *s, uint64_t window, uint32_t *nodes, uint32_t max);

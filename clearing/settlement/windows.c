@@ -252,7 +252,7 @@ static void take_rows(const struct sq_settlement *s, uint32_t from, Sanquan__V1_
 
 static sq_status carry_out_cut(struct sq_settlement *s, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
 
-static sq_status counterstate(struct host *h)
+static sq_status counterstate(struct host *h, uint64_t now_ms)
 {
     struct sq_settlement *s = h->s;
     h->w->countered = 1;
@@ -262,7 +262,11 @@ static sq_status counterstate(struct host *h)
         if (debtor != s->self && h->w->debtor[at].present)
             sq_fold_row(&s->owed[debtor].settled, &h->w->heard[debtor], &h->w->creditor[at]);
     }
-    return send_statement(h, 0);
+    sq_status st = send_statement(h, 0);
+    for (uint32_t debtor = 0; st == SQ_OK && debtor < s->n; debtor++)
+        if (debtor != s->self)
+            st = sq_break_compare(s, h->w, debtor, s->self, now_ms, h->fx, h->err);
+    return st;
 }
 
 /* By the value, not by what was stated here: it is what all have agreed on. */
@@ -273,6 +277,7 @@ static void settle_link(struct sq_link *l, const Sanquan__V1__Pair *pair)
     memcpy(l->settled.hash, pair->hash.data, SQ_HASH_SIZE);
     for (size_t k = 0; k < SQ_KIND_COUNT; k++)
         l->settled.total_fen[k] += pair->total_fen[k]; /* stays below `now`, which was checked */
+    sq_link_trim(l);
 }
 
 static sq_status finalise(struct host *h, uint64_t now_ms)
@@ -290,6 +295,8 @@ static sq_status finalise(struct host *h, uint64_t now_ms)
             settle_link(&s->owes[creditor], value->pairs[i]);
         else if (creditor == s->self)
             settle_link(&s->owed[debtor], value->pairs[i]);
+        if (debtor == s->self || creditor == s->self)
+            sq_break_close(s, debtor, creditor, now_ms);
     }
     sanquan__v1__settlement__free_unpacked(value, NULL);
     w->decided = v->bytes;
@@ -309,7 +316,7 @@ static sq_status advance(struct host *h, uint64_t now_ms)
     struct sq_agreement_host ah = host_of(h);
     sq_status st = SQ_OK;
     if (w->state == SQ_WINDOW_CUT && !w->countered && (w->statements == h->s->n || w->lateness >= 1))
-        st = counterstate(h);
+        st = counterstate(h, now_ms);
     if (st == SQ_OK && w->state == SQ_WINDOW_CUT && w->countered &&
         ((w->statements == h->s->n && w->counterstatements == h->s->n) || w->lateness >= 2)) {
         w->state = SQ_WINDOW_STATED;
@@ -378,6 +385,9 @@ static sq_status on_statement(struct host *h, uint32_t from, const Sanquan__V1__
     if (!first_time(s, w->debtor, from))
         return SQ_OK;
     take_rows(s, from, m->rows, m->n_rows, w->debtor, 1);
+    const struct sq_stated *own = &w->debtor[(size_t)from * s->n + s->self];
+    if (s->owed[from].adopt && own->present && sq_link_adopt(&s->owed[from], own))
+        s->owed[from].adopt = 0;
     w->heard[from] = s->owed[from].now;
     w->statements++;
     if (w->number >= s->open) {
@@ -399,7 +409,8 @@ static sq_status on_counterstatement(struct host *h, uint32_t from, const Sanqua
         return SQ_OK;
     take_rows(s, from, m->rows, m->n_rows, w->creditor, 0);
     w->counterstatements++;
-    return w->number == s->deciding ? advance(h, now_ms) : SQ_OK;
+    sq_status st = sq_break_compare(s, w, s->self, from, now_ms, h->fx, h->err);
+    return st == SQ_OK && w->number == s->deciding ? advance(h, now_ms) : st;
 }
 
 static sq_status on_proposal(struct host *h, uint32_t from, const Sanquan__V1__Proposal *m, uint64_t now_ms)
@@ -451,7 +462,11 @@ sq_status sq_settlement_message(struct sq_settlement *s, uint32_t from, uint32_t
     sq_status st = shape == NULL ? sq_fail(err, SQ_R_UNKNOWN_TYPE, "type %u", type) : sq_wire_open(shape, body, &memory, &m, err);
     if (st != SQ_OK)
         return st;
-    /* Every settlement message begins with its window. */
+    if (type == SANQUAN__V1__MESSAGE_TYPE__LINK_ASK)
+        return sq_break_on_ask(s, from, (const Sanquan__V1__LinkAsk *)m, fx, err);
+    if (type == SANQUAN__V1__MESSAGE_TYPE__LINK_TELL)
+        return sq_break_on_tell(s, from, (const Sanquan__V1__LinkTell *)m, now_ms, fx, err);
+    /* Every other settlement message begins with its window, and is about it. */
     uint64_t window = type == SANQUAN__V1__MESSAGE_TYPE__STATEMENT          ? ((Sanquan__V1__Statement *)m)->window
                       : type == SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT ? ((Sanquan__V1__Counterstatement *)m)->window
                       : type == SANQUAN__V1__MESSAGE_TYPE__PROPOSAL         ? ((Sanquan__V1__Proposal *)m)->window

@@ -22,6 +22,7 @@ struct fold { /* a link stream up to some number */
 struct stream {
     struct fold now, settled, stated[STATED]; /* stated: when the debtor closed window w, at [w % STATED] */
     uint64_t stated_window;
+    int adopt;          /* two people of this node have said that the debtor's next statement counts */
 };
 
 struct precommit {
@@ -361,8 +362,6 @@ static sq_status on_vote(struct sq_books *b, uint32_t from, sq_bytes body, uint6
     return SQ_OK;
 }
 
-/* ---- final windows ---- */
-
 static uint32_t node_of(const struct sq_core *core, const char *code)
 {
     for (uint32_t i = 0; i < sq_core_node_count(core); i++)
@@ -370,6 +369,41 @@ static uint32_t node_of(const struct sq_core *core, const char *code)
             return i;
     return SQ_ROW_NONE;
 }
+
+/* What these books have is given up for what the debtor states, where that begins at the last settled number. */
+static void adopt(struct stream *s, const Sanquan__V1__StatementRow *row)
+{
+    if (row->first != s->settled.number + 1 || row->hash.len != SQ_HASH_SIZE || row->n_total_fen != SQ_KIND_COUNT)
+        return;
+    s->now = s->settled;
+    s->now.number = row->last;
+    s->now.count += row->count;
+    memcpy(s->now.hash, row->hash.data, SQ_HASH_SIZE);
+    for (size_t k = 0; k < SQ_KIND_COUNT; k++)
+        s->now.total[k] += row->total_fen[k];
+    s->adopt = 0;
+}
+
+static void on_statement(struct sq_books *b, const struct sq_core *core, uint32_t from, const Sanquan__V1__Statement *m)
+{
+    struct stream *s = &b->owed[from];
+    if (m->window <= b->final)
+        return;
+    for (size_t i = 0; s->adopt && m->window > s->stated_window && i < m->n_rows; i++)
+        if (strcmp(m->rows[i]->peer, code_of(core, b->self)) == 0)
+            adopt(s, m->rows[i]);
+    state(s, m->window);
+}
+
+static void on_break(struct sq_books *b, const struct sq_core *core, sq_bytes body)
+{
+    const Sanquan__V1__Break *m = open_message(b, &sanquan__v1__break__descriptor, body, NULL);
+    uint32_t debtor = m != NULL && m->action == SQ_BREAK_AGREE ? node_of(core, m->debtor) : SQ_ROW_NONE;
+    if (debtor != SQ_ROW_NONE)
+        b->owed[debtor].adopt = 1;
+}
+
+/* ---- final windows ---- */
 
 /* More than two thirds of all nodes precommitted this value in one round, each by a message in this journal (or of this node's own). */
 static sq_status check_certificate(struct sq_books *b, const struct sq_window_view *w, uint64_t seq, struct sq_error *err)
@@ -505,8 +539,8 @@ static sq_status on_peer(struct sq_books *b, const struct sq_core *core, const s
         return on_decided(b, core, from, e->body, entry->seq, err);
     case SANQUAN__V1__MESSAGE_TYPE__STATEMENT: {
         const Sanquan__V1__Statement *m = open_message(b, &sanquan__v1__statement__descriptor, e->body, err);
-        if (m != NULL && m->window > b->final)
-            state(&b->owed[from], m->window);
+        if (m != NULL)
+            on_statement(b, core, from, m);
         return SQ_OK;
     }
     case SANQUAN__V1__MESSAGE_TYPE__VOTE:
@@ -529,6 +563,8 @@ sq_status sq_books_enter(struct sq_books *b, const struct sq_core *core, const s
     sq_arena_reset(&b->arena);
     if (st == SQ_OK && envelope != NULL && !was_refused(b, entry) && strncmp(envelope->sender, "node:", 5) == 0)
         st = on_peer(b, core, entry, envelope, fx, err);
+    if (st == SQ_OK && envelope != NULL && entry->type == SANQUAN__V1__MESSAGE_TYPE__BREAK && !was_refused(b, entry))
+        on_break(b, core, envelope->body);
     if (st == SQ_OK)
         st = on_answers(b, core, entry, fx, err);
     const struct sq_out *out;

@@ -6,6 +6,7 @@
  *   programmes           everyone enrolled                               each programme and its budget
  *   windows, window/N    nodes, operators of this node, regulators       states; statements agreed on, nets, payments, signers
  *   links                nodes, operators of this node, regulators       obligations since the last settled number
+ *   breaks               nodes, operators of this node, regulators       links whose two sides differ, and what was done about it
  *   voucher/NUMBER       operators, regulators, its holder, its issuer   what it is and what is left
  *   party/NAME           operators, regulators, the party itself         where it is at home, where its stream stands
  *   history?...          everyone enrolled, of its own rows              items and sums: ops/history/ask.h, answered by the historian
@@ -17,10 +18,14 @@
 #include "ops/daemon/daemon.h"
 
 #define WINDOWS_LISTED_MAX 1000u /* the newest; older ones by number */
+#define BREAKS_LISTED_MAX 500u   /* the newest: an answer is one message */
 #define ANSWER_SIZE_MAX (SQ_MESSAGE_SIZE_MAX - 1024u)
 #define PAIRS_LISTED_MAX 2000u   /* an answer is one message; a ledger's reader sees all of them */
 
 static const char *const window_states[] = {"", "open", "cut", "stated", "proposed", "final", "instructed", "settled", "break"};
+static const char *const break_states[] = {"", "looking", "found", "closed"};
+static const char *const break_causes[] = {"", "entry", "sums", "range"};
+static const char *const break_outcomes[] = {"open", "matched", "explained", "adjusted"};
 static const char *const voucher_states[] = {"", "granted", "active", "exhausted", "expired", "revoked"};
 static const char *const method_names[] = {"", "bilateral", "hub", "cycles", "funds", "gross"}; /* enum sq_netting_method */
 static const char *const role_names[] = {"", "node", "issuer", "operator", "regulator", "provider", "holder"};
@@ -226,6 +231,63 @@ static json_t *answer_links(const struct sq_daemon *d)
     return o;
 }
 
+static json_t *break_side(const struct sq_break_side *side)
+{
+    json_t *o = json_object();
+    char hex[2 * SQ_LINK_HASH_PREFIX + 1];
+    sq_hex(side->hash, SQ_LINK_HASH_PREFIX, hex);
+    put_u64(o, "batch", side->batch);
+    put_u64(o, "count", side->count);
+    json_object_set_new(o, "total_fen", fen_by_kind(side->total_fen));
+    put_text(o, "hash", hex);
+    return o;
+}
+
+static json_t *break_stated(const struct sq_link_step *stated)
+{
+    json_t *o = json_object();
+    put_u64(o, "last", stated->number);
+    put_hash(o, "hash", stated->hash);
+    put_u64(o, "count", stated->count);
+    json_object_set_new(o, "total_fen", fen_by_kind(stated->total_fen));
+    return o;
+}
+
+static json_t *break_of(const struct sq_daemon *d, const struct sq_break *b)
+{
+    json_t *o = json_object();
+    put_text(o, "debtor", code_of(d->core, b->debtor));
+    put_text(o, "creditor", code_of(d->core, b->creditor));
+    put_text(o, "state", break_states[b->state]);
+    put_text(o, "cause", break_causes[b->cause]);
+    put_text(o, "outcome", break_outcomes[b->outcome]);
+    put_u64(o, "number", b->number);
+    put_u64(o, "window", b->window);
+    put_u64(o, "last_window", b->last_window);
+    put_u64(o, "opened_ms", b->opened_ms);
+    put_u64(o, "found_ms", b->found_ms);
+    put_u64(o, "closed_ms", b->closed_ms);
+    put_u64(o, "age_ms", (b->closed_ms != 0 ? b->closed_ms : sq_core_now_ms(d->core)) - b->opened_ms);
+    put_text(o, "owner", b->owner == SQ_ROW_NONE ? "" : sq_core_party(d->core, b->owner)->name);
+    put_text(o, "note", b->note);
+    json_object_set_new(o, "debtor_stated", break_stated(&b->stated[0]));
+    json_object_set_new(o, "creditor_stated", break_stated(&b->stated[1]));
+    json_object_set_new(o, "debtor_entry", b->entry[0].present ? break_side(&b->entry[0]) : json_null());
+    json_object_set_new(o, "creditor_entry", b->entry[1].present ? break_side(&b->entry[1]) : json_null());
+    return o;
+}
+
+static json_t *answer_breaks(const struct sq_daemon *d)
+{
+    const struct sq_settlement *s = sq_core_settlement(d->core);
+    uint32_t count = sq_settlement_break_count(s);
+    json_t *o = json_object(), *a = json_array();
+    for (uint32_t i = count > BREAKS_LISTED_MAX ? count - BREAKS_LISTED_MAX : 0; i < count; i++)
+        json_array_append_new(a, break_of(d, sq_settlement_break(s, i)));
+    json_object_set_new(o, "breaks", a);
+    return o;
+}
+
 static json_t *answer_programmes(const struct sq_daemon *d)
 {
     json_t *o = json_object(), *a = json_array();
@@ -327,6 +389,8 @@ static unsigned ask(const struct sq_daemon *d, const struct sq_party *asker, con
         return SQ_R_NOT_PERMITTED;
     else if (strcmp(path, "windows") == 0)
         *answer = answer_windows(d);
+    else if (strcmp(path, "breaks") == 0)
+        *answer = answer_breaks(d);
     else if (strcmp(path, "links") == 0)
         *answer = answer_links(d);
     else if (strncmp(path, "window/", 7) == 0)
