@@ -30,6 +30,7 @@ GEN_CFLAGS = -std=gnu11 -w $(VARIANT_FLAGS) -I$(BUILD)/gen $(PKG_CFLAGS) $(CFLAG
 
 # `make V=1` shows whole commands.
 Q := $(if $(V),,@)
+comma := ,
 say = @printf '  %-8s%s\n' '$(1)' '$(2)'
 
 LIB_SOURCES := $(wildcard proto/*.c clearing/*/*.c peers/*.c ops/common/*.c ops/history/*.c)
@@ -105,6 +106,8 @@ $(BUILD)/sanquan: $(call objects,$(CLI_MAIN)) $(CLI_LIB) $(LIB)
 $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(SUPPORT) $(CLI_LIB) $(LIB)
 	$(call say,LINK,$@)
 	$(link) -lcsv -lcmocka
+# What it counts, it counts there.
+$(BUILD)/tests/unit/hotpath_test: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc)
 $(BUILD)/locale/%/LC_MESSAGES/sanquan.mo: ops/locale/%.po
 	@mkdir -p $(@D)
 	$(call say,MSGFMT,$<)
