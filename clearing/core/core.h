@@ -51,6 +51,14 @@ SQ_MUST_CHECK sq_status sq_core_step(struct sq_core *core, const struct sq_event
 /* Is something due at this time? Then `tick` is the body of a TICK event to be stepped. `at_ms_out`: when next. */
 int sq_core_due(const struct sq_core *core, uint64_t now_ms, struct sq_arena *arena, sq_bytes *tick, uint64_t *at_ms_out);
 
+/*
+ * When row `row` of the batch that is entry `batch` of the ledger of node `acquirer` is decided on this core, write down why into *out
+ * (zeroed by the caller; it must live until then). Decisions come out the same with and without it. One row at a time; out NULL: none.
+ * What was decided elsewhere (by another issuer, by the home of its invoice), or refused by itself, has its status as the only reason.
+ */
+struct sq_explain;
+void sq_core_watch(struct sq_core *core, uint32_t acquirer, uint64_t batch, uint32_t row, struct sq_explain *out);
+
 /* ---- reading; all results are borrowed and live until the next step ---- */
 
 enum sq_role { SQ_ROLE_NODE = 1, SQ_ROLE_ISSUER, SQ_ROLE_OPERATOR, SQ_ROLE_REGULATOR, SQ_ROLE_PROVIDER, SQ_ROLE_HOLDER };

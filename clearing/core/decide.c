@@ -18,6 +18,26 @@ struct sq_decision sq_decision_of(const struct sq_core *core, uint32_t acquirer,
                                 .provider_org = sq_party_at(core, provider)->org, .reserve_until_ms = reserve_until_ms};
 }
 
+void sq_core_watch(struct sq_core *core, uint32_t acquirer, uint64_t batch, uint32_t row, struct sq_explain *out)
+{
+    core->watch.acquirer = acquirer;
+    core->watch.batch = batch;
+    core->watch.row = row;
+    core->watch.out = out;
+}
+
+void sq_watch_end(struct sq_core *core, uint64_t seq, uint8_t verb, unsigned status)
+{
+    struct sq_explain *x = core->watch.out;
+    if (x->count == 0)
+        x->reason[x->count++] = (struct sq_reason){.status = (uint16_t)status, .passed = status == SQ_OK};
+    x->decided = 1;
+    x->status = status;
+    x->seq = seq;
+    x->verb = verb;
+    core->watch.out = NULL;
+}
+
 /* ---- moving ---- */
 
 static void account_move(struct sq_core *core, struct sq_account *a, uint32_t day, int64_t spent_fen, int64_t reserved_fen)

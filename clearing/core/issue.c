@@ -87,12 +87,16 @@ sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear
     uint64_t at_ms = m->received_at_ms < core->now_ms ? m->received_at_ms : core->now_ms;
     struct sq_decision d = sq_decision_of(core, from, provider, at_ms, m->items->reserve_until_ms);
     int too_late = core->now_ms - at_ms > RECEIVED_AGO_MAX_MS;
+    const size_t watched = sq_watched_row(core, from, m->batch);
     for (size_t i = 0; i < r.count; i++) {
         sq_decide_prefetch(core, &r, i);
+        d.explain = m->row[i] == watched ? core->watch.out : NULL;
         unsigned refused = core->now_ms > m->expires_at_ms ? SQ_R_EXPIRED : too_late ? SQ_R_TOO_LATE : sq_row_check(core, &r, i);
         if (refused == SQ_OK && sq_node_of_issuer(core, (uint32_t)(r.voucher[i] / SQ_SERIAL_RADIX / SQ_PROGRAMME_RADIX)) != core->self)
             refused = SQ_R_UNKNOWN_VOUCHER;
         s->code[i] = (uint8_t)(refused != SQ_OK ? refused : sq_decide_row(core, &d, &r, i));
+        if (d.explain != NULL)
+            sq_watch_end(core, s->fx->seq, sq_row_verb(&r, i), s->code[i]);
     }
     core->totals.items_decided += r.count;
     return send_decided(s, from, m, s->code, &d);

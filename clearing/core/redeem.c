@@ -179,13 +179,17 @@ static sq_status redeem_local(struct sq_step *s, const struct sq_rows *r)
     Sanquan__V1__Answer answer;
     sanquan__v1__answer__init(&answer);
     uint32_t *row;
+    const size_t watched = sq_watched_row(core, core->self, s->fx->seq);
     if (SQ_COLUMN(s, row, r->count))
         return sq_full(s);
     for (size_t i = 0; i < r->count; i++) {
         sq_decide_prefetch(core, r, i);
+        d.explain = i == watched ? core->watch.out : NULL;
         unsigned refused = check_row(core, r, i);
         if (refused == SQ_OK)
             refused = decide_here(core, &d, r, i, &cursor);
+        if (d.explain != NULL)
+            sq_watch_end(core, s->fx->seq, sq_row_verb(r, i), refused);
         if (refused == SQ_E_NOMEM)
             return sq_fail(s->err, SQ_E_NOMEM, "invoice register");
         s->code[i] = (uint8_t)refused;
@@ -210,6 +214,8 @@ static sq_status redeem_local(struct sq_step *s, const struct sq_rows *r)
 
 static void row_done(struct sq_core *core, struct sq_waiting *w, const struct sq_rows *r, size_t i, unsigned code)
 {
+    if (sq_watched_row(core, core->self, w->seq) == i)
+        sq_watch_end(core, core->seq + 1, sq_row_verb(r, i), code);
     SQ_ASSERT(w->stage[i] != SQ_ROW_DONE && w->left > 0);
     w->stage[i] = SQ_ROW_DONE;
     w->code[i] = (uint8_t)code;
@@ -403,7 +409,9 @@ static sq_status decide_rows_here(struct sq_step *s, struct sq_waiting *w, const
     sq_status st = sq_decide_reserve(core, (uint32_t)n, s->err);
     if (st != SQ_OK)
         return st;
+    const size_t watched = sq_watched_row(core, core->self, w->seq);
     for (size_t k = 0; k < n; k++) {
+        d.explain = row[k] == watched ? core->watch.out : NULL;
         unsigned refused = sq_decide_row(core, &d, r, row[k]);
         code[k] = (uint8_t)refused;
         row_done(core, w, r, row[k], refused);

@@ -161,6 +161,12 @@ struct sq_core {
 
     struct sq_core_totals totals;
     struct sq_settlement *settlement;
+
+    struct {                        /* not part of the state: whom to tell why a row came out as it did */
+        uint64_t batch;
+        uint32_t acquirer, row;
+        struct sq_explain *out;
+    } watch;
 };
 
 struct sq_hosted {
@@ -312,6 +318,13 @@ struct sq_decision {
     uint64_t count;
     int64_t total_fen[SQ_KIND_COUNT];
 };
+/* The row of this batch that somebody wants explained; SIZE_MAX: none. */
+static inline size_t sq_watched_row(const struct sq_core *core, uint32_t acquirer, uint64_t batch)
+{
+    return core->watch.out != NULL && core->watch.batch == batch && core->watch.acquirer == acquirer ? core->watch.row : SIZE_MAX;
+}
+/* The watched row came out like this. */
+void sq_watch_end(struct sq_core *core, uint64_t seq, uint8_t verb, unsigned status);
 struct sq_decision sq_decision_of(const struct sq_core *core, uint32_t acquirer, uint32_t provider, uint64_t at_ms, uint64_t reserve_until_ms);
 /* Room for what `rows` more decisions may add: after this, sq_decide_row cannot run out of memory. */
 SQ_MUST_CHECK sq_status sq_decide_reserve(struct sq_core *core, uint32_t rows, struct sq_error *err);

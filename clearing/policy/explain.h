@@ -22,7 +22,10 @@ struct sq_reason {
 };
 
 struct sq_explain {
+    int decided;          /* 1: the row was decided, and all of this is set */
     unsigned status;      /* 0 accepted, else the first refusal */
+    uint64_t seq;         /* journal entry that decided it */
+    uint32_t verb;
     uint32_t issuer, number, version; /* programme, and its version in force on the service day; 0 when none was found */
     uint32_t tier;        /* index + 1; 0: the programme's own rate */
     uint32_t rate_bp;
