@@ -258,6 +258,8 @@ int sq_sheet_has(const struct sq_sheet *s, unsigned column)
     return s->json;
 }
 
+void sq_sheet_quote(FILE *f, const char *text) { csv_fwrite(f, text, strlen(text)); }
+
 /* ---- opening ---- */
 
 static sq_status check_header(struct sq_sheet *s, uint64_t line, struct sq_error *err)

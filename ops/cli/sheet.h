@@ -45,6 +45,9 @@ int sq_sheet_has(const struct sq_sheet *s, unsigned column); /* JSON lines may h
 
 const struct sq_column *sq_sheet_column(const struct sq_sheet *s, unsigned column);
 
+/* A text as a field of a CSV file, in quotation marks. */
+void sq_sheet_quote(FILE *f, const char *text);
+
 /* 1 and the next row, or 0 at the end. */
 int sq_sheet_next(struct sq_sheet *s, struct sq_row *row);
 

@@ -7,7 +7,6 @@
  * Invariants: the bytes of a batch depend on the file alone, so a second run makes the same; result files are cut back to what
  * FILE.progress last recorded before anything is appended, so a refused row is listed once.
  */
-#include <csv.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,7 +197,7 @@ static void put_refused(const struct submission *u, const struct sq_item *item, 
         json_decref(why);
     } else {
         fprintf(f, "%" PRIu64 ",%s,", item->line, sq_status_name(code));
-        csv_fwrite(f, reason, strlen(reason));
+        sq_sheet_quote(f, reason);
         fputc(',', f);
         fwrite(raw, 1, size, f);
     }
