@@ -9,6 +9,7 @@
 
 struct complaint {
     char reason[160];
+    char field[48]; /* the innermost that is wrong */
     unsigned line;
 };
 
@@ -24,6 +25,22 @@ static void listen(cyaml_log_t level, void *ctx, const char *format, va_list arg
         snprintf(c->reason, sizeof c->reason, "%.150s", said);
     if (at != NULL && c->line == 0)
         c->line = (unsigned)strtoul(at + 6, NULL, 10);
+    static const char in_field[] = "in mapping field '";
+    const char *field = strstr(text, in_field);
+    if (field != NULL && c->field[0] == '\0') {
+        field += strlen(in_field);
+        snprintf(c->field, sizeof c->field, "%.*s", (int)strcspn(field, "'"), field);
+    }
+}
+
+/* Some reasons name the field they are about, and then it is another than the innermost one. */
+static const char *field_of(const struct complaint *c)
+{
+    static const char *const naming[] = {"Missing required mapping field", "Unexpected key", "Mapping field already seen"};
+    for (size_t i = 0; i < sizeof naming / sizeof *naming; i++)
+        if (strncmp(c->reason, naming[i], strlen(naming[i])) == 0)
+            return "";
+    return c->field;
 }
 
 /* For a key that does not belong, libcyaml tells the line of the value before it: the key is on that line or on a later one. */
@@ -58,7 +75,8 @@ sq_status sq_yaml_parse(sq_bytes text, const char *path, const cyaml_schema_valu
         cyaml_free(&config, schema, data, 0);
         if (strncmp(c.reason, unexpected, strlen(unexpected)) == 0)
             c.line = line_of_key(text, c.reason + strlen(unexpected), c.line);
-        return sq_fail(err, SQ_E_CONFIG, "%.90s:%u: %.120s", path, c.line, c.reason[0] != '\0' ? c.reason : rc == CYAML_OK ? "is empty" : cyaml_strerror(rc));
+        const char *field = field_of(&c), *reason = c.reason[0] != '\0' ? c.reason : rc == CYAML_OK ? "is empty" : cyaml_strerror(rc);
+        return sq_fail(err, SQ_E_CONFIG, "%.90s:%u: %s%s%.100s", path, c.line, field, *field != '\0' ? ": " : "", reason);
     }
     *out = data;
     return SQ_OK;
