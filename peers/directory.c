@@ -3,6 +3,7 @@
  */
 #include "peers/directory.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,8 @@ static const cyaml_schema_field_t file_fields[] = {
     CYAML_FIELD_SEQUENCE("regulators", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, regulators, &named_schema, 0, 256), CYAML_FIELD_END};
 static const cyaml_schema_value_t file_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
 
+#define PLACE_SIZE 64 /* "nodes[1023].operators[63].transport_key" */
+
 struct sq_directory {
     struct file *file;
     uint8_t network_id[32];
@@ -61,6 +64,7 @@ struct sq_directory {
     Sanquan__V1__Node *node, **nodes;
     Sanquan__V1__Party *party, **parties;
     char (*names)[SQ_NAME_SIZE_MAX + 1];
+    char (*places)[PLACE_SIZE]; /* of each party, where it stands in the file */
     uint8_t (*keys)[SQ_KEY_SIZE];
     size_t key_count, party_count;
     char self[7];
@@ -79,6 +83,7 @@ void sq_directory_free(struct sq_directory *d)
     free(d->party);
     free(d->parties);
     free(d->names);
+    free(d->places);
     free(d->keys);
     free(d);
 }
@@ -98,60 +103,68 @@ static uint32_t netting_method(const char *name)
     return 0;
 }
 
-/* The line a text first stands on, for messages about what libcyaml cannot know. */
-static unsigned line_of(sq_bytes yaml, const char *text)
-{
-    const uint8_t *at = memmem(yaml.data, yaml.size, text, strlen(text));
-    unsigned line = 1;
-    for (const uint8_t *p = yaml.data; at != NULL && p < at; p++)
-        line += *p == '\n';
-    return at != NULL ? line : 0;
-}
-
 struct source {
     sq_bytes yaml;
     const char *path;
 };
 
+/* "path:line: reason", for what libcyaml cannot know. */
+SQ_PRINTF(4, 5)
+static sq_status wrong(const struct source *src, struct sq_error *err, const char *place, const char *format, ...)
+{
+    char reason[160];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(reason, sizeof reason, format, args);
+    va_end(args);
+    return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: %s", src->path, sq_yaml_line(src->yaml, place), reason);
+}
+
 /* A key: good hexadecimal, a usable point when it signs, and in no other place. */
-static sq_status take_key(struct sq_directory *d, const struct source *src, const char *hex, int signs, ProtobufCBinaryData *out, struct sq_error *err)
+static sq_status take_key(struct sq_directory *d, const struct source *src, const char *owner, const char *field, const char *hex, int signs,
+                          ProtobufCBinaryData *out, struct sq_error *err)
 {
     uint8_t *key = d->keys[d->key_count];
+    char place[PLACE_SIZE];
     const char *why = sq_unhex(hex, key, SQ_KEY_SIZE, NULL) != SQ_OK ? "is not 32 bytes of lower-case hexadecimal"
                       : signs && !sq_ed25519_key_ok(key)             ? "is not a usable Ed25519 key"
                                                                      : NULL;
     for (size_t i = 0; why == NULL && i < d->key_count; i++)
         if (memcmp(d->keys[i], key, SQ_KEY_SIZE) == 0)
             why = "stands in two places; every key has one use";
+    snprintf(place, sizeof place, "%.48s.%s", owner, field);
     if (why != NULL)
-        return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: key %.16s... %s", src->path, line_of(src->yaml, hex), hex, why);
+        return wrong(src, err, place, "key %.16s... %s", hex, why);
     d->key_count++;
     *out = (ProtobufCBinaryData){SQ_KEY_SIZE, key};
     return SQ_OK;
 }
 
-static sq_status check_code(const struct source *src, const char *code, struct sq_error *err)
+static sq_status check_code(const struct source *src, const char *owner, const char *code, struct sq_error *err)
 {
+    char place[PLACE_SIZE];
+    snprintf(place, sizeof place, "%.48s.code", owner);
     if (strlen(code) != 6 || strspn(code, "0123456789") != 6 || code[0] == '0')
-        return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: code %s is not six digits", src->path, line_of(src->yaml, code), code);
+        return wrong(src, err, place, "code %s is not six digits", code);
     return SQ_OK;
 }
 
-static sq_status take_party(struct sq_directory *d, const struct source *src, const struct member *m, const char *role, const char *prefix,
-                            char *node, struct sq_error *err)
+static sq_status take_party(struct sq_directory *d, const struct source *src, const char *place, const struct member *m, const char *role,
+                            const char *prefix, char *node, struct sq_error *err)
 {
     Sanquan__V1__Party *p = &d->party[d->party_count];
     char *name = d->names[d->party_count];
     if (strspn(m->code, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != strlen(m->code))
-        return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: %s %s: only a-z, 0-9, - _ . go", src->path, line_of(src->yaml, m->code), role, m->code);
+        return wrong(src, err, place, "%s %s: only a-z, 0-9, - _ . go", role, m->code);
     snprintf(name, sizeof d->names[0], "%s:%s%s%s", role, prefix, *prefix != '\0' ? "/" : "", m->code);
+    snprintf(d->places[d->party_count], PLACE_SIZE, "%s", place);
     sanquan__v1__party__init(p);
     p->name = name;
     p->node = node;
     d->parties[d->party_count++] = p;
-    sq_status st = take_key(d, src, m->key, 1, &p->key, err);
+    sq_status st = take_key(d, src, place, "key", m->key, 1, &p->key, err);
     if (st == SQ_OK && m->transport_key != NULL)
-        st = take_key(d, src, m->transport_key, 0, &p->transport_key, err);
+        st = take_key(d, src, place, "transport_key", m->transport_key, 0, &p->transport_key, err);
     return st;
 }
 
@@ -161,29 +174,35 @@ static int by_text(const void *a, const void *b)
     return strcmp(*x, *y);
 }
 
-static sq_status take_node(struct sq_directory *d, const struct source *src, const struct node *in, Sanquan__V1__Node *out, struct sq_error *err)
+static sq_status take_node(struct sq_directory *d, const struct source *src, unsigned number, Sanquan__V1__Node *out, struct sq_error *err)
 {
-    sq_status st = check_code(src, in->code, err);
+    const struct node *in = &d->file->nodes[number];
+    char place[PLACE_SIZE];
+    snprintf(place, sizeof place, "nodes[%u]", number);
+    sq_status st = check_code(src, place, in->code, err);
     sanquan__v1__node__init(out);
     out->code = in->code;
     if (st == SQ_OK)
-        st = take_key(d, src, in->node_key, 1, &out->node_key, err);
+        st = take_key(d, src, place, "node_key", in->node_key, 1, &out->node_key, err);
     if (st == SQ_OK)
-        st = take_key(d, src, in->log_key, 1, &out->log_key, err);
+        st = take_key(d, src, place, "log_key", in->log_key, 1, &out->log_key, err);
     if (st == SQ_OK)
-        st = take_key(d, src, in->transport_key, 0, &out->transport_key, err);
+        st = take_key(d, src, place, "transport_key", in->transport_key, 0, &out->transport_key, err);
     out->issuers = calloc(in->issuers_count, sizeof *out->issuers);
     if (out->issuers == NULL)
         return sq_fail(err, SQ_E_NOMEM, "directory");
     for (unsigned i = 0; st == SQ_OK && i < in->issuers_count; i++) {
-        st = check_code(src, in->issuers[i].code, err);
+        snprintf(place, sizeof place, "nodes[%u].issuers[%u]", number, i);
+        st = check_code(src, place, in->issuers[i].code, err);
         if (st == SQ_OK)
-            st = take_party(d, src, &in->issuers[i], "issuer", "", in->code, err);
+            st = take_party(d, src, place, &in->issuers[i], "issuer", "", in->code, err);
         out->issuers[out->n_issuers++] = in->issuers[i].code;
     }
     qsort(out->issuers, out->n_issuers, sizeof *out->issuers, by_text);
-    for (unsigned i = 0; st == SQ_OK && i < in->operators_count; i++)
-        st = take_party(d, src, &in->operators[i], "operator", in->code, in->code, err);
+    for (unsigned i = 0; st == SQ_OK && i < in->operators_count; i++) {
+        snprintf(place, sizeof place, "nodes[%u].operators[%u]", number, i);
+        st = take_party(d, src, place, &in->operators[i], "operator", in->code, in->code, err);
+    }
     return st;
 }
 
@@ -199,15 +218,21 @@ static int by_name(const void *a, const void *b)
     return strcmp((*x)->name, (*y)->name);
 }
 
+/* Of two of one name, the one further down in the file is the one too many. */
 static sq_status check_unique(const struct sq_directory *d, const struct source *src, struct sq_error *err)
 {
     for (size_t i = 1; i < d->genesis.n_nodes; i++)
-        if (strcmp(d->nodes[i - 1]->code, d->nodes[i]->code) == 0)
-            return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: node %s stands twice", src->path, line_of(src->yaml, d->nodes[i]->code), d->nodes[i]->code);
+        if (strcmp(d->nodes[i - 1]->code, d->nodes[i]->code) == 0) {
+            char place[PLACE_SIZE];
+            const Sanquan__V1__Node *later = d->nodes[i - 1] > d->nodes[i] ? d->nodes[i - 1] : d->nodes[i];
+            snprintf(place, sizeof place, "nodes[%td].code", later - d->node);
+            return wrong(src, err, place, "node %s stands twice", later->code);
+        }
     for (size_t i = 1; i < d->party_count; i++)
-        if (strcmp(d->parties[i - 1]->name, d->parties[i]->name) == 0)
-            return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: %s stands twice", src->path,
-                           line_of(src->yaml, strchr(d->parties[i]->name, ':') + 1), d->parties[i]->name);
+        if (strcmp(d->parties[i - 1]->name, d->parties[i]->name) == 0) {
+            const Sanquan__V1__Party *later = d->parties[i - 1] > d->parties[i] ? d->parties[i - 1] : d->parties[i];
+            return wrong(src, err, d->places[later - d->party], "%s stands twice", later->name);
+        }
     return SQ_OK;
 }
 
@@ -222,17 +247,19 @@ static sq_status build(struct sq_directory *d, const struct source *src, struct 
     d->party = calloc(parties + 1, sizeof *d->party);
     d->parties = calloc(parties + 1, sizeof *d->parties);
     d->names = calloc(parties + 1, sizeof *d->names);
+    d->places = calloc(parties + 1, sizeof *d->places);
     d->keys = calloc(parties * 2 + f->nodes_count * 3u + 1, sizeof *d->keys);
-    if (d->node == NULL || d->nodes == NULL || d->party == NULL || d->parties == NULL || d->names == NULL || d->keys == NULL)
+    if (d->node == NULL || d->nodes == NULL || d->party == NULL || d->parties == NULL || d->names == NULL || d->places == NULL ||
+        d->keys == NULL)
         return sq_fail(err, SQ_E_NOMEM, "directory");
     sanquan__v1__genesis__init(&d->genesis);
     if (strspn(f->network, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != strlen(f->network))
-        return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: network: only a-z, 0-9, - _ . go", src->path, line_of(src->yaml, "network:"));
+        return wrong(src, err, "network", "network: only a-z, 0-9, - _ . go");
     uint32_t method = netting_method(f->netting);
     if (method == 0)
-        return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: netting is hub, bilateral, cycles or gross", src->path, line_of(src->yaml, "netting:"));
+        return wrong(src, err, "netting", "netting is hub, bilateral, cycles or gross");
     if (f->round_timeout_ms < 50 || f->round_timeout_ms > 600000)
-        return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: round_timeout_ms is 50 to 600000", src->path, line_of(src->yaml, "round_timeout_ms:"));
+        return wrong(src, err, "round_timeout_ms", "round_timeout_ms is 50 to 600000");
     d->genesis.netting_method = method;
     d->genesis.round_timeout_ms = f->round_timeout_ms;
     d->genesis.network_id = (ProtobufCBinaryData){32, d->network_id};
@@ -242,11 +269,14 @@ static sq_status build(struct sq_directory *d, const struct source *src, struct 
     for (unsigned i = 0; st == SQ_OK && i < f->nodes_count; i++) {
         d->nodes[i] = &d->node[i];
         d->genesis.n_nodes++;
-        st = take_node(d, src, &f->nodes[i], &d->node[i], err);
+        st = take_node(d, src, i, &d->node[i], err);
     }
     static char nowhere[] = "";
-    for (unsigned i = 0; st == SQ_OK && i < f->regulators_count; i++)
-        st = take_party(d, src, &f->regulators[i], "regulator", "", nowhere, err);
+    for (unsigned i = 0; st == SQ_OK && i < f->regulators_count; i++) {
+        char place[PLACE_SIZE];
+        snprintf(place, sizeof place, "regulators[%u]", i);
+        st = take_party(d, src, place, &f->regulators[i], "regulator", "", nowhere, err);
+    }
     if (st != SQ_OK)
         return st;
     d->genesis.n_parties = d->party_count;
