@@ -130,53 +130,7 @@ void sq_core_totals(const struct sq_core *core, struct sq_core_totals *out)
 
 /* ---- snapshot ---- */
 
-#define SNAPSHOT_VERSION 6u
-
-static void dump_waiting(const struct sq_core *core, struct sq_dump *d)
-{
-    sq_dump_u64(d, core->waiting_count);
-    for (uint32_t i = 0; i < core->waiting_count; i++) {
-        const struct sq_waiting *w = &core->waiting[i];
-        const uint64_t fields[] = {w->id, w->seq, w->party, w->rows, w->left, w->body_size, (uint64_t)w->amount_fen, w->accepted,
-                                   w->received_ms};
-        for (size_t k = 0; k < sizeof fields / sizeof *fields; k++)
-            sq_dump_u64(d, fields[k]);
-        sq_dump_put(d, w->body, w->body_size + 2u * (size_t)w->rows);
-    }
-}
-
-static sq_status undump_waiting(struct sq_core *core, struct sq_reader *r, struct sq_error *err)
-{
-    uint64_t count = sq_read_be64(r);
-    if (r->bad || count > (size_t)(r->end - r->at) / 64)
-        return sq_fail(err, SQ_E_FORMAT, "snapshot ends inside waiting batches");
-    core->waiting = calloc(count + 1, sizeof *core->waiting);
-    if (core->waiting == NULL)
-        return sq_fail(err, SQ_E_NOMEM, "waiting batches");
-    core->waiting_capacity = (uint32_t)count + 1;
-    for (uint64_t i = 0; i < count; i++) {
-        struct sq_waiting *w = &core->waiting[i];
-        w->id = sq_read_be64(r);
-        w->seq = sq_read_be64(r);
-        w->party = (uint32_t)sq_read_be64(r);
-        w->rows = (uint32_t)sq_read_be64(r);
-        w->left = (uint32_t)sq_read_be64(r);
-        w->body_size = (uint32_t)sq_read_be64(r);
-        w->amount_fen = (int64_t)sq_read_be64(r);
-        w->accepted = sq_read_be64(r);
-        w->received_ms = sq_read_be64(r);
-        size_t size = w->body_size + 2u * (size_t)w->rows;
-        const uint8_t *bytes = sq_read_bytes(r, size);
-        w->body = bytes != NULL ? malloc(size) : NULL;
-        if (w->body == NULL)
-            return sq_fail(err, bytes != NULL ? SQ_E_NOMEM : SQ_E_FORMAT, "waiting batch %" PRIu64, i);
-        memcpy(w->body, bytes, size);
-        w->stage = w->body + w->body_size;
-        w->code = w->stage + w->rows;
-        core->waiting_count++;
-    }
-    return SQ_OK;
-}
+#define SNAPSHOT_VERSION 7u
 
 void sq_core_dump(struct sq_core *core, struct sq_dump *d)
 {
@@ -199,7 +153,7 @@ void sq_core_dump(struct sq_core *core, struct sq_dump *d)
     for (uint32_t i = 0; i < core->nodes.count; i++)
         sq_dump_u64(d, core->peer_next[i]);
     sq_invoices_dump(&core->invoices, d);
-    dump_waiting(core, d);
+    sq_waiting_dump(core, d);
     if (core->born)
         sq_settlement_dump(core->settlement, d);
 }
@@ -231,7 +185,7 @@ static sq_status undump_rest(struct sq_core *core, struct sq_reader *r, struct s
     if (st == SQ_OK)
         st = sq_invoices_undump(&core->invoices, r, err);
     if (st == SQ_OK)
-        st = undump_waiting(core, r, err);
+        st = sq_waiting_undump(core, r, err);
     if (st == SQ_OK && core->born) {
         struct sq_settlement_setup setup = {.codes = codes, .node_count = core->nodes.count, .self = core->self,
                                             .method = SQ_NET_HUB, .round_timeout_ms = 1}; /* the dump brings the real ones */

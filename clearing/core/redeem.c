@@ -10,72 +10,9 @@
  * at the home until the issuer has decided, and given back only when it accepted; a batch is answered once, when every row is done; a batch
  * whose rows are all at home here is decided in the one step and never waits.
  */
-#include <stdlib.h>
-
 #include "clearing/core/state.h"
 
 #define CLEAR_EXPIRES_MS 3600000u /* an issuer that comes back after an hour refuses; the provider may send again */
-
-/* ---- waiting batches ---- */
-
-void sq_waiting_free(struct sq_waiting *w)
-{
-    free(w->body);
-    w->body = NULL;
-}
-
-static struct sq_waiting *waiting_add(struct sq_step *s, sq_bytes body, uint32_t rows)
-{
-    struct sq_core *core = s->core;
-    if (core->waiting_count == core->waiting_capacity) {
-        uint32_t capacity = core->waiting_capacity == 0 ? 64 : core->waiting_capacity * 2;
-        struct sq_waiting *grown = realloc(core->waiting, capacity * sizeof *grown);
-        if (grown == NULL)
-            return NULL;
-        core->waiting = grown;
-        core->waiting_capacity = capacity;
-    }
-    struct sq_waiting *w = &core->waiting[core->waiting_count];
-    uint8_t *memory = malloc(body.size + 2u * (size_t)rows);
-    if (memory == NULL)
-        return NULL;
-    core->waiting_count++;
-    *w = (struct sq_waiting){.id = s->id, .seq = s->fx->seq, .party = s->party, .rows = rows, .left = rows,
-                             .body_size = (uint32_t)body.size, .received_ms = core->now_ms, .body = memory, .stage = memory + body.size,
-                             .code = memory + body.size + rows};
-    memcpy(w->body, body.data, body.size);
-    memset(w->stage, 0, 2u * (size_t)rows);
-    return w;
-}
-
-/* Batches are answered roughly in the order they came, and few wait at once: walk them. */
-static struct sq_waiting *waiting_find(struct sq_core *core, uint64_t seq)
-{
-    for (uint32_t i = 0; i < core->waiting_count; i++)
-        if (core->waiting[i].seq == seq)
-            return &core->waiting[i];
-    return NULL;
-}
-
-static void waiting_remove(struct sq_core *core, struct sq_waiting *w)
-{
-    sq_waiting_free(w);
-    size_t after = (size_t)(core->waiting + core->waiting_count - (w + 1));
-    memmove(w, w + 1, after * sizeof *w);
-    core->waiting_count--;
-}
-
-static sq_status waiting_rows(struct sq_step *s, const struct sq_waiting *w, const Sanquan__V1__Batch **batch, struct sq_rows *rows)
-{
-    ProtobufCMessage *opened;
-    sq_status st = sq_wire_open(&sanquan__v1__batch__descriptor, sq_bytes_of(w->body, w->body_size), &s->memory, &opened, s->err);
-    if (st != SQ_OK)
-        return sq_fail_context(s->err, SQ_E_FULL, "waiting batch %" PRIu64, w->seq);
-    *batch = (const Sanquan__V1__Batch *)opened;
-    unsigned broken = sq_rows_of(*batch, 1, rows);
-    SQ_ASSERT(broken == SQ_OK); /* it was checked when it came */
-    return SQ_OK;
-}
 
 /* ---- rows ---- */
 
@@ -90,13 +27,11 @@ struct sq_invoice_claim sq_claim_of_row(const struct sq_core *core, uint32_t pro
     return c;
 }
 
-static int registers(uint8_t verb) { return verb == SANQUAN__V1__VERB__REDEEM || verb == SANQUAN__V1__VERB__COMMIT; }
-
 static uint32_t home_of_row(const struct sq_core *core, const struct sq_rows *r, size_t i)
 {
     struct sq_invoice_key key;
     uint8_t verb = sq_row_verb(r, i);
-    if ((!registers(verb) && verb != SANQUAN__V1__VERB__RETURN) || !sq_invoice_key_of(r->invoice + i * SQ_INVOICE_CELL, &key))
+    if ((!sq_verb_claims(verb) && verb != SANQUAN__V1__VERB__RETURN) || !sq_invoice_key_of(r->invoice + i * SQ_INVOICE_CELL, &key))
         return core->self; /* no invoice, no home */
     return sq_node_of_invoice(core, &key);
 }
@@ -107,15 +42,18 @@ static uint32_t issuer_of_row(const struct sq_core *core, const struct sq_rows *
     return issuer > 999999 ? SQ_ROW_NONE : sq_node_of_issuer(core, (uint32_t)issuer);
 }
 
-/* By itself, and do we know whom to ask? */
-static unsigned check_row(const struct sq_core *core, const struct sq_rows *r, size_t i)
+/* By itself, do we know whom to ask, and does a RETURN speak of what has been decided? */
+static unsigned check_row(const struct sq_core *core, uint32_t provider, const struct sq_rows *r, size_t i)
 {
     unsigned refused = sq_row_check(core, r, i);
     if (refused != SQ_OK)
         return refused;
     if (issuer_of_row(core, r, i) == SQ_ROW_NONE)
         return SQ_R_UNKNOWN_ISSUER;
-    return sq_programme_of_voucher(core, r->voucher[i]) == SQ_ROW_NONE ? SQ_R_UNKNOWN_PROGRAMME : SQ_OK;
+    if (sq_programme_of_voucher(core, r->voucher[i]) == SQ_ROW_NONE)
+        return SQ_R_UNKNOWN_PROGRAMME;
+    /* The home cannot tell a claim that will be refused from one that stands; what is under way is no money to return. */
+    return sq_row_verb(r, i) == SANQUAN__V1__VERB__RETURN && sq_waiting_claims(core, provider, r->invoice + i * SQ_INVOICE_CELL) ? SQ_R_RETURN_EXCEEDS : SQ_OK;
 }
 
 static void total_refused(struct sq_core *core, unsigned code)
@@ -185,7 +123,7 @@ static sq_status redeem_local(struct sq_step *s, const struct sq_rows *r)
     for (size_t i = 0; i < r->count; i++) {
         sq_decide_prefetch(core, r, i);
         d.explain = i == watched ? core->watch.out : NULL;
-        unsigned refused = check_row(core, r, i);
+        unsigned refused = check_row(core, s->party, r, i);
         if (refused == SQ_OK)
             refused = decide_here(core, &d, r, i, &cursor);
         if (d.explain != NULL)
@@ -348,7 +286,7 @@ static enum sq_row_end end_of(const struct sq_waiting *w, const struct sq_rows *
     uint8_t verb = sq_row_verb(r, row);
     if (verb == SANQUAN__V1__VERB__RETURN)
         return w->code[row] == SQ_OK ? SQ_END_RETURN_ACCEPTED : SQ_END_RETURN_REFUSED;
-    return registers(verb) && w->code[row] != SQ_OK ? SQ_END_CLAIM_REFUSED : SQ_END_NONE;
+    return sq_verb_claims(verb) && w->code[row] != SQ_OK ? SQ_END_CLAIM_REFUSED : SQ_END_NONE;
 }
 
 /* The homes of their invoices hear how these rows have ended. */
@@ -462,14 +400,14 @@ static sq_status answer_if_done(struct sq_step *s, struct sq_waiting *w)
     answer.amount_fen = w->amount_fen;
     answer.code = sq_codes(w->code, w->rows);
     sq_status st = sq_answer(s, w->party, &answer);
-    waiting_remove(s->core, w);
+    sq_waiting_remove(s->core, w);
     return st;
 }
 
 static sq_status redeem_elsewhere(struct sq_step *s, sq_bytes body, const Sanquan__V1__Batch *batch, const struct sq_rows *r)
 {
     struct sq_core *core = s->core;
-    struct sq_waiting *w = waiting_add(s, body, (uint32_t)r->count);
+    struct sq_waiting *w = sq_waiting_add(s, body, r);
     struct sq_invoice_cursor cursor = {0};
     uint32_t *ready;
     size_t ready_count = 0;
@@ -478,13 +416,13 @@ static sq_status redeem_elsewhere(struct sq_step *s, sq_bytes body, const Sanqua
     if (SQ_COLUMN(s, ready, r->count))
         return sq_full(s);
     for (size_t i = 0; i < r->count; i++) {
-        unsigned refused = check_row(core, r, i);
+        unsigned refused = check_row(core, s->party, r, i);
         w->stage[i] = SQ_ROW_CLEARING;
         if (refused == SQ_OK && home_of_row(core, r, i) != core->self) {
             w->stage[i] = SQ_ROW_REGISTERING;
             continue;
         }
-        if (refused == SQ_OK && registers(sq_row_verb(r, i))) {
+        if (refused == SQ_OK && sq_verb_claims(sq_row_verb(r, i))) {
             struct sq_invoice_claim claim = sq_claim_of_row(core, s->party, r, i);
             refused = sq_invoice_check(&core->invoices, &claim, &cursor);
             if (refused == SQ_OK && sq_invoice_add(&core->invoices, &claim, &cursor) != SQ_OK)
@@ -544,7 +482,7 @@ sq_status sq_on_batch(struct sq_step *s, sq_bytes body, const Sanquan__V1__Batch
 /* The batch a peer speaks of, its rows at the expected stage and addressed to that peer; NULL and s->why otherwise. */
 static struct sq_waiting *open_waiting(struct sq_step *s, uint64_t seq, const uint32_t *row, size_t n, size_t codes)
 {
-    struct sq_waiting *w = waiting_find(s->core, seq);
+    struct sq_waiting *w = sq_waiting_find(s->core, seq);
     if (w == NULL || n == 0 || codes != n) {
         (void)sq_refuse(s, SQ_R_COLUMNS, "batch %" PRIu64 ": not waiting, or columns differ", seq);
         return NULL;
@@ -564,7 +502,7 @@ sq_status sq_on_registered(struct sq_step *s, uint32_t from, const Sanquan__V1__
     struct sq_rows r;
     if (w == NULL)
         return s->why.status;
-    sq_status st = waiting_rows(s, w, &batch, &r);
+    sq_status st = sq_waiting_rows(s, w, &batch, &r);
     if (st != SQ_OK)
         return st;
     for (size_t k = 0; k < m->n_row; k++)
@@ -620,7 +558,7 @@ sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Dec
     uint8_t hash[SQ_HASH_SIZE];
     if (w == NULL)
         return s->why.status;
-    sq_status st = waiting_rows(s, w, &batch, &r);
+    sq_status st = sq_waiting_rows(s, w, &batch, &r);
     if (st != SQ_OK)
         return st;
     for (size_t k = 0; k < m->n_row; k++)

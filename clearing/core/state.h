@@ -126,8 +126,8 @@ struct sq_waiting {
     uint32_t body_size;
     int64_t amount_fen;     /* accepted so far */
     uint64_t accepted, received_ms;
-    uint8_t *body;          /* canonical Batch, then a stage and a code a row; one allocation a batch */
-    uint8_t *stage, *code;
+    uint8_t *body;          /* canonical Batch; the columns lie behind it, see waiting.c */
+    uint8_t *stage, *code, *claims, *invoice;
 };
 
 struct sq_core {
@@ -379,7 +379,20 @@ sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Dec
 sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear *m);
 sq_status sq_on_register(struct sq_step *s, uint32_t from, const Sanquan__V1__Register *m);
 sq_status sq_on_unregister(struct sq_step *s, const Sanquan__V1__Unregister *m);
+/* ---- waiting.c ---- */
+/* Room for `r` rows at no stage yet; NULL when memory is out. Valid until the next is added or removed. */
+struct sq_waiting *sq_waiting_add(struct sq_step *s, sq_bytes body, const struct sq_rows *r);
+struct sq_waiting *sq_waiting_find(struct sq_core *core, uint64_t seq);
+void sq_waiting_remove(struct sq_core *core, struct sq_waiting *w);
 void sq_waiting_free(struct sq_waiting *w);
+SQ_MUST_CHECK sq_status sq_waiting_rows(struct sq_step *s, const struct sq_waiting *w, const Sanquan__V1__Batch **batch, struct sq_rows *rows);
+/* Has this provider a claim on this invoice that is not decided yet? */
+int sq_waiting_claims(const struct sq_core *core, uint32_t provider, const uint8_t invoice[static SQ_INVOICE_CELL]);
+void sq_waiting_dump(const struct sq_core *core, struct sq_dump *d);
+SQ_MUST_CHECK sq_status sq_waiting_undump(struct sq_core *core, struct sq_reader *r, struct sq_error *err);
+static inline int sq_verb_claims(uint8_t verb) { return verb == SANQUAN__V1__VERB__REDEEM || verb == SANQUAN__V1__VERB__COMMIT; }
+
+/* ---- redeem.c, issue.c ---- */
 /* How a row that touched the register of invoices ended, as Unregister.end has it. */
 enum sq_row_end { SQ_END_NONE, SQ_END_CLAIM_REFUSED, SQ_END_RETURN_ACCEPTED, SQ_END_RETURN_REFUSED };
 /* Tell the register of this node. SQ_E_NOMEM: it is of no more use. */

@@ -359,6 +359,25 @@ static void of_two_returns_under_way_only_one_gets_the_money(void **state)
     assert_int_equal(spent(s), 0);
 }
 
+/* A claim that is under way may still be refused: what it asks for is no money to return, not even within its own batch. */
+static void what_is_not_decided_yet_cannot_be_returned(void **state)
+{
+    struct story *s = *state;
+    struct world_row rows[2] = {good(s), good(s)}, back = good(s);
+    rows[0].invoice = rows[1].invoice = back.invoice = "26442000000000000001";
+    rows[0].total_fen = rows[1].total_fen = back.total_fen = 200000;
+    rows[1].verb = back.verb = SANQUAN__V1__VERB__RETURN;
+    redeem(s, &back);
+    world_run(s->w);
+    world_batch(s->w, SH, WORLD_PROVIDER, rows, 2);
+    redeem(s, &back); /* the home has not even heard of it */
+    world_run(s->w);
+    assert_int_equal(spent(s), 30000);
+    redeem(s, &back);
+    world_run(s->w);
+    assert_int_equal(spent(s), 0);
+}
+
 static void ids_count_up_repeats_are_known_and_gaps_told(void **state)
 {
     struct story *s = *state;
@@ -505,6 +524,7 @@ int main(void)
         STORY(what_was_spent_can_be_returned_once),
         STORY(a_return_never_takes_from_what_is_only_reserved),
         STORY(of_two_returns_under_way_only_one_gets_the_money),
+        STORY(what_is_not_decided_yet_cannot_be_returned),
         STORY(ids_count_up_repeats_are_known_and_gaps_told),
         STORY(a_role_does_only_what_it_may),
         STORY(caps_of_year_and_life_count_what_is_reserved_and_spent),
