@@ -203,14 +203,30 @@ static void clear_rows(struct model *m, struct m_batch *b, const uint8_t *ready)
     free(row);
 }
 
-static uint32_t row_known(const struct model *m, const struct m_row *r)
+/* A claim of this provider on this invoice that others have not decided yet, in a batch that waits or in this one. */
+static int is_under_way(const struct model *m, const struct m_batch *now, const char *provider, const uint8_t *invoice)
+{
+    for (size_t i = 0; i < m->batch_count + (now != NULL); i++) {
+        const struct m_batch *b = i < m->batch_count ? &m->batch[i] : now;
+        for (size_t k = 0; strcmp(b->provider, provider) == 0 && k < b->rows->n_voucher; k++) {
+            struct m_row r = model_row(b->rows, k);
+            if (claims(r.verb) && b->stage[k] != M_DONE && memcmp(r.invoice, invoice, 10) == 0)
+                return 1;
+        }
+    }
+    return 0;
+}
+
+static uint32_t row_known(const struct model *m, const struct m_batch *now, const char *provider, const struct m_row *r)
 {
     uint32_t refused = model_row_alone(m, r);
     if (refused != 0)
         return refused;
     if (issuer_of(m, r)[0] == '\0')
         return SQ_R_UNKNOWN_ISSUER;
-    return model_programme_of(m, r->voucher) == NULL ? SQ_R_UNKNOWN_PROGRAMME : 0;
+    if (model_programme_of(m, r->voucher) == NULL)
+        return SQ_R_UNKNOWN_PROGRAMME;
+    return r->verb == SANQUAN__V1__VERB__RETURN && is_under_way(m, now, provider, r->invoice) ? SQ_R_RETURN_EXCEEDS : 0;
 }
 
 /* All rows are of this node's issuers and homes: registered and decided row by row. */
@@ -223,7 +239,7 @@ static void all_here(struct model *m, struct m_batch *b)
     SQ_ASSERT(row != NULL);
     for (size_t i = 0; i < n; i++) {
         struct m_row r = model_row(b->rows, i);
-        uint32_t refused = row_known(m, &r);
+        uint32_t refused = row_known(m, NULL, b->provider, &r);
         row[i] = (uint32_t)i;
         if (refused == 0 && claims(r.verb))
             refused = model_may_claim(m, &r, b->provider);
@@ -247,9 +263,10 @@ static void some_elsewhere(struct model *m, struct m_batch *b)
     size_t n = b->rows->n_voucher;
     uint8_t *ready = calloc(n + 1, 1);
     SQ_ASSERT(ready != NULL);
+    memset(b->stage, M_NEW, n);
     for (size_t i = 0; i < n; i++) {
         struct m_row r = model_row(b->rows, i);
-        uint32_t refused = row_known(m, &r);
+        uint32_t refused = row_known(m, b, b->provider, &r);
         b->stage[i] = M_CLEARING;
         if (refused == 0 && !is_here(m, model_home(m, &r))) {
             b->stage[i] = M_REGISTERING;

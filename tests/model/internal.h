@@ -70,7 +70,7 @@ struct m_batch { /* waits for others */
     Sanquan__V1__Batch *rows;
     uint8_t *stage, *code; /* stage: enum m_stage; one allocation */
 };
-enum m_stage { M_DONE, M_REGISTERING, M_CLEARING };
+enum m_stage { M_DONE, M_NEW, M_REGISTERING, M_CLEARING };
 
 struct m_link {
     char node[7];
