@@ -125,6 +125,12 @@ int sq_cmd_window(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_window_cut(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_confirm(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_net(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_settle_preview(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_break(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_break_take(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_break_explain(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_break_adopt(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_break_agree(struct sq_cli *cli, int argc, char **argv);
 
 int sq_cmd_history(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_settle(struct sq_cli *cli, int argc, char **argv);

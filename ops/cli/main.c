@@ -41,7 +41,13 @@ static const struct sq_command {
     {"window", N_("settlement windows: obligations, nets, payments"), sq_cmd_window},
     {"window cut", N_("close the open window (operator)"), sq_cmd_window_cut},
     {"confirm", N_("confirm the bank's payments (maker, then checker)"), sq_cmd_confirm},
+    {"settle preview", N_("what each netting method makes of a window"), sq_cmd_settle_preview},
     {"net", N_("try netting methods on a list of obligations; needs no node"), sq_cmd_net},
+    {"break", N_("links whose two sides differ"), sq_cmd_break},
+    {"break take", N_("see to a break (operator)"), sq_cmd_break_take},
+    {"break explain", N_("write down why two sides differ (operator)"), sq_cmd_break_explain},
+    {"break adopt", N_("ask to take the debtor's statement (operator of the creditor)"), sq_cmd_break_adopt},
+    {"break agree", N_("agree to that (another operator)"), sq_cmd_break_agree},
 
     {NULL, N_("Reading and checking ledgers"), NULL},
     {"history", N_("items, a voucher's life, refusals and positions of a ledger"), sq_cmd_history},

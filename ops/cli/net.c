@@ -1,5 +1,6 @@
 /*
- * sanquan net: all netting methods side by side on any list of obligations, with no node and no network.
+ * sanquan net: all netting methods side by side on any list of obligations, with no node and no network; and for sanquan settle preview,
+ * on the pairs of a window.
  *
  * Participants are whatever names stand in the files; they are numbered in the byte order of their names, so rows may stand in
  * any order.
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "clearing/netting/netting.h"
+#include "ops/cli/net.h"
 #include "ops/cli/sheet.h"
 #include "ops/cli/text.h"
 
@@ -39,6 +41,7 @@ struct net {
     size_t count, capacity;
     size_t owed;             /* rows[0..owed) are obligations, the others funds */
     uint64_t wrong;
+    json_t *problems;        /* of all files */
     char **names;            /* ascending; borrowed from rows */
     uint32_t name_count;
     struct sq_obligation *obligations;
@@ -121,6 +124,15 @@ static uint32_t cell_kind(struct sq_cells *c, unsigned column)
     return (uint32_t)kind;
 }
 
+static void add_row(struct net *n, const struct row *r)
+{
+    if (n->count == n->capacity) {
+        n->capacity = n->capacity == 0 ? 1024 : n->capacity * 2;
+        n->rows = sq_need(realloc(n->rows, n->capacity * sizeof *n->rows));
+    }
+    n->rows[n->count++] = *r;
+}
+
 static void read_row(struct net *n, const struct sq_sheet *sheet, const struct sq_row *row, struct sq_problems *problems, int funds)
 {
     struct sq_cells c;
@@ -136,11 +148,7 @@ static void read_row(struct net *n, const struct sq_sheet *sheet, const struct s
         free(r.debtor);
         return;
     }
-    if (n->count == n->capacity) {
-        n->capacity = n->capacity == 0 ? 1024 : n->capacity * 2;
-        n->rows = sq_need(realloc(n->rows, n->capacity * sizeof *n->rows));
-    }
-    n->rows[n->count++] = r;
+    add_row(n, &r);
 }
 
 static sq_status read_file(struct net *n, const struct sq_cli *cli, const char *path, int funds, struct sq_error *err)
@@ -156,6 +164,7 @@ static sq_status read_file(struct net *n, const struct sq_cli *cli, const char *
         read_row(n, sheet, &row, &problems, funds);
     sq_problems_end(&problems);
     n->wrong += problems.count;
+    json_array_extend(n->problems, problems.list);
     json_decref(problems.list);
     sq_sheet_close(sheet);
     return SQ_OK;
@@ -190,6 +199,15 @@ static void number_names(struct net *n)
     n->name_count = (uint32_t)kept;
 }
 
+static void put_obligations(struct net *n)
+{
+    number_names(n);
+    n->obligations = sq_need(malloc((n->owed + 1) * sizeof *n->obligations));
+    for (size_t i = 0; i < n->owed; i++)
+        n->obligations[i] =
+            (struct sq_obligation){number_of(n, n->rows[i].debtor), number_of(n, n->rows[i].creditor), n->rows[i].kind, n->rows[i].fen};
+}
+
 static sq_status take_funds(struct net *n, struct sq_error *err)
 {
     size_t cells = (size_t)n->name_count * SQ_KIND_COUNT;
@@ -219,11 +237,7 @@ static sq_status read_all(struct net *n, const struct sq_cli *cli, struct sq_err
         st = sq_fail(err, SQ_E_FORMAT, _("%" PRIu64 " problems, listed above; nothing was computed"), n->wrong);
     if (st != SQ_OK)
         return st;
-    number_names(n);
-    n->obligations = sq_need(malloc((n->owed + 1) * sizeof *n->obligations));
-    for (size_t i = 0; i < n->owed; i++)
-        n->obligations[i] =
-            (struct sq_obligation){number_of(n, n->rows[i].debtor), number_of(n, n->rows[i].creditor), n->rows[i].kind, n->rows[i].fen};
+    put_obligations(n);
     return n->funds_path != NULL ? take_funds(n, err) : SQ_OK;
 }
 
@@ -237,6 +251,7 @@ static void net_free(struct net *n)
     free(n->names);
     free(n->obligations);
     free(n->funds_fen);
+    json_decref(n->problems);
 }
 
 /* ---- one kind, or all, of one method ---- */
@@ -408,15 +423,40 @@ static sq_status show(const struct net *n, const struct sq_cli *cli, struct sq_e
 
 int sq_cmd_net(struct sq_cli *cli, int argc, char **argv)
 {
-    struct net n = {0};
+    struct net n = {.problems = sq_need(json_array())};
     struct sq_error err = {0};
     int code = sq_cli_parse(cli, &args, argc, argv, &n);
     if (code == SQ_PARSED) {
         sq_status st = read_all(&n, cli, &err);
         if (st == SQ_OK)
             st = show(&n, cli, &err);
-        code = st == SQ_OK ? SQ_EXIT_DONE : sq_cli_fail(cli, &err);
+        code = st == SQ_OK ? SQ_EXIT_DONE : sq_cli_fail_about(cli, &err, n.wrong != 0 ? n.problems : NULL);
     }
     net_free(&n);
     return code;
+}
+
+sq_status sq_net_show_pairs(const struct sq_cli *cli, const json_t *pairs, uint32_t method, struct sq_error *err)
+{
+    struct net n = {.problems = sq_need(json_array()), .method = method};
+    size_t i, k;
+    json_t *pair, *fen;
+    json_array_foreach(pairs, i, pair)
+    {
+        const char *debtor = json_string_value(json_object_get(pair, "debtor")), *creditor = json_string_value(json_object_get(pair, "creditor"));
+        json_array_foreach(json_object_get(pair, "total_fen"), k, fen)
+        {
+            struct row r = {.kind = (uint32_t)k + 1, .fen = json_integer_value(fen)};
+            if (r.fen == 0 || k >= SQ_KIND_COUNT || debtor == NULL || creditor == NULL)
+                continue;
+            r.debtor = sq_need(strdup(debtor));
+            r.creditor = sq_need(strdup(creditor));
+            add_row(&n, &r);
+        }
+    }
+    n.owed = n.count;
+    put_obligations(&n);
+    sq_status st = show(&n, cli, err);
+    net_free(&n);
+    return st;
 }

@@ -1,13 +1,19 @@
-/* sanquan settle: a window's statements, nets, payments and certificate, from a node or from a ledger. */
+/*
+ * sanquan settle: a window's statements, nets, payments and certificate, from a node or from a ledger; and settle preview: what each netting
+ * method makes of its obligations.
+ */
+#include "clearing/netting/netting.h"
+#include "ops/cli/net.h"
 #include "ops/cli/positions.h"
 #include "ops/cli/session.h"
 
 struct settle {
     uint64_t window; /* 0: the newest that is final, or the open one when none is */
     const char *ledger;
+    uint32_t method; /* of a preview; 0: all */
 };
 
-enum { KEY_LEDGER = 0x100 };
+enum { KEY_LEDGER = 0x100, KEY_METHOD };
 
 static error_t parse(int key, char *value, struct argp_state *state)
 {
@@ -16,6 +22,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case KEY_LEDGER:
         s->ledger = value;
         return 0;
+    case KEY_METHOD:
+        s->method = sq_netting_find(value);
+        return s->method == 0 || s->method == SQ_NET_FUNDS ? sq_args_wrong(state, _("there is no method '%s': gross, bilateral, hub or cycles"), value) : 0;
     case ARGP_KEY_ARG:
         if (s->window != 0)
             return ARGP_ERR_UNKNOWN;
@@ -110,4 +119,39 @@ int sq_cmd_settle(struct sq_cli *cli, int argc, char **argv)
     sq_positions_print(window);
     json_decref(window);
     return SQ_EXIT_DONE;
+}
+
+/* ---- preview ---- */
+
+static const struct argp_option preview_options[] = {
+    {"ledger", KEY_LEDGER, N_("DIR"), 0, N_("read this ledger instead of asking a node"), 0},
+    {"method", KEY_METHOD, N_("METHOD"), 0, N_("only this method, with its payments: gross, bilateral, hub or cycles"), 0},
+    {0},
+};
+static const struct sq_args preview_args = {
+    preview_options, parse, N_("[WINDOW]"),
+    N_("Show what each netting method would make of the obligations of a settlement window: cleared without money, money needed, payments."),
+    N_("Without WINDOW it is the newest that is final. 'sanquan net' does the same for any list of obligations.\n"
+       "\n"
+       "  sanquan settle preview 7 --ledger /var/lib/sanquan/310000"),
+    1};
+
+int sq_cmd_settle_preview(struct sq_cli *cli, int argc, char **argv)
+{
+    struct settle s = {0};
+    struct sq_error err = {0};
+    json_t *window = NULL;
+    int code = sq_cli_parse(cli, &preview_args, argc, argv, &s);
+    if (code != SQ_PARSED)
+        return code;
+    sq_status st = s.ledger != NULL ? look(&s, &window, &err) : ask(cli, &s, &window, &err);
+    const json_t *pairs = json_object_get(window, "pairs");
+    if (st == SQ_OK && pairs == NULL)
+        st = sq_fail(&err, SQ_R_WINDOW_STATE, _("the obligations of window %" PRIu64 " are known when it is final"), s.window);
+    else if (st == SQ_OK && (uint64_t)json_integer_value(json_object_get(window, "pair_count")) > json_array_size(pairs))
+        st = sq_fail(&err, SQ_E_FULL, _("window %" PRIu64 " has more pairs than a node tells in one answer: use --ledger"), s.window);
+    if (st == SQ_OK)
+        st = sq_net_show_pairs(cli, pairs, s.method, &err);
+    json_decref(window);
+    return st == SQ_OK ? SQ_EXIT_DONE : sq_cli_fail(cli, &err);
 }
