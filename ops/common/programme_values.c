@@ -50,6 +50,17 @@ const struct sq_word sq_words_document[] = {
 const struct sq_word sq_words_cause[] = {{"dishonest", 1}, {"seriously_dishonest", 2}, {"false_claims", 3}, {"collusion", 4}, {NULL, 0}};
 const struct sq_word sq_words_choice[] = {{"first", 0}, {"highest", 1}, {NULL, 0}};
 
+const struct sq_word sq_words_scope[] = {{"claim", 1},    {"voucher", 2},   {"contract", 3}, {"holder", 4},    {"group", 5},
+                                         {"provider", 6}, {"programme", 7}, {"service", 8},  {"scenario", 9}, {NULL, 0}};
+const struct sq_word sq_words_counted[] = {{"fen", 1}, {"yuan", 1}, {"base", 2}, {"count", 3}, {"quantity", 4}, {NULL, 0}};
+const struct sq_word sq_words_period[] = {{"ever", 0}, {"year", 1}, {"quarter", 2}, {"month", 3}, {NULL, 0}};
+const struct sq_word sq_words_together[] = {{"excludes", 1}, {"requires", 2}, {"higher", 3}, {"share", 4}, {NULL, 0}};
+const struct sq_word sq_words_state[] = {{"granted", 1}, {"redeemed", 2}, {NULL, 0}};
+const struct sq_word sq_words_contract[] = {{"no", 0}, {"programme", 1}, {"issuer", 2}, {"node", 3}, {NULL, 0}};
+const struct sq_word sq_words_pool[] = {{"redemption", 0}, {"grant", 1}, {NULL, 0}};
+const struct sq_word sq_words_unit[] = {{"card_minutes", 1}, {"tokens", 2}, {"records", 3}, {"megabytes", 4}, {NULL, 0}};
+const struct sq_word sq_words_flag[] = {{"no", 0}, {"yes", 1}, {NULL, 0}};
+
 static const struct sq_word entities[] = {{"enterprise", 1}, {"institution", 2}, {"university", 3}, {"social", 4}, {"maker", 5}, {NULL, 0}};
 static const struct sq_word sizes[] = {{"micro", 1}, {"small", 2}, {"medium", 3}, {"large", 4}, {NULL, 0}};
 static const struct sq_word standings[] = {{"startup", 1}, {"specialised", 2}, {"hightech", 3}, {"base_model", 4}, {"one_person", 5}, {NULL, 0}};
@@ -203,6 +214,22 @@ uint32_t sq_value_word(struct sq_values *r, const char *place, const struct sq_w
         used += (size_t)snprintf(known + used, sizeof known - used, " %s", list->word);
     sq_values_fault(r, place, "'%.30s' is %s%s", text, known[0] != '\0' ? "none of:" : "not a whole number", known);
     return 0;
+}
+
+uint32_t sq_value_refusal(struct sq_values *r, const char *place, const char *text)
+{
+    static const struct {
+        const char *name;
+        uint32_t number;
+    } names[] = {
+#define NAME(name, number, retry, text) {#name, number},
+        SQ_STATUS_MAP(NAME)
+#undef NAME
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(names[i].name, "SQ_R_", 5) == 0 && strcmp(names[i].name + 5, text) == 0)
+            return names[i].number;
+    return sq_value_word(r, place, sq_words_none, text, 0);
 }
 
 static int by_number(const void *a, const void *b)

@@ -27,7 +27,9 @@ struct sq_word {
 
 /* Lists end with a NULL word. */
 extern const struct sq_word sq_words_kind[], sq_words_base[], sq_words_stacking[], sq_words_service[], sq_words_subject[],
-    sq_words_attribute[], sq_words_step[], sq_words_document[], sq_words_cause[], sq_words_choice[], sq_words_none[];
+    sq_words_attribute[], sq_words_step[], sq_words_document[], sq_words_cause[], sq_words_choice[], sq_words_scope[], sq_words_counted[],
+    sq_words_period[], sq_words_together[], sq_words_state[], sq_words_contract[], sq_words_pool[], sq_words_unit[],
+    sq_words_flag[], sq_words_none[];
 
 void sq_values_fault(struct sq_values *r, const char *place, const char *format, ...) SQ_PRINTF(3, 4);
 /* Zeroed memory of the message; NULL only with r->st set. */
@@ -38,6 +40,8 @@ uint32_t sq_value_whole(struct sq_values *r, const char *place, const char *text
 int64_t sq_value_money(struct sq_values *r, const char *place, const char *text);
 /* 0 for NULL. "12.5%" into hundredths of a per cent. */
 uint32_t sq_value_share(struct sq_values *r, const char *place, const char *text);
+/* A refusal by its name without the prefix, "CAP_CLAIM", or by its number. */
+uint32_t sq_value_refusal(struct sq_values *r, const char *place, const char *text);
 /* "2026-01-31" into yyyymmdd. */
 uint32_t sq_value_day(struct sq_values *r, const char *place, const char *text);
 /* "17:00" into minutes of the day; 0 for NULL. */

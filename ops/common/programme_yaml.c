@@ -2,7 +2,7 @@
  * From the YAML file to the Programme message. libcyaml knows the shape of the file and sees to unknown and missing keys; all
  * values are text to it, and are read by programme_values.c. What is wrong is told by its place in the file, which finds the line.
  *
- * In the file a tier carries its own conditions ("when"); in the message they are groups of the one list of conditions.
+ * In the file a tier or limit carries its own conditions ("when"); in the message they are groups of the one list of conditions.
  */
 #include "ops/common/programme_yaml.h"
 
@@ -26,6 +26,16 @@ struct tier {
     unsigned when_count;
 };
 
+struct limit {
+    char *id, *scope, *of, *counts, *period, *soft, *hard;
+    struct condition *when;
+    unsigned when_count;
+};
+
+struct relation {
+    char *programme, *together, *state, *scope, *limit;
+};
+
 struct window {
     char *step, *from, *until, *closes, *every_months;
 };
@@ -34,12 +44,15 @@ struct file {
     char *issuer, *number, *version, *kind, *title, *from, *until, *rate, *base;
     char *pool, *cap_claim, *cap_year, *cap_total, *min_claim, *stacking, *stack_limit;
     char *tier_choice, *validity_days, *support_months, *sanction_months, *related_hops;
-    char **services, **provider_regions, **grant_documents, **redeem_documents, **sanction_causes;
-    unsigned services_count, provider_regions_count, grant_documents_count, redeem_documents_count, sanction_causes_count;
+    char *unit, *unit_price, *unit_size, *unique_contract, *unique_service, *pool_at;
+    char **services, **provider_regions, **grant_documents, **redeem_documents, **sanction_causes, **waivable;
+    unsigned services_count, provider_regions_count, grant_documents_count, redeem_documents_count, sanction_causes_count, waivable_count;
     struct condition *conditions;
     struct tier *tiers;
+    struct limit *limits;
+    struct relation *relations;
     struct window *windows;
-    unsigned conditions_count, tiers_count, windows_count;
+    unsigned conditions_count, tiers_count, limits_count, relations_count, windows_count;
 };
 
 #define TEXT_MAX 400
@@ -56,6 +69,14 @@ static const cyaml_schema_value_t condition_schema = {CYAML_VALUE_MAPPING(CYAML_
 static const cyaml_schema_field_t tier_fields[] = {MAY(struct tier, rate), MAY(struct tier, lump), MAY(struct tier, cap_claim),
                                                    MANY(struct tier, when, &condition_schema, 64), CYAML_FIELD_END};
 static const cyaml_schema_value_t tier_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct tier, tier_fields)};
+static const cyaml_schema_field_t limit_fields[] = {
+    MAY(struct limit, id), NEEDED(struct limit, scope), NEEDED(struct limit, of), MAY(struct limit, counts), MAY(struct limit, period),
+    MAY(struct limit, soft), MAY(struct limit, hard), MANY(struct limit, when, &condition_schema, 64), CYAML_FIELD_END};
+static const cyaml_schema_value_t limit_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct limit, limit_fields)};
+static const cyaml_schema_field_t relation_fields[] = {NEEDED(struct relation, programme), NEEDED(struct relation, together),
+                                                       MAY(struct relation, state), MAY(struct relation, scope),
+                                                       MAY(struct relation, limit), CYAML_FIELD_END};
+static const cyaml_schema_value_t relation_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct relation, relation_fields)};
 static const cyaml_schema_field_t window_fields[] = {NEEDED(struct window, step), NEEDED(struct window, from), NEEDED(struct window, until),
                                                      MAY(struct window, closes), MAY(struct window, every_months), CYAML_FIELD_END};
 static const cyaml_schema_value_t window_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct window, window_fields)};
@@ -69,7 +90,9 @@ static const cyaml_schema_field_t file_fields[] = {
     MANY(struct file, windows, &window_schema, 16), MAY(struct file, validity_days), MAY(struct file, support_months),
     MANY(struct file, grant_documents, &word_schema, 32), MANY(struct file, redeem_documents, &word_schema, 32),
     MAY(struct file, sanction_months), MANY(struct file, sanction_causes, &word_schema, 32), MAY(struct file, related_hops),
-    CYAML_FIELD_END};
+    MANY(struct file, limits, &limit_schema, 32), MANY(struct file, relations, &relation_schema, 16), MAY(struct file, unit),
+    MAY(struct file, unit_price), MAY(struct file, unit_size), MAY(struct file, unique_contract), MAY(struct file, unique_service),
+    MAY(struct file, pool_at), MANY(struct file, waivable, &word_schema, 16), CYAML_FIELD_END};
 static const cyaml_schema_value_t file_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
 
 uint32_t sq_service_code(const char *name)
@@ -202,6 +225,84 @@ static void convert_tiers(struct sq_values *r, const struct file *f, Sanquan__V1
     m->tier_choice = sq_value_word(r, "tier_choice", sq_words_choice, f->tier_choice, 0);
 }
 
+/* A limit's amounts are yuan, or plain numbers where it counts something else. */
+static int64_t limit_value(struct sq_values *r, const char *place, uint32_t unit, const char *text)
+{
+    if (unit == SANQUAN__V1__UNIT__UNIT_FEN || unit == SANQUAN__V1__UNIT__UNIT_BASE)
+        return sq_value_money(r, place, text);
+    return text != NULL ? sq_value_whole(r, place, text) : 0;
+}
+
+static void convert_limits(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m, struct conditions *all, uint32_t *group)
+{
+    m->limits = sq_values_take(r, (f->limits_count + 1) * sizeof *m->limits);
+    for (unsigned i = 0; i < f->limits_count && r->st == SQ_OK; i++) {
+        const struct limit *l = &f->limits[i];
+        char place[64];
+        Sanquan__V1__Limit *out = sq_values_take(r, sizeof *out);
+        if (out == NULL)
+            return;
+        sanquan__v1__limit__init(out);
+        snprintf(place, sizeof place, "limits[%u].id", i);
+        out->number = l->id != NULL ? sq_value_whole(r, place, l->id) : i + 1;
+        snprintf(place, sizeof place, "limits[%u].scope", i);
+        out->scope = sq_value_word(r, place, sq_words_scope, l->scope, 0);
+        snprintf(place, sizeof place, "limits[%u].of", i);
+        out->step = sq_value_word(r, place, sq_words_state, l->of, 0);
+        snprintf(place, sizeof place, "limits[%u].counts", i);
+        out->unit = sq_value_word(r, place, sq_words_counted, l->counts, SANQUAN__V1__UNIT__UNIT_FEN);
+        snprintf(place, sizeof place, "limits[%u].period", i);
+        out->period = sq_value_word(r, place, sq_words_period, l->period, 0);
+        snprintf(place, sizeof place, "limits[%u].soft", i);
+        out->soft = limit_value(r, place, out->unit, l->soft);
+        snprintf(place, sizeof place, "limits[%u].hard", i);
+        out->hard = limit_value(r, place, out->unit, l->hard);
+        snprintf(place, sizeof place, "limits[%u].when", i);
+        out->group = l->when_count != 0 ? ++*group : 0;
+        add_conditions(r, all, place, l->when, l->when_count, out->group);
+        m->limits[m->n_limits++] = out;
+    }
+}
+
+/* "310000/2" */
+static void convert_programme_name(struct sq_values *r, const char *place, const char *text, Sanquan__V1__Relation *out)
+{
+    const char *slash = strchr(text, '/');
+    char issuer[8] = "";
+    if (slash != text + 6) {
+        sq_values_fault(r, place, "'%.30s' is no programme, such as 310000/2", text);
+        return;
+    }
+    memcpy(issuer, text, 6);
+    out->issuer = sq_value_whole(r, place, issuer);
+    out->number = sq_value_whole(r, place, slash + 1);
+}
+
+static void convert_relations(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m)
+{
+    m->relations = sq_values_take(r, (f->relations_count + 1) * sizeof *m->relations);
+    for (unsigned i = 0; i < f->relations_count && r->st == SQ_OK; i++) {
+        const struct relation *in = &f->relations[i];
+        char place[64];
+        Sanquan__V1__Relation *out = sq_values_take(r, sizeof *out);
+        if (out == NULL)
+            return;
+        sanquan__v1__relation__init(out);
+        snprintf(place, sizeof place, "relations[%u].programme", i);
+        convert_programme_name(r, place, in->programme, out);
+        snprintf(place, sizeof place, "relations[%u].together", i);
+        out->together = sq_value_word(r, place, sq_words_together, in->together, 0);
+        int states = out->together == SANQUAN__V1__TOGETHER__TOGETHER_EXCLUDES || out->together == SANQUAN__V1__TOGETHER__TOGETHER_REQUIRES;
+        snprintf(place, sizeof place, "relations[%u].state", i);
+        out->state = sq_value_word(r, place, sq_words_state, in->state, states ? 1 : 0);
+        snprintf(place, sizeof place, "relations[%u].scope", i);
+        out->scope = sq_value_word(r, place, sq_words_scope, in->scope, states ? SANQUAN__V1__SCOPE__SCOPE_HOLDER : SANQUAN__V1__SCOPE__SCOPE_CONTRACT);
+        snprintf(place, sizeof place, "relations[%u].limit", i);
+        out->limit_bp = sq_value_share(r, place, in->limit);
+        m->relations[m->n_relations++] = out;
+    }
+}
+
 static void convert_windows(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m)
 {
     m->windows = sq_values_take(r, (f->windows_count + 1) * sizeof *m->windows);
@@ -250,6 +351,12 @@ static void convert_head(struct sq_values *r, const struct file *f, Sanquan__V1_
 
 static uint32_t whole_or_0(struct sq_values *r, const char *place, const char *text) { return text != NULL ? sq_value_whole(r, place, text) : 0; }
 
+static int by_number(const void *a, const void *b)
+{
+    const uint32_t *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
 #define WORD_LIST(field, words)                                                        \
     (m->n_##field = f->field##_count,                                                  \
      m->field = sq_value_words(r, #field, words, f->field, f->field##_count))
@@ -265,6 +372,18 @@ static void convert_rest(struct sq_values *r, const struct file *f, Sanquan__V1_
     m->support_months = whole_or_0(r, "support_months", f->support_months);
     m->sanction_months = whole_or_0(r, "sanction_months", f->sanction_months);
     m->related_hops = whole_or_0(r, "related_hops", f->related_hops);
+    m->unit = sq_value_word(r, "unit", sq_words_unit, f->unit, 0);
+    m->unit_price_fen = sq_value_money(r, "unit_price", f->unit_price);
+    m->unit_size = f->unit_size != NULL ? sq_value_whole(r, "unit_size", f->unit_size) : f->unit_price != NULL;
+    m->unique_contract = sq_value_word(r, "unique_contract", sq_words_contract, f->unique_contract, 0);
+    m->unique_service = sq_value_word(r, "unique_service", sq_words_flag, f->unique_service, 0);
+    m->pool_at = sq_value_word(r, "pool_at", sq_words_pool, f->pool_at, 0);
+    m->n_waivable = f->waivable_count;
+    m->waivable = sq_values_take(r, (f->waivable_count + 1) * sizeof *m->waivable);
+    for (unsigned i = 0; i < f->waivable_count && r->st == SQ_OK; i++)
+        m->waivable[i] = sq_value_refusal(r, "waivable", f->waivable[i]);
+    if (r->st == SQ_OK)
+        qsort(m->waivable, m->n_waivable, sizeof *m->waivable, by_number);
 }
 
 static void convert(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m, struct conditions *all)
@@ -278,6 +397,8 @@ static void convert(struct sq_values *r, const struct file *f, Sanquan__V1__Prog
     convert_rest(r, f, m);
     add_conditions(r, all, "conditions", f->conditions, f->conditions_count, 0);
     convert_tiers(r, f, m, all, &group);
+    convert_limits(r, f, m, all, &group);
+    convert_relations(r, f, m);
     convert_windows(r, f, m);
     m->conditions = all->list;
     m->n_conditions = all->count;
@@ -288,15 +409,20 @@ static void tell_unfit(struct sq_values *r, const struct sq_fault *unfit, const 
 {
     static const struct {
         const char *in_message, *in_file;
-    } keys[] = {{"subject", "of"}, {"attribute", "what"}, {"low", "in"}, {"step", "at"}};
+    } keys[] = {{"subject", "of"}, {"attribute", "what"}, {"low", "in"}, {"step", "at"}, {"number", "id"}, {"unit", "counts"}};
     char place[64], *dot;
-    if (strncmp(unfit->place, "conditions[", 11) != 0 || strtoul(unfit->place + 11, NULL, 10) >= all->count) {
-        sq_values_fault(r, unfit->place, "%s", unfit->why);
-        return;
-    }
-    snprintf(place, sizeof place, "%s%s", all->origin[strtoul(unfit->place + 11, NULL, 10)].place, strchr(unfit->place, ']') + 1);
-    dot = strrchr(place, '.') + 1;
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+    size_t condition = strncmp(unfit->place, "conditions[", 11) == 0 ? strtoul(unfit->place + 11, NULL, 10) : all->count;
+    if (condition < all->count)
+        snprintf(place, sizeof place, "%s%s", all->origin[condition].place, strchr(unfit->place, ']') + 1);
+    else
+        snprintf(place, sizeof place, "%s", unfit->place);
+    if (strncmp(place, "limits[", 7) == 0 && strstr(place, "].step") != NULL)
+        strcpy(strstr(place, "].step"), "].of");
+    dot = strrchr(place, '.');
+    dot = dot != NULL && strchr(place, '[') != NULL ? dot + 1 : NULL;
+    if (strncmp(place, "windows[", 8) == 0 || strncmp(place, "relations[", 10) == 0)
+        dot = NULL; /* they have the message's names */
+    for (size_t i = 0; dot != NULL && i < sizeof keys / sizeof *keys; i++)
         if (strcmp(dot, keys[i].in_message) == 0) {
             snprintf(dot, sizeof place - (size_t)(dot - place), "%s", keys[i].in_file);
             break;

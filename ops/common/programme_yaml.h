@@ -31,6 +31,22 @@
  *       - {rate: 60%, cap_claim: 500万, when: [{of: holder, what: standing, in: [startup]}]}
  *       - {lump: 100万, when: [{of: voucher, what: grade, in: ["1"]}]}
  *     tier_choice: highest      # of those that hold; left out: the first
+ *     limits:                   # a counter for each subject of the scope and each period
+ *       - {scope: holder, of: redeemed, period: year, soft: 100万, hard: 200万}   # over soft only by an override
+ *       - {scope: holder, of: granted, period: year, hard: 200万}
+ *       - {scope: programme, of: granted, counts: count, period: year, hard: 20}
+ *       - {scope: voucher, of: redeemed, hard: 3万, when: [{of: claim, what: service, in: [finetune]}]}
+ *       - {id: 9, scope: provider, of: redeemed, counts: quantity, hard: 100000}  # id: by position when left out; keep it in later versions
+ *     relations:                # to other programmes of the node
+ *       - {programme: 410000/1, together: requires}             # or excludes; state: granted or redeemed, scope: holder or contract
+ *       - {programme: 410000/2, together: share, limit: 50%}    # or higher; on one contract
+ *     unique_contract: issuer   # one voucher a contract: within programme, issuer or node
+ *     unique_service: yes       # a delivery record is claimed from one voucher
+ *     pool_at: grant            # what takes up the pool; left out: redemption
+ *     unit: card_minutes        # what quantity counts: card_minutes, tokens, records, megabytes
+ *     unit_price: 1.20          # base <= quantity / unit_size * unit_price
+ *     unit_size: 60
+ *     waivable: [CAP_CLAIM]     # refusals that an override may lift
  *     windows:                  # a step without a window is always open
  *       - {step: grant, from: 2026-04-17, until: 2026-05-15, closes: "17:00", every_months: 12}
  *     validity_days: 365        # of a voucher, from its grant

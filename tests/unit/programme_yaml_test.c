@@ -163,7 +163,21 @@ static const char ruled[] = "issuer: \"310000\"\n"
                             "redeem_documents: [invoice]\n"
                             "sanction_months: 36\n"
                             "sanction_causes: [dishonest]\n"
-                            "related_hops: 2\n";
+                            "related_hops: 2\n"
+                            "limits:\n"
+                            "  - {scope: holder, of: redeemed, period: year, soft: 100万, hard: 200万}\n"
+                            "  - {id: 9, scope: voucher, of: redeemed, counts: quantity, hard: 600, when: [{of: claim, what: service, in: [finetune]}]}\n"
+                            "relations:\n"
+                            "  - {programme: 310000/2, together: excludes, state: redeemed}\n"
+                            "  - {programme: 310000/3, together: share, limit: 50%}\n"
+                            "unit: card_minutes\n"
+                            "unit_price: 1.20\n"
+                            "unit_size: 60\n"
+                            "unique_contract: issuer\n"
+                            "unique_service: yes\n"
+                            "pool: 1亿\n"
+                            "pool_at: grant\n"
+                            "waivable: [HOLDER_REGION, CAP_CLAIM]\n";
 
 static void condition_is(const Sanquan__V1__Condition *c, uint32_t group, uint32_t subject, uint32_t attribute, uint32_t test,
                          uint32_t step, size_t ranges, int64_t low, int64_t high)
@@ -188,7 +202,7 @@ static void conditions_tiers_and_windows_become_groups_of_the_message(void **sta
         print_error("%s\n", r->err.text);
     assert_int_equal(st, SQ_OK);
     const Sanquan__V1__Programme *m = r->m;
-    assert_int_equal(m->n_conditions, 9);
+    assert_int_equal(m->n_conditions, 10);
     condition_is(m->conditions[0], 0, 1, 1, 1, 0, 2, 310000, 440399);
     assert_true(m->conditions[0]->high[0] == 319999 && m->conditions[0]->low[1] == 440300);
     condition_is(m->conditions[1], 0, 1, 3, 1, 1, 2, 6400, 6519);
@@ -211,7 +225,21 @@ static void conditions_tiers_and_windows_become_groups_of_the_message(void **sta
     assert_int_equal(m->sanction_causes[0], 1);
     assert_int_equal(m->related_hops, 2);
     assert_int_equal(m->rate_bp, 0);
-    assert_int_equal(m->pool_fen, 0);
+    condition_is(m->conditions[9], 3, 4, 20, 1, 0, 1, 8, 8);
+    assert_int_equal(m->n_limits, 2);
+    const Sanquan__V1__Limit *l = m->limits[0];
+    assert_true(l->number == 1 && l->scope == 4 && l->unit == 1 && l->step == 2 && l->period == 1 && l->group == 0);
+    assert_true(l->soft == 100000000 && l->hard == 200000000);
+    l = m->limits[1];
+    assert_true(l->number == 9 && l->scope == 2 && l->unit == 4 && l->step == 2 && l->period == 0 && l->group == 3 && l->hard == 600);
+    const Sanquan__V1__Relation *x = m->relations[0];
+    assert_true(x->issuer == 310000 && x->number == 2 && x->together == 1 && x->state == 2 && x->scope == 4 && x->limit_bp == 0);
+    x = m->relations[1];
+    assert_true(x->number == 3 && x->together == 4 && x->state == 0 && x->scope == 3 && x->limit_bp == 5000);
+    assert_true(m->unit == 1 && m->unit_price_fen == 120 && m->unit_size == 60);
+    assert_true(m->unique_contract == 2 && m->unique_service == 1 && m->pool_at == 1 && m->pool_fen == 10000000000);
+    assert_int_equal(m->n_waivable, 2);
+    assert_true(m->waivable[0] == SQ_R_CAP_CLAIM && m->waivable[1] == SQ_R_HOLDER_REGION);
 }
 
 static void mistakes_in_lists_are_told_with_their_own_line(void **state)
@@ -234,6 +262,16 @@ static void mistakes_in_lists_are_told_with_their_own_line(void **state)
         {"every_months: 12", "every_months: 0", NULL},
         {"2026-05-15", "2027-05-15", ":24: windows[0].every_months: "},
         {"related_hops: 2", "related_hops: 9", ":31: related_hops: is over 8"},
+        {"of: redeemed, period: year", "of: reserved, period: year", ":33: limits[0].of: 'reserved' is none of: granted redeemed"},
+        {"soft: 100万, hard: 200万", "soft: 200万, hard: 100万", ":33: limits[0].hard: neither soft nor hard is there"},
+        {"id: 9,", "id: 1,", ":34: limits[1].id: is not 1 to 255, or not ascending"},
+        {"scope: voucher, of: redeemed", "scope: voucher, of: granted", ":34: limits[1].scope: is no scope, or none that a grant knows"},
+        {"unit: card_minutes\n", "", ":34: limits[1].counts: is no unit of such a limit"},
+        {"310000/3", "310000-3", ":37: relations[1].programme: '310000-3' is no programme"},
+        {"310000/2", "310000/1", ":36: relations[0]"},
+        {"share, limit: 50%", "share", ":37: relations[1]"},
+        {"[HOLDER_REGION, CAP_CLAIM]", "[POOL_EXHAUSTED]", ":45: waivable: names a refusal that no office can lift"},
+        {"[HOLDER_REGION, CAP_CLAIM]", "[GOODWILL]", ":45: waivable: 'GOODWILL' is not a whole number"},
         {"[licence, contract]", "[licence, photo]", ":27: grant_documents: 'photo' is none of"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
