@@ -75,6 +75,7 @@ struct sq_peer {
     struct sq_route route;               /* its connection to us: acknowledgements go there */
     uint64_t durable_in;                 /* last number of its stream that is durable here */
     uint64_t heard_ms;
+    uint64_t greet_at_ms;                /* ask it where our stream stands; UINT64_MAX: it has answered */
     uint64_t retry_at_ms, retry_ms;      /* its socket took nothing: when to try again */
     int connected;                       /* configured as a peer */
 };
@@ -91,6 +92,7 @@ struct sq_daemon {
     struct sq_arena step_arena, scratch;
     struct sq_clock clock;
     uint64_t now_ms, next_ms;            /* next_ms: when something is due, unless a message comes first */
+    uint64_t opened_ms;                  /* of the first turn */
     uint64_t cutoff_ms, housekeep_ms, watchdog_ms, disk_ms;
     unsigned free_permille;
 
@@ -176,8 +178,11 @@ SQ_MUST_CHECK sq_status sq_streams_open(struct sq_daemon *d, struct sq_error *er
 void sq_streams_durable(struct sq_daemon *d, const struct sq_group *g); /* send what the group allowed */
 void sq_streams_flush(struct sq_daemon *d);                            /* send and resend what is due */
 uint64_t sq_streams_due_ms(const struct sq_daemon *d);
-void sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_arrival *a); /* an ACK or refusal on our DEALER */
+/* An ACK, HELLO_OK or refusal on our DEALER. SQ_E_FOREIGN: the peer has messages of ours that this ledger does not know: it is an old copy. */
+SQ_MUST_CHECK sq_status sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_arrival *a, struct sq_error *err);
 void sq_streams_ack(struct sq_daemon *d, uint32_t node);
+/* Has this ledger been held against what peers remember of it? Until then no client's work is taken; peers that do not answer are not waited for long. */
+int sq_streams_greeted(const struct sq_daemon *d);
 
 /* query.c: JSON text into out (malloc'd); a refusal for those who may not ask. Paths "history?..." are the historian's. */
 unsigned sq_query_answer(struct sq_daemon *d, uint32_t party, const char *path, char **json);

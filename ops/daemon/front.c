@@ -182,6 +182,10 @@ static sq_status decide(struct sq_daemon *d, const struct sq_arrival *a, const s
     uint32_t node = p->node;
     struct sq_effects fx;
     uint8_t hash[SQ_HASH_SIZE];
+    if (!from_node && e->id > p->last_id && !sq_streams_greeted(d)) {
+        refuse(d, a, e->id, SQ_R_BUSY, BUSY_RETRY_MS);
+        return SQ_OK;
+    }
     if (!from_node && (!has_room(d, GROUP_CLIENT_LIMIT) || d->free_permille < d->config->disk_low_permille) && e->id > p->last_id) {
         int busy = d->free_permille >= d->config->disk_low_permille;
         refuse(d, a, e->id, busy ? SQ_R_BUSY : SQ_R_DISK_LOW, busy ? BUSY_RETRY_MS : 60000);
@@ -363,6 +367,8 @@ sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *e
 {
     struct sq_arrival a;
     d->now_ms = now_ms;
+    if (d->opened_ms == 0)
+        d->opened_ms = now_ms;
     sq_status st = sq_front_finish(d, err);
     if (st == SQ_OK)
         st = run_timers(d, err);
@@ -380,7 +386,7 @@ sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *e
     /* Take what is there, so that a group is worth its commit; but look up now and then. */
     for (unsigned n = 0; st == SQ_OK && a.bytes.size != 0; n++) {
         if (a.from_peer)
-            sq_streams_hear(d, a.node, &a);
+            st = sq_streams_hear(d, a.node, &a, err);
         else
             st = on_arrival(d, &a, err);
         if (n == 15 || st != SQ_OK)

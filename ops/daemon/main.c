@@ -3,8 +3,8 @@
  *
  *   starting -> READY=1 -> serving -> (SIGTERM, SIGINT) STOPPING=1 -> what was taken is committed and answered -> 0
  *
- * Exit: 0 ended as asked; 1 something failed (see the log); 2 wrong usage or configuration; 74 the ledger could not be read where it lies
- * (SIGBUS: the file is shorter than it was, or its disk fails).
+ * Exit: 0 ended as asked; 1 something failed (see the log); 2 wrong usage, configuration or ledger: starting again will not help;
+ * 74 the ledger could not be read where it lies (SIGBUS: the file is shorter than it was, or its disk fails).
  */
 #include <argp.h>
 #include <signal.h>
@@ -81,13 +81,14 @@ static const struct argp parser = {options, parse, NULL,
                                    "Log lines go to standard error as key=value. SIGTERM ends cleanly. A new node needs a ledger first: see 'sanquan init --help'.",
                                    NULL, NULL, NULL};
 
-static int is_configuration(sq_status st) { return st == SQ_E_CONFIG || st == SQ_E_USAGE || st == SQ_E_NOT_FOUND; }
+/* Starting again would change nothing. */
+static int needs_a_person(sq_status st) { return st == SQ_E_CONFIG || st == SQ_E_USAGE || st == SQ_E_NOT_FOUND || st == SQ_E_FOREIGN; }
 
 static int fail(const char *while_doing, sq_status st, const struct sq_error *err)
 {
     sq_log(SQ_LOG_ERROR, while_doing, "status=%s reason=\"%s\"", sq_status_name(st), err->text);
     sd_notifyf(0, "STATUS=%s", err->text);
-    return is_configuration(st) ? EXIT_USAGE : EXIT_FAILURE;
+    return needs_a_person(st) ? EXIT_USAGE : EXIT_FAILURE;
 }
 
 static int serve(struct sq_daemon *d)

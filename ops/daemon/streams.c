@@ -9,6 +9,9 @@
 
 /* A peer that is away costs less and less of our time; one that speaks to us is tried at once. */
 #define RETRY_MIN_MS 50u
+#define GREET_EVERY_MS 200u
+#define GREET_LATER_MS 5000u
+#define GREET_PATIENCE_MS 3000u /* a peer that is down does not keep a node from its work */
 #define RETRY_MAX_MS 2000u
 
 static const char *name_of(const struct sq_daemon *d, uint32_t node) { return sq_core_party(d->core, sq_core_node(d->core, node)->party)->name; }
@@ -78,8 +81,11 @@ void sq_streams_durable(struct sq_daemon *d, const struct sq_group *g)
         }
 }
 
+static void greet_all(struct sq_daemon *d);
+
 void sq_streams_flush(struct sq_daemon *d)
 {
+    greet_all(d);
     for (uint32_t node = 0; node < sq_core_node_count(d->core); node++) {
         struct sq_peer *p = &d->peers[node];
         uint64_t number;
@@ -97,7 +103,7 @@ void sq_streams_flush(struct sq_daemon *d)
 static uint64_t due_ms(const struct sq_daemon *d, const struct sq_peer *p)
 {
     const struct sq_outbox *o = &p->outbox;
-    uint64_t at = sq_outbox_due_ms(o);
+    uint64_t at = sq_outbox_due_ms(o) < p->greet_at_ms ? sq_outbox_due_ms(o) : p->greet_at_ms;
     if (o->sent < o->durable && o->sent - o->acked < SQ_OUTBOX_WINDOW && d->now_ms + RETRY_MIN_MS < at)
         at = d->now_ms + RETRY_MIN_MS; /* the flush before did not get it away */
     return at != UINT64_MAX && at < p->retry_at_ms ? p->retry_at_ms : at;
@@ -123,7 +129,20 @@ static void note_ack(struct sq_group *g, uint32_t node, uint64_t number)
     g->acks[g->ack_count++] = (struct sq_outbox_ack){node, number};
 }
 
-void sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_arrival *a)
+/*
+ * A ledger restored from an old backup would give out numbers again that peers have had, and peers would take the new messages for
+ * repeats of the old: what they say would be lost without anyone noticing. Whoever knows more of this node than it does itself stops it.
+ */
+static sq_status check_memory(struct sq_daemon *d, uint32_t node, uint64_t last, struct sq_error *err)
+{
+    uint64_t own = sq_core_peer_next(d->core, node) - 1;
+    if (last <= own)
+        return SQ_OK;
+    return sq_fail(err, SQ_E_FOREIGN, "node %s has %" PRIu64 " messages of this node, this ledger knows of %" PRIu64 ": it is an old copy; restore a newer one",
+                   sq_core_node(d->core, node)->code, last, own);
+}
+
+sq_status sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_arrival *a, struct sq_error *err)
 {
     struct sq_envelope e;
     struct sq_wire_memory memory = sq_memory_of(&d->scratch);
@@ -133,7 +152,7 @@ void sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_arrival
     if (sq_envelope_open(a->bytes, &e, NULL) != SQ_OK || strcmp(e.sender, peer->name) != 0 || strcmp(e.receiver, d->keys->name) != 0 ||
         sq_message_check(&e, sq_directory_network_id(d->directory), peer->key, NULL) != SQ_OK ||
         sq_wire_open(sq_wire_type(e.type), e.body, &memory, &m, NULL) != SQ_OK)
-        return;
+        return SQ_OK;
     d->peers[node].heard_ms = d->now_ms;
     if (e.type == SANQUAN__V1__MESSAGE_TYPE__ACK) {
         uint64_t last = ((const Sanquan__V1__Ack *)m)->last_id;
@@ -141,11 +160,52 @@ void sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_arrival
             note_ack(d->filling, node, last); /* the stored copies go with the next commit */
         else if (last < d->peers[node].outbox.acked)
             sq_log(SQ_LOG_DEBUG, "old_ack", "node=%s last=%" PRIu64, peer->name, last);
-    } else if (e.type == SANQUAN__V1__MESSAGE_TYPE__REFUSAL) {
+        return check_memory(d, node, last, err);
+    }
+    if (e.type == SANQUAN__V1__MESSAGE_TYPE__HELLO_OK) {
+        d->peers[node].greet_at_ms = UINT64_MAX;
+        return check_memory(d, node, ((const Sanquan__V1__HelloOk *)m)->last_id, err);
+    }
+    if (e.type == SANQUAN__V1__MESSAGE_TYPE__REFUSAL) {
         const Sanquan__V1__Refusal *r = (const Sanquan__V1__Refusal *)m;
         if (r->status == SQ_R_GAP)
             sq_outbox_rewind(&d->peers[node].outbox, r->expected_id);
         else
             sq_log(SQ_LOG_WARNING, "refused_by_peer", "node=%s status=%s id=%" PRIu64, peer->name, sq_status_name(r->status), r->id);
     }
+    return SQ_OK;
+}
+
+/* ---- greeting: where does my stream to you stand? ---- */
+
+static void greet(struct sq_daemon *d, uint32_t node)
+{
+    Sanquan__V1__Hello m;
+    struct sq_wire_memory memory = sq_memory_of(&d->scratch);
+    sq_bytes body, envelope;
+    sanquan__v1__hello__init(&m);
+    m.nonce = d->now_ms;
+    struct sq_header h = {SANQUAN__V1__MESSAGE_TYPE__HELLO, d->keys->name, name_of(d, node), 0, d->now_ms};
+    sq_arena_reset(&d->scratch);
+    if (sq_wire_pack(&m.base, &memory, &body, NULL) == SQ_OK &&
+        sq_message_seal(&h, body, sq_directory_network_id(d->directory), d->keys->secret, &memory, &envelope, NULL) == SQ_OK)
+        (void)!sq_hub_send(d->hub, node, envelope, NULL); /* not connected yet: greeted again soon */
+    d->peers[node].greet_at_ms = d->now_ms + (d->now_ms < d->opened_ms + GREET_PATIENCE_MS ? GREET_EVERY_MS : GREET_LATER_MS);
+}
+
+static void greet_all(struct sq_daemon *d)
+{
+    for (uint32_t node = 0; node < sq_core_node_count(d->core); node++)
+        if (d->peers[node].connected && d->now_ms >= d->peers[node].greet_at_ms)
+            greet(d, node);
+}
+
+int sq_streams_greeted(const struct sq_daemon *d)
+{
+    if (d->now_ms >= d->opened_ms + GREET_PATIENCE_MS)
+        return 1;
+    for (uint32_t node = 0; node < sq_core_node_count(d->core); node++)
+        if (d->peers[node].connected && d->peers[node].greet_at_ms != UINT64_MAX)
+            return 0;
+    return 1;
 }

@@ -105,6 +105,8 @@ static void check_peer_message(struct sim_node *n, const struct sq_envelope *e, 
 {
     struct sq_outbox_put kept;
     size_t count = 0;
+    if (e->type == SANQUAN__V1__MESSAGE_TYPE__HELLO && e->id == 0)
+        return; /* a question, not of the stream */
     sq_arena_reset(&n->sim->scratch);
     sq_status st = sq_ledger_outbox(n->d.ledger, p->to.index, e->id, 1, &n->sim->scratch, &kept, &count, NULL);
     SIM_CHECK(n->sim, st == SQ_OK && count == 1 && kept.number == e->id && kept.envelope.size == p->bytes->size &&
