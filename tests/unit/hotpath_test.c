@@ -87,6 +87,16 @@ static struct cost cost_now(void)
     return c;
 }
 
+/* Shadow memory of the sanitizers has pages of its own. */
+static void assert_few_pages(uint64_t faults)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    assert_true(faults < MEASURED * ROWS / 20);
+#else
+    (void)faults;
+#endif
+}
+
 /* ---- what is counted ---- */
 
 struct path {
@@ -180,7 +190,7 @@ static void deciding_takes_no_memory_a_redemption(void **state)
     struct cost c = cost_of(*state, decide, WARM_UP, MEASURED);
     print_message("# note: deciding %u redemptions: %" PRIu64 " allocations, %" PRIu64 " pages\n", MEASURED * ROWS, c.allocations, c.faults);
     assert_true(c.allocations < MEASURED * ROWS / 50); /* the register of invoices grows by chunks */
-    assert_true(c.faults < MEASURED * ROWS / 20);
+    assert_few_pages(c.faults);
 }
 
 static void appending_takes_no_memory_and_no_write_a_redemption(void **state)
@@ -189,7 +199,7 @@ static void appending_takes_no_memory_and_no_write_a_redemption(void **state)
     print_message("# note: appending %u redemptions: %" PRIu64 " allocations, %" PRIu64 " pages, %" PRIu64 " writes\n", MEASURED * ROWS,
                   c.allocations, c.faults, c.writes);
     assert_true(c.allocations < MEASURED * ROWS / 500);
-    assert_true(c.faults < MEASURED * ROWS / 20);
+    assert_few_pages(c.faults);
     assert_true(c.writes < MEASURED * ROWS / 500);
     assert_true(c.reads < MEASURED); /* /proc/self/io itself is read */
 }
