@@ -4,10 +4,12 @@
  *   --nodes 1   the vouchers are of the providers' own region              row local_rps
  *   --nodes 2   they are of another: acquirer -> issuer -> acquirer        row cross_rps
  *
- * With --restart the node is then killed and started again, and what it takes of memory and disk is told.
+ * With --long, also what the ledger that came of it costs: memory, disk, growth, regulators' questions under load, restart.
  */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/bench/bench.h"
@@ -17,7 +19,7 @@
 
 static const char usage[] =
     "usage: region_bench [--daemon FILE] [--dir DIR] [--nodes 1|2] [--vouchers N] [--providers N] [--in-flight N]\n"
-    "                    [--items N] [--seconds S] [--restart 0|1] [--wait 0|1]\n"
+    "                    [--items N] [--seconds S] [--long 0|1] [--wait 0|1]\n"
     "  --daemon FILE   sanquand (build/release/sanquand)\n"
     "  --dir DIR       network and ledgers; its old contents go (build/bench/region)\n"
     "  --nodes N       1: one region; 2: acquirer and issuer (1)\n"
@@ -26,12 +28,12 @@ static const char usage[] =
     "  --in-flight N   batches under way a provider (8)\n"
     "  --items N       redemptions; 0: no limit (4000000)\n"
     "  --seconds S     or until this time is over; 0: no limit (0)\n"
-    "  --restart 1     kill and start again; memory, disk and growth (0)\n"
+    "  --long 1        growth, memory, disk, questions under load, restart (0)\n"
     "  --wait 1        print the node's process id and wait for a line on stdin before the load begins (0)\n";
 
 struct settings {
     const char *daemon, *dir;
-    double nodes, vouchers, providers, in_flight, items, seconds, restart, wait;
+    double nodes, vouchers, providers, in_flight, items, seconds, with_rest, wait;
 };
 
 /* Redemptions a second between the a-th and the b-th million. */
@@ -66,6 +68,71 @@ static void tell_disk_and_memory(const struct load *l, const struct rig *r, uint
     bench_row("ledger_bytes_per_redemption", (double)(bench_directory_bytes(n->ledger) - bytes_before) / (double)l->accepted);
 }
 
+/* ---- questions under load ---- */
+
+#define QUESTIONS_S 5.0    /* load alone for so long, then load and questions for so long */
+#define QUESTION_EVERY_MS 10
+
+static void await_history(struct sq_client *c)
+{
+    struct sq_error err = {0};
+    const char *json;
+    double begin = rig_seconds();
+    if (sq_client_query(c, "history?max=1", 600000, &json, &err) != SQ_OK)
+        rig_die("history", &err);
+    bench_info("history", "first answer after %.1f s", rig_seconds() - begin);
+}
+
+/* One of three questions in turn: the life of a voucher, a provider's month, a pair's window. Returns milliseconds to the first page. */
+static double ask(struct sq_client *c, const struct market *m, unsigned turn, struct dice *dice)
+{
+    const struct market_provider *p = &m->provider[turn % m->provider_count];
+    const char *node = m->rig->node[0].code, *json;
+    struct sq_error err = {0};
+    char question[200];
+    switch (turn % 3) {
+    case 0:
+        snprintf(question, sizeof question, "history?voucher=%" PRIu64 "&life=1", p->stream.voucher_base + p->stream.first + (uint64_t)dice_below(dice, p->stream.count) * p->stream.step);
+        break;
+    case 1:
+        snprintf(question, sizeof question, "history?provider=%s&from=%" PRIu32 "01&until=%" PRIu32 "01&order=newest", p->code, p->stream.day / 100, p->stream.day / 100 + 1);
+        break;
+    default:
+        snprintf(question, sizeof question, "history?window=1&debtor=%s&creditor=%s", node, node);
+    }
+    double begin = rig_seconds();
+    if (sq_client_query(c, question, 60000, &json, &err) != SQ_OK)
+        rig_die(question, &err);
+    if (strstr(json, "\"items\"") == NULL || strstr(json, "\"items\":[]") != NULL) {
+        fprintf(stderr, "bench: %s found nothing: %.200s\n", question, json);
+        exit(1);
+    }
+    return (rig_seconds() - begin) * 1000;
+}
+
+static void tell_questions(const struct rig *r, struct market *m, unsigned in_flight)
+{
+    static double ms[100000];
+    struct sq_client *c = rig_client(r, 0, r->node[0].maker, 1);
+    struct dice dice = {7};
+    unsigned count = 0;
+    await_history(c);
+    struct load alone = {.market = m, .in_flight = in_flight, .seconds = QUESTIONS_S}, beside = {.market = m, .in_flight = in_flight};
+    load_run(&alone);
+    struct load_thread *t = load_begin(&beside);
+    for (double end = rig_seconds() + QUESTIONS_S; rig_seconds() < end && count < sizeof ms / sizeof *ms; poll(NULL, 0, QUESTION_EVERY_MS)) {
+        ms[count] = ask(c, m, count, &dice);
+        count++;
+    }
+    load_end(t);
+    double p50 = bench_quantile(ms, count, 0.5), rate_alone = (double)alone.accepted / alone.took, rate_beside = (double)beside.accepted / beside.took;
+    bench_row("query_p99_ms", bench_quantile(ms, count, 0.99));
+    bench_row("query_load_loss_pct", 100 * (1 - rate_beside / rate_alone));
+    bench_info("questions", "%u, p50 %.1f ms, worst %.1f ms; load alone %.0f/s, beside them %.0f/s", count, p50, bench_quantile(ms, count, 1), rate_alone, rate_beside);
+    bench_info("added", "%" PRIu64 " redemptions", alone.accepted + beside.accepted);
+    sq_client_close(c);
+}
+
 static void restart(struct rig *r)
 {
     rig_stop(r, 0, SIGKILL);
@@ -88,7 +155,7 @@ int main(int argc, char **argv)
     const struct bench_option options[] = {
         {"daemon", NULL, &o.daemon}, {"dir", NULL, &o.dir}, {"nodes", &o.nodes, NULL}, {"vouchers", &o.vouchers, NULL},
         {"providers", &o.providers, NULL}, {"in-flight", &o.in_flight, NULL}, {"items", &o.items, NULL}, {"seconds", &o.seconds, NULL},
-        {"restart", &o.restart, NULL}, {"wait", &o.wait, NULL}};
+        {"long", &o.with_rest, NULL}, {"wait", &o.wait, NULL}};
     bench_options(argc, argv, options, sizeof options / sizeof *options, usage);
     double began = rig_seconds(), cpu[RIG_NODES_MAX];
     struct rig *r = rig_new(o.dir, o.daemon, (unsigned)o.nodes, "");
@@ -104,9 +171,10 @@ int main(int argc, char **argv)
         cpu[i] = bench_cpu_seconds(r->node[i].pid);
     load_run(&l);
     tell_rate(&l, &o, cpu, r);
-    if (o.restart != 0) {
+    if (o.with_rest != 0) {
         tell_growth(&l);
         tell_disk_and_memory(&l, r, bytes);
+        tell_questions(r, m, (unsigned)o.in_flight);
         restart(r);
     }
     market_free(m);

@@ -25,6 +25,7 @@ TABLE = [
     ("restart_s", "s", 10, False, "SIGKILL, then start to the first answer"),
     ("growth_loss_pct", "%", 15, False, "throughput lost between the first million and the end"),
     ("query_p99_ms", "ms", 20, False, "regulator's queries, first page, under load"),
+    ("query_load_loss_pct", "%", 10, False, "throughput lost while they are asked"),
     ("audit_rps", "redemptions/s", 333_333, True, "sanquan audit"),
 ]
 
