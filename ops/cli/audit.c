@@ -125,7 +125,7 @@ static void print_report(const struct sq_audit_report *p)
 /* Whatever shows while the ledger is read is something wrong with it, unless this machine ran out of something. */
 static int exit_of(const struct result *r)
 {
-    if (r->status == SQ_E_FOREIGN || (r->opened && r->status != SQ_E_NOMEM && r->status != SQ_E_IO))
+    if (r->status == SQ_E_FOREIGN || (r->opened && r->status != SQ_OK && r->status != SQ_E_NOMEM && r->status != SQ_E_IO))
         return SQ_EXIT_VERIFY;
     return (int)sq_cli_exit_of(r->status);
 }
