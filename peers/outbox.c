@@ -11,7 +11,7 @@ void sq_outbox_durable(struct sq_outbox *o, uint64_t number)
         o->durable = number;
 }
 
-int sq_outbox_acked(struct sq_outbox *o, uint64_t number)
+int sq_outbox_acked(struct sq_outbox *o, uint64_t number, uint64_t now_ms)
 {
     if (number <= o->acked || number > o->durable)
         return 0;
@@ -19,8 +19,7 @@ int sq_outbox_acked(struct sq_outbox *o, uint64_t number)
     if (o->sent < number)
         o->sent = number; /* the peer had it from before our restart */
     o->resend_ms = SQ_OUTBOX_RESEND_MIN_MS;
-    if (o->acked == o->sent)
-        o->resend_at_ms = 0;
+    o->resend_at_ms = o->acked == o->sent ? 0 : now_ms + o->resend_ms;
     return 1;
 }
 

@@ -25,8 +25,11 @@ struct sq_outbox {
 void sq_outbox_init(struct sq_outbox *o, uint64_t acked, uint64_t durable);
 /* Numbers up to `number` are durable now. */
 void sq_outbox_durable(struct sq_outbox *o, uint64_t number);
-/* The peer has everything up to `number`. 1: it is news; 0: old. A number never sent is ignored. */
-int sq_outbox_acked(struct sq_outbox *o, uint64_t number);
+/*
+ * The peer has everything up to `number`. 1: it is news, and the wait for what is still under way begins anew; 0: old, or no
+ * number that is durable here.
+ */
+int sq_outbox_acked(struct sq_outbox *o, uint64_t number, uint64_t now_ms);
 /* The peer asks for `expected` (Refusal GAP): go back to it. */
 void sq_outbox_rewind(struct sq_outbox *o, uint64_t expected);
 /* The next number to send now, or 0; after sending it call sq_outbox_sent. */

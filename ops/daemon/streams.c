@@ -156,7 +156,7 @@ sq_status sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_ar
     d->peers[node].heard_ms = d->now_ms;
     if (e.type == SANQUAN__V1__MESSAGE_TYPE__ACK) {
         uint64_t last = ((const Sanquan__V1__Ack *)m)->last_id;
-        if (sq_outbox_acked(&d->peers[node].outbox, last))
+        if (sq_outbox_acked(&d->peers[node].outbox, last, d->now_ms))
             note_ack(d->filling, node, last); /* the stored copies go with the next commit */
         else if (last < d->peers[node].outbox.acked)
             sq_log(SQ_LOG_DEBUG, "old_ack", "node=%s last=%" PRIu64, peer->name, last);
