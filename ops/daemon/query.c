@@ -349,12 +349,18 @@ static int sees_all(const struct sq_daemon *d, const struct sq_party *p)
     return p->role == SQ_ROLE_REGULATOR || p->role == SQ_ROLE_NODE || (p->role == SQ_ROLE_OPERATOR && p->node == sq_core_self(d->core));
 }
 
+/* A path's decimal number; 0, which is no voucher and no window, for anything else. */
+static uint64_t number_of(const char *text)
+{
+    return strspn(text, "0123456789") == strlen(text) && strlen(text) <= 19 ? strtoull(text, NULL, 10) : 0;
+}
+
 static unsigned ask_voucher(const struct sq_daemon *d, const struct sq_party *asker, const char *text, json_t **answer)
 {
-    char *end, issuer[32];
+    char issuer[32];
     struct sq_voucher_view v;
-    uint64_t number = strtoull(text, &end, 10);
-    int found = *end == '\0' && sq_core_voucher(d->core, number, &v) == SQ_OK;
+    uint64_t number = number_of(text);
+    int found = sq_core_voucher(d->core, number, &v) == SQ_OK;
     snprintf(issuer, sizeof issuer, "issuer:%06" PRIu64, number / 10000000000000u);
     if (!sees_all(d, asker) && strcmp(asker->name, issuer) != 0 && !(found && strcmp(asker->name, v.holder) == 0))
         return SQ_R_NOT_PERMITTED; /* whether it exists is nobody else's business either */
@@ -394,7 +400,7 @@ static unsigned ask(const struct sq_daemon *d, const struct sq_party *asker, con
     else if (strcmp(path, "links") == 0)
         *answer = answer_links(d);
     else if (strncmp(path, "window/", 7) == 0)
-        *answer = answer_window(d, strtoull(path + 7, NULL, 10));
+        *answer = answer_window(d, number_of(path + 7));
     return *answer != NULL ? SQ_OK : SQ_R_UNKNOWN_QUERY;
 }
 
