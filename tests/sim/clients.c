@@ -57,6 +57,11 @@ uint64_t sim_client_ask(struct sim *s, struct sim_client *c, uint32_t type, cons
     sq_bytes packed;
     sq_status st = sq_wire_pack(body, &memory, &packed, NULL);
     SQ_ASSERT(st == SQ_OK);
+    return sim_client_ask_bytes(s, c, type, packed);
+}
+
+uint64_t sim_client_ask_bytes(struct sim *s, struct sim_client *c, uint32_t type, sq_bytes packed)
+{
     c->request = sim_grow(c->request, c->request_count, &c->request_capacity, sizeof *c->request);
     struct sim_request *r = &c->request[c->request_count++];
     *r = (struct sim_request){.id = c->request_count, .type = type, .body = sim_bytes_new(packed)};
@@ -92,6 +97,8 @@ void sim_client_wake(struct sim_client *c, struct sim *s, uint32_t token)
             open += !c->request[i].answered;
         if (open < c->in_flight_max && sim_work_next(s, c))
             c->quota--;
+        if (sim_chance(&s->fault_random, s->plan.hostile_pm))
+            sim_hostile_act(s, c);
     }
     if (c->first_open < c->request_count && s->now_us >= c->resend_us) {
         resend_from(s, c, 0);
@@ -165,7 +172,7 @@ static void on_refusal(struct sim *s, struct sim_client *c, const Sanquan__V1__R
     if (m->status == SQ_R_GAP)
         resend_from(s, c, m->expected_id);
     else
-        SIM_CHECK(s, sq_status_retry(m->status), "%s: request %" PRIu64 " refused for good, unjournalled: %s %s", c->name, m->id, sq_status_name(m->status), m->detail);
+        SIM_CHECK(s, sq_status_retry(m->status) || sim_hostile_earned(s, m->status), "%s: request %" PRIu64 " refused for good, unjournalled: %s %s", c->name, m->id, sq_status_name(m->status), m->detail);
 }
 
 void sim_client_hear(struct sim *s, struct sim_client *c, const struct sim_packet *p)

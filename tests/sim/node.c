@@ -141,7 +141,7 @@ void sim_node_turn(struct sim_node *n, uint32_t token)
         sim_put(s, s->now_us + 3 * SIM_SECOND, SIM_EV_RESTART, n->index, 0);
         return;
     }
-    if (n->inbox_count != 0)
+    if (messages != 0) /* what was decided is handed over by the next turn, which follows at once */
         sim_node_wake(n, s->now_us + 50);
     uint64_t wait_ms = n->d.next_ms > now_ms ? n->d.next_ms - now_ms : 0;
     n->idle_turns = wait_ms == 0 && messages == 0 && n->d.committing == NULL ? n->idle_turns + 1 : 0;

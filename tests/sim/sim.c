@@ -65,6 +65,36 @@ void sim_fail(struct sim *s, const char *format, ...)
     sim_note(s, "VIOLATION %s", s->failure);
 }
 
+/* What a run that does not come to rest is waiting for. */
+static void print_unrest(const struct sim *s)
+{
+    for (uint32_t i = 0; i < s->client_count; i++) {
+        const struct sim_client *c = &s->client[i];
+        if (c->first_open < c->request_count)
+            fprintf(stderr, "  %s waits for the answer to request %" PRIu64 " of type %u\n", c->name, c->request[c->first_open].id, c->request[c->first_open].type);
+    }
+    for (uint32_t i = 0; i < s->plan.nodes; i++) {
+        const struct sim_node *n = &s->node[i];
+        if (!n->up) {
+            fprintf(stderr, "  node %s is down\n", n->config.node);
+            continue;
+        }
+        struct sq_core_totals t;
+        struct sq_window_view w = {.window = 0};
+        const struct sq_settlement *settlement = sq_core_settlement(n->d.core);
+        uint64_t open = sq_settlement_open_window(settlement);
+        sq_core_totals(n->d.core, &t);
+        if (open < 2 || sq_settlement_window(settlement, open - 1, &w, NULL) != SQ_OK)
+            w.state = SQ_WINDOW_OPEN;
+        fprintf(stderr, "  node %s: window %" PRIu64 " is open, the one before in state %d round %u, %" PRIu64 " batches wait", n->config.node, open, (int)w.state, w.round,
+                t.batches_waiting);
+        for (uint32_t k = 0; k < s->plan.nodes; k++)
+            if (n->d.peers[k].outbox.acked != n->d.peers[k].outbox.durable)
+                fprintf(stderr, ", %s has %" PRIu64 " of %" PRIu64, s->node[k].config.node, n->d.peers[k].outbox.acked, n->d.peers[k].outbox.durable);
+        fprintf(stderr, "\n");
+    }
+}
+
 static void print_failure(const struct sim *s)
 {
     char plan[400];
@@ -75,6 +105,8 @@ static void print_failure(const struct sim *s)
         first = s->line_count - SIM_LINES;
     for (uint64_t i = first; !s->trace && i < s->line_count; i++)
         fprintf(stderr, "  %s\n", s->lines[i % SIM_LINES]);
+    if (s->phase != SIM_TROUBLE)
+        print_unrest(s);
 }
 
 /* ---- phases ---- */

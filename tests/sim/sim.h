@@ -273,6 +273,11 @@ void sim_client_hear(struct sim *s, struct sim_client *c, const struct sim_packe
 int sim_clients_idle(const struct sim *s);
 void sim_client_free(struct sim_client *c);
 uint64_t sim_client_ask(struct sim *s, struct sim_client *c, uint32_t type, const ProtobufCMessage *body);
+uint64_t sim_client_ask_bytes(struct sim *s, struct sim_client *c, uint32_t type, sq_bytes body);
+
+/* hostile.c */
+void sim_hostile_act(struct sim *s, struct sim_client *c);
+int sim_hostile_earned(const struct sim *s, uint32_t status);
 
 /* work.c: what is asked, and what an answer means */
 int sim_work_next(struct sim *s, struct sim_client *c);
