@@ -8,10 +8,11 @@
 #include "ops/common/programme_yaml.h"
 #include "peers/crypto.h"
 
-#define ROW_FEN_MAX 10000000000000ll /* what a node takes in a row: 100 billion yuan */
+#define ROW_FEN_MAX 10000000000000ll     /* what a node takes in a row: 100 billion yuan */
+#define QUANTITY_MAX 1000000000000000ull /* the same */
 
 enum { VOUCHER, AMOUNT_FEN, AMOUNT_YUAN, BASE_FEN, BASE_YUAN, INVOICE, TOTAL_FEN, TOTAL_YUAN, SERVICE, SCENARIO, SERVICE_DAY, EVIDENCE, VERB,
-       RESERVATION, RESERVE_UNTIL, REFUSED_LINE, REFUSED_STATUS, REFUSED_REASON, COLUMNS };
+       RESERVATION, RESERVE_UNTIL, QUANTITY, DOCUMENTS, FACTS, REFUSED_LINE, REFUSED_STATUS, REFUSED_REASON, COLUMNS };
 
 const struct sq_column SQ_BATCH_COLUMNS[] = {
     [VOUCHER] = {"voucher", "券号", 1},
@@ -29,6 +30,9 @@ const struct sq_column SQ_BATCH_COLUMNS[] = {
     [VERB] = {"verb", "操作", 0},
     [RESERVATION] = {"reservation", "预留编号", 0},
     [RESERVE_UNTIL] = {"reserve_until", "预留至", 0},
+    [QUANTITY] = {"quantity", "数量", 0},
+    [DOCUMENTS] = {"documents", "材料", 0},
+    [FACTS] = {"facts", "声明", 0},
     /* what `submit` writes before refused rows, so that they can be mended and submitted */
     [REFUSED_LINE] = {"refused_line", "被拒行号", 0},
     [REFUSED_STATUS] = {"refused_status", "被拒代码", 0},
@@ -114,13 +118,31 @@ int sq_item_read(const struct sq_sheet *sheet, const struct sq_row *row, struct 
     read_evidence(&c, out->evidence);
     out->reservation = sq_cell_number(&c, RESERVATION, reservation ? 1 : 0, UINT64_MAX, 0);
     out->reserve_until_ms = reserves ? sq_cell_moment(&c, RESERVE_UNTIL) : 0;
+    out->quantity = (int64_t)sq_cell_number(&c, QUANTITY, 0, QUANTITY_MAX, 0);
+    out->documents = sq_cell_documents(&c, DOCUMENTS);
+    sq_cell_facts(&c, FACTS, &out->facts);
     return !c.bad;
 }
 
-int sq_item_fits(const struct sq_item *item, uint64_t until_ms)
+/* ---- what goes together ---- */
+
+void sq_batch_room_begin(struct sq_batch_room *r)
 {
-    return item->reserve_until_ms == 0 || until_ms == 0 || item->reserve_until_ms == until_ms;
+    r->reserve_until_ms = 0;
+    sq_fact_table_begin(&r->facts, SQ_BATCH_FACT_SETS);
 }
+
+int sq_batch_room_take(struct sq_batch_room *r, const struct sq_item *item)
+{
+    uint32_t number;
+    uint64_t until_ms = item->reserve_until_ms;
+    if ((until_ms != 0 && r->reserve_until_ms != 0 && until_ms != r->reserve_until_ms) || !sq_fact_table_add(&r->facts, &item->facts, &number))
+        return 0;
+    r->reserve_until_ms = until_ms != 0 ? until_ms : r->reserve_until_ms;
+    return 1;
+}
+
+void sq_batch_room_end(struct sq_batch_room *r) { sq_fact_table_end(&r->facts); }
 
 /* ---- packing ---- */
 
@@ -133,8 +155,9 @@ static int by_invoice(const void *a, const void *b, void *items)
 
 struct columns {
     uint64_t voucher[SQ_BATCH_ROWS_MAX], reservation[SQ_BATCH_ROWS_MAX];
-    int64_t amount[SQ_BATCH_ROWS_MAX], base[SQ_BATCH_ROWS_MAX], total[SQ_BATCH_ROWS_MAX];
+    int64_t amount[SQ_BATCH_ROWS_MAX], base[SQ_BATCH_ROWS_MAX], total[SQ_BATCH_ROWS_MAX], quantity[SQ_BATCH_ROWS_MAX];
     uint32_t service[SQ_BATCH_ROWS_MAX], scenario[SQ_BATCH_ROWS_MAX], day[SQ_BATCH_ROWS_MAX];
+    uint32_t facts[SQ_BATCH_ROWS_MAX], documents[SQ_BATCH_ROWS_MAX];
     uint8_t invoice[SQ_BATCH_ROWS_MAX][SQ_INVOICE_BYTES], evidence[SQ_BATCH_ROWS_MAX][SQ_EVIDENCE_BYTES], verb[SQ_BATCH_ROWS_MAX];
 };
 
@@ -151,11 +174,20 @@ static void set_optional(Sanquan__V1__Batch *m, struct columns *t, uint32_t coun
             m->evidence.len = (size_t)count * SQ_EVIDENCE_BYTES;
         if (t->verb[i] != SANQUAN__V1__VERB__REDEEM)
             m->verb.len = count;
+        if (t->quantity[i] != 0)
+            m->n_quantity = count;
+        if (t->facts[i] != 0)
+            m->n_facts = count;
+        if (t->documents[i] != 0)
+            m->n_documents = count;
     }
     m->scenario = t->scenario;
     m->reservation = t->reservation;
     m->evidence.data = t->evidence[0];
     m->verb.data = t->verb;
+    m->quantity = t->quantity;
+    m->facts = t->facts;
+    m->documents = t->documents;
 }
 
 void sq_batch_pack(const struct sq_item *items, uint32_t count, uint32_t *order, uint8_t **body, size_t *size)
@@ -166,7 +198,9 @@ void sq_batch_pack(const struct sq_item *items, uint32_t count, uint32_t *order,
         const struct sq_item *in;
         void *out;
     } all = {items}; /* the comparison only reads them */
+    struct sq_fact_table facts;
     SQ_ASSERT(count <= SQ_BATCH_ROWS_MAX);
+    sq_fact_table_begin(&facts, SQ_BATCH_FACT_SETS);
     sanquan__v1__batch__init(&m);
     for (uint32_t i = 0; i < count; i++)
         order[i] = i;
@@ -178,6 +212,9 @@ void sq_batch_pack(const struct sq_item *items, uint32_t count, uint32_t *order,
         t->reservation[i] = it->reservation, t->verb[i] = it->verb;
         memcpy(t->invoice[i], it->invoice, SQ_INVOICE_BYTES);
         memcpy(t->evidence[i], it->evidence, SQ_EVIDENCE_BYTES);
+        t->quantity[i] = it->quantity, t->documents[i] = it->documents;
+        int fits = sq_fact_table_add(&facts, &it->facts, &t->facts[i]);
+        SQ_ASSERT(fits); /* sq_batch_room_take */
         m.reserve_until_ms = it->reserve_until_ms != 0 ? it->reserve_until_ms : m.reserve_until_ms;
     }
     m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = m.n_service = m.n_service_day = count;
@@ -185,8 +222,11 @@ void sq_batch_pack(const struct sq_item *items, uint32_t count, uint32_t *order,
     m.service = t->service, m.service_day = t->day;
     m.invoice = (ProtobufCBinaryData){(size_t)count * SQ_INVOICE_BYTES, t->invoice[0]};
     set_optional(&m, t, count);
+    m.n_fact_sets = facts.count;
+    m.fact_sets = sq_fact_table_list(&facts);
     *size = sanquan__v1__batch__get_packed_size(&m);
     *body = sq_need(malloc(*size));
     sanquan__v1__batch__pack(&m, *body);
+    sq_fact_table_end(&facts);
     free(t);
 }

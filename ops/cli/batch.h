@@ -2,8 +2,7 @@
 #ifndef SQ_BATCH_H
 #define SQ_BATCH_H
 
-#include "ops/cli/sheet.h"
-#include "proto/sanquan.pb-c.h"
+#include "ops/cli/declared.h"
 #include "proto/wire.h"
 
 #define SQ_INVOICE_BYTES 10 /* 20 digits, two a byte */
@@ -11,9 +10,10 @@
 
 struct sq_item {
     uint64_t line, voucher, reservation, reserve_until_ms;
-    int64_t amount_fen, base_fen, total_fen;
+    int64_t amount_fen, base_fen, total_fen, quantity;
     sq_bytes raw;              /* the row in the file */
-    uint32_t service, scenario, service_day;
+    uint32_t service, scenario, service_day, documents;
+    struct sq_declared_facts facts;
     uint8_t invoice[SQ_INVOICE_BYTES], evidence[SQ_EVIDENCE_BYTES], verb;
 };
 
@@ -23,8 +23,16 @@ extern const unsigned SQ_BATCH_COLUMN_COUNT;
 /* 1, or 0 after reporting what is wrong. Only what no state of any node could make right is refused here. */
 int sq_item_read(const struct sq_sheet *sheet, const struct sq_row *row, struct sq_problems *problems, struct sq_item *out);
 
-/* May this item go into a batch whose reservations end at `until_ms` (0: none so far)? */
-int sq_item_fits(const struct sq_item *item, uint64_t until_ms);
+/* What the items of one batch have in common: the end of their reservations, and the few sets of facts that they declare. */
+struct sq_batch_room {
+    uint64_t reserve_until_ms;
+    struct sq_fact_table facts;
+};
+#define SQ_BATCH_FACT_SETS 64u
+void sq_batch_room_begin(struct sq_batch_room *r);
+/* 1 and room is taken; 0 when it must go into another batch. */
+int sq_batch_room_take(struct sq_batch_room *r, const struct sq_item *item);
+void sq_batch_room_end(struct sq_batch_room *r);
 
 /*
  * The canonical Batch of these items, rows ascending by invoice and, with one invoice, in file order; malloc'd.

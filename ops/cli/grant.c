@@ -8,24 +8,43 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/cli/declared.h"
 #include "ops/cli/sending.h"
-#include "ops/cli/sheet.h"
 #include "ops/cli/text.h"
 
 #define FACE_MAX_FEN 10000000000000ll
 
-enum { HOLDER, FACE_FEN, FACE_YUAN, UNTIL, COLUMNS };
+#define QUOTA_MAX 1000000000000000ull
+#define CONTRACT_BYTES 16
+
+enum { HOLDER, FACE_FEN, FACE_YUAN, UNTIL, SELLER, CONTRACT, CONTRACT_FEN, CONTRACT_YUAN, APPROVED_FEN, APPROVED_YUAN, CONTRACT_DAY,
+       CONTRACT_FROM, CONTRACT_UNTIL, QUOTA, DOCUMENTS, FACTS, COLUMNS };
 static const struct sq_column columns[COLUMNS] = {
     [HOLDER] = {"holder", "持券方", 1},
     [FACE_FEN] = {"face_fen", "面额分", 0},
     [FACE_YUAN] = {"face_yuan", "面额元", 0},
     [UNTIL] = {"until_day", "有效期至", 1},
+    [SELLER] = {"seller", "供应方", 0},
+    [CONTRACT] = {"contract", "合同编号", 0},
+    [CONTRACT_FEN] = {"contract_fen", "合同金额分", 0},
+    [CONTRACT_YUAN] = {"contract_yuan", "合同金额元", 0},
+    [APPROVED_FEN] = {"approved_fen", "核定金额分", 0},
+    [APPROVED_YUAN] = {"approved_yuan", "核定金额元", 0},
+    [CONTRACT_DAY] = {"contract_day", "签订日期", 0},
+    [CONTRACT_FROM] = {"contract_from_day", "合同起始日", 0},
+    [CONTRACT_UNTIL] = {"contract_until_day", "合同截止日", 0},
+    [QUOTA] = {"quota", "配额", 0},
+    [DOCUMENTS] = {"documents", "材料", 0},
+    [FACTS] = {"facts", "声明", 0},
 };
+_Static_assert(COLUMNS <= SQ_SHEET_COLUMNS_MAX, "a sheet has room for them");
 
 struct voucher {
     char holder[19];
-    int64_t face_fen;
-    uint32_t until_day;
+    uint8_t contract[CONTRACT_BYTES];
+    int64_t face_fen, contract_fen, approved_fen, quota;
+    uint32_t until_day, contract_day, contract_from_day, contract_until_day, documents;
+    struct sq_declared_facts *facts; /* NULL: none */
     uint64_t line;
 };
 
@@ -92,6 +111,8 @@ static const struct sq_args args = {
        "  holder 持券方                     unified social credit code\n"
        "  face_yuan 面额元, or face_fen     what the voucher is worth\n"
        "  until_day 有效期至                last day of use, as 2026-12-31\n"
+       "and, where the programme asks for them, seller 供应方, contract 合同编号, contract_yuan 合同金额元, approved_yuan 核定金额元,\n"
+       "contract_day 签订日期, contract_from_day, contract_until_day, quota 配额, documents 材料 (contract+licence), facts 声明 (grade=1).\n"
        "Each row becomes one voucher; the output has the rows with their numbers, in the same order. When anything is wrong nothing is\n"
        "sent. FILE.progress keeps account: the same command again goes on where it broke off, and grants nothing twice.\n"
        "\n"
@@ -99,15 +120,48 @@ static const struct sq_args args = {
 
 /* ---- reading ---- */
 
+static uint32_t optional_day(struct sq_cells *c, unsigned column) { return *c->row->cell[column] == '\0' ? 0 : sq_cell_day(c, column); }
+
+/* The contract's mark, by which it is known without being shown: half of SHA-256(seller's code, contract's number). */
+static void read_contract(struct sq_cells *c, struct voucher *v)
+{
+    const char *number = c->row->cell[CONTRACT];
+    uint8_t hash[SQ_HASH_SIZE];
+    if (*number == '\0' && *c->row->cell[SELLER] == '\0')
+        return;
+    const char *seller = sq_cell_uscc(c, SELLER);
+    if (*number == '\0')
+        sq_cells_wrong(c, CONTRACT, _("a seller is given: then the contract's number goes here"));
+    const struct sq_sha256_part parts[] = {{seller, strlen(seller)}, {number, strlen(number)}};
+    sq_sha256_parts(parts, 2, hash);
+    memcpy(v->contract, hash, CONTRACT_BYTES);
+}
+
 static void read_row(struct granting *g, const struct sq_sheet *sheet, const struct sq_row *row)
 {
     struct sq_cells c;
     struct voucher v = {.line = row->line};
+    struct sq_declared_facts facts;
     if (!sq_cells_begin(&c, sheet, row, &g->problems))
         return;
     strncat(v.holder, sq_cell_uscc(&c, HOLDER), 18);
     v.face_fen = sq_cell_money(&c, FACE_FEN, FACE_YUAN, 1, FACE_MAX_FEN, 0);
     v.until_day = sq_cell_day(&c, UNTIL);
+    read_contract(&c, &v);
+    v.contract_fen = sq_cell_money(&c, CONTRACT_FEN, CONTRACT_YUAN, 0, FACE_MAX_FEN, 0);
+    v.approved_fen = sq_cell_money(&c, APPROVED_FEN, APPROVED_YUAN, 0, FACE_MAX_FEN, 0);
+    v.contract_day = optional_day(&c, CONTRACT_DAY);
+    v.contract_from_day = optional_day(&c, CONTRACT_FROM);
+    v.contract_until_day = optional_day(&c, CONTRACT_UNTIL);
+    if ((v.contract_from_day == 0) != (v.contract_until_day == 0) || v.contract_from_day > v.contract_until_day)
+        sq_cells_wrong(&c, CONTRACT_UNTIL, _("a contract's first and last day go together, in this order"));
+    v.quota = (int64_t)sq_cell_number(&c, QUOTA, 0, QUOTA_MAX, 0);
+    v.documents = sq_cell_documents(&c, DOCUMENTS);
+    sq_cell_facts(&c, FACTS, &facts);
+    if (facts.count != 0) {
+        v.facts = sq_need(malloc(sizeof facts));
+        *v.facts = facts;
+    }
     if (g->count == g->capacity) {
         g->capacity = g->capacity == 0 ? 1024 : g->capacity * 2;
         g->vouchers = sq_need(realloc(g->vouchers, g->capacity * sizeof *g->vouchers));
@@ -187,30 +241,65 @@ static size_t index_holders(const struct voucher *v, uint32_t count, char **hold
     return distinct;
 }
 
+struct columns {
+    int64_t face[SQ_BATCH_ROWS_MAX], contract_fen[SQ_BATCH_ROWS_MAX], approved[SQ_BATCH_ROWS_MAX], quota[SQ_BATCH_ROWS_MAX];
+    uint32_t holder[SQ_BATCH_ROWS_MAX], until[SQ_BATCH_ROWS_MAX], documents[SQ_BATCH_ROWS_MAX], facts[SQ_BATCH_ROWS_MAX];
+    uint32_t day[SQ_BATCH_ROWS_MAX], from[SQ_BATCH_ROWS_MAX], to[SQ_BATCH_ROWS_MAX];
+    uint8_t contract[SQ_BATCH_ROWS_MAX][CONTRACT_BYTES];
+    char *holders[SQ_BATCH_ROWS_MAX];
+};
+
+/* Columns that may be left out are left out when they say nothing. */
+static void set_optional(Sanquan__V1__Grant *m, struct columns *t, const struct voucher *v, size_t count, struct sq_fact_table *sets)
+{
+    static const uint8_t none[CONTRACT_BYTES];
+    for (size_t i = 0; i < count; i++) {
+        memcpy(t->contract[i], v[i].contract, CONTRACT_BYTES);
+        t->contract_fen[i] = v[i].contract_fen, t->approved[i] = v[i].approved_fen, t->quota[i] = v[i].quota;
+        t->day[i] = v[i].contract_day, t->from[i] = v[i].contract_from_day, t->to[i] = v[i].contract_until_day;
+        t->documents[i] = v[i].documents;
+        int fits = sq_fact_table_add(sets, v[i].facts, &t->facts[i]);
+        SQ_ASSERT(fits); /* there is room for one a row */
+        m->contract.len = memcmp(v[i].contract, none, sizeof none) != 0 ? count * CONTRACT_BYTES : m->contract.len;
+        m->n_contract_fen = v[i].contract_fen != 0 ? count : m->n_contract_fen;
+        m->n_approved_fen = v[i].approved_fen != 0 ? count : m->n_approved_fen;
+        m->n_contract_day = v[i].contract_day != 0 ? count : m->n_contract_day;
+        m->n_contract_from_day = m->n_contract_until_day = v[i].contract_from_day != 0 ? count : m->n_contract_from_day;
+        m->n_quota = v[i].quota != 0 ? count : m->n_quota;
+        m->n_facts = t->facts[i] != 0 ? count : m->n_facts;
+        m->n_documents = v[i].documents != 0 ? count : m->n_documents;
+    }
+    m->contract.data = t->contract[0];
+    m->contract_fen = t->contract_fen, m->approved_fen = t->approved, m->contract_day = t->day;
+    m->contract_from_day = t->from, m->contract_until_day = t->to;
+    m->quota = t->quota, m->facts = t->facts, m->documents = t->documents;
+    m->n_fact_sets = sets->count;
+    m->fact_sets = sq_fact_table_list(sets);
+}
+
 static sq_status pack(const struct granting *g, const struct voucher *v, uint32_t count, uint64_t serial, uint8_t **body, size_t *size,
                       struct sq_error *err)
 {
     Sanquan__V1__Grant m;
-    int64_t *face = sq_need(malloc(count * sizeof *face));
-    uint32_t *holder = sq_need(malloc(count * sizeof *holder)), *until = sq_need(malloc(count * sizeof *until));
-    char **holders = sq_need(malloc(count * sizeof *holders));
-    for (uint32_t i = 0; i < count; i++)
-        face[i] = v[i].face_fen, until[i] = v[i].until_day;
+    struct sq_fact_table sets;
+    struct columns *t = sq_need(malloc(sizeof *t));
+    sq_fact_table_begin(&sets, count);
     sanquan__v1__grant__init(&m);
     m.issuer = (uint32_t)g->issuer;
     m.programme = (uint32_t)g->number;
     m.first_serial = serial;
-    m.n_holders = index_holders(v, count, holders, holder);
-    m.holders = holders;
+    m.n_holders = index_holders(v, count, t->holders, t->holder);
+    m.holders = t->holders;
+    for (uint32_t i = 0; i < count; i++)
+        t->face[i] = v[i].face_fen, t->until[i] = v[i].until_day;
     m.n_face_fen = m.n_holder = m.n_until_day = count;
-    m.face_fen = face;
-    m.holder = holder;
-    m.until_day = until;
+    m.face_fen = t->face;
+    m.holder = t->holder;
+    m.until_day = t->until;
+    set_optional(&m, t, v, count, &sets);
     sq_status st = sq_session_pack(&m.base, body, size, err);
-    free(face);
-    free(holder);
-    free(until);
-    free(holders);
+    sq_fact_table_end(&sets);
+    free(t);
     return st;
 }
 
@@ -335,6 +424,8 @@ int sq_cmd_grant(struct sq_cli *cli, int argc, char **argv)
     }
     sq_progress_close(g->progress);
     sq_session_close(&g->session);
+    for (size_t i = 0; i < g->count; i++)
+        free(g->vouchers[i].facts);
     free(g->vouchers);
     free(g);
     return code;

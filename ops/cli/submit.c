@@ -91,7 +91,8 @@ static const struct sq_args args = {
        "  service 服务, service_day 服务日期     service code or name; 2026-09-01\n"
        "  verb 操作                             redeem (when empty), reserve, commit, release, return\n"
        "  reservation 预留编号, reserve_until 预留至   for reserve, commit and release\n"
-       "  scenario 场景, evidence 凭证           may be left out\n"
+       "  scenario 场景, evidence 凭证, quantity 数量, documents 材料, facts 声明   where the programme asks for them;\n"
+       "                                       documents contract+invoice, facts hardware=domestic; filing=12345\n"
        "\n"
        "The same command again goes on where a broken-off run stood; nothing is sent twice. FILE.progress keeps account, and FILE.refused\n"
        "lists the rows that rules refused, with the reasons; mended, it can be submitted itself.\n"
@@ -116,20 +117,13 @@ static sq_status read_all(struct submission *u, struct sq_error *err)
     return u->good != 0 ? SQ_OK : sq_fail(err, SQ_E_FORMAT, _("%s has no row to send"), u->path);
 }
 
-static int same_moment(const struct sq_item *item, uint64_t *until_ms)
-{
-    if (!sq_item_fits(item, *until_ms))
-        return 0;
-    *until_ms = item->reserve_until_ms != 0 ? item->reserve_until_ms : *until_ms;
-    return 1;
-}
-
 /* The next batch in file order; `ahead` is a row that was read and belongs to the one after. NULL at the end. */
 static struct batch *next_batch(struct submission *u, struct sq_item *ahead, int *has_ahead)
 {
     struct batch *b = sq_need(calloc(1, sizeof *b));
-    uint64_t until_ms = 0;
+    struct sq_batch_room room;
     struct sq_row row;
+    sq_batch_room_begin(&room);
     b->items = sq_need(malloc(u->rows_a_batch * sizeof *b->items));
     b->order = sq_need(malloc(u->rows_a_batch * sizeof *b->order));
     while (b->count < u->rows_a_batch) {
@@ -139,11 +133,12 @@ static struct batch *next_batch(struct submission *u, struct sq_item *ahead, int
             *has_ahead = sq_item_read(u->sheet, &row, NULL, ahead); /* what is wrong has been said */
             continue;
         }
-        if (!same_moment(ahead, &until_ms))
+        if (!sq_batch_room_take(&room, ahead))
             break;
         b->items[b->count++] = *ahead;
         *has_ahead = 0;
     }
+    sq_batch_room_end(&room);
     return b;
 }
 

@@ -314,3 +314,23 @@ struct sq_range sq_value_range(struct sq_values *r, const char *place, uint32_t 
         sq_values_fault(r, place, "'%.40s' is not a value or range (3, 3..7, 3.., ..7) of this attribute", text);
     return (struct sq_range){low.low, high.high};
 }
+
+uint32_t sq_word_number(const struct sq_word *list, const char *text)
+{
+    const struct sq_word *w = find_word(list, text);
+    int64_t v = 0;
+    const char *p = text;
+    if (w != NULL)
+        return w->number;
+    return read_decimal(&p, 0, &v) && *p == '\0' && v <= UINT32_MAX ? (uint32_t)v : 0;
+}
+
+/* A statement names one region or class, where a condition's "310000" stands for all below it. */
+int sq_attribute_value(uint32_t attribute, const char *text, int64_t *out)
+{
+    struct sq_range v;
+    if (!read_one(attribute, text, &v) || (attribute == SQ_ATTR(SECTOR) && strlen(text) != 4))
+        return 0;
+    *out = v.low;
+    return 1;
+}

@@ -1,5 +1,6 @@
 /*
- * The values in a programme file, as people write them, and their numbers in the message. Used by programme_yaml.c alone.
+ * The values in a programme file, as people write them, and their numbers in the message. Used by programme_yaml.c, and for single
+ * words and values by the command line.
  *
  * Every function takes the place of the value in the file ("limits[2].hard"); what is wrong is told once, with its line, and stays
  * in the reader: everything read after it is of no use and does no harm.
@@ -52,5 +53,10 @@ uint32_t sq_value_word(struct sq_values *r, const char *place, const struct sq_w
 uint32_t *sq_value_words(struct sq_values *r, const char *place, const struct sq_word *list, char **text, unsigned count);
 /* "3", "3..7", "3..", "..7" in the attribute's own terms: regions and sectors by prefix, days, amounts, words. */
 struct sq_range sq_value_range(struct sq_values *r, const char *place, uint32_t attribute, const char *text);
+
+/* The number of a word, or of a number's digits; 0: neither. */
+uint32_t sq_word_number(const struct sq_word *list, const char *text);
+/* What a statement says of an attribute: "310000", "6513", "startup", "2026-01-31", "500万". 0 when it is no value of it. */
+int sq_attribute_value(uint32_t attribute, const char *text, int64_t *out);
 
 #endif

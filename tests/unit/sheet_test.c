@@ -343,10 +343,93 @@ static void reservations_with_another_end_go_into_another_batch(void **state)
     assert_true(read_item("3100000001000000003,3,10,26312000000000000030,10,7,20261001,,,,", &redeem));
     assert_true(read_item("3100000001000000004,4,10,,,7,20261001,reserve,9,2026-05-31,", &until_may));
     assert_true(read_item("3100000001000000004,4,10,,,7,20261001,reserve,8,2026-06-30,", &until_june));
-    assert_true(sq_item_fits(&redeem, until_may.reserve_until_ms));
-    assert_true(sq_item_fits(&until_may, 0));
-    assert_true(sq_item_fits(&until_may, until_may.reserve_until_ms));
-    assert_false(sq_item_fits(&until_june, until_may.reserve_until_ms));
+    struct sq_batch_room room;
+    sq_batch_room_begin(&room);
+    assert_true(sq_batch_room_take(&room, &redeem));
+    assert_true(sq_batch_room_take(&room, &until_may));
+    assert_true(sq_batch_room_take(&room, &until_may));
+    assert_true(sq_batch_room_take(&room, &redeem));
+    assert_false(sq_batch_room_take(&room, &until_june));
+    sq_batch_room_end(&room);
+}
+
+static int read_declared(const char *cells, struct sq_item *item)
+{
+    char text[600];
+    struct sq_error err = {0};
+    struct sq_row row;
+    snprintf(text, sizeof text, "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day,quantity,documents,facts\n"
+             "3100000001000000001,1.5,10,26312000000000000012,10.00,api,2026-10-01,%s\n", cells);
+    struct sq_sheet *s = sheet_of(text, strlen(text), SQ_BATCH_COLUMNS, SQ_BATCH_COLUMN_COUNT, &err);
+    assert_non_null(s);
+    assert_true(sq_sheet_next(s, &row));
+    int ok = sq_item_read(s, &row, NULL, item);
+    sq_sheet_close(s);
+    return ok;
+}
+
+static void documents_and_facts_go_by_the_names_of_programme_files(void **state)
+{
+    static const char *const bad[] = {",contrakt,", ",0,", ",33,", ",,hardware", ",,hardware=silver", ",,hardware=domestic;hardware=other", ",,nosuch=1", ",,region=31", ",,sector=65", "-1,,", "1.5,,"};
+    struct sq_item i;
+    (void)state;
+    assert_true(read_declared("120,contract + delivery,\" filing=77 ; hardware=domestic\"", &i));
+    assert_int_equal(i.quantity, 120);
+    assert_int_equal(i.documents, 1u << 0 | 1u << 3);
+    assert_int_equal(i.facts.count, 2);
+    assert_int_equal(i.facts.attribute[0], 11);
+    assert_int_equal(i.facts.value[0], 1);
+    assert_int_equal(i.facts.attribute[1], 13);
+    assert_int_equal(i.facts.value[1], 77);
+    assert_true(read_declared(",,region=310115", &i));
+    assert_true(i.facts.count == 1 && i.facts.attribute[0] == 1 && i.facts.value[0] == 310115);
+    assert_true(read_declared(",,", &i) && i.facts.count == 0 && i.documents == 0);
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
+        if (read_declared(bad[k], &i))
+            fail_msg("%s is taken", bad[k]);
+}
+
+static void a_batch_names_each_set_of_facts_once(void **state)
+{
+    struct sq_item items[4];
+    uint32_t order[4];
+    uint8_t *body;
+    size_t size;
+    (void)state;
+    assert_true(read_declared("5,invoice,filing=77", &items[0]));
+    assert_true(read_declared(",,", &items[1]));
+    assert_true(read_declared(",,filing=78", &items[2]));
+    assert_true(read_declared(",,filing=77", &items[3]));
+    sq_batch_pack(items, 4, order, &body, &size);
+    assert_int_equal(sq_wire_check(&sanquan__v1__batch__descriptor, sq_bytes_of(body, size), NULL), SQ_OK);
+    Sanquan__V1__Batch *m = sanquan__v1__batch__unpack(NULL, size, body);
+    assert_non_null(m);
+    assert_int_equal(m->n_fact_sets, 2);
+    assert_true(m->n_facts == 4 && m->facts[0] == 1 && m->facts[1] == 0 && m->facts[2] == 2 && m->facts[3] == 1);
+    assert_true(m->n_quantity == 4 && m->quantity[0] == 5 && m->quantity[1] == 0);
+    assert_true(m->n_documents == 4 && m->documents[0] == 2);
+    sanquan__v1__batch__free_unpacked(m, NULL);
+    free(body);
+}
+
+static void a_batch_has_room_for_64_sets_of_facts(void **state)
+{
+    struct sq_batch_room room;
+    struct sq_item item;
+    char cells[40];
+    (void)state;
+    sq_batch_room_begin(&room);
+    for (int i = 1; i <= 64; i++) {
+        snprintf(cells, sizeof cells, ",,filing=%d", i);
+        assert_true(read_declared(cells, &item));
+        assert_true(sq_batch_room_take(&room, &item));
+    }
+    assert_true(sq_batch_room_take(&room, &item));
+    assert_true(read_declared(",,filing=65", &item));
+    assert_false(sq_batch_room_take(&room, &item));
+    assert_true(read_declared(",,", &item));
+    assert_true(sq_batch_room_take(&room, &item));
+    sq_batch_room_end(&room);
 }
 
 int main(void)
@@ -366,6 +449,9 @@ int main(void)
         cmocka_unit_test(what_no_node_could_take_is_refused_before_it_is_sent),
         cmocka_unit_test(a_batch_is_canonical_and_ascends_by_invoice),
         cmocka_unit_test(reservations_with_another_end_go_into_another_batch),
+        cmocka_unit_test(documents_and_facts_go_by_the_names_of_programme_files),
+        cmocka_unit_test(a_batch_names_each_set_of_facts_once),
+        cmocka_unit_test(a_batch_has_room_for_64_sets_of_facts),
     };
     return cmocka_run_group_tests_name("sheet", tests, NULL, NULL);
 }
