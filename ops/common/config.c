@@ -29,46 +29,54 @@ static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_UINT("snapshot_every_items", CYAML_FLAG_OPTIONAL, struct sq_config, snapshot_every_items), CYAML_FIELD_END};
 static const cyaml_schema_value_t config_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct sq_config, config_fields)};
 
+static int is_digit(char c) { return c >= '0' && c <= '9'; }
+
 /* "17:05" in ms of the day; -1 when it is no time. */
 static int64_t time_of_day(const char *t)
 {
-    if (strlen(t) != 5 || t[2] != ':' || strspn(t, "0123456789:") != 5)
+    if (strlen(t) != 5 || t[2] != ':' || !is_digit(t[0]) || !is_digit(t[1]) || !is_digit(t[3]) || !is_digit(t[4]))
         return -1;
     int hour = (t[0] - '0') * 10 + t[1] - '0', minute = (t[3] - '0') * 10 + t[4] - '0';
     return hour < 24 && minute < 60 ? (hour * 60 + minute) * 60000ll : -1;
 }
 
-static unsigned line_of(sq_bytes text, const char *what)
+/* What is wrong about peer i; NULL: nothing. */
+static const char *wrong_peer(const struct sq_config *c, unsigned i)
 {
-    const uint8_t *at = memmem(text.data, text.size, what, strlen(what));
-    unsigned line = 1;
-    for (const uint8_t *p = text.data; at != NULL && p < at; p++)
-        line += *p == '\n';
-    return at != NULL ? line : 0;
+    const struct sq_config_peer *p = &c->peers[i];
+    if (strncmp(p->endpoint, "tcp://", 6) != 0 || strspn(p->code, "0123456789") != 6 || strcmp(p->code, c->node) == 0)
+        return "a peer has another node's six-digit code and a tcp:// endpoint";
+    for (unsigned k = 0; k < i; k++)
+        if (strcmp(c->peers[k].code, p->code) == 0)
+            return "this peer stands twice";
+    return NULL;
 }
 
 static sq_status check(const struct sq_config *c, const char *path, sq_bytes text, struct sq_error *err)
 {
-    const char *where = NULL, *why = NULL;
+    const char *why = NULL;
+    char where[32] = "";
     if (strspn(c->node, "0123456789") != 6)
-        where = "node:", why = "node is a six-digit code";
+        strcpy(where, "node"), why = "node is a six-digit code";
     else if (strncmp(c->bind, "tcp://", 6) != 0)
-        where = "bind:", why = "bind is a tcp:// endpoint";
+        strcpy(where, "bind"), why = "bind is a tcp:// endpoint";
     else if (c->log != NULL && strcmp(c->log, "info") != 0 && strcmp(c->log, "debug") != 0)
-        where = "log:", why = "log is info or debug";
+        strcpy(where, "log"), why = "log is info or debug";
     else if (c->map_size_gib > 65536)
-        where = "map_size_gib:", why = "map_size_gib is 1 to 65536";
+        strcpy(where, "map_size_gib"), why = "map_size_gib is 1 to 65536";
     else if (c->disk_low_permille > 900)
-        where = "disk_low_permille:", why = "disk_low_permille is 1 to 900";
+        strcpy(where, "disk_low_permille"), why = "disk_low_permille is 1 to 900";
     else if (c->snapshot_every_items < 1000)
-        where = "snapshot_every_items:", why = "snapshot_every_items is 1000 or more";
-    for (unsigned i = 0; why == NULL && i < c->peers_count; i++)
-        if (strncmp(c->peers[i].endpoint, "tcp://", 6) != 0 || strspn(c->peers[i].code, "0123456789") != 6 || strcmp(c->peers[i].code, c->node) == 0)
-            where = c->peers[i].endpoint, why = "a peer has another node's six-digit code and a tcp:// endpoint";
-    for (unsigned i = 0; why == NULL && i < c->cutoffs_count; i++)
-        if (time_of_day(c->cutoffs[i]) < 0)
-            where = c->cutoffs[i], why = "a cut-off is a time of day like 17:00";
-    return why == NULL ? SQ_OK : sq_fail(err, SQ_E_CONFIG, "%.100s:%u: %s", path, line_of(text, where), why);
+        strcpy(where, "snapshot_every_items"), why = "snapshot_every_items is 1000 or more";
+    for (unsigned i = 0; why == NULL && i < c->peers_count; i++) {
+        snprintf(where, sizeof where, "peers[%u]", i);
+        why = wrong_peer(c, i);
+    }
+    for (unsigned i = 0; why == NULL && i < c->cutoffs_count; i++) {
+        snprintf(where, sizeof where, "cutoffs[%u]", i);
+        why = time_of_day(c->cutoffs[i]) < 0 ? "a cut-off is a time of day like 17:00" : NULL;
+    }
+    return why == NULL ? SQ_OK : sq_fail(err, SQ_E_CONFIG, "%.100s:%u: %s", path, sq_yaml_line(text, where), why);
 }
 
 sq_status sq_config_read(const char *path, struct sq_config **out, struct sq_error *err)
