@@ -3,6 +3,8 @@
  * hashed again and held against its leaf record: LMDB itself reports almost no corruption.
  */
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "clearing/ledger/internal.h"
 
@@ -111,6 +113,33 @@ sq_status sq_ledger_payload(const struct sq_ledger *l, uint64_t seq, struct sq_a
     return st;
 }
 
+/*
+ * A walk reads each page once. What it has read stays in the system's page cache but need not count as this process's memory, or a daemon
+ * that follows its own journal would seem as large as the ledger. Neighbouring entries are given back together.
+ */
+struct seen {
+    uintptr_t begin, end;
+};
+
+static void give_back(struct seen *s)
+{
+    if (s->end > s->begin)
+        madvise((void *)s->begin, s->end - s->begin, MADV_DONTNEED); /* advice: a page that is wanted again is mapped again */
+    *s = (struct seen){0, 0};
+}
+
+static void note_seen(struct seen *s, const struct sq_entry *e)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)e->input.data / page * page;
+    uintptr_t end = ((uintptr_t)e->outcome.data + e->outcome.size + page - 1) / page * page;
+    if (begin > s->end + page || end < s->begin) {
+        give_back(s);
+        *s = (struct seen){begin, end};
+    }
+    s->begin = begin < s->begin ? begin : s->begin;
+    s->end = end > s->end ? end : s->end;
+}
+
 sq_status sq_ledger_walk(const struct sq_ledger *l, uint64_t first, uint64_t last, sq_entry_visit visit, void *ctx, struct sq_error *err)
 {
     uint64_t end = sq_ledger_seq(l), seq = first < 1 ? 1 : first;
@@ -120,6 +149,7 @@ sq_status sq_ledger_walk(const struct sq_ledger *l, uint64_t first, uint64_t las
     while (st == SQ_OK && seq <= end) {
         MDB_txn *txn;
         size_t entries = 0, bytes = 0;
+        struct seen seen = {0, 0};
         if ((st = begin(l, &txn, err)) != SQ_OK)
             return st;
         for (; st == SQ_OK && seq <= end && entries < WALK_ENTRIES && bytes < WALK_BYTES; entries++, seq++) {
@@ -129,7 +159,9 @@ sq_status sq_ledger_walk(const struct sq_ledger *l, uint64_t first, uint64_t las
                 break;
             bytes += e.input.size;
             st = visit(ctx, &e, err);
+            note_seen(&seen, &e);
         }
+        give_back(&seen);
         mdb_txn_abort(txn);
     }
     return st;
