@@ -44,7 +44,7 @@ static void history(struct sq_console *c, const struct sq_token *who, const char
     sq_ask_init(&ask);
     sq_status st = sq_ask_parse(&ask, question, &err);
     if (st == SQ_OK)
-        st = sq_ask_narrow(&ask, who->participant, &err);
+        st = sq_ask_narrow(&ask, who->participant, c->settings->node, &err);
     if (st == SQ_OK)
         st = sq_archive_ask(&c->archive, &ask, &answer, &err);
     if (st == SQ_OK)

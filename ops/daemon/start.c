@@ -102,7 +102,7 @@ sq_status sq_daemon_open(struct sq_daemon *d, const char *config_path, int check
     if (st == SQ_OK)
         st = sq_commit_start(d, err);
     if (st == SQ_OK)
-        st = sq_historian_start(d->config->ledger, d->ledger, d->hub, &d->historian, err);
+        st = sq_historian_start(d->config->ledger, d->ledger, d->config->node, d->hub, &d->historian, err);
     if (st != SQ_OK)
         return st;
     sq_clock_start(&d->clock, sq_core_now_ms(d->core), sq_daemon_wall_ms(), sq_daemon_monotonic_ms());

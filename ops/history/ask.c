@@ -239,7 +239,7 @@ static sq_status narrow_text(char *wanted, size_t size, const char *own, const c
     return SQ_OK;
 }
 
-sq_status sq_ask_narrow(struct sq_ask *a, const char *participant, struct sq_error *err)
+sq_status sq_ask_narrow(struct sq_ask *a, const char *participant, const char *self, struct sq_error *err)
 {
     const char *code = strchr(participant, ':');
     struct sq_filter *f = &a->filter;
@@ -257,7 +257,11 @@ sq_status sq_ask_narrow(struct sq_ask *a, const char *participant, struct sq_err
         f->issuer = own;
         return SQ_OK;
     }
-    if (strncmp(participant, "node", role) == 0 || strncmp(participant, "operator", role) == 0 || strncmp(participant, "regulator", role) == 0)
+    if (strncmp(participant, "node", role) == 0 && strcmp(code, self) != 0)
+        return narrow_text(f->region, sizeof f->region, code, participant, err);
+    if (strncmp(participant, "node", role) == 0 || strncmp(participant, "regulator", role) == 0)
+        return SQ_OK;
+    if (strncmp(participant, "operator", role) == 0 && strncmp(code, self, strlen(self)) == 0 && code[strlen(self)] == '/')
         return SQ_OK;
     return sq_fail(err, SQ_R_NOT_PERMITTED, "%s", participant);
 }

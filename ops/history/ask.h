@@ -36,10 +36,11 @@ SQ_MUST_CHECK sq_status sq_ask_set(struct sq_ask *a, const char *key, const char
 SQ_MUST_CHECK sq_status sq_ask_parse(struct sq_ask *a, const char *text, struct sq_error *err);
 
 /*
- * Whose rows may a participant see? A provider its own, a holder those of its vouchers, an issuer those of its programmes; nodes,
- * operators and regulators all of this ledger. A question about others is SQ_R_NOT_PERMITTED.
+ * Whose rows may a participant see in the ledger of node `self`? A provider its own, a holder those of its vouchers, an issuer those
+ * of its programmes, another node those in which it is debtor or creditor; the node itself, its operators and regulators all.
+ * A question about others is SQ_R_NOT_PERMITTED.
  */
-SQ_MUST_CHECK sq_status sq_ask_narrow(struct sq_ask *a, const char *participant, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_ask_narrow(struct sq_ask *a, const char *participant, const char *self, struct sq_error *err);
 
 /*
  * {"ledger": {"entries"}, "items": [...], "after": "SEQ.ROW" when there is more} or {"ledger", "sums"}.

@@ -1,6 +1,7 @@
 #include "ops/history/historian.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -20,6 +21,7 @@
 struct sq_historian {
     const struct sq_ledger *ledger;
     struct sq_hub *hub;
+    char node[7];                 /* whose ledger it is */
     struct sq_history *history;
     struct sq_query *query;
     uint64_t settled_at_ms, query_seq;
@@ -93,7 +95,7 @@ static void answer(struct sq_historian *h, const struct sq_historian_question *q
     sq_ask_init(&ask);
     sq_status st = sq_ask_parse(&ask, q->text, &err);
     if (st == SQ_OK)
-        st = sq_ask_narrow(&ask, q->from, &err);
+        st = sq_ask_narrow(&ask, q->from, h->node, &err);
     if (st == SQ_OK)
         st = catch_up(h, &err);
     if (st == SQ_OK)
@@ -153,7 +155,8 @@ static void *run(void *arg)
 
 /* ---- from the front ---- */
 
-sq_status sq_historian_start(const char *ledger_path, const struct sq_ledger *ledger, struct sq_hub *hub, struct sq_historian **out, struct sq_error *err)
+sq_status sq_historian_start(const char *ledger_path, const struct sq_ledger *ledger, const char *node, struct sq_hub *hub, struct sq_historian **out,
+                             struct sq_error *err)
 {
     struct sq_historian *h = calloc(1, sizeof *h);
     int writes = 0;
@@ -161,6 +164,7 @@ sq_status sq_historian_start(const char *ledger_path, const struct sq_ledger *le
         return sq_fail(err, SQ_E_NOMEM, "history");
     h->ledger = ledger;
     h->hub = hub;
+    snprintf(h->node, sizeof h->node, "%s", node);
     sq_status st = sq_history_open(ledger_path, ledger, 0, &h->history, err);
     if (st == SQ_OK)
         st = sq_history_write(h->history, &writes, err);

@@ -30,9 +30,11 @@ struct sq_historian_answer {
     char *json;                       /* malloc'd; NULL for a refusal */
 };
 
-/* `ledger` and `hub` are borrowed; `hub` is woken when an answer is there (NULL: nobody). */
-SQ_MUST_CHECK sq_status sq_historian_start(const char *ledger_path, const struct sq_ledger *ledger, struct sq_hub *hub, struct sq_historian **out,
-                                           struct sq_error *err);
+/*
+ * `ledger` and `hub` are borrowed; `hub` is woken when an answer is there (NULL: nobody). `node` is the code of the ledger's node.
+ */
+SQ_MUST_CHECK sq_status sq_historian_start(const char *ledger_path, const struct sq_ledger *ledger, const char *node, struct sq_hub *hub,
+                                           struct sq_historian **out, struct sq_error *err);
 void sq_historian_stop(struct sq_historian *h);
 
 /* SQ_OK taken (copied), or SQ_R_BUSY. */

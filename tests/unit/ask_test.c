@@ -90,24 +90,33 @@ static void each_participant_is_held_to_its_own_rows(void **state)
     (void)state;
     struct sq_ask a;
     sq_ask_init(&a);
-    assert_int_equal(sq_ask_narrow(&a, "provider:91310199TXXXXX0015", NULL), SQ_OK);
+    assert_int_equal(sq_ask_narrow(&a, "provider:91310199TXXXXX0015", "310000", NULL), SQ_OK);
     assert_string_equal(a.filter.provider, "91310199TXXXXX0015");
     strcpy(a.filter.provider, "91440199TXXXXX01X0");
-    assert_int_equal(sq_ask_narrow(&a, "provider:91310199TXXXXX0015", NULL), SQ_R_NOT_PERMITTED);
+    assert_int_equal(sq_ask_narrow(&a, "provider:91310199TXXXXX0015", "310000", NULL), SQ_R_NOT_PERMITTED);
     sq_ask_init(&a);
     strcpy(a.filter.provider, "91440199TXXXXX01X0");
-    assert_int_equal(sq_ask_narrow(&a, "holder:12370199TXXXXX132Y", NULL), SQ_OK); /* what that provider drew on its own vouchers */
+    assert_int_equal(sq_ask_narrow(&a, "holder:12370199TXXXXX132Y", "310000", NULL), SQ_OK); /* what that provider drew on its own vouchers */
     assert_string_equal(a.filter.holder, "12370199TXXXXX132Y");
     sq_ask_init(&a);
-    assert_int_equal(sq_ask_narrow(&a, "issuer:440300", NULL), SQ_OK);
+    assert_int_equal(sq_ask_narrow(&a, "issuer:440300", "310000", NULL), SQ_OK);
     assert_int_equal(a.filter.issuer, 440300);
     a.filter.issuer = 310000;
-    assert_int_equal(sq_ask_narrow(&a, "issuer:440300", NULL), SQ_R_NOT_PERMITTED);
+    assert_int_equal(sq_ask_narrow(&a, "issuer:440300", "310000", NULL), SQ_R_NOT_PERMITTED);
     sq_ask_init(&a);
-    assert_int_equal(sq_ask_narrow(&a, "regulator:mof", NULL), SQ_OK);
-    assert_int_equal(sq_ask_narrow(&a, "operator:310000/li", NULL), SQ_OK);
-    assert_int_equal(sq_ask_narrow(&a, "evaluator:x", NULL), SQ_R_NOT_PERMITTED);
-    assert_int_equal(sq_ask_narrow(&a, "", NULL), SQ_R_NOT_PERMITTED);
+    assert_int_equal(sq_ask_narrow(&a, "regulator:mof", "310000", NULL), SQ_OK);
+    assert_int_equal(sq_ask_narrow(&a, "operator:310000/li", "310000", NULL), SQ_OK);
+    assert_int_equal(sq_ask_narrow(&a, "node:310000", "310000", NULL), SQ_OK);
+    assert_string_equal(a.filter.region, "");
+    assert_int_equal(sq_ask_narrow(&a, "operator:370000/li", "310000", NULL), SQ_R_NOT_PERMITTED);
+    assert_int_equal(sq_ask_narrow(&a, "operator:3100001/li", "310000", NULL), SQ_R_NOT_PERMITTED);
+    assert_int_equal(sq_ask_narrow(&a, "node:370000", "310000", NULL), SQ_OK);
+    assert_string_equal(a.filter.region, "370000");
+    strcpy(a.filter.region, "440000");
+    assert_int_equal(sq_ask_narrow(&a, "node:370000", "310000", NULL), SQ_R_NOT_PERMITTED);
+    sq_ask_init(&a);
+    assert_int_equal(sq_ask_narrow(&a, "evaluator:x", "310000", NULL), SQ_R_NOT_PERMITTED);
+    assert_int_equal(sq_ask_narrow(&a, "", "310000", NULL), SQ_R_NOT_PERMITTED);
 }
 
 /* ---- the historian ---- */
@@ -170,7 +179,7 @@ static void a_question_is_answered_up_to_what_is_durable(void **state)
     const int64_t some[] = {100, 200, 300};
     const char *provider = s->p[0].provider->name;
     assert_int_equal(desk_redeem(s->d, &s->p[0], 1, some, 3), SQ_OK);
-    assert_int_equal(sq_historian_start(s->d->rig->node[0].ledger, s->d->ledger[0], NULL, &h, NULL), SQ_OK);
+    assert_int_equal(sq_historian_start(s->d->rig->node[0].ledger, s->d->ledger[0], "310000", NULL, &h, NULL), SQ_OK);
     for (int again = 1; again <= 3; again++) {
         char text[64] = "sums=1";
         json_t *o = answered(h, provider, text, SQ_OK);
@@ -198,7 +207,7 @@ static void an_answers_proofs_lead_to_the_signed_checkpoint(void **state)
     const int64_t some[] = {100, 200, 300};
     for (unsigned i = 0; i < 5; i++)
         assert_int_equal(desk_redeem(s->d, &s->p[i % 2], 1 + 10 * i, some, 3), SQ_OK);
-    assert_int_equal(sq_historian_start(s->d->rig->node[0].ledger, s->d->ledger[0], NULL, &h, NULL), SQ_OK);
+    assert_int_equal(sq_historian_start(s->d->rig->node[0].ledger, s->d->ledger[0], "310000", NULL, &h, NULL), SQ_OK);
     json_t *o = answered(h, "regulator:mof", "proofs=1&order=newest", SQ_OK);
     const json_t *proofs = json_object_get(o, "proofs");
     const char *note = json_string_value(json_object_get(o, "checkpoint"));
