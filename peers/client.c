@@ -436,7 +436,7 @@ sq_status sq_client_query(struct sq_client *c, const char *path, int timeout_ms,
             if (e.type != SANQUAN__V1__MESSAGE_TYPE__QUERY_ANSWER || a->nonce != asked)
                 continue;
             if (a->status != SQ_OK)
-                return sq_fail(err, (sq_status)a->status, "%s: %s", path, sq_status_text(a->status));
+                return sq_fail(err, (sq_status)a->status, "%.100s: %s", a->detail[0] != '\0' ? a->detail : path, sq_status_text(a->status));
             *json_out = a->json;
             return SQ_OK;
         }

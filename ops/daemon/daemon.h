@@ -192,6 +192,8 @@ void sq_query_send(struct sq_daemon *d);
 
 /* rejects.c */
 sq_status sq_reject(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e, unsigned status, const char *detail, struct sq_error *err);
+/* `in` as printable ASCII, '?' for the rest, cut to fit: what others wrote goes into messages and log lines no other way. */
+void sq_plain_text(const char *in, char *out, size_t size);
 
 /* snapshots.c */
 void sq_snapshot_begin(struct sq_daemon *d); /* count from here */

@@ -423,14 +423,18 @@ unsigned sq_query_answer(struct sq_daemon *d, uint32_t party, const char *path, 
 
 #define HISTORY_PATH "history"
 
-static void send_answer(struct sq_daemon *d, const struct sq_route *route, const char *to, uint64_t nonce, unsigned status, char *json)
+static void send_answer(struct sq_daemon *d, const struct sq_route *route, const char *to, uint64_t nonce, unsigned status, char *json, const char *detail)
 {
+    char plain[200];
     Sanquan__V1__QueryAnswer out;
+    sq_plain_text(detail, plain, sizeof plain);
     sanquan__v1__query_answer__init(&out);
     out.nonce = nonce;
     out.status = status;
     if (json != NULL)
         out.json = json;
+    else
+        out.detail = plain;
     sq_front_send(d, route, to, SANQUAN__V1__MESSAGE_TYPE__QUERY_ANSWER, &out.base);
 }
 
@@ -461,7 +465,7 @@ void sq_query_hear(struct sq_daemon *d, const struct sq_arrival *a, uint32_t par
     } else {
         status = sq_query_answer(d, party, m->path, &json);
     }
-    send_answer(d, &a->route, a->from, m->nonce, status, json);
+    send_answer(d, &a->route, a->from, m->nonce, status, json, "");
     free(json);
 }
 
@@ -469,7 +473,7 @@ void sq_query_send(struct sq_daemon *d)
 {
     struct sq_historian_answer a;
     while (d->historian != NULL && sq_historian_take(d->historian, &a)) {
-        send_answer(d, &a.route, a.to, a.nonce, a.status, a.json);
+        send_answer(d, &a.route, a.to, a.nonce, a.status, a.json, a.detail);
         free(a.json);
     }
 }

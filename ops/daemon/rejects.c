@@ -25,7 +25,7 @@ static int may_write(struct sq_rejects *r, uint64_t now_ms)
     return 1;
 }
 
-static void make_plain(const char *in, char *out, size_t size)
+void sq_plain_text(const char *in, char *out, size_t size)
 {
     size_t n = 0;
     for (; in[n] != '\0' && n + 1 < size; n++)
@@ -37,7 +37,7 @@ sq_status sq_reject(struct sq_daemon *d, const struct sq_arrival *a, const struc
 {
     char plain[200], from[SQ_NAME_SIZE_MAX + 1];
     uint8_t hash[SQ_HASH_SIZE];
-    make_plain(detail, plain, sizeof plain);
+    sq_plain_text(detail, plain, sizeof plain);
     memcpy(from, a->from, sizeof from);
     Sanquan__V1__Refusal told;
     sanquan__v1__refusal__init(&told);

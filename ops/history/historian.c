@@ -103,10 +103,9 @@ static void answer(struct sq_historian *h, const struct sq_historian_question *q
     if (st == SQ_OK) {
         a->json = json_dumps(json, JSON_COMPACT);
         a->status = a->json == NULL ? SQ_R_BUSY : SQ_OK;
-    } else if (st == SQ_E_USAGE) {
-        a->status = SQ_R_UNKNOWN_QUERY;
-    } else if (st >= 100) {
-        a->status = st;
+    } else if (st == SQ_E_USAGE || st >= 100) {
+        a->status = st == SQ_E_USAGE ? SQ_R_UNKNOWN_QUERY : st;
+        snprintf(a->detail, sizeof a->detail, "%.199s", err.text);
     } else { /* our own trouble: a person must look */
         sq_log(SQ_LOG_ERROR, "history", "status=%s reason=\"%s\"", sq_status_name(st), err.text);
         a->status = SQ_R_BUSY;
@@ -115,7 +114,7 @@ static void answer(struct sq_historian *h, const struct sq_historian_question *q
     if (a->json != NULL && strlen(a->json) > SQ_MESSAGE_SIZE_MAX - 4096) {
         free(a->json);
         a->json = NULL;
-        a->status = SQ_R_BATCH_SIZE;
+        a->status = SQ_R_ANSWER_SIZE;
     }
 }
 

@@ -28,6 +28,7 @@ struct sq_historian_answer {
     uint64_t nonce;
     unsigned status;
     char *json;                       /* malloc'd; NULL for a refusal */
+    char detail[200];                 /* of a refusal: what is wrong with the question; may quote it; or empty */
 };
 
 /*
