@@ -147,6 +147,7 @@ static void put_value(json_t *o, const Sanquan__V1__Settlement *v)
         put_text(p, "creditor", v->pairs[i]->creditor);
         put_u64(p, "first", v->pairs[i]->first);
         put_u64(p, "last", v->pairs[i]->last);
+        put_hash(p, "hash", v->pairs[i]->hash.data); /* 32 bytes: the settlement was found valid */
         put_u64(p, "count", v->pairs[i]->count);
         json_object_set_new(p, "total_fen", fen_by_kind(v->pairs[i]->total_fen));
         json_array_append_new(pairs, p);

@@ -342,6 +342,7 @@ static json_t *sums_json(const struct sq_query_sums *s)
     for (size_t k = 0; k < SQ_KIND_COUNT; k++)
         json_array_append_new(kinds, json_integer(s->accepted_by_kind_fen[k]));
     json_object_set_new(o, "accepted_by_kind_fen", kinds);
+    json_object_set_new(o, "moved_count", json_integer((json_int_t)s->moved_count));
     return o;
 }
 
@@ -376,26 +377,38 @@ static sq_status add_proof(const struct sq_ledger *l, uint64_t seq, uint64_t siz
     return SQ_OK;
 }
 
+static int ascending(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Entries that items come from, and those that decided them: each once, ascending. */
 static sq_status add_proofs(const struct sq_ledger *l, const struct sq_item *items, uint32_t count, json_t *answer, struct sq_error *err)
 {
     struct sq_arena arena;
     sq_bytes note;
-    uint64_t size, last = 0;
+    uint64_t size, *entries = malloc((2 * (size_t)count + 1) * sizeof *entries);
     json_t *proofs = json_array();
     json_object_set_new(answer, "proofs", proofs);
-    sq_status st = sq_arena_init(&arena, 1u << 16, err);
-    if (st != SQ_OK)
+    sq_status st = entries != NULL ? sq_arena_init(&arena, 1u << 16, err) : sq_fail(err, SQ_E_NOMEM, "proofs of %u items", count);
+    if (st != SQ_OK) {
+        free(entries);
         return st;
+    }
     st = sq_ledger_checkpoint(l, &arena, &note, &size, err);
     if (st == SQ_OK)
         json_object_set_new(answer, "checkpoint", json_stringn((const char *)note.data, note.size));
-    for (uint32_t i = 0; st == SQ_OK && i < count; i++) {
-        if (items[i].seq == last)
-            continue;
-        last = items[i].seq;
-        st = add_proof(l, last, size, proofs, err);
+    for (uint32_t i = 0; i < count; i++) {
+        entries[2 * i] = items[i].seq;
+        entries[2 * i + 1] = items[i].decided_seq != 0 ? items[i].decided_seq : items[i].seq;
     }
+    qsort(entries, 2 * (size_t)count, sizeof *entries, ascending);
+    for (size_t i = 0; st == SQ_OK && i < 2 * (size_t)count; i++)
+        if (i == 0 || entries[i] != entries[i - 1])
+            st = add_proof(l, entries[i], size, proofs, err);
     sq_arena_free(&arena);
+    free(entries);
     return st;
 }
 

@@ -44,7 +44,8 @@ SQ_MUST_CHECK sq_status sq_ask_narrow(struct sq_ask *a, const char *participant,
 
 /*
  * {"ledger": {"entries"}, "items": [...], "after": "SEQ.ROW" when there is more} or {"ledger", "sums"}.
- * With proofs, "proofs": for each entry its leaf record, index and inclusion proof, and "checkpoint", the signed note they lead to.
+ * With proofs, "proofs": for each entry that items come from or were decided by, ascending, its leaf record, index and inclusion
+ * proof, and "checkpoint", the signed note they lead to.
  */
 SQ_MUST_CHECK sq_status sq_ask_answer(struct sq_query *q, const struct sq_history *h, const struct sq_ledger *l, const struct sq_ask *a, json_t **out,
                                       struct sq_error *err);

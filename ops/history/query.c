@@ -364,6 +364,7 @@ static sq_status add_up(struct walk *w, const struct sq_item *item, struct sq_er
     struct sq_query_sums *s = w->ctx;
     int64_t fen = moved_by(item), *by_kind = item->kind >= 1 && item->kind <= SQ_KIND_COUNT ? &s->accepted_by_kind_fen[item->kind - 1] : NULL;
     s->count[item->state]++;
+    s->moved_count += item->state == SQ_ITEM_ACCEPTED && fen != 0;
     if (__builtin_add_overflow(s->amount_fen[item->state], fen, &s->amount_fen[item->state]) ||
         (item->state == SQ_ITEM_ACCEPTED && by_kind != NULL && __builtin_add_overflow(*by_kind, fen, by_kind)))
         return sq_fail(err, SQ_E_OVERFLOW, "sums leave int64 fen");

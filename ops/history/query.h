@@ -65,6 +65,7 @@ struct sq_query_sums {
     uint64_t count[7];              /* by enum sq_item_state */
     int64_t amount_fen[7];          /* accepted: returns count negative */
     int64_t accepted_by_kind_fen[SQ_KIND_COUNT];
+    uint64_t moved_count;           /* accepted ones that moved money: neither RESERVE nor RELEASE. What obligations count */
 };
 SQ_MUST_CHECK sq_status sq_query_sum(struct sq_query *q, const struct sq_filter *f, struct sq_query_sums *out, struct sq_error *err);
 
