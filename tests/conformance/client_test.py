@@ -2,12 +2,10 @@
 import json
 import re
 import signal
-import sys
 import threading
 
-import network
-from network import (FAR_PROVIDER, FUTURE_DAY, HOLDER, HOME, OTHER_HOLDER, PROVIDER, TEXT, accepted, batch, codes, equal, grant,
-                     invoice, name_of, pb, programme, refused, row, sq, test, uscc, voucher)
+from talk import (FAR_PROVIDER, FUTURE_DAY, HOLDER, HOME, OTHER_HOLDER, PROVIDER, TEXT, accepted, batch, codes, connect, equal, grant,
+                  invoice, name_of, pb, programme, refused, row, run, sq, test, uscc, voucher)
 
 
 class World:
@@ -96,26 +94,27 @@ def damaged_receipt():
 def operators_enrol():
     """operators enrol providers and holders, with key files that are plain and sealed, and the same again is no error"""
     n = world.network
-    keys = {name: sq.Keys.new(name) for name in (f"holder:{HOLDER}", f"holder:{OTHER_HOLDER}", f"provider:{PROVIDER}")}
-    with open(n.passphrase, "rb") as f:
-        sealed = sq.Keys.read(n.key_file("operator:310000/li"), f.read().rstrip(b"\n"))
-    with n.client(sealed) as li:
+    sealed = n.key(f"provider:{PROVIDER}")
+    n.must("keygen", f"provider:{PROVIDER}", "--out", sealed, "--passphrase-file", n.write("passphrase", "correct horse battery staple\n"))
+    keys = {name: sq.Keys.new(name) for name in (f"holder:{HOLDER}", f"holder:{OTHER_HOLDER}")}
+    keys[f"provider:{PROVIDER}"] = sq.Keys.read(sealed, b"correct horse battery staple")
+    with connect(n, "operator:310000/maker") as operator:
         parties = pb.Enrol(parties=[keys[name].party("310000") for name in sorted(keys)])
-        equal(accepted(li.send(parties), 3).leaf_type, pb.ENROL)
-        equal(accepted(li.send(parties), 3).answer.id, 2)
+        equal(accepted(operator.send(parties), 3).leaf_type, pb.ENROL)
+        equal(accepted(operator.send(parties), 3).answer.id, 2)
         other = pb.Enrol(parties=[sq.Keys.new(f"provider:{PROVIDER}").party("310000")])
-        equal(name_of(li.send(other).answer.status), "ALREADY_ENROLLED")
+        equal(name_of(operator.send(other).answer.status), "ALREADY_ENROLLED")
     far = sq.Keys.new(f"provider:{FAR_PROVIDER}")
-    with n.client("operator:370000/zhang", "370000") as zhang:
-        accepted(zhang.send(pb.Enrol(parties=[far.party("370000")])), 1)
-    world.holder, _, world.provider = (n.client(k) for k in keys.values())
-    world.far_provider = n.client(far, "370000")
+    with connect(n, "operator:370000/maker", "370000") as operator:
+        accepted(operator.send(pb.Enrol(parties=[far.party("370000")])), 1)
+    world.holder, _, world.provider = (connect(n, k) for k in keys.values())
+    world.far_provider = connect(n, far, "370000")
 
 
 @test
 def issuer_publishes_and_grants():
     """an issuer publishes a programme and grants vouchers under it"""
-    world.issuer = world.network.client("issuer:310000")
+    world.issuer = connect(world.network, "issuer:310000")
     receipt = accepted(world.issuer.send(programme(HOME, 1)))
     equal(receipt.leaf_type, pb.PROGRAMME)
     vouchers = [(200_000, 0), (40_000, 0), (100_000, 0), (100_000, 0), (100_000, 0), (100_000, 1)]
@@ -304,7 +303,7 @@ def killed():
     """a node that was killed gives the same answers, and goes on from the same id"""
     frame, first = world.first_batch
     last = world.provider.hello().last_id
-    equal(world.network.stop("310000", signal.SIGKILL), -signal.SIGKILL)
+    world.network.stop("310000", signal.SIGKILL)
     world.network.start("310000")
     equal(world.provider.hello(60).last_id, last)
     equal(again(world.provider, frame, 1).answer_bytes, first.answer_bytes)
@@ -315,7 +314,7 @@ def killed():
 def silent():
     """a message that was sent several times to a node that did not answer is decided once"""
     last, spent = world.provider.hello().last_id, money(1)[2]
-    node = world.network.node["310000"]
+    node = world.network.processes["310000"]
     node.send_signal(signal.SIGSTOP)
     threading.Timer(1.5, node.send_signal, [signal.SIGCONT]).start()
     frame = world.provider.make(one_row(81).SerializeToString(), pb.BATCH, last + 1)
@@ -328,4 +327,4 @@ def silent():
 
 
 if __name__ == "__main__":
-    sys.exit(network.run(world))
+    run(world)

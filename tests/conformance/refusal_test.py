@@ -1,13 +1,11 @@
 """What a node refuses before it is decided: envelopes, spellings, roles, connections, questions."""
 import json
 import re
-import sys
 
-import network
 import zmq
 import zmq.utils.monitor
-from network import (FAR_PROVIDER, HOLDER, HOME, NOBODY, OTHER_HOLDER, PROVIDER, TEXT, Market, accepted, batch, equal, invoice, name_of, pb,
-                     programme, refused, row, sq, test, voucher)
+from talk import (FAR_PROVIDER, HOLDER, HOME, NOBODY, OTHER_HOLDER, PROVIDER, TEXT, Market, accepted, batch, connect, equal, invoice,
+                  name_of, pb, programme, refused, row, run, sq, test, voucher)
 
 
 class World:
@@ -58,8 +56,7 @@ def envelopes_refused():
     is_refused(p, envelope(p, version=2), "UNKNOWN_TYPE")
     is_refused(p, envelope(p, type=99), "UNKNOWN_TYPE")
     is_refused(p, envelope(p, algorithm=2), "ALGORITHM")
-    with open(world.network.directory_file, "rb") as f:
-        other = sq.Directory(b"# the same directory, other bytes\n" + f.read())
+    other = sq.Directory(b"# the same directory, other bytes\n" + world.network.read("directory.yaml").encode())
     is_refused(p, sq.seal(p.keys, other.network_id, pb.BATCH, p.node, 1, one_row(1).SerializeToString()), "WRONG_NETWORK", 1)
     good = envelope(p)
     is_refused(p, good[:-1] + bytes([good[-1] ^ 1]), "BAD_SIGNATURE", 1)
@@ -230,10 +227,10 @@ def unknown_transport_key():
     stranger = sq.Keys.new(f"provider:{NOBODY}")
     s = zmq.Context.instance().socket(zmq.DEALER)
     s.linger = 0
-    s.curve_serverkey = world.network.directory.nodes["310000"]["transport_key"]
+    s.curve_serverkey = world.directory.nodes["310000"]["transport_key"]
     s.curve_publickey, s.curve_secretkey = stranger.transport_public, bytes(stranger.transport_key)
     monitor = s.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_SUCCEEDED)
-    s.connect(world.network.endpoint["310000"])
+    s.connect(world.market.provider.endpoint)
     equal(bool(monitor.poll(30_000)), True)
     event = zmq.utils.monitor.recv_monitor_message(monitor)
     equal((event["event"], event["value"]), (zmq.EVENT_HANDSHAKE_FAILED_AUTH, 400))
@@ -255,7 +252,7 @@ def status_for_anyone():
     for client in (world.market.provider, world.market.holder, world.market.issuer):
         status = asked(client, "status")
         equal((status["node"], status["network"], status["network_id"], status["log"]),
-              ("310000", "conformance", world.network.directory.network_id.hex(), "conformance/310000"))
+              ("310000", "test", world.directory.network_id.hex(), "test/310000"))
         equal([p["title"] for p in asked(client, "programmes")["programmes"]], ["conformance 算力券"])
 
 
@@ -265,8 +262,8 @@ def who_may_ask():
     m = world.market
     m.mandate(m.holder, FAR_PROVIDER, [1], 5_000)
     accepted(m.far_provider.send(batch([row(voucher(1), 5_000, 40_000, invoice(9, "37"))])), 1)
-    with world.network.client("operator:310000/zhang") as zhang, world.network.client("regulator:mof") as mof:
-        for client in (zhang, mof):
+    with connect(world.network, "operator:310000/maker") as operator, connect(world.network, "regulator:mof") as mof:
+        for client in (operator, mof):
             equal(asked(client, f"voucher/{voucher(1)}")["face_fen"], 1_000_000)
             equal(asked(client, f"party/provider:{PROVIDER}")["last_id"], m.provider.hello().last_id)
             equal([w["state"] for w in asked(client, "windows")["windows"]], ["open"])
@@ -287,4 +284,4 @@ def who_may_ask():
 
 
 if __name__ == "__main__":
-    sys.exit(network.run(world))
+    run(world)

@@ -1,25 +1,22 @@
-"""Two nodes, 310000 and 370000, on free ports of the loopback, in a temporary folder; what is said to them; and test results in TAP.
+"""What the tests share: two nodes, 310000 and 370000, clients of them, what is said to them, and tests in order.
 
 Needs BUILD, the folder of the programs. Makes sanquan_pb2 of proto/sanquan.proto in it."""
 import os
 import re
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-BUILD = os.environ["BUILD"]
-GENERATED = os.path.join(BUILD, "tests", "conformance")
+GENERATED = os.path.join(os.environ["BUILD"], "tests", "conformance")
 os.makedirs(GENERATED, exist_ok=True)
 subprocess.run(["protoc", f"-I{TOP}/proto", f"--python_out={GENERATED}", "sanquan.proto"], check=True)
-sys.path[:0] = [GENERATED, HERE]
+sys.path[:0] = [GENERATED, os.path.join(TOP, "tests", "e2e")]
 
 import client as sq  # noqa: E402
 import sanquan_pb2 as pb  # noqa: E402
+from network import Network, check, done  # noqa: E402
 
 with open(os.path.join(TOP, "proto", "README.md"), encoding="utf-8") as specification:
     TEXT = specification.read()
@@ -31,13 +28,30 @@ RETRY = {name: retry == "yes" for _, name, retry in REFUSALS}
 
 # ---- tests ----
 
-tests = []
+_tests = []
 
 
 def test(function):
     """The function's docstring is the test's name; tests run in order and build on each other, as a conversation does."""
-    tests.append(function)
+    _tests.append(function)
     return function
+
+
+def run(world):
+    """Every test, with world.network up and its directory in world.directory."""
+    with Network(("310000", "370000")) as network:
+        world.network, world.directory = network, sq.Directory.read(network.directory)
+        network.start_all()
+        for function in _tests:
+            try:
+                function()
+                check(function.__doc__, True)
+            except Exception:
+                check(function.__doc__, False, traceback.format_exc())
+        for code, process in network.processes.items():
+            process.terminate()
+            check(f"node {code} ends cleanly", process.wait() == 0, network.read(f"{code}.log")[-3000:])
+    done()
 
 
 def equal(got, expected, what=""):
@@ -61,107 +75,10 @@ def refused(call, name):
     raise AssertionError(f"taken, and not refused as {name}: {result!r}")
 
 
-def run(world):
-    """Every test, with the world's network up. The exit code."""
-    count, failed = 0, False
-    with tempfile.TemporaryDirectory(prefix="sanquan-conformance-") as folder:
-        network = world.network = Network(folder)
-        try:
-            for code in network.endpoint:
-                network.start(code)
-            for function in tests:
-                count += 1
-                try:
-                    function()
-                    print(f"ok {count} - {function.__doc__}", flush=True)
-                except Exception:
-                    failed = True
-                    print(f"not ok {count} - {function.__doc__}", flush=True)
-                    print("# " + traceback.format_exc().rstrip().replace("\n", "\n# "), flush=True)
-        finally:
-            for code in list(network.node):
-                network.log(code, failed)
-                if (status := network.stop(code)) != 0:
-                    failed = True
-                    print(f"# node {code} ended with {status}")
-    print(f"1..{count}")
-    return int(failed)
-
-
-# ---- nodes ----
-
-class Network:
-    def __init__(self, folder):
-        self.folder = folder
-        self.node, self.endpoint = {}, {}
-        self.passphrase = os.path.join(folder, "passphrase")
-        with open(self.passphrase, "w", encoding="utf-8") as f:
-            f.write("correct horse battery staple\n")
-        names = ["regulator:mof"]
-        for code, port in zip(("310000", "370000"), self.free_ports(2)):
-            self.endpoint[code] = f"tcp://127.0.0.1:{port}"
-            names += [f"node:{code}", f"issuer:{code}", f"operator:{code}/li", f"operator:{code}/zhang"]
-        for name in names:
-            sealed = ["--passphrase-file", self.passphrase] if name == "operator:310000/li" else []
-            self.sanquan("keygen", name, "--out", self.key_file(name), *sealed)
-        self.directory_file = os.path.join(folder, "directory.yaml")
-        with open(self.directory_file, "w", encoding="utf-8") as f:
-            f.write(self.sanquan("directory", "new", "--network", "conformance", *map(self.key_file, names)))
-        self.directory = sq.Directory.read(self.directory_file)
-        for code in self.endpoint:
-            self.configure(code)
-            self.sanquan("init", "--config", self.config(code))
-
-    @staticmethod
-    def free_ports(count):
-        sockets = [socket.socket() for _ in range(count)]
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        ports = [s.getsockname()[1] for s in sockets]
-        for s in sockets:
-            s.close()
-        return ports
-
-    @staticmethod
-    def sanquan(*arguments):
-        r = subprocess.run([os.path.join(BUILD, "sanquan"), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        if r.returncode != 0:
-            raise RuntimeError(f"sanquan {' '.join(arguments)}: {r.stderr}")
-        return r.stdout
-
-    def configure(self, code):
-        with open(self.config(code), "w", encoding="utf-8") as f:
-            f.write(f'node: "{code}"\ndirectory: {self.directory_file}\nkeys: {self.key_file("node:" + code)}\n'
-                    f"ledger: {self.folder}/{code}\nbind: {self.endpoint[code]}\npeers:\n")
-            for other in self.endpoint:
-                if other != code:
-                    f.write(f'  - {{code: "{other}", endpoint: "{self.endpoint[other]}"}}\n')
-
-    def key_file(self, name):
-        return os.path.join(self.folder, re.sub("[:/]", "-", name) + ".key")
-
-    def config(self, code):
-        return os.path.join(self.folder, code + ".yaml")
-
-    def start(self, code):
-        with open(os.path.join(self.folder, code + ".log"), "ab") as log:
-            self.node[code] = subprocess.Popen([os.path.join(BUILD, "sanquand"), "--config", self.config(code)], stderr=log)
-
-    def stop(self, code, signal_number=signal.SIGTERM):
-        """How it ended."""
-        process = self.node.pop(code)
-        process.send_signal(signal_number)
-        return process.wait()
-
-    def log(self, code, wanted):
-        """What a node said, when a test failed."""
-        if wanted:
-            with open(os.path.join(self.folder, code + ".log"), encoding="utf-8", errors="replace") as f:
-                print("".join(f"# {code}: {line}" for line in f.readlines()[-10:]), end="")
-
-    def client(self, who, node="310000"):
-        """A connection of Keys, or of a participant of the directory."""
-        return sq.Client(self.endpoint[node], self.directory, node, sq.Keys.read(self.key_file(who)) if isinstance(who, str) else who)
+def connect(network, who, node="310000"):
+    """A client of Keys, or of a participant of the directory."""
+    keys = sq.Keys.read(network.key(who)) if isinstance(who, str) else who
+    return sq.Client(f"tcp://127.0.0.1:{network.ports[node]}", sq.Directory.read(network.directory), node, keys)
 
 
 # ---- what is said ----
@@ -238,15 +155,15 @@ class Market:
     """Clients of those who deal with each other, enrolled, with vouchers and mandates."""
 
     def __init__(self, network):
-        self.issuer = network.client("issuer:310000")
+        self.issuer = connect(network, "issuer:310000")
         keys = {name: sq.Keys.new(name) for name in (f"holder:{HOLDER}", f"holder:{OTHER_HOLDER}", f"provider:{PROVIDER}")}
         far = sq.Keys.new(f"provider:{FAR_PROVIDER}")
-        with network.client("operator:310000/zhang") as operator:
+        with connect(network, "operator:310000/maker") as operator:
             accepted(operator.send(pb.Enrol(parties=[keys[name].party("310000") for name in sorted(keys)])), 3)
-        with network.client("operator:370000/zhang", "370000") as operator:
+        with connect(network, "operator:370000/maker", "370000") as operator:
             accepted(operator.send(pb.Enrol(parties=[far.party("370000")])), 1)
-        self.holder, self.other_holder, self.provider = (network.client(k) for k in keys.values())
-        self.far_provider = network.client(far, "370000")
+        self.holder, self.other_holder, self.provider = (connect(network, k) for k in keys.values())
+        self.far_provider = connect(network, far, "370000")
 
     def publish(self, vouchers):
         """Programme 1, and vouchers (face, index of the holder) from serial 1 on."""
