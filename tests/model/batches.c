@@ -27,6 +27,15 @@ static const char *issuer_of(const struct model *m, const struct m_row *r)
 
 static int is_here(const struct model *m, const char *node) { return strcmp(node, m->self) == 0; }
 
+int model_batch_is_whole(const Sanquan__V1__Batch *b) { return model_batch_shape(b) != SQ_R_BATCH_SIZE && model_batch_shape(b) != SQ_R_COLUMNS; }
+
+void model_asked(const struct model *m, const Sanquan__V1__Batch *b, size_t i, const char **home, const char **issuer)
+{
+    struct m_row r = model_row(b, i);
+    *home = model_home(m, &r);
+    *issuer = issuer_of(m, &r);
+}
+
 /* ---- what became of rows ---- */
 
 static void note_accepted(struct model *m, const struct m_row *r, const char *seller)

@@ -34,6 +34,11 @@ void model_free(struct model *m);
 /* Follow one entry. 0; or 1, and `why` says what the journal decided and what it should have. After that the model is of no more use. */
 int model_take(struct model *m, const struct model_entry *e, char *why, size_t why_size);
 
+/* Are the columns of equal length? Else no row can be looked at. */
+int model_batch_is_whole(const Sanquan__V1__Batch *b);
+/* Which nodes have to answer for row i of a batch that this node takes: the invoice's home, and the issuer's ("" when there is none). */
+void model_asked(const struct model *m, const Sanquan__V1__Batch *b, size_t i, const char **home, const char **issuer);
+
 /* ---- sums ---- */
 
 struct model_budget {

@@ -178,10 +178,12 @@ int sim_check_settled(struct sim *s)
 {
     uint64_t open = 0;
     for (uint32_t i = 0; i < s->plan.nodes; i++) {
+        if (s->node[i].liar)
+            continue;
         const struct sq_settlement *t = sq_core_settlement(s->node[i].d.core);
         struct sq_window_view w;
         uint64_t now_open = sq_settlement_open_window(t);
-        if (i != 0 && now_open != open)
+        if (open != 0 && now_open != open)
             return 0;
         open = now_open;
         if (open < 2 || sq_settlement_window(t, open - 1, &w, NULL) != SQ_OK || w.state < SQ_WINDOW_FINAL)
@@ -189,7 +191,7 @@ int sim_check_settled(struct sim *s)
     }
     for (uint32_t a = 0; a < s->plan.nodes; a++)
         for (uint32_t b = 0; b < s->plan.nodes; b++)
-            if (a != b && !same_link(s, a, b, 1))
+            if (a != b && !s->node[a].liar && !s->node[b].liar && !same_link(s, a, b, 1))
                 return 0;
     return 1;
 }
@@ -218,7 +220,7 @@ static void check_outbox(struct sim_node *n)
     struct sim *s = n->sim;
     for (uint32_t i = 0; i < s->plan.nodes && !s->failed; i++) {
         const struct sim_node *peer = &s->node[i];
-        if (i == n->index)
+        if (i == n->index || peer->liar)
             continue;
         uint64_t sent = sq_core_peer_next(n->d.core, i) - 1;
         const struct sq_party *us = sq_core_party(peer->d.core, sq_core_node(peer->d.core, n->index)->party);
@@ -230,6 +232,8 @@ void sim_check_end(struct sim *s)
 {
     for (uint32_t i = 0; i < s->plan.nodes && !s->failed; i++) {
         struct sim_node *n = &s->node[i];
+        if (n->liar)
+            continue;
         SIM_CHECK(s, n->final_windows + 1 == sq_settlement_open_window(sq_core_settlement(n->d.core)), "node %s: %" PRIu64 " windows are final, %" PRIu64 " is open",
                   n->config.node, n->final_windows, sq_settlement_open_window(sq_core_settlement(n->d.core)));
         for (size_t k = 0; k < n->seen_count; k++)

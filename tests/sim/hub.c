@@ -62,6 +62,7 @@ static void send_from(struct sim_node *n, struct sim_packet *p, sq_bytes bytes)
     p->from = (struct sim_end){SIM_END_NODE, n->index};
     p->bytes = sim_bytes_new(bytes);
     sim_check_sent(n, p);
+    sim_liar_sends(n, p);
     sim_send(n->sim, p);
     sim_bytes_drop(p->bytes);
 }

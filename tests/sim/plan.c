@@ -8,7 +8,7 @@
 
 #include "tests/sim/sim.h"
 
-const char *const sim_fault_names[SIM_FAULTS] = {"loss", "duplicate", "delay", "partition", "crash", "slow disk", "commit error", "clock", "hostile client"};
+const char *const sim_fault_names[SIM_FAULTS] = {"loss", "duplicate", "delay", "partition", "crash", "slow disk", "commit error", "clock", "hostile client", "lie"};
 
 static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static uint64_t most(uint64_t a, uint64_t b) { return a > b ? a : b; }
@@ -41,6 +41,10 @@ void sim_plan_draw(struct sim *s)
     struct sim_plan *p = &s->plan;
     draw_size(p, r);
     draw_faults(p, r);
+    if (p->on[SIM_LIAR] && p->nodes < 4)
+        p->nodes = 4;
+    p->liars = p->on[SIM_LIAR] ? (uint32_t)sim_between(r, 1, (p->nodes - 1) / 3) : 0;
+    p->lie_pm = (uint32_t)sim_scale(r, 20, 600);
     uint64_t length = p->requests * p->think_us;
     p->trouble_us = 3 * length + 60ull * SIM_SECOND;
     p->latency_us = sim_scale(r, 200, 60 * SIM_MS);
@@ -80,6 +84,7 @@ static void next_fault(struct sim *s, enum sim_fault f, uint64_t every_us)
 void sim_faults_begin(struct sim *s)
 {
     struct sim_random *r = &s->fault_random;
+    sim_liars_choose(s);
     if (s->plan.on[SIM_CRASH])
         next_fault(s, SIM_CRASH, s->plan.crash_every_us);
     if (s->plan.on[SIM_PARTITION])
@@ -159,6 +164,7 @@ void sim_faults_event(struct sim *s, const struct sim_event *e)
     case SIM_SLOW_DISK:
     case SIM_COMMIT_ERROR:
     case SIM_HOSTILE_CLIENT:
+    case SIM_LIAR:
     case SIM_FAULTS:
         break; /* these happen to single messages and commits */
     }
@@ -168,7 +174,8 @@ void sim_faults_event(struct sim *s, const struct sim_event *e)
 void sim_faults_end(struct sim *s)
 {
     memset(s->cut, 0, sizeof s->cut);
+    sim_liars_end(s);
     for (uint32_t i = 0; i < s->plan.nodes; i++)
-        if (!s->node[i].up)
+        if (!s->node[i].up && !s->node[i].dead)
             sim_put(s, s->now_us + sim_between(&s->fault_random, 1, SIM_SECOND), SIM_EV_RESTART, i, 0);
 }

@@ -138,13 +138,15 @@ static int all_delivered(const struct sim *s)
     for (uint32_t i = 0; i < s->plan.nodes; i++) {
         const struct sim_node *n = &s->node[i];
         struct sq_core_totals t;
+        if (n->liar)
+            continue;
         if (!n->up || n->d.filling->entry_count != 0 || n->d.committing != NULL || n->d.done != NULL)
             return 0;
         sq_core_totals(n->d.core, &t);
-        if (t.batches_waiting != 0)
+        if (t.batches_waiting != 0 && s->plan.liars == 0)
             return 0;
         for (uint32_t k = 0; k < s->plan.nodes; k++)
-            if (n->d.peers[k].outbox.acked != n->d.peers[k].outbox.durable)
+            if (!s->node[k].liar && n->d.peers[k].outbox.acked != n->d.peers[k].outbox.durable)
                 return 0;
     }
     return 1;

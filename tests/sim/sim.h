@@ -14,6 +14,7 @@
 #define SIM_SIM_H
 
 #include "ops/daemon/daemon.h"
+#include "tests/model/model.h"
 #include "tests/sim/random.h"
 
 #define SIM_NODES_MAX 34u
@@ -26,7 +27,7 @@
 #define SIM_NEVER UINT64_MAX
 
 enum sim_fault {
-    SIM_LOSS, SIM_DUPLICATE, SIM_DELAY, SIM_PARTITION, SIM_CRASH, SIM_SLOW_DISK, SIM_COMMIT_ERROR, SIM_CLOCK, SIM_HOSTILE_CLIENT,
+    SIM_LOSS, SIM_DUPLICATE, SIM_DELAY, SIM_PARTITION, SIM_CRASH, SIM_SLOW_DISK, SIM_COMMIT_ERROR, SIM_CLOCK, SIM_HOSTILE_CLIENT, SIM_LIAR,
     SIM_FAULTS
 };
 extern const char *const sim_fault_names[SIM_FAULTS];
@@ -84,7 +85,8 @@ struct sim_node {
     struct sq_daemon d;                 /* first: the daemon's calls out find their node from it */
     struct sim *sim;
     uint32_t index, incarnation;
-    int up;
+    int up, liar, dead;                 /* dead: never to be seen again */
+    uint32_t lies;                      /* which: bits, see liars.c */
     char name[SQ_NAME_SIZE_MAX + 1], path[256];
     struct sq_config config;
     struct sq_keys keys;
@@ -179,7 +181,7 @@ void *sim_grow(void *rows, size_t count, size_t *capacity, size_t row_size);
 struct sim_plan {
     uint32_t nodes, providers, holders, requests; /* per node, per node, per client */
     uint32_t on[SIM_FAULTS];
-    uint32_t loss_pm, duplicate_pm, slow_pm, slow_disk_pm, commit_error_pm, hostile_pm;
+    uint32_t loss_pm, duplicate_pm, slow_pm, slow_disk_pm, commit_error_pm, hostile_pm, liars, lie_pm;
     uint64_t latency_us, slow_us;                 /* mean of a message; most of a slow one */
     uint64_t commit_us, slow_commit_us;
     uint64_t crash_every_us, down_us, partition_every_us, partition_us, snapshot_turns_pm;
@@ -270,7 +272,7 @@ struct sim_client *sim_client_find(struct sim *s, const char *name);
 void sim_clients_begin(struct sim *s);
 void sim_client_wake(struct sim_client *c, struct sim *s, uint32_t token);
 void sim_client_hear(struct sim *s, struct sim_client *c, const struct sim_packet *p);
-int sim_clients_idle(const struct sim *s);
+int sim_clients_idle(const struct sim *s); /* nothing is open that honest nodes can answer */
 void sim_client_free(struct sim_client *c);
 uint64_t sim_client_ask(struct sim *s, struct sim_client *c, uint32_t type, const ProtobufCMessage *body);
 uint64_t sim_client_ask_bytes(struct sim *s, struct sim_client *c, uint32_t type, sq_bytes body);
@@ -278,6 +280,12 @@ uint64_t sim_client_ask_bytes(struct sim *s, struct sim_client *c, uint32_t type
 /* hostile.c */
 void sim_hostile_act(struct sim *s, struct sim_client *c);
 int sim_hostile_earned(const struct sim *s, uint32_t status);
+
+/* liars.c */
+void sim_liars_choose(struct sim *s);
+void sim_liars_end(struct sim *s);
+void sim_liar_sends(struct sim_node *n, struct sim_packet *p); /* may replace p->bytes */
+int sim_liars_hold_up(const struct sim *s, const struct sim_client *c, const struct sim_request *r);
 
 /* work.c: what is asked, and what an answer means */
 int sim_work_next(struct sim *s, struct sim_client *c);
