@@ -127,6 +127,8 @@
     X(SQ_R_OVERRIDE, 196, 0, "override names no rule that it may lift, no approver or no reason")   \
     X(SQ_R_BREAK_STATE, 205, 0, "no open break of this link is in a state that allows this")        \
     X(SQ_R_NOTE, 206, 0, "a reason of 1 to 199 bytes is needed")                                    \
+    X(SQ_R_DEBIT_CAP_TERMS, 207, 0, "cap or alarm share is out of range")                           \
+    X(SQ_R_NOT_ENTERED, 208, 0, "a checker agrees to what a maker has entered, and this is not it") \
     X(SQ_R_CONTRACT_BASE, 220, 1, "bases exceed the contract, or what was approved of it")          \
     X(SQ_R_METERED, 221, 0, "base exceeds the metered quantity at the programme's price")           \
     X(SQ_R_LIMIT, 222, 1, "more than what is left of a limit of the programme")                     \
@@ -137,7 +139,8 @@
     X(SQ_R_EXCLUDED, 227, 1, "another programme's support excludes this one")                       \
     X(SQ_R_REQUIRED, 228, 1, "programme goes only with another one's support")                      \
     X(SQ_R_HIGHER_ONLY, 229, 1, "two programmes would pay more than the higher of them")            \
-    X(SQ_R_SHARE_LIMIT, 230, 1, "two programmes would pay more than their share of the contract")
+    X(SQ_R_SHARE_LIMIT, 230, 1, "two programmes would pay more than their share of the contract")   \
+    X(SQ_R_NET_DEBIT_CAP, 240, 1, "owing region has reached its cap towards this one")
 
 typedef enum sq_status {
 #define SQ_STATUS_ENUM(name, number, retry, text) name = number,

@@ -86,14 +86,30 @@ static void spend(struct sq_core *core, struct sq_decision *d, struct sq_touched
     d->total_fen[t->programme->kind - 1] += p->amount_fen; /* 8,192 rows of at most 10^13 fen stay within int64 */
 }
 
+/* The rules of the issuer, then the cap of its region towards the acquirer's. */
+static unsigned check_use(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i, struct sq_touched *t, struct sq_posting *p)
+{
+    struct sq_verdict v = {.x = d->explain};
+    unsigned refused = sq_check_use(core, d, r, i, t, p);
+    if (refused == SQ_OK)
+        sq_rule(&v, sq_settlement_fits(core->settlement, d->acquirer, t->programme->kind, p->amount_fen, d->total_fen), SQ_R_NET_DEBIT_CAP, 0, p->amount_fen);
+    return refused != SQ_OK ? refused : v.status;
+}
+
 /* ---- reservations ---- */
+
+static void hold(struct sq_core *core, struct sq_touched *t, const struct sq_reservation *r, int sign)
+{
+    post(core, t, &r->p, sign, RESERVED);
+    sq_settlement_hold(core->settlement, r->acquirer, t->programme->kind, sign * r->p.amount_fen);
+}
 
 static void release(struct sq_core *core, struct sq_reservation *r)
 {
     struct sq_touched t;
     unsigned missing = sq_find_touched(core, r->provider, r->p.voucher, &t);
     SQ_ASSERT(missing == SQ_OK && t.mandate != NULL); /* vouchers and mandates are never removed */
-    post(core, &t, &r->p, -1, RESERVED);
+    hold(core, &t, r, -1);
     r->p.amount_fen = 0;
 }
 
@@ -102,16 +118,16 @@ void sq_decide_expire(struct sq_core *core) { sq_reservations_expire(core, relea
 static unsigned reserve(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i)
 {
     struct sq_touched t;
-    struct sq_reservation row = {.number = r->reservation[i], .until_ms = d->reserve_until_ms, .provider = d->provider};
+    struct sq_reservation row = {.number = r->reservation[i], .until_ms = d->reserve_until_ms, .provider = d->provider, .acquirer = d->acquirer};
     if (sq_reservation_find(core, d->provider, row.number) != NULL)
         return SQ_R_RESERVATION_EXISTS;
     if (d->reserve_until_ms < core->now_ms || d->reserve_until_ms > core->now_ms + RESERVE_TERM_MAX_MS)
         return SQ_R_RESERVATION_TERM;
-    unsigned refused = sq_check_use(core, d, r, i, &t, &row.p);
+    unsigned refused = check_use(core, d, r, i, &t, &row.p);
     if (refused != SQ_OK)
         return refused;
     sq_reservation_add(core, &row);
-    post(core, &t, &row.p, 1, RESERVED);
+    hold(core, &t, &row, 1);
     return SQ_OK;
 }
 
@@ -132,13 +148,13 @@ static unsigned commit(struct sq_core *core, const struct sq_decision *d, const 
     /* What was reserved is set free for a moment, so that the rules see the use as a new one; a refusal puts it back. */
     int64_t held = row->p.amount_fen;
     release(core, row);
-    unsigned refused = sq_check_use(core, d, r, i, t, p);
+    unsigned refused = check_use(core, d, r, i, t, p);
     if (refused == SQ_OK)
         return SQ_OK;
     unsigned missing = sq_find_touched(core, row->provider, row->p.voucher, t);
     SQ_ASSERT(missing == SQ_OK);
     row->p.amount_fen = held;
-    post(core, t, &row->p, 1, RESERVED);
+    hold(core, t, row, 1);
     return refused;
 }
 
@@ -243,7 +259,7 @@ unsigned sq_decide_row(struct sq_core *core, struct sq_decision *d, const struct
     unsigned refused = SQ_R_VERB;
     switch ((Sanquan__V1__Verb)sq_row_verb(r, i)) {
     case SANQUAN__V1__VERB__REDEEM:
-        if ((refused = sq_check_use(core, d, r, i, &t, &p)) == SQ_OK)
+        if ((refused = check_use(core, d, r, i, &t, &p)) == SQ_OK)
             spend(core, d, &t, r, i, &p);
         break;
     case SANQUAN__V1__VERB__COMMIT:

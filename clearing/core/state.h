@@ -114,7 +114,8 @@ struct sq_account {
 struct sq_reservation {
     uint64_t number, until_ms;
     struct sq_posting p;    /* amount 0: used, released or expired; the number stays taken */
-    uint32_t provider, padding;
+    uint32_t provider;      /* party */
+    uint32_t acquirer;      /* node it came from */
 };
 
 /* A batch at its acquirer that waits for invoice homes or issuers. */

@@ -27,10 +27,20 @@ struct sq_mixed {
     int64_t total_fen[SQ_KIND_COUNT];
 };
 
+/* What the debtor of a link may come to owe on it, net. */
+struct sq_cap {
+    int64_t cap_fen, wanted_fen; /* wanted: what the maker has entered */
+    uint32_t set, wanted_set;    /* 0: no cap */
+    uint32_t alarm_bp, wanted_alarm_bp;
+    uint32_t maker, padding;     /* party; SQ_ROW_NONE: nothing waits for a checker */
+};
+
 struct sq_link {
     struct sq_fold now, settled; /* settled: as of the last number that a final settlement covers */
     uint64_t first;              /* number of entries row 0; first + entries.count == now.number + 1 */
     uint64_t adopt;              /* the debtor's next statement is taken as it is */
+    struct sq_cap cap;
+    int64_t held_fen[SQ_KIND_COUNT]; /* reserved for the creditor's providers and not spent */
     struct sq_table entries, mixed;
 };
 
@@ -106,6 +116,9 @@ SQ_MUST_CHECK sq_status sq_break_on_ask(struct sq_settlement *s, uint32_t from, 
                                         struct sq_error *err);
 SQ_MUST_CHECK sq_status sq_break_on_tell(struct sq_settlement *s, uint32_t from, const Sanquan__V1__LinkTell *m, uint64_t now_ms,
                                          struct sq_effects *fx, struct sq_error *err);
+
+/* caps.c */
+SQ_MUST_CHECK sq_status sq_cap_on_notice(struct sq_settlement *s, uint32_t from, const Sanquan__V1__DebitCapNotice *m, struct sq_error *err);
 
 /* values.c: statements to values */
 struct sq_value *sq_value_find(struct sq_window *w, const uint8_t hash[static SQ_HASH_SIZE]); /* NULL when it is not kept */

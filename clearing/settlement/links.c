@@ -41,6 +41,7 @@ static sq_status advance(const struct sq_fold *before, const struct sq_link_step
 void sq_link_init(struct sq_link *l)
 {
     l->first = 1;
+    l->cap.maker = SQ_ROW_NONE;
     l->entries = SQ_TABLE_OF(struct sq_link_entry);
     l->mixed = SQ_TABLE_OF(struct sq_mixed);
 }

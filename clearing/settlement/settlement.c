@@ -297,6 +297,8 @@ static void dump_link(struct sq_dump *d, const struct sq_link *l)
     sq_dump_put(d, &l->settled, sizeof l->settled);
     sq_dump_u64(d, l->first);
     sq_dump_u64(d, l->adopt);
+    sq_dump_put(d, &l->cap, sizeof l->cap);
+    sq_dump_put(d, l->held_fen, sizeof l->held_fen);
     sq_dump_table(d, &l->entries);
     sq_dump_table(d, &l->mixed);
 }
@@ -306,10 +308,13 @@ static sq_status undump_link(struct sq_reader *r, struct sq_link *l, struct sq_e
     const uint8_t *now = sq_read_bytes(r, sizeof l->now), *settled = sq_read_bytes(r, sizeof l->settled);
     l->first = sq_read_be64(r);
     l->adopt = sq_read_be64(r);
+    const uint8_t *cap = sq_read_bytes(r, sizeof l->cap), *held = sq_read_bytes(r, sizeof l->held_fen);
     if (r->bad)
         return sq_fail(err, SQ_E_FORMAT, "snapshot ends in a link");
     memcpy(&l->now, now, sizeof l->now);
     memcpy(&l->settled, settled, sizeof l->settled);
+    memcpy(&l->cap, cap, sizeof l->cap);
+    memcpy(l->held_fen, held, sizeof l->held_fen);
     sq_status st = sq_undump_table(r, &l->entries, err);
     return st != SQ_OK ? st : sq_undump_table(r, &l->mixed, err);
 }

@@ -77,6 +77,23 @@ SQ_MUST_CHECK sq_status sq_settlement_owed(struct sq_settlement *s, uint32_t deb
                                            const uint8_t result_hash[static SQ_HASH_SIZE], const struct sq_link_step *step,
                                            struct sq_error *err);
 
+/*
+ * Net debit caps (caps.c). May this node come to owe `creditor` `fen` more of a kind? `pending_fen`: what is decided in this step and
+ * is not a step of the link yet, by kind. Where there is no cap: 1.
+ */
+int sq_settlement_fits(const struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen, const int64_t pending_fen[static SQ_KIND_COUNT]);
+/* Reserved for a provider of `creditor`; negative: no longer. */
+void sq_settlement_hold(struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen);
+
+struct sq_cap_view {
+    int set, waiting_for_checker;
+    int alarm;                      /* used is at the alarm's share of the cap, or beyond */
+    int64_t cap_fen, used_fen;
+    uint32_t alarm_bp;
+};
+/* debtor or creditor is self; the creditor does not know what its debtor has reserved. */
+void sq_settlement_cap(const struct sq_settlement *s, uint32_t debtor, uint32_t creditor, struct sq_cap_view *out);
+
 /* ---- events; each may send messages through fx ---- */
 
 /*
@@ -93,7 +110,7 @@ SQ_MUST_CHECK sq_status sq_settlement_cut(struct sq_settlement *s, uint64_t wind
  */
 int sq_settlement_too_early(const struct sq_settlement *s, uint32_t type, sq_bytes body);
 
-/* STATEMENT, COUNTERSTATEMENT, PROPOSAL, VOTE, LINK_ASK or LINK_TELL from node `from`; `body` is its canonical bytes. */
+/* STATEMENT, COUNTERSTATEMENT, PROPOSAL, VOTE, LINK_ASK, LINK_TELL or DEBIT_CAP_NOTICE from node `from`; `body` is its canonical bytes. */
 SQ_MUST_CHECK sq_status sq_settlement_message(struct sq_settlement *s, uint32_t from, uint32_t type, sq_bytes body,
                                               uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
 
@@ -107,6 +124,13 @@ SQ_MUST_CHECK sq_status sq_settlement_confirm(struct sq_settlement *s, uint32_t 
  */
 SQ_MUST_CHECK sq_status sq_settlement_break_act(struct sq_settlement *s, uint32_t party, sq_bytes body, struct sq_effects *fx,
                                                 struct sq_error *err);
+
+/*
+ * An operator's DebitCap on what a debtor may come to owe this node; entered by one, agreed to by another with the same values, and
+ * then told to the debtor.
+ * Errors: SQ_R_UNKNOWN_NODE, SQ_R_DEBIT_CAP_TERMS, SQ_R_NOT_ENTERED (a checker's values are not what waits for him), SQ_R_SAME_PERSON.
+ */
+SQ_MUST_CHECK sq_status sq_settlement_debit_cap(struct sq_settlement *s, uint32_t party, sq_bytes body, struct sq_effects *fx, struct sq_error *err);
 
 /* When something is due next (UINT64_MAX: nothing), and what to do then. */
 struct sq_settlement_due {

@@ -466,6 +466,8 @@ sq_status sq_settlement_message(struct sq_settlement *s, uint32_t from, uint32_t
         return sq_break_on_ask(s, from, (const Sanquan__V1__LinkAsk *)m, fx, err);
     if (type == SANQUAN__V1__MESSAGE_TYPE__LINK_TELL)
         return sq_break_on_tell(s, from, (const Sanquan__V1__LinkTell *)m, now_ms, fx, err);
+    if (type == SANQUAN__V1__MESSAGE_TYPE__DEBIT_CAP_NOTICE)
+        return sq_cap_on_notice(s, from, (const Sanquan__V1__DebitCapNotice *)m, err);
     /* Every other settlement message begins with its window, and is about it. */
     uint64_t window = type == SANQUAN__V1__MESSAGE_TYPE__STATEMENT          ? ((Sanquan__V1__Statement *)m)->window
                       : type == SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT ? ((Sanquan__V1__Counterstatement *)m)->window

@@ -6,6 +6,7 @@
  *   programmes           everyone enrolled                               each programme and its budget
  *   windows, window/N    nodes, operators of this node, regulators       states; statements agreed on, nets, payments, signers
  *   links                nodes, operators of this node, regulators       obligations since the last settled number
+ *   caps                 nodes, operators of this node, regulators       net debit caps, what is used of them, alarms
  *   breaks               nodes, operators of this node, regulators       links whose two sides differ, and what was done about it
  *   voucher/NUMBER       operators, regulators, its holder, its issuer   what it is and what is left
  *   party/NAME           operators, regulators, the party itself         where it is at home, where its stream stands
@@ -232,6 +233,35 @@ static json_t *answer_links(const struct sq_daemon *d)
     return o;
 }
 
+static json_t *cap_of(const struct sq_daemon *d, uint32_t debtor, uint32_t creditor)
+{
+    struct sq_cap_view c;
+    json_t *o = json_object();
+    sq_settlement_cap(sq_core_settlement(d->core), debtor, creditor, &c);
+    put_text(o, "debtor", code_of(d->core, debtor));
+    put_text(o, "creditor", code_of(d->core, creditor));
+    json_object_set_new(o, "set", json_boolean(c.set));
+    put_fen(o, "cap_fen", c.cap_fen);
+    put_fen(o, "used_fen", c.used_fen);
+    put_u64(o, "alarm_bp", c.alarm_bp);
+    json_object_set_new(o, "alarm", json_boolean(c.alarm));
+    json_object_set_new(o, "waiting_for_checker", json_boolean(c.waiting_for_checker));
+    return o;
+}
+
+static json_t *answer_caps(const struct sq_daemon *d)
+{
+    uint32_t self = sq_core_self(d->core);
+    json_t *o = json_object(), *a = json_array();
+    for (uint32_t node = 0; node < sq_core_node_count(d->core); node++)
+        if (node != self) {
+            json_array_append_new(a, cap_of(d, self, node));
+            json_array_append_new(a, cap_of(d, node, self));
+        }
+    json_object_set_new(o, "caps", a);
+    return o;
+}
+
 static json_t *break_side(const struct sq_break_side *side)
 {
     json_t *o = json_object();
@@ -396,6 +426,8 @@ static unsigned ask(const struct sq_daemon *d, const struct sq_party *asker, con
         return SQ_R_NOT_PERMITTED;
     else if (strcmp(path, "windows") == 0)
         *answer = answer_windows(d);
+    else if (strcmp(path, "caps") == 0)
+        *answer = answer_caps(d);
     else if (strcmp(path, "breaks") == 0)
         *answer = answer_breaks(d);
     else if (strcmp(path, "links") == 0)

@@ -46,6 +46,28 @@ with Network((SH, SD, GD)) as net:
     r = net.run("settle", "preview", "--method", "funds", **operator)
     check("a method that needs funds is not offered where nobody says what they are", r.code == 2, r)
 
+    sd, checker = {"node": SD, "key": net.operator(SD)}, {"node": SD, "key": net.operator(SD, "checker")}
+    r = net.run("cap", "set", SH, "150", "--role", "checker", **checker)
+    check("a checker cannot begin", r.code == 1 and "SQ_R_NOT_ENTERED" in net.run("cap", "set", SH, "150", "--role", "checker", "--json", **checker).out, r)
+    net.must("cap", "set", SH, "150", "--role", "maker", **sd)
+    net.must("cap", "set", SH, "150", "--role", "checker", **checker)
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        caps = net.must("cap", "--json", node=SH, key=net.operator(SH)).json["caps"]
+        if [c for c in caps if c["creditor"] == SD and c["set"]]:
+            break
+    holder, provider = uscc(13, 1), uscc(13, 2)
+    net.enrol("holder", holder, SH)
+    key = net.enrol("provider", provider, SD)
+    voucher = net.grant(SH, 1, holder, 1000, SH)
+    net.mandate(holder, provider, voucher, 1000, SH)
+    rows = "".join(f"{voucher},50,1000,26312999{i:012d},1000,7,2026-09-01\n" for i in range(1, 5))
+    r = net.run("submit", net.write("capped.csv", f"{HEADER}\n{rows}"), "--json", node=SD, key=key)
+    check("the debtor's node cuts a batch where the creditor's cap is reached",
+          r.code == 1 and r.json["accepted"] == 3 and r.json["refused"] == {"SQ_R_NET_DEBIT_CAP": 1}, r)
+    caps = [c for c in net.must("cap", "--json", **sd).json["caps"] if c["debtor"] == SH]
+    check("and the alarm is on", caps and caps[0]["alarm"] and caps[0]["used_fen"] == 15000, caps)
+
     check("no break is listed where both sides say the same", net.must("break", "--all", "--json", **operator).json == {"breaks": []})
     r = net.run("break", "take", SH, SD, **operator)
     check("nothing can be done about a break that is none", r.code == 1 and "no open break" in r.err, r)
