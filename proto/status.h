@@ -125,6 +125,8 @@
     X(SQ_R_FACT, 194, 0, "attribute, value or days of a statement are out of range")                \
     X(SQ_R_VALIDITY, 195, 0, "voucher would be valid longer than the programme allows")             \
     X(SQ_R_OVERRIDE, 196, 0, "override names no rule that it may lift, no approver or no reason")   \
+    X(SQ_R_APPLICATION, 197, 0, "application is unknown, closed, or asks for nothing")              \
+    X(SQ_R_NOT_OFFERED, 198, 0, "programme does not offer this")                                    \
     X(SQ_R_BREAK_STATE, 205, 0, "no open break of this link is in a state that allows this")        \
     X(SQ_R_NOTE, 206, 0, "a reason of 1 to 199 bytes is needed")                                    \
     X(SQ_R_DEBIT_CAP_TERMS, 207, 0, "cap or alarm share is out of range")                           \
@@ -140,6 +142,9 @@
     X(SQ_R_REQUIRED, 228, 1, "programme goes only with another one's support")                      \
     X(SQ_R_HIGHER_ONLY, 229, 1, "two programmes would pay more than the higher of them")            \
     X(SQ_R_SHARE_LIMIT, 230, 1, "two programmes would pay more than their share of the contract")   \
+    X(SQ_R_PAYEE, 231, 0, "programme does not pay whom the claim names")                            \
+    X(SQ_R_RIVAL, 232, 0, "another party's application for this contract comes first")              \
+    X(SQ_R_ASSESSED_OUT, 233, 0, "application was assessed as not eligible")                    \
     X(SQ_R_NET_DEBIT_CAP, 240, 1, "owing region has reached its cap towards this one")
 
 typedef enum sq_status {

@@ -19,7 +19,7 @@
 #include "proto/bytes.h"
 #include "proto/status.h"
 
-#define SQ_MESSAGE_SIZE_MAX (1u << 20) /* one envelope: 8,192 rows of 83 bytes and its frame fit */
+#define SQ_MESSAGE_SIZE_MAX (1u << 20) /* one envelope: 8,192 rows of 100 bytes and its frame fit */
 #define SQ_BATCH_ROWS_MAX 8192u        /* rows of any column */
 #define SQ_WIRE_DEPTH_MAX 4            /* our deepest message is Proposal.value.pairs */
 #define SQ_WIRE_CELLS_MAX 131072u      /* 1 MiB of 8-byte cells: bounds columns of varints, which unpack to more than they take */

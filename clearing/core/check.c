@@ -64,6 +64,7 @@ struct check {
     struct sq_case c;
     struct sq_entitlement e;
     struct sq_posting *p;
+    int64_t face_fen; /* of the voucher; of one that its first use grants, what it is then */
     struct sq_verdict v;
     struct sq_waiver waiver;
 };
@@ -167,7 +168,7 @@ static int check_delivery(struct check *k)
 static int check_pool(struct check *k)
 {
     const struct sq_programme *p = k->t->programme;
-    if (p->pool_fen == 0 || (p->pool_at == 1 && sq_voucher_alive(k->core, k->t->voucher)))
+    if (p->pool_fen == 0 || (p->pool_at == 1 && (sq_voucher_alive(k->core, k->t->voucher) || k->t->voucher->asleep)))
         return 0;
     return sq_rule_amount(&k->v, k->c.amount_fen, p->pool_fen, p->reserved_fen + p->spent_fen, SQ_R_POOL_EXHAUSTED, 0, 1);
 }
@@ -184,7 +185,7 @@ static int check_balances(struct check *k)
     if (m != NULL && (sq_rule(&k->v, k->d->at_ms <= m->until_ms, SQ_R_MANDATE_EXPIRED, 0, (int64_t)m->until_ms) ||
                       sq_rule_amount(&k->v, amount, m->limit_fen, m->reserved_fen + m->spent_fen, SQ_R_MANDATE_OVERDRAWN, 0, 1)))
         return 1;
-    if (sq_rule_amount(&k->v, amount, w->face_fen, w->reserved_fen + w->spent_fen, SQ_R_VOUCHER_OVERDRAWN, 0, 1))
+    if (sq_rule_amount(&k->v, amount, k->face_fen, w->reserved_fen + w->spent_fen, SQ_R_VOUCHER_OVERDRAWN, 0, 1))
         return 1;
     if (terms->cap_year_fen != 0) {
         const struct sq_use_of_year *y = sq_year_used(k->core, k->t->account, k->c.day / 10000, 0);
@@ -236,11 +237,15 @@ unsigned sq_check_use(struct sq_core *core, const struct sq_decision *d, const s
     k.c.base_fen = r->base_fen[i];
     k.c.service = r->service[i];
     k.c.scenario = r->scenario != NULL ? r->scenario[i] : 0;
+    k.c.payee = r->payee != NULL ? r->payee[i] : 0;
     *p = (struct sq_posting){.voucher = r->voucher[i], .amount_fen = k.c.amount_fen, .base_fen = k.c.base_fen, .count = 1, .programme = t->number,
                              .day = k.c.day, .service = k.c.service, .scenario = k.c.scenario, .detail = SQ_ROW_NONE, .contract_use = SQ_ROW_NONE};
     if (d->explain != NULL)
         begin_explanation(&k);
     if (check_voucher(&k))
+        return k.v.status;
+    k.face_fen = t->voucher->face_fen;
+    if (t->voucher->asleep && sq_voucher_may_wake(core, t->number, t->voucher, &k.v, &k.face_fen))
         return k.v.status;
     k.terms = sq_terms_of_day(core, t->programme, k.c.day);
     if (sq_rule(&k.v, k.terms != NULL, SQ_R_SERVICE_DAY, 0, k.c.day) || k.terms == NULL)

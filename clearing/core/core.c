@@ -117,8 +117,12 @@ static int permitted(const struct sq_core *core, const struct sq_party *p, uint3
     case SANQUAN__V1__MESSAGE_TYPE__GRANT:
     case SANQUAN__V1__MESSAGE_TYPE__REVOKE:
     case SANQUAN__V1__MESSAGE_TYPE__OVERRIDE:
+    case SANQUAN__V1__MESSAGE_TYPE__ASSESS:
+    case SANQUAN__V1__MESSAGE_TYPE__ALLOCATE:
         return p->role == SQ_ROLE_ISSUER;
     case SANQUAN__V1__MESSAGE_TYPE__MANDATE:
+    case SANQUAN__V1__MESSAGE_TYPE__APPLY:
+    case SANQUAN__V1__MESSAGE_TYPE__CONSENT:
         return p->role == SQ_ROLE_HOLDER;
     case SANQUAN__V1__MESSAGE_TYPE__BATCH:
         return p->role == SQ_ROLE_PROVIDER && p->node == core->self;
@@ -174,6 +178,14 @@ static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
         return sq_on_edges(s, (const Sanquan__V1__Edges *)m);
     case SANQUAN__V1__MESSAGE_TYPE__SANCTION:
         return sq_on_sanction(s, (const Sanquan__V1__Sanction *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__APPLY:
+        return sq_on_apply(s, (const Sanquan__V1__Apply *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__ASSESS:
+        return sq_on_assess(s, (const Sanquan__V1__Assess *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__ALLOCATE:
+        return sq_on_allocate(s, (const Sanquan__V1__Allocate *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__CONSENT:
+        return sq_on_consent(s, (const Sanquan__V1__Consent *)m);
     case SANQUAN__V1__MESSAGE_TYPE__OVERRIDE:
         return sq_on_override(s, (const Sanquan__V1__Override *)m);
     case SANQUAN__V1__MESSAGE_TYPE__SANCTION_NOTICE:

@@ -102,6 +102,33 @@ struct sq_programme_view {
 uint32_t sq_core_programme_count(const struct sq_core *core);
 void sq_core_programme(const struct sq_core *core, uint32_t number, struct sq_programme_view *out);
 
+/* Funder k of programme `number`: what it has borne of all that is spent. SQ_E_NOT_FOUND beyond the last. */
+struct sq_funder_view {
+    uint32_t code, share_bp;
+    int64_t borne_fen;
+};
+SQ_MUST_CHECK sq_status sq_core_funder(const struct sq_core *core, uint32_t number, uint32_t k, struct sq_funder_view *out);
+
+/* What was redeemed and given back for scenario i (any order that replays the same), 0 to sq_core_scenario_count - 1. */
+struct sq_scenario_view {
+    uint32_t programme, scenario;     /* programme: its number in this core's table */
+    int64_t redeemed_fen, returned_fen;
+    uint64_t count;                   /* redemptions */
+};
+uint32_t sq_core_scenario_count(const struct sq_core *core);
+void sq_core_scenario(const struct sq_core *core, uint32_t i, struct sq_scenario_view *out);
+
+/* Application `application` of programme `number`. */
+enum sq_application_state { SQ_APPLICATION_OPEN, SQ_APPLICATION_GRANTED, SQ_APPLICATION_REFUSED };
+struct sq_application_view {
+    const char *holder;               /* party name */
+    enum sq_application_state state;
+    int64_t asked_fen, approved_fen;
+    uint32_t day, score, grade, verdict;
+    uint64_t voucher;                 /* 0 until it is granted */
+};
+SQ_MUST_CHECK sq_status sq_core_application(const struct sq_core *core, uint32_t number, uint64_t application, struct sq_application_view *out);
+
 enum sq_voucher_state { SQ_VOUCHER_GRANTED = 1, SQ_VOUCHER_ACTIVE, SQ_VOUCHER_EXHAUSTED, SQ_VOUCHER_EXPIRED, SQ_VOUCHER_REVOKED };
 struct sq_voucher_view {
     uint64_t number;

@@ -54,6 +54,8 @@ enum bucket { RESERVED, SPENT };
 /* A posting, or with sign -1 what takes one back. Its programme's pool is taken up by redemptions, or was by the grant. */
 static void post(struct sq_core *core, struct sq_touched *t, const struct sq_posting *p, int sign, enum bucket bucket)
 {
+    if (t->voucher->asleep)
+        sq_voucher_wake(core, t->number, t->voucher);
     int64_t fen = sign * p->amount_fen, spent = bucket == SPENT ? fen : 0, reserved = fen - spent;
     t->voucher->spent_fen += spent;
     t->voucher->reserved_fen += reserved;
@@ -231,6 +233,8 @@ sq_status sq_decide_reserve(struct sq_core *core, uint32_t rows, struct sq_error
         st = sq_table_reserve(&core->reservation_heap, rows, err);
     if (st == SQ_OK)
         st = sq_index_reserve(&core->reservation_index, rows, err);
+    if (st == SQ_OK)
+        st = sq_maturities_reserve(core, rows, err);
     return st != SQ_OK ? st : sq_counts_reserve(&core->counts, rows, err);
 }
 

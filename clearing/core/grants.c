@@ -100,10 +100,10 @@ static sq_status check_grant_columns(struct sq_step *s, const Sanquan__V1__Grant
         return sq_refuse(s, SQ_R_COLUMNS, "a column of the grant has not %zu rows", n);
     if (!sq_fact_sets_ok(m->fact_sets, m->n_fact_sets, SQ_BATCH_ROWS_MAX, m->facts, m->n_facts))
         return sq_refuse(s, SQ_R_FACT, "a fact set of the grant is not in form, or a row names none");
-    if (m->first_serial != (uint64_t)s->core->vouchers[programme].count + 1)
+    if (m->first_serial != 0 && m->first_serial != (uint64_t)s->core->vouchers[programme].count + 1)
         return sq_refuse(s, SQ_R_SERIAL_GAP, "first serial %" PRIu64 ", next is %u", m->first_serial,
                          s->core->vouchers[programme].count + 1);
-    if (m->first_serial + n >= SQ_SERIAL_RADIX)
+    if ((uint64_t)s->core->vouchers[programme].count + n + 1 >= SQ_SERIAL_RADIX)
         return sq_refuse(s, SQ_R_SERIAL_GAP, "programme %06u/%u has no serials left", m->issuer, m->programme);
     return SQ_OK;
 }
@@ -199,6 +199,22 @@ static struct sq_mandate *find_mandate(struct sq_core *core, const struct sq_vou
     return NULL;
 }
 
+/* Room must be reserved. */
+static void put_mandate(struct sq_core *core, struct sq_voucher *v, uint32_t provider, int64_t limit_fen, uint64_t until_ms)
+{
+    struct sq_mandate *row = find_mandate(core, v, provider);
+    if (row == NULL) {
+        uint32_t number;
+        row = sq_table_add(&core->mandates, &number);
+        row->provider = provider;
+        row->next = v->mandate;
+        v->mandate = number;
+    }
+    /* A lower limit than what is used already only stops further use. */
+    row->limit_fen = limit_fen;
+    row->until_ms = until_ms;
+}
+
 static sq_status check_mandate(struct sq_step *s, const Sanquan__V1__Mandate *m)
 {
     size_t n = m->n_voucher;
@@ -233,19 +249,53 @@ sq_status sq_on_mandate(struct sq_step *s, const Sanquan__V1__Mandate *m)
     if ((st = sq_party_intern(core, "provider", m->provider, core->self, &provider, s->err)) != SQ_OK ||
         (st = sq_table_reserve(&core->mandates, (uint32_t)m->n_voucher, s->err)) != SQ_OK)
         return st;
-    for (size_t i = 0; i < m->n_voucher; i++) { /* from here it must succeed */
-        struct sq_voucher *v = sq_voucher_find(core, m->voucher[i], &programme);
-        struct sq_mandate *row = find_mandate(core, v, provider);
-        if (row == NULL) {
-            uint32_t number;
-            row = sq_table_add(&core->mandates, &number);
-            row->provider = provider;
-            row->next = v->mandate;
-            v->mandate = number;
-        }
-        /* A lower limit than what is used already only stops further use. */
-        row->limit_fen = m->limit_fen[i];
-        row->until_ms = m->until_ms[i];
-    }
+    for (size_t i = 0; i < m->n_voucher; i++) /* from here it must succeed */
+        put_mandate(core, sq_voucher_find(core, m->voucher[i], &programme), provider, m->limit_fen[i], m->until_ms[i]);
     return sq_answer_accepted(s, m->n_voucher);
+}
+
+/* ---- CONSENT ---- */
+
+static sq_status check_consent(struct sq_step *s, const Sanquan__V1__Consent *m, uint32_t programme)
+{
+    struct sq_core *core = s->core;
+    const struct sq_programme *p = sq_programme_at(core, programme);
+    const struct sq_terms *t = sq_terms_of_day(core, p, core->today);
+    uint32_t account = sq_account_find(core, programme, s->party), of;
+    if (p->node != core->self)
+        return sq_refuse(s, SQ_R_WRONG_RECEIVER, "programme %06u/%u is at home at node %s", m->issuer, m->programme, sq_node_at(core, p->node)->code);
+    if (t == NULL || t->auto_face_fen == 0)
+        return sq_refuse(s, SQ_R_NOT_OFFERED, "programme %06u/%u grants nothing by itself", m->issuer, m->programme);
+    if (!sq_uscc_valid(m->provider))
+        return sq_refuse(s, SQ_R_BAD_USCC, "%.40s", m->provider);
+    if (m->limit_fen < 0 || !sq_day_valid(m->until_day) || m->until_day < core->today)
+        return sq_refuse(s, SQ_R_AMOUNT, "limit %" PRId64 " fen, until_day %u", m->limit_fen, m->until_day);
+    if (t->validity_days != 0 && m->until_day > sq_day_add(core->today, (int32_t)t->validity_days))
+        return sq_refuse(s, SQ_R_VALIDITY, "until_day %u", m->until_day);
+    uint32_t serial = account != SQ_ROW_NONE ? SQ_ROW(&core->accounts, struct sq_account, account)->consented : 0;
+    uint64_t number = ((uint64_t)m->issuer * SQ_PROGRAMME_RADIX + m->programme) * SQ_SERIAL_RADIX;
+    if (serial != 0 && sq_voucher_alive(core, sq_voucher_find(core, number + serial, &of)))
+        return sq_refuse(s, SQ_R_NOT_OFFERED, "voucher %019" PRIu64 " came by consent and is still alive", number + serial);
+    if ((uint64_t)core->vouchers[programme].count + 2 >= SQ_SERIAL_RADIX)
+        return sq_refuse(s, SQ_R_SERIAL_GAP, "programme %06u/%u has no serials left", m->issuer, m->programme);
+    return SQ_OK;
+}
+
+sq_status sq_on_consent(struct sq_step *s, const Sanquan__V1__Consent *m)
+{
+    struct sq_core *core = s->core;
+    uint32_t programme = sq_programme_find(core, m->issuer, m->programme), provider;
+    if (programme == SQ_ROW_NONE)
+        return sq_refuse(s, SQ_R_UNKNOWN_PROGRAMME, "%06u/%u", m->issuer, m->programme);
+    sq_status st = check_consent(s, m, programme);
+    if (st != SQ_OK || (st = sq_party_intern(core, "provider", m->provider, core->self, &provider, s->err)) != SQ_OK ||
+        (st = sq_vouchers_reserve(core, programme, 1, 0, s->err)) != SQ_OK || (st = sq_table_reserve(&core->mandates, 1, s->err)) != SQ_OK)
+        return st;
+    uint32_t serial = sq_voucher_sleep(core, programme, s->party, m->until_day); /* from here it must succeed */
+    put_mandate(core, SQ_ROW(&core->vouchers[programme], struct sq_voucher, serial - 1), provider, m->limit_fen, m->until_ms);
+    Sanquan__V1__Answer answer;
+    sanquan__v1__answer__init(&answer);
+    answer.count = 1;
+    answer.number = ((uint64_t)m->issuer * SQ_PROGRAMME_RADIX + m->programme) * SQ_SERIAL_RADIX + serial;
+    return sq_answer(s, s->party, &answer);
 }

@@ -7,13 +7,13 @@
 #include "clearing/core/state.h"
 
 /* Tables and indexes, in the one order that dump, undump and the end share. */
-enum { TABLES = 23, INDEXES = 11 };
+enum { TABLES = 24, INDEXES = 11 };
 static void parts(struct sq_core *core, struct sq_table *tables[static TABLES], struct sq_index *indexes[static INDEXES])
 {
     struct sq_table *t[TABLES] = {&core->nodes, &core->parties, &core->programmes, &core->terms, &core->hosted,
                                   &core->orgs, &core->facts, &core->edges, &core->sanctions, &core->details,
                                   &core->mandates, &core->accounts, &core->years, &core->reservations, &core->reservation_heap,
-                                  &core->maturities, &core->overrides, &core->counts.counters, &core->counts.uses,
+                                  &core->maturities, &core->overrides, &core->applications, &core->counts.counters, &core->counts.uses,
                                   &core->counts.contracts, &core->counts.contract_uses, &core->counts.deliveries,
                                   &core->counts.scenarios};
     struct sq_index *x[INDEXES] = {&core->party_index, &core->transport_index, &core->programme_index, &core->org_index,
@@ -46,6 +46,7 @@ sq_status sq_core_new(struct sq_core **out, struct sq_error *err)
     core->reservation_heap = SQ_TABLE_OF(uint32_t);
     core->maturities = SQ_TABLE_OF(struct sq_maturity);
     core->overrides = SQ_TABLE_OF(struct sq_override);
+    core->applications = SQ_TABLE_OF(struct sq_application);
     sq_counts_init(&core->counts);
     sq_invoices_init(&core->invoices);
     *out = core;
@@ -102,6 +103,38 @@ void sq_core_programme(const struct sq_core *core, uint32_t number, struct sq_pr
                                       core->vouchers[number].count};
 }
 
+sq_status sq_core_funder(const struct sq_core *core, uint32_t number, uint32_t k, struct sq_funder_view *out)
+{
+    const struct sq_programme *p = sq_programme_at(core, number);
+    const struct sq_terms *t = sq_terms_at(core, p->terms);
+    if (k >= t->funder_count)
+        return SQ_E_NOT_FOUND;
+    *out = (struct sq_funder_view){t->funders[k].code, t->funders[k].share_bp, sq_funder_share(t, k, p->spent_fen)};
+    return SQ_OK;
+}
+
+uint32_t sq_core_scenario_count(const struct sq_core *core) { return core->counts.scenarios.count; }
+
+void sq_core_scenario(const struct sq_core *core, uint32_t i, struct sq_scenario_view *out)
+{
+    const struct sq_scenario *s = SQ_ROW(&core->counts.scenarios, struct sq_scenario, i);
+    *out = (struct sq_scenario_view){s->programme, s->scenario, s->redeemed_fen, s->returned_fen, s->count};
+}
+
+sq_status sq_core_application(const struct sq_core *core, uint32_t number, uint64_t application, struct sq_application_view *out)
+{
+    for (uint32_t row = sq_programme_at(core, number)->first_application; row != SQ_ROW_NONE;) {
+        const struct sq_application *a = SQ_ROW(&core->applications, struct sq_application, row);
+        row = a->next;
+        if (a->number != application)
+            continue;
+        *out = (struct sq_application_view){sq_party_at(core, a->holder)->name, (enum sq_application_state)a->state, a->asked_fen, a->approved_fen,
+                                            a->day, a->score, a->grade, a->verdict, a->voucher};
+        return SQ_OK;
+    }
+    return SQ_E_NOT_FOUND;
+}
+
 sq_status sq_core_voucher(const struct sq_core *core, uint64_t number, struct sq_voucher_view *out)
 {
     uint32_t programme;
@@ -111,7 +144,7 @@ sq_status sq_core_voucher(const struct sq_core *core, uint64_t number, struct sq
     enum sq_voucher_state state = SQ_VOUCHER_GRANTED;
     if (v->revoked)
         state = SQ_VOUCHER_REVOKED;
-    else if (v->spent_fen == v->face_fen)
+    else if (v->spent_fen == v->face_fen && !v->asleep)
         state = SQ_VOUCHER_EXHAUSTED;
     else if (core->today > v->until_day)
         state = SQ_VOUCHER_EXPIRED;

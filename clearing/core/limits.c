@@ -27,7 +27,7 @@ sq_status sq_counts_reserve(struct sq_counts *c, uint32_t rows, struct sq_error 
         st = reserve_pair(&c->deliveries, &c->delivery_index, rows, err);
     if (st == SQ_OK)
         st = reserve_pair(&c->uses, &c->use_index, rows, err);
-    return st != SQ_OK ? st : reserve_pair(&c->counters, &c->counter_index, rows * c->limits_max, err);
+    return st != SQ_OK ? st : reserve_pair(&c->counters, &c->counter_index, 2 * rows * c->limits_max, err); /* a use may also grant */
 }
 
 sq_status sq_counts_reserve_grants(struct sq_counts *c, uint32_t rows, struct sq_error *err)

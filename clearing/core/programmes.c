@@ -106,7 +106,8 @@ static sq_status put_programme(struct sq_step *s, uint32_t node, const Sanquan__
         fresh->previous = p->terms;
     } else {
         p = sq_table_add(&core->programmes, &row);
-        *p = (struct sq_programme){.issuer = m->issuer, .number = m->number, .kind = m->kind, .pool_at = m->pool_at, .maturities = SQ_ROW_NONE};
+        *p = (struct sq_programme){.issuer = m->issuer, .number = m->number, .kind = m->kind, .pool_at = m->pool_at, .maturities = SQ_ROW_NONE,
+                                   .first_application = SQ_ROW_NONE, .last_application = SQ_ROW_NONE};
         sq_index_put(&core->programme_index, programme_hash(m->issuer, m->number), row);
     }
     *(struct sq_terms *)sq_table_add(&core->terms, &terms) = *fresh;
@@ -118,6 +119,8 @@ static sq_status put_programme(struct sq_step *s, uint32_t node, const Sanquan__
     p->stacking = m->stacking;
     p->stack_limit_bp = m->stack_limit_bp;
     p->pool_fen = m->pool_fen;
+    p->allocation = m->allocation;
+    p->rivals = m->rivals;
     return SQ_OK;
 }
 

@@ -218,7 +218,8 @@ static sq_status copy_rows(struct sq_step *s, const Sanquan__V1__Batch *in, cons
         SQ_COLUMN(s, out->invoice.data, n * SQ_INVOICE_CELL) || SQ_COLUMN(s, out->invoice_total_fen, n) ||
         SQ_COLUMN(s, out->service, n) || SQ_COLUMN(s, out->scenario, n) || SQ_COLUMN(s, out->service_day, n) ||
         SQ_COLUMN(s, out->evidence.data, n * 16) || SQ_COLUMN(s, out->verb.data, n) || SQ_COLUMN(s, out->reservation, n) ||
-        SQ_COLUMN(s, out->facts, n) || SQ_COLUMN(s, out->documents, n) || SQ_COLUMN(s, out->quantity, n))
+        SQ_COLUMN(s, out->facts, n) || SQ_COLUMN(s, out->documents, n) || SQ_COLUMN(s, out->quantity, n) ||
+        SQ_COLUMN(s, out->payee.data, n))
         return sq_full(s);
     out->n_voucher = out->n_amount_fen = out->n_base_fen = out->n_invoice_total_fen = out->n_service = out->n_service_day = n;
     out->invoice.len = n * SQ_INVOICE_CELL;
@@ -227,6 +228,7 @@ static sq_status copy_rows(struct sq_step *s, const Sanquan__V1__Batch *in, cons
     out->verb.len = in->verb.len != 0 ? n : 0;
     out->n_reservation = in->n_reservation != 0 ? n : 0;
     out->n_quantity = in->n_quantity != 0 ? n : 0;
+    out->payee.len = in->payee.len != 0 ? n : 0;
     out->n_facts = in->n_facts != 0 ? n : 0;
     out->n_documents = in->n_documents != 0 ? n : 0;
     out->n_fact_sets = in->n_fact_sets; /* all of them: rows name them by number */
@@ -249,6 +251,8 @@ static sq_status copy_rows(struct sq_step *s, const Sanquan__V1__Batch *in, cons
             out->verb.data[k] = in->verb.data[i];
         if (out->n_reservation != 0)
             out->reservation[k] = in->reservation[i];
+        if (out->payee.len != 0)
+            out->payee.data[k] = in->payee.data[i];
         if (out->n_quantity != 0)
             out->quantity[k] = in->quantity[i];
         if (out->n_facts != 0)

@@ -43,7 +43,7 @@ unsigned sq_rows_of(const Sanquan__V1__Batch *m, int must_ascend, struct sq_rows
     if (m->n_amount_fen != n || m->n_base_fen != n || m->invoice.len != n * SQ_INVOICE_CELL || m->n_invoice_total_fen != n ||
         m->n_service != n || m->n_service_day != n || !whole(m->n_scenario, n) || !whole(m->evidence.len, n * 16) ||
         !whole(m->verb.len, n) || !whole(m->n_reservation, n) || !whole(m->n_facts, n) || !whole(m->n_documents, n) ||
-        !whole(m->n_quantity, n))
+        !whole(m->n_quantity, n) || !whole(m->payee.len, n))
         return SQ_R_COLUMNS;
     if (!sq_fact_sets_ok(m->fact_sets, m->n_fact_sets, FACT_SETS_MAX, m->facts, m->n_facts))
         return SQ_R_FACT;
@@ -56,6 +56,7 @@ unsigned sq_rows_of(const Sanquan__V1__Batch *m, int must_ascend, struct sq_rows
     out->facts = m->n_facts != 0 ? m->facts : NULL;
     out->documents = m->n_documents != 0 ? m->documents : NULL;
     out->quantity = m->n_quantity != 0 ? m->quantity : NULL;
+    out->payee = m->payee.len != 0 ? m->payee.data : NULL;
     out->evidence = m->evidence.len != 0 ? m->evidence.data : NULL;
     for (size_t i = 1; must_ascend && i < n; i++)
         if (memcmp(out->invoice + (i - 1) * SQ_INVOICE_CELL, out->invoice + i * SQ_INVOICE_CELL, SQ_INVOICE_CELL) > 0)

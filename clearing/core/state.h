@@ -34,6 +34,19 @@ struct sq_programme {
     int64_t granted_fen, reserved_fen, spent_fen; /* pool = available + reserved + spent */
     uint32_t pool_at;       /* 1: what is granted is reserved, until it is spent or its voucher ends */
     uint32_t maturities;    /* first, where pool_at is 1 */
+    uint32_t first_application, last_application; /* in the order of their numbers, or SQ_ROW_NONE */
+    uint64_t applications;  /* number of the last */
+    uint32_t allocation, rivals;
+};
+
+struct sq_application {
+    uint64_t number, voucher; /* voucher: 0 until it is granted */
+    int64_t asked_fen, approved_fen, contract_fen, quota;
+    uint8_t contract[16];
+    uint32_t programme, holder, day, side, state;
+    uint32_t contract_day, contract_from_day, contract_until_day, documents;
+    uint32_t score, grade, verdict; /* verdict: 0 not assessed, 1 eligible, 2 not */
+    uint32_t facts, next;
 };
 
 /* What is left of a programme's vouchers that end on one day: its reserved amount is the sum over days to come. */
@@ -73,7 +86,8 @@ struct sq_voucher {
     uint32_t account;       /* what its holder used under its programme */
     uint32_t mandate;       /* first of its mandates, or SQ_ROW_NONE */
     uint32_t until_day;
-    uint32_t revoked;
+    uint16_t revoked;
+    uint16_t asleep;        /* 1: consented to; its first use grants its face */
     uint32_t detail;        /* what else its grant said, or SQ_ROW_NONE */
 };
 
@@ -109,6 +123,8 @@ struct sq_account {
     uint32_t next_of_org;
     uint32_t first_day, last_day; /* of what was spent; 0: nothing yet */
     uint32_t overrides;     /* first, or SQ_ROW_NONE */
+    uint32_t consented;     /* serial of the voucher that came by consent; 0 none */
+    uint32_t padding;
 };
 
 struct sq_reservation {
@@ -148,7 +164,7 @@ struct sq_core {
 
     struct sq_table *vouchers;      /* one table a programme, row = serial - 1 */
     uint32_t voucher_tables;
-    struct sq_table mandates, accounts, years, maturities, overrides;
+    struct sq_table mandates, accounts, years, maturities, overrides, applications;
     struct sq_index account_index;
     struct sq_counts counts;
 
@@ -260,12 +276,21 @@ struct sq_wish {
 SQ_MUST_CHECK sq_status sq_vouchers_reserve(struct sq_core *core, uint32_t programme, uint32_t rows, uint32_t facts, struct sq_error *err);
 /* The next voucher of the programme, judged by the terms in force today. Room must be reserved. A refusal (named in why) grants nothing. */
 sq_status sq_voucher_grant(struct sq_core *core, uint32_t programme, const struct sq_wish *w, struct sq_error *why);
+/* A voucher that its holder has consented to. Room must be reserved; returns its serial. */
+uint32_t sq_voucher_sleep(struct sq_core *core, uint32_t programme, uint32_t holder, uint32_t until_day);
+/* May it be granted by its first use now? Changes nothing; *face_fen is what it would be worth. Returns 1 when the verdict is final. */
+int sq_voucher_may_wake(struct sq_core *core, uint32_t programme, const struct sq_voucher *v, struct sq_verdict *verdict, int64_t *face_fen);
+/* It is granted. Room must be reserved. */
+void sq_voucher_wake(struct sq_core *core, uint32_t programme, struct sq_voucher *v);
 /* The newest voucher of the programme, granted in this step with this wish, is gone as if it had never been. */
 void sq_voucher_take_back(struct sq_core *core, uint32_t programme, const struct sq_wish *w);
+/* The most that a wish may be granted by what was contracted or approved, or as a lump sum; INT64_MAX where neither says. */
+int64_t sq_voucher_most(const struct sq_core *core, uint32_t programme, const struct sq_wish *w);
 void sq_voucher_revoke(struct sq_core *core, uint32_t programme, struct sq_voucher *v);
 
 sq_status sq_on_grant(struct sq_step *s, const Sanquan__V1__Grant *m);
 sq_status sq_on_mandate(struct sq_step *s, const Sanquan__V1__Mandate *m);
+sq_status sq_on_consent(struct sq_step *s, const Sanquan__V1__Consent *m);
 sq_status sq_on_revoke(struct sq_step *s, const Sanquan__V1__Revoke *m);
 /* Programme number of a voucher, or SQ_ROW_NONE. */
 uint32_t sq_programme_of_voucher(const struct sq_core *core, uint64_t voucher);
@@ -274,6 +299,11 @@ struct sq_voucher *sq_voucher_find(const struct sq_core *core, uint64_t voucher,
 
 /* Neither revoked nor ended. */
 static inline int sq_voucher_alive(const struct sq_core *core, const struct sq_voucher *v) { return !v->revoked && core->today <= v->until_day; }
+
+/* ---- claims.c: applications and allocation ---- */
+sq_status sq_on_apply(struct sq_step *s, const Sanquan__V1__Apply *m);
+sq_status sq_on_assess(struct sq_step *s, const Sanquan__V1__Assess *m);
+sq_status sq_on_allocate(struct sq_step *s, const Sanquan__V1__Allocate *m);
 
 /* ---- rows.c: columns of a batch ---- */
 /* All of the same length; optional ones may be NULL. */
@@ -287,7 +317,7 @@ struct sq_rows {
     const uint64_t *reservation;
     const uint32_t *facts, *documents;
     const int64_t *quantity;
-    const uint8_t *evidence;
+    const uint8_t *evidence, *payee;
     Sanquan__V1__FactSet *const *fact_sets;
 };
 /* Are the columns whole? 0, SQ_R_BATCH_SIZE, SQ_R_COLUMNS, SQ_R_FACT or SQ_R_ORDER. */

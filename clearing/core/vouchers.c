@@ -117,6 +117,13 @@ static const struct sq_terms *terms_of_today(const struct sq_core *core, uint32_
 
 static uint32_t terms_row(const struct sq_core *core, const struct sq_terms *t) { return (uint32_t)(t - (const struct sq_terms *)core->terms.rows); }
 
+int64_t sq_voucher_most(const struct sq_core *core, uint32_t programme, const struct sq_wish *w)
+{
+    struct judgement j = {.terms = terms_of_today(core, programme)};
+    fill_case(core, w, &j);
+    return sq_terms_face_max(j.terms, &j.c);
+}
+
 /* ---- granting ---- */
 
 /* SQ_ROW_NONE where the wish says nothing more of the voucher. */
@@ -153,27 +160,76 @@ static void count_grant(struct sq_core *core, uint32_t programme, const struct s
     sq_limits_move(core, p, sign, 0);
 }
 
+/* Judged by the terms of today; the posting is what it would count. Returns 1 when the verdict is final. */
+static int judge(struct sq_core *core, uint32_t programme, const struct sq_wish *w, uint32_t account, uint32_t contract_use,
+                 struct judgement *j, struct sq_posting *p)
+{
+    struct sq_entitlement e;
+    *p = posting_of(core, programme, terms_row(core, j->terms), w, contract_use);
+    fill_case(core, w, j);
+    j->waiver = (struct sq_waiver){core, j->terms, SQ_ROW(&core->accounts, struct sq_account, account)->overrides, core->today, 0};
+    j->v.waived = (j->terms->rules & SQ_RULE_WAIVABLE) != 0 ? sq_override_lifts : NULL;
+    j->v.ctx = &j->waiver;
+    return judge_holder(core, w, j) || sq_terms_judge(j->terms, &j->c, &j->v, &e) || judge_counts(core, programme, w, j, p);
+}
+
 sq_status sq_voucher_grant(struct sq_core *core, uint32_t programme, const struct sq_wish *w, struct sq_error *why)
 {
     struct judgement j = {.terms = terms_of_today(core, programme)};
-    struct sq_entitlement e;
+    struct sq_posting p;
     sq_status st = check_wish(sq_programme_at(core, programme), w, why);
     if (st != SQ_OK)
         return st;
     uint32_t account = sq_account_intern(core, programme, w->holder);
     uint32_t contract_use = has_contract(w) ? sq_contract_use_intern(core, w->contract, programme) : SQ_ROW_NONE;
-    struct sq_posting p = posting_of(core, programme, terms_row(core, j.terms), w, contract_use);
-    fill_case(core, w, &j);
-    j.waiver = (struct sq_waiver){core, j.terms, SQ_ROW(&core->accounts, struct sq_account, account)->overrides, core->today, 0};
-    j.v.waived = (j.terms->rules & SQ_RULE_WAIVABLE) != 0 ? sq_override_lifts : NULL;
-    j.v.ctx = &j.waiver;
-    if (judge_holder(core, w, &j) || sq_terms_judge(j.terms, &j.c, &j.v, &e) || judge_counts(core, programme, w, &j, &p))
+    if (judge(core, programme, w, account, contract_use, &j, &p))
         return sq_fail(why, (sq_status)j.v.status, "%s", sq_status_text(j.v.status));
     struct sq_voucher *v = sq_table_add(&core->vouchers[programme], NULL); /* from here it must succeed */
     *v = (struct sq_voucher){.face_fen = w->face_fen, .holder = w->holder, .account = account, .mandate = SQ_ROW_NONE,
                              .until_day = w->until_day, .detail = add_detail(core, w, contract_use)};
     count_grant(core, programme, w, &p, 1);
     return SQ_OK;
+}
+
+/* ---- granting by itself: consent, rules and credit, at the first use ---- */
+
+uint32_t sq_voucher_sleep(struct sq_core *core, uint32_t programme, uint32_t holder, uint32_t until_day)
+{
+    uint32_t account = sq_account_intern(core, programme, holder);
+    struct sq_voucher *v = sq_table_add(&core->vouchers[programme], NULL);
+    *v = (struct sq_voucher){.holder = holder, .account = account, .mandate = SQ_ROW_NONE, .until_day = until_day, .asleep = 1, .detail = SQ_ROW_NONE};
+    SQ_ROW(&core->accounts, struct sq_account, account)->consented = core->vouchers[programme].count;
+    return core->vouchers[programme].count;
+}
+
+static struct sq_wish wish_of(const struct sq_core *core, uint32_t programme, const struct sq_voucher *v)
+{
+    return (struct sq_wish){.holder = v->holder, .until_day = v->until_day, .face_fen = terms_of_today(core, programme)->auto_face_fen};
+}
+
+int sq_voucher_may_wake(struct sq_core *core, uint32_t programme, const struct sq_voucher *v, struct sq_verdict *verdict, int64_t *face_fen)
+{
+    struct judgement j = {.terms = terms_of_today(core, programme), .v = {.x = verdict->x}};
+    struct sq_wish w = wish_of(core, programme, v);
+    struct sq_posting p;
+    int over = sq_rule(&j.v, w.face_fen > 0, SQ_R_NOT_OFFERED, 0, w.face_fen) || judge(core, programme, &w, v->account, SQ_ROW_NONE, &j, &p);
+    *face_fen = w.face_fen;
+    if (verdict->status == 0)
+        verdict->status = j.v.status;
+    return over;
+}
+
+void sq_voucher_wake(struct sq_core *core, uint32_t programme, struct sq_voucher *v)
+{
+    struct judgement j = {.terms = terms_of_today(core, programme)};
+    struct sq_wish w = wish_of(core, programme, v);
+    struct sq_posting p = posting_of(core, programme, terms_row(core, j.terms), &w, SQ_ROW_NONE);
+    fill_case(core, &w, &j);
+    if ((j.terms->rules & SQ_RULE_GRANT_LIMITS) != 0)
+        p.limits = sq_terms_limits(j.terms, &j.c);
+    v->face_fen = w.face_fen;
+    v->asleep = 0;
+    count_grant(core, programme, &w, &p, 1);
 }
 
 void sq_voucher_take_back(struct sq_core *core, uint32_t programme, const struct sq_wish *w)
@@ -196,7 +252,7 @@ void sq_voucher_take_back(struct sq_core *core, uint32_t programme, const struct
 void sq_voucher_revoke(struct sq_core *core, uint32_t programme, struct sq_voucher *v)
 {
     struct sq_programme *p = sq_programme_at(core, programme);
-    if (p->pool_at == 1 && sq_voucher_alive(core, v))
+    if (p->pool_at == 1 && sq_voucher_alive(core, v) && v->face_fen != v->spent_fen)
         sq_maturity_move(core, p, v->until_day, v->spent_fen - v->face_fen);
     uint32_t use = v->detail != SQ_ROW_NONE ? SQ_ROW(&core->details, struct sq_detail, v->detail)->contract_use : SQ_ROW_NONE;
     if (use != SQ_ROW_NONE && v->spent_fen == 0 && v->reserved_fen == 0)

@@ -286,6 +286,35 @@ static int check_waivable(const Sanquan__V1__Programme *t, struct sq_fault *f)
     return 1;
 }
 
+static int check_money(const Sanquan__V1__Programme *t, struct sq_fault *f)
+{
+    uint32_t shares = 0;
+    if (t->payee > 3)
+        return unfit(f, "is not 0 to 3", "payee");
+    if (t->n_funders > SQ_TERMS_FUNDERS_MAX)
+        return unfit(f, "are more than 8", "funders");
+    for (unsigned i = 0; i < t->n_funders; i++) {
+        const Sanquan__V1__Funder *x = t->funders[i];
+        if (x->code < 100000 || x->code > 999999)
+            return unfit(f, "is not a six-digit code", "funders[%u].code", i);
+        for (unsigned k = 0; k < i; k++)
+            if (t->funders[k]->code == x->code)
+                return unfit(f, "is there twice", "funders[%u].code", i);
+        if (x->share_bp == 0 || x->share_bp > 10000)
+            return unfit(f, "is not 0.01% to 100%", "funders[%u].share", i);
+        shares += x->share_bp;
+    }
+    if (t->n_funders != 0 && shares != 10000)
+        return unfit(f, "do not make 100% together", "funders");
+    if (t->allocation > 3)
+        return unfit(f, "is not 0 to 3", "allocation");
+    if (t->rivals > 2)
+        return unfit(f, "is not 0 to 2", "rivals");
+    if (t->auto_face_fen < 0)
+        return unfit(f, "is negative", "auto_face");
+    return 1;
+}
+
 static int check_rest(const Sanquan__V1__Programme *t, struct sq_fault *f)
 {
     if (t->validity_days > 36500)
@@ -318,7 +347,7 @@ static int check_rest(const Sanquan__V1__Programme *t, struct sq_fault *f)
 int sq_terms_check(const Sanquan__V1__Programme *t, struct sq_fault *f)
 {
     return check_head(t, f) && check_amounts(t, f) && check_conditions(t, f) && check_tiers(t, f) && check_limits(t, f) &&
-           check_windows(t, f) && check_relations(t, f) && check_waivable(t, f) && check_rest(t, f);
+           check_windows(t, f) && check_relations(t, f) && check_waivable(t, f) && check_money(t, f) && check_rest(t, f);
 }
 
 /* ---- compiled ---- */
@@ -388,6 +417,9 @@ static void compile_lists(const Sanquan__V1__Programme *t, struct sq_terms *out)
         const Sanquan__V1__Relation *r = t->relations[i];
         out->relations[i] = (struct sq_relation){r->issuer, r->number, r->together, r->state, r->scope, r->limit_bp};
     }
+    for (size_t i = 0; i < t->n_funders; i++)
+        out->funders[i] = (struct sq_funder){t->funders[i]->code, t->funders[i]->share_bp};
+    out->funder_count = (uint32_t)t->n_funders;
     for (size_t i = 0; i < t->n_waivable; i++)
         out->waivable[i] = (uint8_t)t->waivable[i];
     out->tier_count = (uint32_t)t->n_tiers;
@@ -435,11 +467,13 @@ sq_status sq_terms_compile(const Sanquan__V1__Programme *t, struct sq_terms *out
     out->unique_contract = t->unique_contract;
     out->unit_price_fen = t->unit_price_fen;
     out->unit_size = t->unit_size;
+    out->auto_face_fen = t->auto_face_fen;
+    out->payee = t->payee;
     out->rules |= (t->n_conditions != 0 ? SQ_RULE_CONDITIONS : 0) | (t->n_tiers != 0 ? SQ_RULE_TIERS : 0) |
                   (t->n_windows != 0 ? SQ_RULE_WINDOWS : 0) | (out->redeem_documents != 0 ? SQ_RULE_DOCUMENTS : 0) |
                   (t->support_months != 0 ? SQ_RULE_SUPPORT : 0) | (t->related_hops != 0 ? SQ_RULE_RELATED : 0) |
                   (t->sanction_months != 0 || t->n_sanction_causes != 0 ? SQ_RULE_SANCTIONS : 0) |
                   (t->n_relations != 0 ? SQ_RULE_RELATIONS : 0) | (t->unique_service != 0 ? SQ_RULE_UNIQUE_SERVICE : 0) |
-                  (t->unit_price_fen != 0 ? SQ_RULE_METERED : 0) | (t->n_waivable != 0 ? SQ_RULE_WAIVABLE : 0);
+                  (t->payee > 1 ? SQ_RULE_PAYEE : 0) | (t->unit_price_fen != 0 ? SQ_RULE_METERED : 0) | (t->n_waivable != 0 ? SQ_RULE_WAIVABLE : 0);
     return SQ_OK;
 }

@@ -37,6 +37,7 @@
 #define SQ_TERMS_LIMITS_MAX 32
 #define SQ_TERMS_RELATIONS_MAX 16
 #define SQ_TERMS_WAIVABLE_MAX 16
+#define SQ_TERMS_FUNDERS_MAX 8
 
 enum sq_case_step { SQ_CASE_GRANT = 1, SQ_CASE_REDEEM = 2 };
 
@@ -55,6 +56,7 @@ enum {
     SQ_RULE_METERED = 1u << 10,
     SQ_RULE_GRANT_LIMITS = 1u << 11,
     SQ_RULE_WAIVABLE = 1u << 12,   /* something can be lifted */
+    SQ_RULE_PAYEE = 1u << 13,      /* somebody else than the provider may be paid */
 };
 
 struct sq_condition {
@@ -77,6 +79,10 @@ struct sq_limit {
     uint8_t number, scope, unit, step, period, group;
 };
 
+struct sq_funder {
+    uint32_t code, share_bp;
+};
+
 struct sq_relation {
     uint32_t issuer, number, together, state, scope, limit_bp;
 };
@@ -95,7 +101,9 @@ struct sq_terms {
     uint32_t grant_documents, redeem_documents, sanction_causes; /* bit n - 1: kind or cause n; no cause: all */
     uint32_t tier_choice, tier_count, window_count, limit_count, relation_count, waivable_count;
     uint32_t unique_contract;
-    int64_t unit_price_fen, unit_size;
+    int64_t unit_price_fen, unit_size, auto_face_fen;
+    uint32_t payee, funder_count;
+    struct sq_funder funders[SQ_TERMS_FUNDERS_MAX];
     uint8_t group_first[SQ_TERMS_GROUPS_MAX + 1]; /* conditions of group g: [group_first[g], group_first[g + 1]) */
     struct sq_condition conditions[SQ_TERMS_CONDITIONS_MAX];
     struct sq_range ranges[SQ_TERMS_RANGES_MAX];
@@ -121,7 +129,7 @@ struct sq_case {
     uint64_t at_ms;           /* the moment of the claim */
     uint32_t acquirer_region; /* code of the acquirer's node */
     int64_t amount_fen, base_fen, quantity;
-    uint32_t service, scenario, documents;
+    uint32_t service, scenario, documents, payee;
     const char *holder_code, *provider_code; /* USCC */
     struct sq_facts holder, provider, voucher;
     struct sq_declared declared;             /* of the claim; at a grant, of the voucher */
@@ -149,11 +157,17 @@ SQ_MUST_CHECK sq_status sq_terms_compile(const Sanquan__V1__Programme *terms, st
 /* The terms alone, from region to cap per claim. Returns 1 when the verdict is final. */
 int sq_terms_judge(const struct sq_terms *t, const struct sq_case *c, struct sq_verdict *v, struct sq_entitlement *e);
 
+/* The most a voucher may be worth: by the base that was stated, or the highest lump sum; INT64_MAX where neither says. */
+int64_t sq_terms_face_max(const struct sq_terms *t, const struct sq_case *c);
+
 /* Do all conditions of the group hold? Group 0 names none and holds. */
 int sq_terms_group_holds(const struct sq_terms *t, const struct sq_case *c, uint32_t group);
 
 /* Of those limits of the step whose group holds: a bit for each, by its place in `limits`. */
 uint32_t sq_terms_limits(const struct sq_terms *t, const struct sq_case *c);
+
+/* What funder k has borne of `spent_fen`: its share rounded down; the first bears what is left. A pure function of the sum spent. */
+int64_t sq_funder_share(const struct sq_terms *t, uint32_t k, int64_t spent_fen);
 
 /* Which period a day falls into, by the limit's period: 0, yyyy, yyyyq, yyyymm. */
 uint32_t sq_limit_period(const struct sq_limit *l, uint32_t day);

@@ -211,6 +211,13 @@ static void explain_entitlement(const struct sq_entitlement *e, struct sq_explai
     x->entitled_fen = e->fen;
 }
 
+int64_t sq_terms_face_max(const struct sq_terms *t, const struct sq_case *c)
+{
+    struct sq_entitlement e;
+    (void)entitle(t, c, &e);
+    return c->base_fen == 0 && e.lump_fen == 0 ? INT64_MAX : e.fen;
+}
+
 /* A voucher is worth at most what the base that was stated, or the highest lump sum, gives. */
 static int judge_face(const struct sq_terms *t, const struct sq_case *c, struct sq_verdict *v, struct sq_entitlement *e)
 {
@@ -258,6 +265,16 @@ uint32_t sq_terms_limits(const struct sq_terms *t, const struct sq_case *c)
     return bits;
 }
 
+int64_t sq_funder_share(const struct sq_terms *t, uint32_t k, int64_t spent_fen)
+{
+    if (k != 0)
+        return sq_share_floor(spent_fen, t->funders[k].share_bp);
+    int64_t first = spent_fen;
+    for (uint32_t i = 1; i < t->funder_count; i++)
+        first -= sq_share_floor(spent_fen, t->funders[i].share_bp);
+    return first;
+}
+
 uint32_t sq_limit_period(const struct sq_limit *l, uint32_t day)
 {
     uint32_t year = day / 10000, month = day / 100 % 100;
@@ -265,6 +282,12 @@ uint32_t sq_limit_period(const struct sq_limit *l, uint32_t day)
 }
 
 /* ---- the whole ---- */
+
+/* 0: whom the programme pays; where it pays either, the row must say which. */
+static int payee_fits(const struct sq_terms *t, uint32_t payee)
+{
+    return t->payee == 3 ? payee == 1 || payee == 2 : payee == 0 || payee == (t->payee == 2 ? 2u : 1u);
+}
 
 static int judge_documents(uint32_t needed, uint32_t there, struct sq_verdict *v)
 {
@@ -284,6 +307,8 @@ int sq_terms_judge(const struct sq_terms *t, const struct sq_case *c, struct sq_
     if ((t->rules & SQ_RULE_WINDOWS) && sq_rule(v, sq_terms_open(t, c->step, c->at_ms), SQ_R_WINDOW_CLOSED, 0, (int64_t)c->at_ms))
         return 1;
     if (redeem && t->service_count != 0 && sq_rule(v, contains(t->services, t->service_count, c->service), SQ_R_SERVICE, 0, c->service))
+        return 1;
+    if (redeem && !payee_fits(t, c->payee) && sq_rule(v, 0, SQ_R_PAYEE, 0, c->payee))
         return 1;
     if ((t->rules & SQ_RULE_CONDITIONS) && judge_conditions(t, c, v))
         return 1;

@@ -59,6 +59,9 @@ const struct sq_word sq_words_state[] = {{"granted", 1}, {"redeemed", 2}, {NULL,
 const struct sq_word sq_words_contract[] = {{"no", 0}, {"programme", 1}, {"issuer", 2}, {"node", 3}, {NULL, 0}};
 const struct sq_word sq_words_pool[] = {{"redemption", 0}, {"grant", 1}, {NULL, 0}};
 const struct sq_word sq_words_unit[] = {{"card_minutes", 1}, {"tokens", 2}, {"records", 3}, {"megabytes", 4}, {NULL, 0}};
+const struct sq_word sq_words_payee[] = {{"provider", 1}, {"holder", 2}, {"either", 3}, {NULL, 0}};
+const struct sq_word sq_words_allocation[] = {{"first_come", 0}, {"earlier_and_smaller", 1}, {"score", 2}, {"pro_rata", 3}, {NULL, 0}};
+const struct sq_word sq_words_rivals[] = {{"first", 0}, {"supplier", 1}, {"buyer", 2}, {NULL, 0}};
 const struct sq_word sq_words_flag[] = {{"no", 0}, {"yes", 1}, {NULL, 0}};
 
 static const struct sq_word entities[] = {{"enterprise", 1}, {"institution", 2}, {"university", 3}, {"social", 4}, {"maker", 5}, {NULL, 0}};

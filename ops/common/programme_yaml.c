@@ -32,6 +32,10 @@ struct limit {
     unsigned when_count;
 };
 
+struct funder {
+    char *code, *share;
+};
+
 struct relation {
     char *programme, *together, *state, *scope, *limit;
 };
@@ -45,6 +49,9 @@ struct file {
     char *pool, *cap_claim, *cap_year, *cap_total, *min_claim, *stacking, *stack_limit;
     char *tier_choice, *validity_days, *support_months, *sanction_months, *related_hops;
     char *unit, *unit_price, *unit_size, *unique_contract, *unique_service, *pool_at;
+    char *payee, *allocation, *rivals, *auto_face;
+    struct funder *funders;
+    unsigned funders_count;
     char **services, **provider_regions, **grant_documents, **redeem_documents, **sanction_causes, **waivable;
     unsigned services_count, provider_regions_count, grant_documents_count, redeem_documents_count, sanction_causes_count, waivable_count;
     struct condition *conditions;
@@ -56,6 +63,7 @@ struct file {
 };
 
 #define TEXT_MAX 400
+#define LAST_DAY 21991231u /* where no end is stated */
 #define NEEDED(type, name) CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER, type, name, 1, TEXT_MAX)
 #define MAY(type, name) CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, name, 1, TEXT_MAX)
 #define MANY(type, name, schema, max) \
@@ -77,12 +85,14 @@ static const cyaml_schema_field_t relation_fields[] = {NEEDED(struct relation, p
                                                        MAY(struct relation, state), MAY(struct relation, scope),
                                                        MAY(struct relation, limit), CYAML_FIELD_END};
 static const cyaml_schema_value_t relation_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct relation, relation_fields)};
+static const cyaml_schema_field_t funder_fields[] = {NEEDED(struct funder, code), NEEDED(struct funder, share), CYAML_FIELD_END};
+static const cyaml_schema_value_t funder_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct funder, funder_fields)};
 static const cyaml_schema_field_t window_fields[] = {NEEDED(struct window, step), NEEDED(struct window, from), NEEDED(struct window, until),
                                                      MAY(struct window, closes), MAY(struct window, every_months), CYAML_FIELD_END};
 static const cyaml_schema_value_t window_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct window, window_fields)};
 static const cyaml_schema_field_t file_fields[] = {
     NEEDED(struct file, issuer), NEEDED(struct file, number), NEEDED(struct file, version), NEEDED(struct file, kind),
-    NEEDED(struct file, title), NEEDED(struct file, from), NEEDED(struct file, until), MAY(struct file, rate),
+    NEEDED(struct file, title), NEEDED(struct file, from), MAY(struct file, until), MAY(struct file, rate),
     NEEDED(struct file, base), MAY(struct file, pool), MAY(struct file, cap_claim), MAY(struct file, cap_year),
     MAY(struct file, cap_total), MAY(struct file, min_claim), MANY(struct file, services, &word_schema, 64),
     MANY(struct file, provider_regions, &word_schema, 40), MAY(struct file, stacking), MAY(struct file, stack_limit),
@@ -92,7 +102,9 @@ static const cyaml_schema_field_t file_fields[] = {
     MAY(struct file, sanction_months), MANY(struct file, sanction_causes, &word_schema, 32), MAY(struct file, related_hops),
     MANY(struct file, limits, &limit_schema, 32), MANY(struct file, relations, &relation_schema, 16), MAY(struct file, unit),
     MAY(struct file, unit_price), MAY(struct file, unit_size), MAY(struct file, unique_contract), MAY(struct file, unique_service),
-    MAY(struct file, pool_at), MANY(struct file, waivable, &word_schema, 16), CYAML_FIELD_END};
+    MAY(struct file, pool_at), MANY(struct file, waivable, &word_schema, 16), MAY(struct file, payee),
+    MAY(struct file, allocation), MAY(struct file, rivals), MAY(struct file, auto_face), MANY(struct file, funders, &funder_schema, 8),
+    CYAML_FIELD_END};
 static const cyaml_schema_value_t file_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
 
 uint32_t sq_service_code(const char *name)
@@ -303,6 +315,23 @@ static void convert_relations(struct sq_values *r, const struct file *f, Sanquan
     }
 }
 
+static void convert_funders(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m)
+{
+    m->funders = sq_values_take(r, (f->funders_count + 1) * sizeof *m->funders);
+    for (unsigned i = 0; i < f->funders_count && r->st == SQ_OK; i++) {
+        char place[64];
+        Sanquan__V1__Funder *out = sq_values_take(r, sizeof *out);
+        if (out == NULL)
+            return;
+        sanquan__v1__funder__init(out);
+        snprintf(place, sizeof place, "funders[%u].code", i);
+        out->code = sq_value_whole(r, place, f->funders[i].code);
+        snprintf(place, sizeof place, "funders[%u].share", i);
+        out->share_bp = sq_value_share(r, place, f->funders[i].share);
+        m->funders[m->n_funders++] = out;
+    }
+}
+
 static void convert_windows(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m)
 {
     m->windows = sq_values_take(r, (f->windows_count + 1) * sizeof *m->windows);
@@ -337,7 +366,7 @@ static void convert_head(struct sq_values *r, const struct file *f, Sanquan__V1_
     if (m->title != NULL)
         memcpy(m->title, f->title, strlen(f->title) + 1);
     m->from_day = sq_value_day(r, "from", f->from);
-    m->until_day = sq_value_day(r, "until", f->until);
+    m->until_day = f->until != NULL ? sq_value_day(r, "until", f->until) : LAST_DAY;
     m->rate_bp = sq_value_share(r, "rate", f->rate);
     m->base_kind = sq_value_word(r, "base", sq_words_base, f->base, 0);
     m->pool_fen = sq_value_money(r, "pool", f->pool);
@@ -378,6 +407,10 @@ static void convert_rest(struct sq_values *r, const struct file *f, Sanquan__V1_
     m->unique_contract = sq_value_word(r, "unique_contract", sq_words_contract, f->unique_contract, 0);
     m->unique_service = sq_value_word(r, "unique_service", sq_words_flag, f->unique_service, 0);
     m->pool_at = sq_value_word(r, "pool_at", sq_words_pool, f->pool_at, 0);
+    m->payee = sq_value_word(r, "payee", sq_words_payee, f->payee, 0);
+    m->allocation = sq_value_word(r, "allocation", sq_words_allocation, f->allocation, 0);
+    m->rivals = sq_value_word(r, "rivals", sq_words_rivals, f->rivals, 0);
+    m->auto_face_fen = sq_value_money(r, "auto_face", f->auto_face);
     m->n_waivable = f->waivable_count;
     m->waivable = sq_values_take(r, (f->waivable_count + 1) * sizeof *m->waivable);
     for (unsigned i = 0; i < f->waivable_count && r->st == SQ_OK; i++)
@@ -399,6 +432,7 @@ static void convert(struct sq_values *r, const struct file *f, Sanquan__V1__Prog
     convert_tiers(r, f, m, all, &group);
     convert_limits(r, f, m, all, &group);
     convert_relations(r, f, m);
+    convert_funders(r, f, m);
     convert_windows(r, f, m);
     m->conditions = all->list;
     m->n_conditions = all->count;

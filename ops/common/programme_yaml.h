@@ -7,7 +7,7 @@
  *     kind: compute             # compute, model, corpus; 4 to 7 are open
  *     title: 智能算力券
  *     from: 2025-07-28          # first and last service day that count
- *     until: 2026-12-31
+ *     until: 2026-12-31         # left out: no end is stated
  *     rate: 30%                 # may be left out where tiers pay; at most two places behind the point
  *     base: contract            # contract, approved, paid, settled, metered
  *     pool: 6亿                 # may be left out; yuan, at most two places behind the point, 万 or 亿 behind it
@@ -46,6 +46,11 @@
  *     unit: card_minutes        # what quantity counts: card_minutes, tokens, records, megabytes
  *     unit_price: 1.20          # base <= quantity / unit_size * unit_price
  *     unit_size: 60
+ *     payee: holder             # who is paid: provider, holder, either (then the row says); left out: provider
+ *     funders: [{code: 410000, share: 50%}, {code: 410100, share: 50%}]   # the first bears what rounding leaves
+ *     allocation: score         # of a pool that is short: first_come, earlier_and_smaller, score, pro_rata
+ *     rivals: supplier          # of two applications for one contract: first, supplier, buyer
+ *     auto_face: 5万            # 免申即享: who consents has a voucher of this face from its first use on
  *     waivable: [CAP_CLAIM]     # refusals that an override may lift
  *     windows:                  # a step without a window is always open
  *       - {step: grant, from: 2026-04-17, until: 2026-05-15, closes: "17:00", every_months: 12}

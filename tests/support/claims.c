@@ -97,7 +97,7 @@ struct columns {
     int64_t amount[8192], base[8192], total[8192];
     uint32_t service[8192], day[8192], scenario[8192], documents[8192], facts[8192];
     int64_t quantity[8192];
-    uint8_t invoice[8192 * SQ_INVOICE_CELL], verb[8192], evidence[8192 * 16];
+    uint8_t invoice[8192 * SQ_INVOICE_CELL], verb[8192], payee[8192], evidence[8192 * 16];
     Sanquan__V1__FactSet set[64], *sets[64];
     struct set_memory memory[64];
     size_t order[8192], set_count;
@@ -145,6 +145,7 @@ static void put_row(struct columns *c, size_t at, const struct claims_row *row)
     c->verb[at] = row->verb != 0 ? row->verb : (uint8_t)SANQUAN__V1__VERB__REDEEM;
     c->reservation[at] = row->reservation;
     c->quantity[at] = row->quantity;
+    c->payee[at] = row->payee;
     c->evidence[at * 16] = row->evidence;
     if (row->invoice != 0) {
         char digits[21];
@@ -186,6 +187,7 @@ unsigned claims_batch(struct world *w, uint32_t node, const char *provider, cons
     m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = m.n_service = m.n_service_day = m.n_reservation = count;
     m.n_scenario = m.n_documents = m.n_facts = m.n_quantity = count;
     m.quantity = c->quantity;
+    m.payee = (ProtobufCBinaryData){count, c->payee};
     m.evidence = (ProtobufCBinaryData){count * 16, c->evidence};
     m.reserve_until_ms = w->now_ms + 3600000u;
     snprintf(name, sizeof name, "provider:%s", provider);

@@ -33,6 +33,7 @@ struct claims_row {
     uint32_t service, service_day;      /* 0: 20260901 */
     uint32_t scenario, documents;
     uint8_t verb;                       /* 0: REDEEM */
+    uint8_t payee;
     uint8_t evidence;                   /* a number that stands for a delivery record; 0: none */
     uint64_t reservation;
     int64_t quantity;

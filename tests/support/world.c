@@ -38,7 +38,7 @@ static void keep_answer(struct world *w, const struct sq_out *out)
     if (a == NULL)
         abort();
     w->answers++;
-    w->answer = (struct world_answer){.status = a->status, .id = a->id, .seq = a->seq, .count = a->count,
+    w->answer = (struct world_answer){.status = a->status, .id = a->id, .seq = a->seq, .count = a->count, .number = a->number,
                                       .amount_fen = a->amount_fen, .code_count = a->code.len};
     if (a->code.len != 0)
         memcpy(w->answer.code, a->code.data, a->code.len);

@@ -22,7 +22,7 @@ struct world_message {
 
 struct world_answer {
     uint32_t status;
-    uint64_t id, seq, count;
+    uint64_t id, seq, count, number;
     int64_t amount_fen;
     uint8_t code[8192];
     size_t code_count;

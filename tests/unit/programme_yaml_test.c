@@ -177,7 +177,12 @@ static const char ruled[] = "issuer: \"310000\"\n"
                             "unique_service: yes\n"
                             "pool: 1亿\n"
                             "pool_at: grant\n"
-                            "waivable: [HOLDER_REGION, CAP_CLAIM]\n";
+                            "waivable: [HOLDER_REGION, CAP_CLAIM]\n"
+                            "payee: either\n"
+                            "funders: [{code: \"310000\", share: 33.34%}, {code: \"310115\", share: 66.66%}]\n"
+                            "allocation: pro_rata\n"
+                            "rivals: supplier\n"
+                            "auto_face: 5万\n";
 
 static void condition_is(const Sanquan__V1__Condition *c, uint32_t group, uint32_t subject, uint32_t attribute, uint32_t test,
                          uint32_t step, size_t ranges, int64_t low, int64_t high)
@@ -238,6 +243,9 @@ static void conditions_tiers_and_windows_become_groups_of_the_message(void **sta
     assert_true(x->number == 3 && x->together == 4 && x->state == 0 && x->scope == 3 && x->limit_bp == 5000);
     assert_true(m->unit == 1 && m->unit_price_fen == 120 && m->unit_size == 60);
     assert_true(m->unique_contract == 2 && m->unique_service == 1 && m->pool_at == 1 && m->pool_fen == 10000000000);
+    assert_true(m->payee == 3 && m->allocation == 3 && m->rivals == 1 && m->auto_face_fen == 5000000);
+    assert_int_equal(m->n_funders, 2);
+    assert_true(m->funders[1]->code == 310115 && m->funders[1]->share_bp == 6666 && m->funders[0]->share_bp == 3334);
     assert_int_equal(m->n_waivable, 2);
     assert_true(m->waivable[0] == SQ_R_CAP_CLAIM && m->waivable[1] == SQ_R_HOLDER_REGION);
 }
@@ -271,6 +279,9 @@ static void mistakes_in_lists_are_told_with_their_own_line(void **state)
         {"310000/2", "310000/1", ":36: relations[0]"},
         {"share, limit: 50%", "share", ":37: relations[1]"},
         {"[HOLDER_REGION, CAP_CLAIM]", "[POOL_EXHAUSTED]", ":45: waivable: names a refusal that no office can lift"},
+        {"33.34%", "33.33%", ":47: funders: do not make 100% together"},
+        {"code: \"310115\"", "code: \"310000\"", ":47: funders[1].code: is there twice"},
+        {"allocation: pro_rata", "allocation: lots", ":48: allocation: 'lots' is none of"},
         {"[HOLDER_REGION, CAP_CLAIM]", "[GOODWILL]", ":45: waivable: 'GOODWILL' is not a whole number"},
         {"[licence, contract]", "[licence, photo]", ":27: grant_documents: 'photo' is none of"},
     };
