@@ -258,8 +258,10 @@ static sq_status look_at(struct walk *w, const struct sq_run *r, const struct sq
     if (st != SQ_OK)
         return st;
     sq_items_fill(w->q, row, &item);
-    if (w->filter->holder[0] != '\0')
+    if (w->filter->holder[0] != '\0' && w->filter->voucher == 0)
         strcpy(item.holder, w->filter->holder); /* the candidates are this holder's vouchers */
+    else if (w->filter->holder[0] != '\0')
+        sq_items_holder(w->q, item.voucher, item.holder);
     if (!sq_filter_takes(w->filter, &item))
         return SQ_OK;
     if (w->with_holder && item.holder[0] == '\0')

@@ -164,12 +164,15 @@ static void answers_equal_the_scan(const struct book *b, const struct sq_filter 
     }
 }
 
-/* A filter of some conditions, most of them taken from an item that is there. */
+/* A filter of some conditions, taken from an item that is there; or each from another, which they may exclude together. */
 static struct sq_filter some_filter(struct dice *dice, const struct list *all)
 {
     struct sq_filter f = {.life = (int)dice_below(dice, 2)};
+    int of_one = dice_below(dice, 3) != 0;
     const struct sq_item *item = &all->item[dice_below(dice, all->count)];
-    for (unsigned i = 1 + dice_below(dice, 3); i > 0; i--)
+    for (unsigned i = 1 + dice_below(dice, 3); i > 0; i--) {
+        if (!of_one)
+            item = &all->item[dice_below(dice, all->count)];
         switch (dice_below(dice, 16)) {
         case 0: f.voucher = item->voucher; break;
         case 1: f.batch = item->batch; break;
@@ -188,6 +191,7 @@ static struct sq_filter some_filter(struct dice *dice, const struct list *all)
         case 14: f.least_fen = dice_below(dice, 30000); f.most_fen = f.least_fen + dice_below(dice, 30000); break;
         default: f.from_ms = item->now_ms; f.until_ms = item->now_ms + 1 + dice_below(dice, 60000); break;
         }
+    }
     return f;
 }
 
