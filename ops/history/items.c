@@ -163,18 +163,26 @@ sq_status sq_items_open(struct sq_query *q, const struct sq_run *r, const struct
 
 /* ---- items ---- */
 
+/* Was the voucher granted in this run? Rows that were refused may have named it before. */
+static int granted_in(const struct sq_run *r, uint64_t voucher)
+{
+    const uint64_t *vouchers = SQ_RUN_PART(r, SQ_RUN_VOUCHERS, uint64_t);
+    const struct sq_run_entry *entries = SQ_RUN_PART(r, SQ_RUN_ENTRIES, struct sq_run_entry);
+    for (uint32_t at = sq_run_voucher_from(r, voucher); at < r->count[SQ_RUN_VOUCHERS] && vouchers[at] == voucher; at++)
+        if (entries[sq_run_entry_of_row(r, SQ_RUN_PART(r, SQ_RUN_ROWS, uint32_t)[at])].type == SANQUAN__V1__MESSAGE_TYPE__GRANT)
+            return 1;
+    return 0;
+}
+
 void sq_items_holder(const struct sq_query *q, uint64_t voucher, char out[static 19])
 {
+    if (strcmp(node_of_issuer(q, sq_voucher_issuer(voucher)), q->network->self) != 0)
+        return; /* its issuer is elsewhere: the grant is not in this journal */
     for (unsigned i = 0; i < sq_history_run_count(q->history); i++) {
         const struct sq_run *r = sq_history_run(q->history, i);
-        const uint64_t *vouchers = SQ_RUN_PART(r, SQ_RUN_VOUCHERS, uint64_t);
-        uint32_t at = sq_run_voucher_from(r, voucher);
-        if (at == r->count[SQ_RUN_VOUCHERS] || vouchers[at] != voucher)
-            continue;
-        const struct sq_run_entry *head = &SQ_RUN_PART(r, SQ_RUN_ENTRIES, struct sq_run_entry)[sq_run_entry_of_row(r, SQ_RUN_PART(r, SQ_RUN_ROWS, uint32_t)[at])];
-        if (head->type != SANQUAN__V1__MESSAGE_TYPE__GRANT)
-            return; /* its issuer is elsewhere: the grant is not in this journal */
         const struct sq_run_holding *h = SQ_RUN_PART(r, SQ_RUN_HOLDINGS, struct sq_run_holding);
+        if (!granted_in(r, voucher))
+            continue;
         for (uint32_t k = 0; k < r->count[SQ_RUN_HOLDINGS]; k++)
             if (voucher >= h[k].first_voucher && voucher - h[k].first_voucher < h[k].count)
                 snprintf(out, 19, "%.18s", after_colon(sq_run_name(r, h[k].name)));
