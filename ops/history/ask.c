@@ -311,6 +311,7 @@ json_t *sq_item_json(const struct sq_item *item)
     if (item->verb != 0) {
         put_text(o, "verb", item->verb < sizeof verb_names / sizeof *verb_names ? verb_names[item->verb] : "unknown");
         put_number(o, "batch", item->batch);
+        json_object_set_new(o, "batch_row", json_integer(item->batch_row));
         put_fen(o, "base_fen", item->base_fen);
         put_fen(o, "invoice_total_fen", item->total_fen);
         put_invoice(o, item->invoice);

@@ -224,6 +224,7 @@ void sq_items_fill(const struct sq_query *q, uint32_t row, struct sq_item *item)
         return;
     }
     put_code(item->creditor, r->type == SANQUAN__V1__MESSAGE_TYPE__BATCH ? q->network->self : after_colon(r->sender));
+    item->batch_row = r->row != NULL ? sq_cell32(r->row, row) : row;
     item->verb = sq_row_verb_of(r, row);
     item->base_fen = (int64_t)sq_cell64(r->base, row);
     item->total_fen = (int64_t)sq_cell64(r->total, row);

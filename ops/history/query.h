@@ -30,7 +30,7 @@ struct sq_filter {                  /* zero, empty: any */
 
 struct sq_item {
     uint64_t seq, now_ms, voucher, batch;
-    uint32_t row, type, service, scenario, day, code, kind;
+    uint32_t row, batch_row, type, service, scenario, day, code, kind; /* row: of the entry seq; batch_row: of the batch, in its acquirer's ledger */
     uint8_t verb, invoice[10];
     enum sq_item_state state;
     int64_t amount_fen, base_fen, total_fen;
