@@ -256,13 +256,14 @@ static int receive_router(struct sq_hub *h, struct sq_arrival *out)
     }
     /* The last frame's metadata: the first frame loses it when the socket has looked ahead. */
     const char *user = zmq_msg_gets(&h->message, "User-Id");
-    if (user == NULL || strlen(user) > SQ_NAME_SIZE_MAX || !sq_zap_knows(&h->zap, user)) {
+    char name[SQ_NAME_SIZE_MAX + 1];
+    if (user == NULL || !sq_zap_session(&h->zap, user, name)) {
         h->counters.dropped_no_identity++;
         return -1;
     }
     *out = (struct sq_arrival){.route.size = (uint8_t)n, .bytes = sq_bytes_of(zmq_msg_data(&h->message), zmq_msg_size(&h->message))};
     memcpy(out->route.id, id, (size_t)n);
-    memcpy(out->from, user, strlen(user));
+    memcpy(out->from, name, sizeof name);
     return 1;
 }
 

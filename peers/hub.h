@@ -4,7 +4,7 @@
  *   - ZAP handler in a thread of its own, bound before any socket; unknown transport keys are refused; the domain is set
  *     and enforced, so a dead handler refuses everyone. sq_hub_open proves it with a throw-away key before it returns.
  *   - ROUTER: mandatory, no handover, generated routing ids only; who is speaking comes from the ZAP User-Id of the last
- *     frame, which is the participant name that the transport key was allowed under.
+ *     frame, which names the transport key of the session and the participant that it was allowed for.
  *   - Every socket: MAXMSGSIZE, HWM, LINGER 0, handshake interval 5 s, heartbeats 2/6/6 s, IMMEDIATE on DEALERs,
  *     reconnect 100 ms..5 s. A peer that takes nothing for some seconds is connected to anew: libzmq gives a connection up for good
  *     when its handshake was refused.
@@ -48,6 +48,7 @@ const char *sq_hub_endpoint(const struct sq_hub *h);
 /* This transport key may connect, and is `name`. Again with another name replaces; copied. */
 SQ_MUST_CHECK sq_status sq_hub_allow(struct sq_hub *h, const uint8_t transport_key[static SQ_KEY_SIZE], const char *name,
                                      struct sq_error *err);
+/* It may not any more; what its sessions still send is dropped. */
 void sq_hub_deny(struct sq_hub *h, const uint8_t transport_key[static SQ_KEY_SIZE]);
 
 /* A way back to a connection of the ROUTER; a plain value, may be kept; stale ones are reported by sq_hub_reply. */

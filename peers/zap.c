@@ -1,6 +1,8 @@
 #include "peers/zap.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
 
@@ -20,31 +22,11 @@ static uint32_t find_key(const struct sq_zap *z, const uint8_t key[static SQ_KEY
     return n;
 }
 
-static uint32_t find_name(const struct sq_zap *z, const char *name)
-{
-    struct sq_index_cursor c = {.hash = sq_hash_key(name, strlen(name))};
-    uint32_t n;
-    while ((n = sq_index_next(&z->by_name, &c)) != SQ_ROW_NONE)
-        if (strcmp(entry_at(z, n)->name, name) == 0)
-            break;
-    return n;
-}
-
-static void forget_name(struct sq_zap *z, uint32_t n)
-{
-    struct sq_zap_entry *e = entry_at(z, n);
-    if (e->name[0] != '\0')
-        sq_index_remove(&z->by_name, sq_hash_key(e->name, strlen(e->name)), n);
-    memset(e->name, 0, sizeof e->name);
-}
-
 static sq_status allow(struct sq_zap *z, const uint8_t key[static SQ_KEY_SIZE], const char *name, struct sq_error *err)
 {
     sq_status st = sq_table_reserve(&z->allowed, 1, err);
     if (st == SQ_OK)
         st = sq_index_reserve(&z->by_key, 1, err);
-    if (st == SQ_OK)
-        st = sq_index_reserve(&z->by_name, 1, err);
     if (st != SQ_OK)
         return st;
     uint32_t n = find_key(z, key);
@@ -52,11 +34,10 @@ static sq_status allow(struct sq_zap *z, const uint8_t key[static SQ_KEY_SIZE], 
         struct sq_zap_entry *e = sq_table_add(&z->allowed, &n);
         memcpy(e->key, key, SQ_KEY_SIZE);
         sq_index_put(&z->by_key, sq_hash_key(key, SQ_KEY_SIZE), n);
-    } else {
-        forget_name(z, n);
     }
-    memcpy(entry_at(z, n)->name, name, strlen(name));
-    sq_index_put(&z->by_name, sq_hash_key(name, strlen(name)), n);
+    struct sq_zap_entry *e = entry_at(z, n);
+    memset(e->name, 0, sizeof e->name);
+    memcpy(e->name, name, strlen(name));
     return SQ_OK;
 }
 
@@ -75,14 +56,21 @@ void sq_zap_deny(struct sq_zap *z, const uint8_t key[static SQ_KEY_SIZE])
     pthread_mutex_lock(&z->mutex);
     uint32_t n = find_key(z, key);
     if (n != SQ_ROW_NONE)
-        forget_name(z, n);
+        memset(entry_at(z, n)->name, 0, sizeof entry_at(z, n)->name);
     pthread_mutex_unlock(&z->mutex);
 }
 
-int sq_zap_knows(struct sq_zap *z, const char *name)
+int sq_zap_session(struct sq_zap *z, const char *user_id, char name_out[static SQ_NAME_SIZE_MAX + 1])
 {
+    char *rest;
+    unsigned long row = strtoul(user_id, &rest, 10);
+    if (*rest != ' ')
+        return 0;
     pthread_mutex_lock(&z->mutex);
-    int known = find_name(z, name) != SQ_ROW_NONE;
+    const struct sq_zap_entry *e = row < z->allowed.count ? entry_at(z, (uint32_t)row) : NULL;
+    int known = e != NULL && e->name[0] != '\0' && strcmp(e->name, rest + 1) == 0;
+    if (known)
+        memcpy(name_out, e->name, sizeof e->name);
     pthread_mutex_unlock(&z->mutex);
     return known;
 }
@@ -91,25 +79,27 @@ int sq_zap_knows(struct sq_zap *z, const char *name)
 
 enum { VERSION, REQUEST, DOMAIN, ADDRESS, IDENTITY, MECHANISM, KEY, FRAMES };
 
-/* Name allowed under the key, or "" for a refusal. */
-static void decide(struct sq_zap *z, const uint8_t *key, size_t size, char name[static SQ_NAME_SIZE_MAX + 1])
+#define USER_ID_SIZE (SQ_NAME_SIZE_MAX + 16)
+
+/* What a session with this key is known by, or "" for a refusal. */
+static void decide(struct sq_zap *z, const uint8_t *key, size_t size, char user_id[static USER_ID_SIZE])
 {
-    name[0] = '\0';
+    user_id[0] = '\0';
     if (size != SQ_KEY_SIZE)
         return;
     pthread_mutex_lock(&z->mutex);
     uint32_t n = find_key(z, key);
-    if (n != SQ_ROW_NONE)
-        memcpy(name, entry_at(z, n)->name, SQ_NAME_SIZE_MAX + 1);
+    if (n != SQ_ROW_NONE && entry_at(z, n)->name[0] != '\0')
+        snprintf(user_id, USER_ID_SIZE, "%" PRIu32 " %s", n, entry_at(z, n)->name);
     pthread_mutex_unlock(&z->mutex);
 }
 
-static int answer(void *socket, const void *request, size_t request_size, const char *name)
+static int answer(void *socket, const void *request, size_t request_size, const char *user_id)
 {
-    int good = name[0] != '\0';
+    int good = user_id[0] != '\0';
     return zmq_send(socket, "1.0", 3, ZMQ_SNDMORE) >= 0 && zmq_send(socket, request, request_size, ZMQ_SNDMORE) >= 0 &&
            zmq_send(socket, good ? "200" : "400", 3, ZMQ_SNDMORE) >= 0 && zmq_send(socket, good ? "" : "unknown key", good ? 0 : 11, ZMQ_SNDMORE) >= 0 &&
-           zmq_send(socket, name, strlen(name), ZMQ_SNDMORE) >= 0 && zmq_send(socket, "", 0, 0) >= 0;
+           zmq_send(socket, user_id, strlen(user_id), ZMQ_SNDMORE) >= 0 && zmq_send(socket, "", 0, 0) >= 0;
 }
 
 /* One request. 0: stop. */
@@ -117,7 +107,7 @@ static int serve(struct sq_zap *z)
 {
     uint8_t frame[FRAMES][256];
     size_t size[FRAMES] = {0};
-    char name[SQ_NAME_SIZE_MAX + 1] = "";
+    char user_id[USER_ID_SIZE] = "";
     int count = 0, more = 1, odd = 0;
     while (more) {
         uint8_t spare[256], *to = count < FRAMES ? frame[count] : spare;
@@ -136,10 +126,10 @@ static int serve(struct sq_zap *z)
         return 0;
     if (!odd && count == FRAMES && size[VERSION] == 3 && memcmp(frame[VERSION], "1.0", 3) == 0 && size[MECHANISM] == 5 &&
         memcmp(frame[MECHANISM], "CURVE", 5) == 0)
-        decide(z, frame[KEY], size[KEY], name);
-    if (name[0] == '\0')
+        decide(z, frame[KEY], size[KEY], user_id);
+    if (user_id[0] == '\0')
         atomic_fetch_add(&z->denied, 1);
-    return answer(z->socket, frame[REQUEST], size[REQUEST], name);
+    return answer(z->socket, frame[REQUEST], size[REQUEST], user_id);
 }
 
 static void *run(void *arg)
@@ -187,6 +177,5 @@ void sq_zap_free(struct sq_zap *z)
 {
     sq_table_free(&z->allowed);
     sq_index_free(&z->by_key);
-    sq_index_free(&z->by_name);
     pthread_mutex_destroy(&z->mutex);
 }

@@ -18,7 +18,7 @@ struct sq_zap {
     int running;
     pthread_mutex_t mutex;       /* guards the list */
     struct sq_table allowed;     /* struct sq_zap_entry; a denied one keeps its row, without a name */
-    struct sq_index by_key, by_name;
+    struct sq_index by_key;
     atomic_uint_fast64_t denied;
 };
 
@@ -34,7 +34,10 @@ void sq_zap_free(struct sq_zap *z);
 
 SQ_MUST_CHECK sq_status sq_zap_allow(struct sq_zap *z, const uint8_t key[static SQ_KEY_SIZE], const char *name, struct sq_error *err);
 void sq_zap_deny(struct sq_zap *z, const uint8_t key[static SQ_KEY_SIZE]);
-/* Is some key still allowed under this name? */
-int sq_zap_knows(struct sq_zap *z, const char *name);
+/*
+ * Is the key that this session was let in with still allowed, under the name of then? `user_id` is what the handler gave the
+ * session: "row name". 1: yes, and the name is in name_out.
+ */
+int sq_zap_session(struct sq_zap *z, const char *user_id, char name_out[static SQ_NAME_SIZE_MAX + 1]);
 
 #endif

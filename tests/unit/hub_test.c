@@ -243,6 +243,23 @@ static void a_denied_key_is_cut_off_in_its_session_too(void **state)
     assert_int_equal(handshake(n, &n->a, "inproc://again"), ZMQ_EVENT_HANDSHAKE_FAILED_AUTH);
 }
 
+static void of_two_keys_of_one_name_only_the_denied_one_is_cut_off(void **state)
+{
+    struct node *n = *state;
+    assert_int_equal(sq_hub_allow(n->hub, n->stranger.public_key, A, NULL), SQ_OK); /* the new key of a participant */
+    void *old = dial(n, &n->a), *fresh = dial(n, &n->stranger);
+    say(old, "old");
+    comes(n, A, "old");
+    say(fresh, "fresh");
+    comes(n, A, "fresh");
+    uint64_t before = counters(n).dropped_no_identity;
+    sq_hub_deny(n->hub, n->a.public_key);
+    say(old, "old again");
+    dropped_unnamed(n, before);
+    say(fresh, "fresh again");
+    comes(n, A, "fresh again");
+}
+
 static void a_key_under_a_new_name_does_not_go_on_under_the_old_one(void **state)
 {
     struct node *n = *state;
@@ -465,6 +482,7 @@ int main(void)
         STORY(a_key_that_is_allowed_later_gets_in_later),
         STORY(only_a_participant_s_name_can_be_allowed),
         STORY(a_denied_key_is_cut_off_in_its_session_too),
+        STORY(of_two_keys_of_one_name_only_the_denied_one_is_cut_off),
         STORY(a_key_under_a_new_name_does_not_go_on_under_the_old_one),
         STORY(a_routing_id_of_one_s_own_gets_nowhere_and_takes_nobody_s_place),
         STORY(only_one_frame_and_not_an_empty_one_is_a_message),
