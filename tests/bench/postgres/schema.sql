@@ -1,7 +1,9 @@
 -- The same books as a node keeps, as tables: programmes with their pools, vouchers, mandates, what holders have used, redemptions.
 --
 -- Rows that are updated again and again leave room in their pages (fillfactor) and have no index on what changes, so that updates
--- are heap-only (HOT). No index is here but those that a rule needs. Evidence is 16 bytes, which uuid stores without a length.
+-- are heap-only (HOT). Once they are filled the factor goes to 100: it is also the free space below which a page is pruned on
+-- every access, and pages had better be pruned when they are full. No index is here but those that a rule needs. Evidence is
+-- 16 bytes, which uuid stores without a length.
 
 CREATE TABLE programme (
     id            bigint PRIMARY KEY,      -- issuer and number, as in the voucher's number
