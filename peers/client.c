@@ -25,7 +25,7 @@
 #define SILENCE_MIN_MS 1000u
 #define SILENCE_MAX_MS 8000u
 #define CONNECT_AGAIN_MS 2000u
-#define ANSWER_PATIENCE_MS 2000u /* an unnumbered question is asked again after this */
+#define ANSWER_PATIENCE_MS 2000u /* an unnumbered question is asked again after this, at first */
 #define ARENA_SIZE (6u << 20)
 
 struct pending {
@@ -414,21 +414,26 @@ sq_status sq_client_hello(struct sq_client *c, int timeout_ms, uint64_t *last_id
 
 sq_status sq_client_query(struct sq_client *c, const char *path, int timeout_ms, const char **json_out, struct sq_error *err)
 {
-    uint64_t deadline = now_ms(CLOCK_MONOTONIC) + (uint64_t)timeout_ms, asked = 0;
+    uint64_t deadline = now_ms(CLOCK_MONOTONIC) + (uint64_t)timeout_ms, asked = ++c->nonce, patience_ms = ANSWER_PATIENCE_MS;
     struct sq_envelope e;
     ProtobufCMessage *m;
     union {
         const char *in;
         char *out;
     } same = {path};
+    /* Asked again in case it was lost, ever more rarely, and under the same nonce: the answer to any of them will do. */
     while (now_ms(CLOCK_MONOTONIC) < deadline) {
         Sanquan__V1__Query q;
         sanquan__v1__query__init(&q);
-        q.nonce = asked = ++c->nonce;
+        q.nonce = asked;
         q.path = same.out;
         sq_arena_reset(&c->arena);
         wait_connected(c, deadline);
-        uint64_t patience = now_ms(CLOCK_MONOTONIC) + (send_unnumbered(c, SANQUAN__V1__MESSAGE_TYPE__QUERY, &q.base, NULL) == SQ_OK ? ANSWER_PATIENCE_MS : 0);
+        uint64_t patience = now_ms(CLOCK_MONOTONIC);
+        if (send_unnumbered(c, SANQUAN__V1__MESSAGE_TYPE__QUERY, &q.base, NULL) == SQ_OK) {
+            patience += patience_ms;
+            patience_ms *= 2;
+        }
         while (receive(c, patience < deadline ? patience : deadline, &e, &m)) {
             const Sanquan__V1__QueryAnswer *a = (const Sanquan__V1__QueryAnswer *)m;
             if (e.type == SANQUAN__V1__MESSAGE_TYPE__REFUSAL)
