@@ -391,7 +391,7 @@ class Client:
             if answer is None:
                 # Ask whether anybody is there; when anything comes back, the message is sent again.
                 silence = min(8, 2 * silence)
-                self.put(self.make(pb.Hello(nonce=1).SerializeToString(), pb.HELLO, 0))
+                self.put(self.make(pb.Hello().SerializeToString(), pb.HELLO, 0))      # nonce 0: not one of ask()'s
             elif isinstance(answer, pb.HelloOk):
                 self.put(frame)
             elif isinstance(answer, pb.Receipt) and parse(pb.Answer, answer.answer).id == message_id:
