@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/cli/message_json.h"
 #include "ops/cli/session.h"
 #include "ops/cli/text.h"
 #include "ops/common/programme_yaml.h"
@@ -30,22 +31,15 @@ static error_t parse_files(int key, char *value, struct argp_state *state)
     }
 }
 
-static json_t *programme_json(const Sanquan__V1__Programme *p)
-{
-    return json_pack("{s:i, s:i, s:i, s:i, s:s, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:i, s:i}", "issuer", (int)p->issuer, "number",
-                     (int)p->number, "version", (int)p->version, "kind", (int)p->kind, "title", p->title, "from_day", (int)p->from_day, "until_day",
-                     (int)p->until_day, "rate_bp", (int)p->rate_bp, "base_kind", (int)p->base_kind, "pool_fen", (json_int_t)p->pool_fen,
-                     "cap_claim_fen", (json_int_t)p->cap_claim_fen, "cap_year_fen", (json_int_t)p->cap_year_fen, "cap_total_fen",
-                     (json_int_t)p->cap_total_fen, "min_claim_fen", (json_int_t)p->min_claim_fen, "stacking", (int)p->stacking, "stack_limit_bp",
-                     (int)p->stack_limit_bp);
-}
-
 static void print_terms(const Sanquan__V1__Programme *p)
 {
     char a[SQ_TEXT_SIZE], b[SQ_TEXT_SIZE];
     printf(_("%06u/%u version %u: %s\n"), p->issuer, p->number, p->version, p->title);
     printf(_("  %s, %s to %s\n"), sq_text_kind(p->kind), sq_text_day(p->from_day, a), sq_text_day(p->until_day, b));
-    printf(_("  subsidy up to %s of the base, out of a pool of %s\n"), sq_text_bp(p->rate_bp, a), sq_text_money(p->pool_fen, b));
+    if (p->rate_bp != 0)
+        printf(_("  subsidy up to %s of the base\n"), sq_text_bp(p->rate_bp, a));
+    if (p->pool_fen != 0)
+        printf(_("  out of a pool of %s\n"), sq_text_money(p->pool_fen, a));
     if (p->cap_claim_fen != 0)
         printf(_("  at most %s a claim\n"), sq_text_money(p->cap_claim_fen, a));
     if (p->cap_year_fen != 0)
@@ -58,6 +52,9 @@ static void print_terms(const Sanquan__V1__Programme *p)
         printf(_("  additive: all subsidies of an invoice within %s of its total\n"), sq_text_bp(p->stack_limit_bp, a));
     else
         printf(_("  exclusive: no other programme on the same invoice\n"));
+    if (p->n_tiers + p->n_conditions + p->n_limits + p->n_windows + p->n_relations != 0)
+        printf(_("  tiers %zu, conditions %zu, limits %zu, windows %zu, relations %zu: see --json\n"), p->n_tiers, p->n_conditions, p->n_limits,
+               p->n_windows, p->n_relations);
 }
 
 /* Does `use` with each file's programme; stops at the first that fails. */
@@ -96,7 +93,7 @@ static sq_status show_programme(void *ctx, const char *path, const Sanquan__V1__
     (void)path;
     (void)err;
     if (c->cli->json)
-        json_array_append_new(c->list, programme_json(p));
+        json_array_append_new(c->list, sq_message_json(&p->base));
     else
         print_terms(p);
     return SQ_OK;

@@ -313,7 +313,7 @@ struct confirming {
     uint64_t window;
     uint32_t role;        /* 1 maker, 2 checker */
     const char *file;
-    int yes;
+    int yes, declined;    /* declined: asked, the person said no */
     json_t *payments;     /* [{kind, payer, payee, amount_fen}] */
     struct sq_problems problems;
 };
@@ -423,7 +423,7 @@ static sq_status take_from_settlement(struct confirming *c, struct sq_session *s
     return st;
 }
 
-static sq_status ask_person(const struct confirming *c, const struct sq_cli *cli, struct sq_error *err)
+static sq_status ask_person(struct confirming *c, const struct sq_cli *cli, struct sq_error *err)
 {
     char answer[16] = "";
     if (c->yes)
@@ -434,7 +434,7 @@ static sq_status ask_person(const struct confirming *c, const struct sq_cli *cli
         print_payments(c->payments, _("Payments of this node (yuan; hub is the settlement account)"));
     fprintf(stderr, c->role == 1 ? _("Has the bank made these payments? Enter them as maker [y/N] ") : _("Has the bank made these payments? Agree as checker [y/N] "));
     if (fgets(answer, sizeof answer, stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y' && strncmp(answer, "是", 3) != 0))
-        return sq_fail(err, SQ_E_USAGE, _("nothing was sent"));
+        c->declined = 1;
     return SQ_OK;
 }
 
@@ -486,7 +486,7 @@ static sq_status confirm(struct confirming *c, const struct sq_cli *cli, struct 
         st = take_from_settlement(c, &s, err);
     if (st == SQ_OK)
         st = ask_person(c, cli, err);
-    if (st == SQ_OK)
+    if (st == SQ_OK && !c->declined)
         st = send_confirm(c, &s, err);
     sq_session_close(&s);
     return st;
@@ -505,8 +505,10 @@ int sq_cmd_confirm(struct sq_cli *cli, int argc, char **argv)
     if (st != SQ_OK)
         code = sq_cli_fail_about(cli, &err, c.problems.count != 0 ? c.problems.list : NULL);
     else
-        code = SQ_EXIT_DONE;
-    if (st == SQ_OK && cli->json)
+        code = c.declined ? SQ_EXIT_REFUSED : SQ_EXIT_DONE;
+    if (c.declined)
+        fprintf(stderr, "%s\n", _("nothing was sent"));
+    else if (st == SQ_OK && cli->json)
         sq_cli_json(json_pack("{s:I, s:s, s:O}", "window", (json_int_t)c.window, "role", c.role == 1 ? "maker" : "checker", "payments", c.payments));
     else if (st == SQ_OK)
         printf(c.role == 1 ? _("window %" PRIu64 ": %zu payments entered; now a checker has to agree\n") : _("window %" PRIu64 ": %zu payments agreed; it is settled\n"),

@@ -39,6 +39,11 @@ with Network((SH, GD), hosts=((SZ, GD),)) as net:
                       "base: paid\npool: 1亿\n")
     r = net.run("programme", "check", wrong)
     check("a wrong programme file is told with file and line", r.code == 2 and "wrong.yaml:" in r.err, r)
+    tiered = net.write("tiered.yaml", net.read("wrong.yaml").replace("2024-12-31", "2026-12-31").replace("rate: 30%\n", "") +
+                       "tiers:\n  - {rate: 60%, when: [{of: holder, what: standing, in: [startup]}]}\n")
+    r = net.run("programme", "check", tiered, "--json")
+    check("all terms of a programme are shown as the message has them", r.code == 0 and r.json["programmes"][0]["tiers"] ==
+          [{"group": 1, "rate_bp": 6000, "lump_fen": 0, "cap_claim_fen": 0}] and r.json["programmes"][0]["pool_fen"] == 10**10, r)
     net.programme(SH, 1, SH)
     r = net.run("programme", "publish", net.path("310000-1.yaml"), **issuer)
     check("the same version is not published twice", r.code == 1 and "version 1 after 1" in r.err, r)
