@@ -53,6 +53,7 @@ SUPPORT := $(BUILD)/tests/libsupport.a
 CLI_LIB := $(BUILD)/libsanquan-cli.a
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 PROGRAMS := $(BUILD)/sanquand $(BUILD)/sanquan $(BUILD)/sanquan-console
+DEMO_PROGRAM := $(BUILD)/demo-hostile
 CATALOGUES := $(patsubst %,$(BUILD)/locale/%/LC_MESSAGES/sanquan.mo,$(LANGUAGES))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SOURCES))
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(BENCH_SOURCES))
@@ -171,6 +172,26 @@ MODEL_ROUNDS ?= 3
 model: ## search every state of the agreement, and of variants that must fail
 	ops/deps model
 	tests/model-check/run $(BUILD) $(MODEL_ROUNDS)
+
+# ---- the demonstration ----
+
+$(DEMO_PROGRAM): $(BUILD)/ops/demo/hostile.o $(LIB)
+	$(call say,LINK,$@)
+	$(link)
+
+.PHONY: demo demo-up demo-down
+demo: ## three regions clear, net and settle; checks its own outcome
+	ops/deps build
+	$(MAKE) all $(DEMO_PROGRAM)
+	BUILD=$(BUILD) ops/demo/run
+
+demo-up: ## the same, and leave the nodes running, with commands to try
+	ops/deps build
+	$(MAKE) all $(DEMO_PROGRAM)
+	BUILD=$(BUILD) ops/demo/run up
+
+demo-down: ## end the nodes that demo-up left running
+	BUILD=$(BUILD) ops/demo/run down
 
 # ---- the rest ----
 
