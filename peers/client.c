@@ -44,6 +44,7 @@ struct sq_client {
     struct pending pending[IN_FLIGHT_MAX]; /* ascending by id */
     unsigned count, in_flight;
     uint64_t next_id;    /* 0: not known yet */
+    int renumber;        /* a number given out was not used up */
     uint64_t hello_last, nonce;
     int hello_answered;
     uint64_t silence_at_ms, silence_ms, hold_until_ms;
@@ -59,6 +60,12 @@ static uint64_t now_ms(clockid_t clock)
     struct timespec t;
     clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void heard(struct sq_client *c)
+{
+    c->silence_ms = SILENCE_MIN_MS;
+    c->silence_at_ms = now_ms(CLOCK_MONOTONIC) + c->silence_ms;
 }
 
 static void *take(void *arena, size_t size) { return sq_arena_room(arena, size); }
@@ -85,6 +92,7 @@ sq_status sq_client_open(const struct sq_client_options *o, struct sq_client **o
         if (c->socket == NULL)
             st = sq_fail(err, SQ_E_NETWORK, "connect to %s: %s", o->endpoint, zmq_strerror(errno));
     }
+    heard(c); /* silence begins now */
     if (st == SQ_OK)
         *out = c;
     else
@@ -184,12 +192,6 @@ static void wait_connected(struct sq_client *c, uint64_t deadline)
         }
 }
 
-static void heard(struct sq_client *c)
-{
-    c->silence_ms = SILENCE_MIN_MS;
-    c->silence_at_ms = now_ms(CLOCK_MONOTONIC) + c->silence_ms;
-}
-
 static sq_status keep(struct sq_client *c, uint64_t id, uint64_t sent_at_ms, uint32_t type, sq_bytes body, struct sq_error *err)
 {
     sq_bytes envelope;
@@ -211,6 +213,8 @@ static sq_status keep(struct sq_client *c, uint64_t id, uint64_t sent_at_ms, uin
 
 sq_status sq_client_send(struct sq_client *c, uint32_t type, sq_bytes body, uint64_t *id_out, struct sq_error *err)
 {
+    if (c->renumber && c->count == 0)
+        c->next_id = 0;
     if (c->next_id == 0) {
         uint64_t last;
         sq_status st = sq_client_hello(c, 10000, &last, err);
@@ -289,8 +293,10 @@ static void on_hello_ok(struct sq_client *c, const Sanquan__V1__HelloOk *m)
 {
     c->hello_answered = m->nonce == c->nonce;
     c->hello_last = m->last_id;
-    if (c->next_id <= m->last_id)
-        c->next_id = m->last_id + 1; /* at first; and when another user of the key went ahead */
+    int renumber = c->renumber && c->count == 0;
+    if (c->next_id <= m->last_id || renumber)
+        c->next_id = m->last_id + 1; /* at first; when another user of the key went ahead; when a number was not used up */
+    c->renumber &= !renumber;
     resend_from(c, 0);
 }
 
@@ -344,9 +350,21 @@ static int on_receipt(struct sq_client *c, const Sanquan__V1__Receipt *r, struct
     return 1;
 }
 
+static int is_pending(const struct sq_client *c, uint64_t id)
+{
+    for (unsigned i = 0; i < c->count; i++)
+        if (c->pending[i].id == id)
+            return 1;
+    return 0;
+}
+
+/*
+ * Nothing was kept of a request that was refused. Gaps that this client can fill and busy nodes are its own affair; a gap that
+ * it cannot (the number before was refused, or the node has lost it) ends what came after.
+ */
 static int on_refusal(struct sq_client *c, const Sanquan__V1__Refusal *r, struct sq_client_answer *out)
 {
-    if (r->status == SQ_R_GAP) {
+    if (r->status == SQ_R_GAP && is_pending(c, r->expected_id)) {
         resend_from(c, r->expected_id);
         return 0;
     }
@@ -357,6 +375,8 @@ static int on_refusal(struct sq_client *c, const Sanquan__V1__Refusal *r, struct
     }
     if (r->id != 0 && !drop_pending(c, r->id))
         return 0;
+    if (r->id != 0 && r->status != SQ_R_ID_REUSED)
+        c->renumber = 1; /* the number is free again: when nothing is under way the node says which is next */
     set_detail(c, r->status, r->detail);
     *out = (struct sq_client_answer){.id = r->id, .status = r->status, .final = 1, .detail = c->detail};
     return 1;
@@ -388,11 +408,22 @@ sq_status sq_client_answer(struct sq_client *c, int timeout_ms, struct sq_client
     return sq_fail(err, SQ_E_TIMEOUT, "no answer from %s in %d ms", c->receiver, timeout_ms);
 }
 
+/* A refusal of what has no number; NULL for everything else. */
+static const Sanquan__V1__Refusal *refusal_of_question(const struct sq_envelope *e, const ProtobufCMessage *m)
+{
+    const Sanquan__V1__Refusal *r = (const Sanquan__V1__Refusal *)m;
+    return e->type == SANQUAN__V1__MESSAGE_TYPE__REFUSAL && r->id == 0 ? r : NULL;
+}
+
+static sq_status fail_refused(struct sq_error *err, const Sanquan__V1__Refusal *r)
+{
+    return sq_fail(err, (sq_status)r->status, "%s%s%.200s", sq_status_text(r->status), *r->detail != '\0' ? ": " : "", r->detail);
+}
+
 sq_status sq_client_hello(struct sq_client *c, int timeout_ms, uint64_t *last_id, struct sq_error *err)
 {
     uint64_t deadline = now_ms(CLOCK_MONOTONIC) + (uint64_t)timeout_ms;
     struct sq_envelope e;
-    struct sq_client_answer refused;
     ProtobufCMessage *m;
     c->hello_answered = 0;
     while (now_ms(CLOCK_MONOTONIC) < deadline) {
@@ -401,9 +432,12 @@ sq_status sq_client_hello(struct sq_client *c, int timeout_ms, uint64_t *last_id
         send_hello(c);
         uint64_t soon = now_ms(CLOCK_MONOTONIC) + ANSWER_PATIENCE_MS, patience = soon < deadline ? soon : deadline;
         while (receive(c, patience, &e, &m)) {
-            if (take_message(c, &e, m, &refused) && refused.id == 0)
-                return sq_fail(err, (sq_status)refused.status, "%s", refused.detail);
-            if (c->hello_answered) {
+            const Sanquan__V1__Refusal *no = refusal_of_question(&e, m);
+            if (no != NULL && no->status != SQ_R_BUSY)
+                return fail_refused(err, no);
+            if (e.type == SANQUAN__V1__MESSAGE_TYPE__HELLO_OK)
+                on_hello_ok(c, (const Sanquan__V1__HelloOk *)m);
+            if (c->hello_answered) { /* receipts that came meanwhile come again: on_hello_ok has asked for them */
                 *last_id = c->hello_last;
                 return SQ_OK;
             }
@@ -436,8 +470,8 @@ sq_status sq_client_query(struct sq_client *c, const char *path, int timeout_ms,
         }
         while (receive(c, patience < deadline ? patience : deadline, &e, &m)) {
             const Sanquan__V1__QueryAnswer *a = (const Sanquan__V1__QueryAnswer *)m;
-            if (e.type == SANQUAN__V1__MESSAGE_TYPE__REFUSAL)
-                return sq_fail(err, (sq_status)((const Sanquan__V1__Refusal *)m)->status, "%s", sq_status_text(((const Sanquan__V1__Refusal *)m)->status));
+            if (refusal_of_question(&e, m) != NULL)
+                return fail_refused(err, refusal_of_question(&e, m));
             if (e.type != SANQUAN__V1__MESSAGE_TYPE__QUERY_ANSWER || a->nonce != asked)
                 continue;
             if (a->status != SQ_OK)

@@ -11,6 +11,8 @@
 
 #define NAME        "provider:91310199TXXXXX0015"
 #define BATCH       SANQUAN__V1__MESSAGE_TYPE__BATCH
+#define HELLO       SANQUAN__V1__MESSAGE_TYPE__HELLO
+#define QUERY       SANQUAN__V1__MESSAGE_TYPE__QUERY
 #define PATIENCE_MS 15000 /* for what must come */
 #define DO(node, type, ...)                                                                                            \
     scripted_do((node), (type), (const enum scripted[]){__VA_ARGS__},                                                  \
@@ -185,6 +187,25 @@ static void a_number_that_somebody_else_used_with_this_key_is_told(void **state)
 
 /* ---- refusals ---- */
 
+static void what_a_person_must_mend_ends_everything_that_comes_after(void **state)
+{
+    struct line *l = *state;
+    DO(l->node, BATCH, SCRIPT_DISK_LOW);
+    for (int i = 0; i < 4; i++)
+        send(l, "in a row");
+    struct sq_client_answer a = answer(l);
+    assert_true(a.id == 1 && a.status == SQ_R_DISK_LOW && a.final && a.answer == NULL && a.detail[0] != '\0');
+    for (uint64_t id = 2; id <= 4; id++) { /* without the first they can never be taken */
+        a = answer(l);
+        assert_true(a.id == id);
+        assert_int_equal(a.status, SQ_R_GAP);
+    }
+    assert_int_equal(sq_client_waiting(l->client), 0);
+    assert_true(scripted_count(l->node) < 20); /* and they are not sent again and again */
+    assert_true(send(l, "mended") == 1);       /* the number is free: nothing was kept under it */
+    is_accepted(l, 1);
+}
+
 /* ---- an earlier run ---- */
 
 static void an_earlier_run_is_continued_with_the_same_numbers_and_bytes(void **state)
@@ -207,6 +228,56 @@ static void an_earlier_run_is_continued_with_the_same_numbers_and_bytes(void **s
 }
 
 /* ---- questions ---- */
+
+static void a_question_is_answered_by_its_nonce(void **state)
+{
+    struct line *l = *state;
+    const char *json = NULL;
+    DO(l->node, QUERY, SCRIPT_OTHER_NONCE, SCRIPT_UNRELATED);
+    for (int i = 0; i < 3; i++) {
+        json = NULL;
+        assert_int_equal(sq_client_query(l->client, "programmes", PATIENCE_MS, &json, NULL), SQ_OK);
+        assert_string_equal(json, "{\"right\":1}");
+    }
+    struct sq_error err = {0};
+    assert_int_equal(sq_client_query(l->client, "nothing", PATIENCE_MS, &json, &err), SQ_R_UNKNOWN_VOUCHER);
+    assert_non_null(strstr(err.text, "nothing"));
+    DO(l->node, QUERY, SCRIPT_REFUSED);
+    assert_int_equal(sq_client_query(l->client, "programmes", PATIENCE_MS, &json, &err), SQ_R_UNKNOWN_SENDER);
+}
+
+static void a_question_does_not_cost_an_answer(void **state)
+{
+    struct line *l = *state;
+    const char *json;
+    uint64_t last;
+    send(l, "one");
+    while (same_bytes(l, 1) == 0)
+        assert_int_equal(sq_client_query(l->client, "programmes", PATIENCE_MS, &json, NULL),
+                         SQ_OK); /* its receipt may come meanwhile */
+    assert_int_equal(sq_client_hello(l->client, PATIENCE_MS, &last, NULL), SQ_OK);
+    is_accepted(l, 1);
+    send(l, "two");
+    assert_int_equal(sq_client_hello(l->client, PATIENCE_MS, &last, NULL), SQ_OK);
+    is_accepted(l, 2);
+}
+
+static void a_greeting_that_is_refused_says_why(void **state)
+{
+    struct line *l = *state;
+    uint64_t last = 77, id;
+    struct sq_error err = {0};
+    DO(l->node, HELLO, SCRIPT_REFUSED, SCRIPT_OTHER_NONCE);
+    assert_int_equal(sq_client_hello(l->client, PATIENCE_MS, &last, &err), SQ_R_UNKNOWN_SENDER);
+    assert_true(last == 77 && err.status == SQ_R_UNKNOWN_SENDER && err.text[0] != '\0');
+    assert_int_equal(sq_client_hello(l->client, PATIENCE_MS, &last, NULL), SQ_OK);
+    assert_true(last == 0);
+    DO(l->node, HELLO, SCRIPT_REFUSED);
+    sq_client_close(l->client);
+    l->client = scripted_client(l->node, l->keys, 0);
+    assert_int_equal(sq_client_send(l->client, BATCH, sq_bytes_of("x", 1), &id, NULL), SQ_R_UNKNOWN_SENDER);
+    assert_int_equal(sq_client_waiting(l->client), 0);
+}
 
 static void a_node_that_is_not_there_is_told(void **state)
 {
@@ -240,7 +311,11 @@ int main(void)
         STORY(a_busy_node_is_asked_again_later),
         STORY(nobody_but_the_node_answers),
         STORY(a_number_that_somebody_else_used_with_this_key_is_told),
+        STORY(what_a_person_must_mend_ends_everything_that_comes_after),
         STORY(an_earlier_run_is_continued_with_the_same_numbers_and_bytes),
+        STORY(a_question_is_answered_by_its_nonce),
+        STORY(a_question_does_not_cost_an_answer),
+        STORY(a_greeting_that_is_refused_says_why),
         STORY(a_node_that_is_not_there_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
