@@ -98,9 +98,9 @@ with Network((SH, GD), hosts=((SZ, GD),)) as net:
 
     big = net.write("big.csv", "holder,face_yuan,until_day\n" + f"{holder},0.01,2030-12-31\n" * 40000)
     kills = 0
-    for _ in range(40):
+    for i in range(200):  # first at once, then later and later, until one comes to its end
         process = net.begin("grant", big, "--programme", "310000/1", "--out", net.path("big.out"), **issuer)
-        time.sleep(random.uniform(0.01, 0.08))
+        time.sleep(random.uniform(i, i + 1) * 0.004)
         if process.poll() is None:
             process.kill()
             kills += 1

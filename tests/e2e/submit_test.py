@@ -100,9 +100,9 @@ with Network((NODE,)) as net:
         path = file_of(net, name, rows)
         arguments = ("submit", path, "--receipts", "--batch-rows", BATCH, "--timeout", 3, "--json")
         kills = 0
-        for _ in range(200):
+        for i in range(200):  # first at once, then later and later, until one comes to its end
             process = net.begin(*arguments, **as_provider)
-            time.sleep(random.uniform(0.0, 0.06))
+            time.sleep(random.uniform(i, i + 1) * 0.004)
             if process.poll() is None:
                 kills += victim(process)
             process.communicate()
