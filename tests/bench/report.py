@@ -98,14 +98,21 @@ def chart(all_rows, facts, out):
     rates = [r for r in all_rows if r["name"].endswith("_rps")]
     goals = [r for r in all_rows if r["goal"] is not None and r["value"] > 0]
     title = "; ".join(value for what, value in facts if what in ("commit", "processor"))
+    panels = []
+    if rates:
+        panels.append(bars("redemptions a second, millions", [(r["name"], r["value"] / 1e6, f"{r['value'] / 1e6:.2f}") for r in rates], log=False))
+    if goals:
+        panels.append(bars("times better than its goal", [(r["name"], better(r), f"{better(r):.2f} x") for r in goals], log=True))
+    if not panels:
+        return
     script = [
-        f"set terminal pngcairo size 1200,{360 + 34 * len(goals)} font 'sans,11'",
+        f"set terminal pngcairo size 1200,{180 + 200 * len(panels) + 34 * len(goals)} font 'sans,11'",
         f"set output '{os.path.join(out, 'chart.png')}'",
-        f"set multiplot layout 2,1 title '{title}' noenhanced",
+        f"set multiplot layout {len(panels)},1 title '{title}' noenhanced",
         "set style fill solid 0.8 border -1; set boxwidth 0.6; unset key; set grid x; set tics nomirror",
     ]
-    script += bars("redemptions a second, millions", [(r["name"], r["value"] / 1e6, f"{r['value'] / 1e6:.2f}") for r in rates], log=False)
-    script += bars("times better than its goal", [(r["name"], better(r), f"{better(r):.2f} x") for r in goals], log=True)
+    for panel in panels:
+        script += panel
     script.append("unset multiplot")
     done = subprocess.run(["gnuplot"], input="\n".join(script) + "\n", text=True, stderr=subprocess.PIPE, check=False)
     if done.returncode != 0:

@@ -74,6 +74,8 @@ BEGIN
     INSERT INTO account
         SELECT p_programme, 2305843009213693951, 0, h, y
         FROM generate_series(0, (p_vouchers - 1) / 8192) h, unnest(ARRAY[0, extract(year FROM now() AT TIME ZONE 'Asia/Shanghai')::integer]) y;
+    ALTER TABLE voucher SET (fillfactor = 100);
+    ALTER TABLE mandate SET (fillfactor = 100);
     ALTER TABLE voucher ADD PRIMARY KEY (number);
     ALTER TABLE mandate ADD PRIMARY KEY (voucher, provider);
     CREATE UNIQUE INDEX redemption_invoice ON redemption (invoice_head, invoice);
