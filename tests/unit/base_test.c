@@ -26,7 +26,7 @@ static void rows_keep_their_numbers_and_contents_while_a_table_grows(void **stat
 {
     (void)state;
     struct sq_table t = SQ_TABLE_OF(struct row);
-    for (uint32_t i = 0; i < 100000; i++) {
+    for (uint32_t i = 0; i < 600000; i++) { /* past the size from which memory is laid out for huge pages */
         uint32_t number = 0;
         struct row *r = sq_table_add(&t, &number);
         const struct row zero = {0, 0, 0};
