@@ -4,6 +4,7 @@
  * The work is done by a child process. liblmdb trusts the pages it maps: where a page is damaged it may read beyond the file or meet its
  * own assertion. Then the child dies, and the parent says near which entry, as it says everything else.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,8 @@
 
 struct audit {
     const char *ledger;
+    char **files;            /* of receipts; borrowed from argv */
+    int file_count;
 };
 
 /* What parent and child share. */
@@ -26,6 +29,7 @@ struct result {
     sq_status status;
     struct sq_error err;
     struct sq_audit_report report;
+    uint64_t receipts;       /* held against the ledger */
 };
 
 struct progress {
@@ -45,6 +49,40 @@ static void on_progress(void *ctx, uint64_t entry, uint64_t last)
     p->result->entry = entry;
 }
 
+/* One line of a file of receipts, as `submit --receipts` writes it. */
+static sq_status check_receipt(struct sq_audit *audit, const char *line, struct sq_error *err)
+{
+    json_t *o = json_loads(line, 0, NULL);
+    const char *hex = json_string_value(json_object_get(o, "envelope"));
+    size_t size = hex != NULL ? strlen(hex) / 2 : 0;
+    uint8_t *bytes = sq_need(malloc(size + 1));
+    sq_status st = size == 0 || strlen(hex) != 2 * size || sq_unhex(hex, bytes, size, NULL) != SQ_OK ? sq_fail(err, SQ_E_USAGE, "not a receipt")
+                                                                                                    : sq_audit_receipt(audit, sq_bytes_of(bytes, size), err);
+    free(bytes);
+    json_decref(o);
+    return st;
+}
+
+static sq_status check_receipts(struct sq_audit *audit, const char *path, struct result *r)
+{
+    FILE *f = fopen(path, "r");
+    char *line = NULL;
+    size_t size = 0, number = 0;
+    sq_status st = f != NULL ? SQ_OK : sq_fail(&r->err, SQ_E_IO, "open %s: %s", path, strerror(errno));
+    while (st == SQ_OK && getline(&line, &size, f) > 0) {
+        number++;
+        if ((st = check_receipt(audit, line, &r->err)) != SQ_OK)
+            st = sq_fail_context(&r->err, st, "%.100s line %zu", path, number);
+        r->receipts += st == SQ_OK;
+    }
+    if (st == SQ_OK && ferror(f))
+        st = sq_fail(&r->err, SQ_E_IO, "read %s", path);
+    if (f != NULL)
+        fclose(f);
+    free(line);
+    return st;
+}
+
 static void run_audit(const struct sq_cli *cli, const struct audit *a, struct result *r)
 {
     struct progress p = {.cli = cli, .result = r};
@@ -59,6 +97,8 @@ static void run_audit(const struct sq_cli *cli, const struct audit *a, struct re
         r->status = sq_audit_run(audit, &r->report, &r->err);
     }
     sq_bar_end(&p.bar);
+    for (int i = 0; r->status == SQ_OK && i < a->file_count; i++)
+        r->status = check_receipts(audit, a->files[i], r);
     sq_audit_free(audit);
     sq_directory_free(directory);
 }
@@ -95,23 +135,25 @@ static json_t *report_json(const struct result *r)
     for (int i = 0; i < 32; i++)
         snprintf(root + 2 * i, 3, "%02x", p->root[i]);
     if (r->status == SQ_OK)
-        o = json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s}", "verifies", 1, "node", p->node, "entries", (json_int_t)p->entries, "signatures",
+        o = json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:I}", "verifies", 1, "node", p->node, "entries", (json_int_t)p->entries, "signatures",
                       (json_int_t)p->signatures, "items", (json_int_t)p->items, "links", (json_int_t)p->links, "settlements", (json_int_t)p->settlements,
-                      "open_window", (json_int_t)p->open_window, "root", root, "snapshot", snapshot_names[p->snapshot]);
+                      "open_window", (json_int_t)p->open_window, "root", root, "snapshot", snapshot_names[p->snapshot],
+                      "receipts", (json_int_t)r->receipts);
     else
         o = json_pack("{s:b, s:s, s:I, s:{s:s, s:i, s:s, s:s}}", "verifies", 0, "node", p->node, "entry", (json_int_t)p->bad_entry, "error", "status",
                       sq_status_name(r->status), "number", (int)r->status, "text", sq_status_text(r->status), "detail", r->err.text);
     return o;
 }
 
-static void print_report(const struct sq_audit_report *p)
+static void print_report(const struct result *r)
 {
+    const struct sq_audit_report *p = &r->report;
     static const char *const snapshot_texts[] = {N_("there is none"), N_("not usable by this program; nodes pass it over"), N_("the same state as the journal makes")};
     const struct {
         const char *label;
         uint64_t n;
     } lines[] = {{N_("entries"), p->entries}, {N_("signatures"), p->signatures}, {N_("items"), p->items}, {N_("steps of link streams"), p->links},
-                 {N_("settlements"), p->settlements}};
+                 {N_("settlements"), p->settlements}, {N_("receipts"), r->receipts}};
     char n[SQ_TEXT_SIZE];
     printf(_("The ledger of node %s verifies.\n"), p->node);
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
@@ -125,7 +167,7 @@ static void print_report(const struct sq_audit_report *p)
 /* Whatever shows while the ledger is read is something wrong with it, unless this machine ran out of something. */
 static int exit_of(const struct result *r)
 {
-    if (r->status == SQ_E_FOREIGN || (r->opened && r->status != SQ_OK && r->status != SQ_E_NOMEM && r->status != SQ_E_IO))
+    if (r->status == SQ_E_FOREIGN || (r->opened && r->status != SQ_OK && r->status != SQ_E_NOMEM && r->status != SQ_E_IO && r->status != SQ_E_USAGE))
         return SQ_EXIT_VERIFY;
     return (int)sq_cli_exit_of(r->status);
 }
@@ -149,6 +191,10 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case KEY_DIRECTORY:
         in->cli->directory = value;
         return 0;
+    case ARGP_KEY_ARGS:
+        in->audit->files = state->argv + state->next;
+        in->audit->file_count = state->argc - state->next;
+        return 0;
     case ARGP_KEY_END:
         return in->audit->ledger == NULL     ? sq_args_wrong(state, _("say which ledger: --ledger DIR"))
                : in->cli->directory == NULL ? sq_args_wrong(state, _("say which network: --directory FILE"))
@@ -164,13 +210,14 @@ static const struct argp_option options[] = {
     {0},
 };
 static const struct sq_args args = {
-    options, parse, NULL,
+    options, parse, N_("[RECEIPTS...]"),
     N_("Check a ledger from its journal alone: hashes, tree and signed checkpoint, every signature, every decision, links, settlements, nets, payments and "
        "certificates."),
     N_("The first thing that is wrong is named with its entry; then the exit code is 4. The node may go on working meanwhile. A copy is taken while the "
-       "node is stopped, and needs the file data.mdb.\n"
+       "node is stopped, and needs the file data.mdb. RECEIPTS are files that 'submit --receipts' wrote: each receipt must be of an entry of this "
+       "ledger. That shows, too, that nothing was cut off at its end.\n"
        "\n"
-       "  sanquan audit --ledger /var/lib/sanquan/310000 --directory directory.yaml"),
+       "  sanquan audit --ledger /var/lib/sanquan/310000 --directory directory.yaml september.csv.receipts"),
     0};
 
 int sq_cmd_audit(struct sq_cli *cli, int argc, char **argv)
@@ -186,7 +233,7 @@ int sq_cmd_audit(struct sq_cli *cli, int argc, char **argv)
     if (r->status != SQ_OK)
         sq_cli_fail(&(struct sq_cli){.command = cli->command}, &r->err);
     else if (!cli->json)
-        print_report(&r->report);
+        print_report(r);
     if (cli->json)
         sq_cli_json(report_json(r));
     code = exit_of(r);

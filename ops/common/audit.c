@@ -433,6 +433,23 @@ sq_status sq_audit_run(struct sq_audit *a, struct sq_audit_report *report, struc
     return st;
 }
 
+/* The answer is the one kept for its receiver; what is kept has been held against what each entry gave. */
+static sq_status check_receipt_answer(struct sq_audit *a, const char *receiver, const Sanquan__V1__Receipt *r, struct sq_error *err)
+{
+    struct sq_wire_memory memory = {take, &a->arena};
+    struct sq_answer kept;
+    ProtobufCMessage *m;
+    uint32_t party = sq_core_party_find(a->core, receiver);
+    sq_bytes answer = sq_bytes_of(r->answer.data, r->answer.len);
+    if (sq_wire_open(&sanquan__v1__answer__descriptor, answer, &memory, &m, err) != SQ_OK || party == SQ_ROW_NONE)
+        return sq_fail(err, SQ_E_VERIFY, "the receipt's answer is not one to %s", receiver);
+    uint64_t id = ((const Sanquan__V1__Answer *)m)->id;
+    if (sq_ledger_answer(a->ledger, party, id, &a->arena, &kept, err) != SQ_OK || kept.seq != r->index + 1 || kept.body.size != answer.size ||
+        memcmp(kept.body.data, answer.data, answer.size) != 0)
+        return sq_fail(err, SQ_E_VERIFY, "message %" PRIu64 " of %s was answered otherwise than the receipt says", id, receiver);
+    return SQ_OK;
+}
+
 sq_status sq_audit_receipt(struct sq_audit *a, sq_bytes envelope, struct sq_error *err)
 {
     struct sq_wire_memory memory = {take, &a->arena};
@@ -467,5 +484,5 @@ sq_status sq_audit_receipt(struct sq_audit *a, sq_bytes envelope, struct sq_erro
     st = sq_ledger_root(a->ledger, c.size, root, err); /* its tiles have been held against the newest root */
     if (st == SQ_OK && memcmp(root, c.root, sizeof root) != 0)
         st = sq_fail(err, SQ_E_VERIFY, "the receipt's checkpoint of %" PRIu64 " entries is not a state of this ledger", c.size);
-    return st;
+    return st == SQ_OK ? check_receipt_answer(a, e.receiver, r, err) : st;
 }

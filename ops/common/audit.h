@@ -50,7 +50,7 @@ SQ_MUST_CHECK sq_status sq_audit_run(struct sq_audit *a, struct sq_audit_report 
 
 /*
  * After a run without error: is this receipt (a signed message as a provider keeps it) of an entry of this ledger, and its checkpoint a
- * state that this ledger went through? Errors: SQ_E_VERIFY.
+ * state that this ledger went through, and its answer the one that this ledger keeps? Errors: SQ_E_VERIFY.
  */
 SQ_MUST_CHECK sq_status sq_audit_receipt(struct sq_audit *a, sq_bytes envelope, struct sq_error *err);
 
