@@ -72,7 +72,7 @@ static size_t fold_pairs(struct sq_obligation *o, size_t count, int *overflow)
 {
     int turned = 0;
     count = add_up(o, count, overflow);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; !*overflow && i < count; i++) /* a sum that left int64 is cut off, and may have no negative */
         if (o[i].amount_fen < 0) {
             o[i] = (struct sq_obligation){o[i].creditor, o[i].debtor, o[i].kind, -o[i].amount_fen};
             turned = 1;
