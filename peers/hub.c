@@ -27,7 +27,7 @@
 #define CONNECT_AGAIN_MS 3000u /* a refused connection costs no more than that; to one that is merely down, an attempt like libzmq's own */
 
 struct sq_hub {
-    void *context, *router;
+    void *context, *router, *monitor;
     struct sq_zap zap;
     char endpoint[256];
     struct {
@@ -90,6 +90,12 @@ static sq_status open_router(struct sq_hub *h, const struct sq_hub_options *o, s
          zmq_setsockopt(h->router, ZMQ_CURVE_SECRETKEY, o->transport_secret, SQ_KEY_SIZE) |
          zmq_setsockopt(h->router, ZMQ_ZAP_DOMAIN, "sanquan", 7) | set_int(h->router, ZAP_ENFORCE_DOMAIN, 1)) != 0)
         return sq_fail(err, SQ_E_NETWORK, "set up the server socket: %s", zmq_strerror(errno));
+    h->monitor = zmq_socket(h->context, ZMQ_PAIR);
+    /* No limit on what waits there: libzmq's own thread would stand still at one. It is emptied at every turn. */
+    if (h->monitor == NULL || (set_int(h->monitor, ZMQ_LINGER, 0) | set_int(h->monitor, ZMQ_RCVHWM, 0)) != 0 ||
+        zmq_socket_monitor(h->router, "inproc://connections", ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED) != 0 ||
+        zmq_connect(h->monitor, "inproc://connections") != 0)
+        return sq_fail(err, SQ_E_NETWORK, "watch the server socket: %s", zmq_strerror(errno));
     if (zmq_bind(h->router, o->bind) != 0)
         return sq_fail(err, SQ_E_NETWORK, "listen on %s: %s", o->bind, zmq_strerror(errno));
     if (zmq_getsockopt(h->router, ZMQ_LAST_ENDPOINT, h->endpoint, &size) != 0)
@@ -194,8 +200,12 @@ void sq_hub_close(struct sq_hub *h)
             zmq_close(h->peer[i].socket);
         free(h->peer[i].endpoint);
     }
-    if (h->router != NULL)
+    if (h->router != NULL) {
+        zmq_socket_monitor(h->router, NULL, 0);
         zmq_close(h->router);
+    }
+    if (h->monitor != NULL)
+        zmq_close(h->monitor);
     if (h->context != NULL) {
         sq_zap_stop(&h->zap);
         zmq_ctx_term(h->context);
@@ -301,6 +311,18 @@ static int receive_any(struct sq_hub *h, struct sq_arrival *out)
     return 0;
 }
 
+/* Events of two frames: what happened, and to whom. */
+static void count_connections(struct sq_hub *h)
+{
+    uint8_t event[6], address[256];
+    while (zmq_recv(h->monitor, event, sizeof event, ZMQ_DONTWAIT) == (int)sizeof event && zmq_recv(h->monitor, address, sizeof address, ZMQ_DONTWAIT) >= 0) {
+        uint16_t number;
+        memcpy(&number, event, sizeof number);
+        h->counters.accepted += number == ZMQ_EVENT_ACCEPTED;
+        h->counters.established += number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+    }
+}
+
 sq_status sq_hub_receive(struct sq_hub *h, int timeout_ms, int extra_fd, struct sq_arrival *out, struct sq_error *err)
 {
     zmq_pollitem_t items[PEERS_MAX + 3];
@@ -310,6 +332,8 @@ sq_status sq_hub_receive(struct sq_hub *h, int timeout_ms, int extra_fd, struct 
         zmq_msg_close(&h->message);
     h->holds = 0;
     out->bytes = (sq_bytes){NULL, 0};
+    if (timeout_ms != 0)
+        count_connections(h); /* once a turn */
     int got = receive_any(h, out);
     if (got == 0 && timeout_ms != 0) {
         for (size_t i = 0; i < h->peer_count; i++)

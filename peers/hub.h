@@ -81,6 +81,7 @@ SQ_MUST_CHECK sq_status sq_hub_send(struct sq_hub *h, uint32_t node, sq_bytes by
 
 struct sq_hub_counters {
     uint64_t received, sent, dropped_no_identity, dropped_shape, denied_handshakes, reply_failed;
+    uint64_t accepted, established; /* TCP connections, and those of them that became sessions: the others were cut, or are about to be */
 };
 void sq_hub_counters(const struct sq_hub *h, struct sq_hub_counters *out);
 

@@ -75,6 +75,9 @@ static void print_status(const json_t *a)
            sq_text_count(u64_of(t, "items_refused"), three), u64_of(t, "batches_waiting"));
     printf(_("as issuer it decided %s rows; %s messages were turned away\n"), sq_text_count(u64_of(t, "items_decided"), one),
            sq_text_count(u64_of(t, "rejected"), two));
+    const json_t *c = json_object_get(a, "connections");
+    printf(_("connections since its start: %s, of which %s became sessions; %s had an unknown key\n"), sq_text_count(u64_of(c, "accepted"), one),
+           sq_text_count(u64_of(c, "established"), two), sq_text_count(u64_of(c, "denied"), three));
     print_refused(json_object_get(t, "refused"));
     print_peers(json_object_get(a, "peers"));
 }

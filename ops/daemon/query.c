@@ -94,6 +94,21 @@ static json_t *peers(const struct sq_daemon *d)
     return a;
 }
 
+static json_t *connections(const struct sq_daemon *d)
+{
+    struct sq_hub_counters c;
+    json_t *o = json_object();
+    sq_hub_counters(d->hub, &c);
+    put_u64(o, "accepted", c.accepted);
+    put_u64(o, "established", c.established);
+    put_u64(o, "denied", c.denied_handshakes);
+    put_u64(o, "received", c.received);
+    put_u64(o, "sent", c.sent);
+    put_u64(o, "dropped", c.dropped_no_identity + c.dropped_shape);
+    put_u64(o, "answers_unsent", c.reply_failed);
+    return o;
+}
+
 static json_t *answer_status(const struct sq_daemon *d)
 {
     json_t *o = json_object();
@@ -109,6 +124,7 @@ static json_t *answer_status(const struct sq_daemon *d)
     json_object_set_new(o, "takes_new_work", json_boolean(d->free_permille >= d->config->disk_low_permille));
     json_object_set_new(o, "totals", totals(d->core));
     json_object_set_new(o, "peers", peers(d));
+    json_object_set_new(o, "connections", connections(d));
     return o;
 }
 

@@ -125,10 +125,40 @@ static void those_who_were_refused_are_let_in_once_they_are_known(void **state)
         assert_string_not_equal(next_speaker(e, rig_seconds() + 20, name), "");
 }
 
+/* TCP connections made and those that became sessions, as the hub has counted them until now. */
+static struct sq_hub_counters turn(struct sq_hub *h)
+{
+    struct sq_hub_counters c;
+    struct sq_arrival a;
+    assert_int_equal(sq_hub_receive(h, 10, -1, &a, NULL), SQ_OK);
+    sq_hub_counters(h, &c);
+    return c;
+}
+
+static void connections_that_never_become_sessions_are_counted(void **state)
+{
+    struct ends *e = *state;
+    char name[SQ_NAME_SIZE_MAX + 1];
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    open_server(e, allow_peer);
+    assert_string_equal(next_speaker(e, rig_seconds() + 20, name), "node:370000");
+    struct sq_hub_counters before = turn(e->hub), now = before;
+    assert_int_equal(before.established, 2); /* the peer, and the self-test's known key */
+    a.sin_port = htons((uint16_t)atoi(strrchr(e->endpoint, ':') + 1));
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0 && write(fd, "GET / HTTP/1.1\r\n\r\n", 18) == 18);
+    for (double late = rig_seconds() + 20; now.accepted == before.accepted; now = turn(e->hub))
+        assert_true(rig_seconds() < late);
+    close(fd);
+    now = turn(e->hub);
+    assert_true(now.accepted == before.accepted + 1 && now.established == before.established && now.denied_handshakes == before.denied_handshakes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_peer_that_dialled_before_the_node_was_there_is_let_in_at_its_first_try, begin, end),
+        cmocka_unit_test_setup_teardown(connections_that_never_become_sessions_are_counted, begin, end),
         cmocka_unit_test_setup_teardown(those_who_were_refused_are_let_in_once_they_are_known, begin, end),
     };
     return cmocka_run_group_tests_name("connect", tests, NULL, NULL);
