@@ -150,6 +150,7 @@ SEED ?= 1
 sim: $(BUILD)/tests/sim/sim ## the simulator: SEEDS=n seeds from SEED=s on
 	$< --seeds=$(SEEDS) --seed=$(SEED)
 
+tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/tests/tsan.supp
 .PHONY: asan ubsan tsan
 asan ubsan tsan: ## the tests again under a sanitizer
 	$(MAKE) VARIANT=$@ CFLAGS="-O1 -g" check
