@@ -365,8 +365,11 @@ sq_status sq_core_step(struct sq_core *core, const struct sq_event *event, struc
             st = told != SQ_OK ? told : st;
         }
     }
-    if (st != SQ_OK && st < 100)
-        return st; /* our own failure: the caller stops, and the journal decides what happened */
+    if (st != SQ_OK && st < 100) { /* our own failure: the caller stops, and the journal decides what happened */
+        if (err != NULL && s.why.status == st)
+            *err = s.why; /* said where refusals are said: some functions cannot tell the two apart beforehand */
+        return st;
+    }
     if ((st = seal_outcome(&s, st, &before)) != SQ_OK)
         return st;
     core->seq = fx->seq;

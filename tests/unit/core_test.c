@@ -479,6 +479,41 @@ static void a_core_read_back_from_its_dump_goes_on_as_if_nothing_had_happened(vo
     sq_dump_free(&second);
 }
 
+/* A cut sends two statements: with less memory than that the step fails, and says so, wherever it runs out. */
+static void a_step_that_runs_out_of_memory_says_so(void **state)
+{
+    struct story *s = *state;
+    struct sq_dump before = {0};
+    Sanquan__V1__WindowCut m;
+    uint8_t body[16];
+    sanquan__v1__window_cut__init(&m);
+    m.window = 1;
+    size_t size = sanquan__v1__window_cut__pack(&m, body);
+    struct sq_envelope e = {.type = SANQUAN__V1__MESSAGE_TYPE__WINDOW_CUT, .version = 1, .algorithm = 1, .body = sq_bytes_of(body, size)};
+    strcpy(e.sender, "operator:310000/li");
+    e.id = sq_core_party(s->w->core[SH], sq_core_party_find(s->w->core[SH], e.sender))->last_id + 1;
+    sq_core_dump(s->w->core[SH], &before);
+    unsigned failures = 0;
+    sq_status st = SQ_E_FULL;
+    for (size_t room = 0; st != SQ_OK; room += 32) {
+        struct sq_core *copy; /* a core that failed is of no more use */
+        struct sq_arena arena;
+        struct sq_effects fx;
+        struct sq_error err = {0};
+        assert_int_equal(sq_core_new(&copy, NULL), SQ_OK);
+        assert_int_equal(sq_core_undump(copy, sq_bytes_of(before.bytes, before.size), NULL), SQ_OK);
+        assert_int_equal(sq_arena_init(&arena, SQ_OUT_MAX * sizeof(struct sq_out) + room, NULL), SQ_OK);
+        st = sq_core_step(copy, &(struct sq_event){s->w->now_ms, e.type, &e, e.body}, &arena, &fx, &err);
+        assert_true(st == SQ_OK || st == SQ_E_FULL);
+        assert_true(st == SQ_OK || (err.status == SQ_E_FULL && err.text[0] != '\0'));
+        failures += st != SQ_OK;
+        sq_arena_free(&arena);
+        sq_core_free(copy);
+    }
+    assert_true(failures > 10);
+    sq_dump_free(&before);
+}
+
 static void an_outcome_says_which_rows_wait_and_which_window_was_opened(void **state)
 {
     struct story *s = *state;
@@ -528,6 +563,7 @@ int main(void)
         STORY(ids_count_up_repeats_are_known_and_gaps_told),
         STORY(a_role_does_only_what_it_may),
         STORY(caps_of_year_and_life_count_what_is_reserved_and_spent),
+        STORY(a_step_that_runs_out_of_memory_says_so),
         STORY(an_outcome_says_which_rows_wait_and_which_window_was_opened),
         STORY(a_core_read_back_from_its_dump_goes_on_as_if_nothing_had_happened),
     };
