@@ -144,6 +144,11 @@ test: ## install what the tests need, build, test
 	ops/deps test
 	$(MAKE) check
 
+CLAIMS ?= 5000000
+.PHONY: test-long
+test-long: $(BUILD)/tests/unit/policy_model_test ## CLAIMS=n random claims, decided by the engine and by a second opinion
+	POLICY_CLAIMS=$(CLAIMS) $<
+
 SEEDS ?= 20
 SEED ?= 1
 .PHONY: sim

@@ -157,8 +157,11 @@ static int check_delivery(struct check *k)
     if (!(k->terms->rules & SQ_RULE_UNIQUE_SERVICE))
         return 0;
     const uint8_t *evidence = k->r->evidence != NULL ? k->r->evidence + k->row * 16 : none;
-    if (sq_rule(&k->v, memcmp(evidence, none, 16) != 0, SQ_R_DOCUMENTS, 4, 0))
+    int there = memcmp(evidence, none, 16) != 0;
+    if (sq_rule(&k->v, there, SQ_R_DOCUMENTS, 4, 0))
         return 1;
+    if (!there) /* lifted: there is nothing to be claimed twice */
+        return 0;
     uint64_t owner = sq_delivery_voucher(k->core, evidence);
     k->p->delivery = 1;
     return sq_rule(&k->v, owner == 0 || owner == k->r->voucher[k->row], SQ_R_SERVICE_TAKEN, 0, (int64_t)owner);

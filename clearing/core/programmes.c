@@ -68,6 +68,21 @@ static int counts_already(const struct sq_core *core, const struct sq_programme 
     return 1;
 }
 
+/* A limit's number keeps its meaning over versions, because its counters do. Returns the first that does not, or 0. */
+static uint32_t changed_limit(const struct sq_core *core, const struct sq_programme *p, const Sanquan__V1__Programme *m)
+{
+    for (uint32_t n = p->terms; n != SQ_ROW_NONE; n = sq_terms_at(core, n)->previous)
+        for (uint32_t i = 0; i < sq_terms_at(core, n)->limit_count; i++) {
+            const struct sq_limit *was = &sq_terms_at(core, n)->limits[i];
+            for (size_t k = 0; k < m->n_limits; k++) {
+                const Sanquan__V1__Limit *is = m->limits[k];
+                if (is->number == was->number && (is->scope != was->scope || is->unit != was->unit || is->step != was->step || is->period != was->period))
+                    return is->number;
+            }
+        }
+    return 0;
+}
+
 static sq_status check_version(struct sq_step *s, const Sanquan__V1__Programme *m, const struct sq_programme *p)
 {
     uint32_t in_force = p == NULL ? 0 : p->version;
@@ -80,6 +95,9 @@ static sq_status check_version(struct sq_step *s, const Sanquan__V1__Programme *
         return sq_refuse(s, SQ_R_PROGRAMME_TERMS, "programme %06u/%u: pool below what is spent", m->issuer, m->number);
     if (p != NULL && m->pool_at != p->pool_at)
         return sq_refuse(s, SQ_R_PROGRAMME_TERMS, "programme %06u/%u: pool_at cannot change", m->issuer, m->number);
+    uint32_t changed = p != NULL ? changed_limit(s->core, p, m) : 0;
+    if (changed != 0)
+        return sq_refuse(s, SQ_R_PROGRAMME_TERMS, "programme %06u/%u: limit %u keeps its scope, unit, step and period", m->issuer, m->number, changed);
     /* What is counted from today on cannot bound, or be given back by, what was not counted before. */
     if (p != NULL && m->n_limits + m->n_relations != 0 && m->from_day <= s->core->today && !counts_already(s->core, p))
         return sq_refuse(s, SQ_R_PROGRAMME_TERMS, "programme %06u/%u: limits or relations are new in it, so it begins after today",

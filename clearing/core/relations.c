@@ -42,7 +42,7 @@ static int check_together(const struct sq_core *core, const struct sq_relation *
     int64_t used = theirs != NULL ? theirs->used_fen : 0, base = own->base_fen + p->base_fen;
     if (r->together == SANQUAN__V1__TOGETHER__TOGETHER_HIGHER) {
         int64_t alone = e->lump_fen != 0 ? e->lump_fen : sq_share_floor(base, e->rate_bp);
-        return sq_rule_amount(v, p->amount_fen, alone > used ? alone : used, own->used_fen + used, SQ_R_HIGHER_ONLY, index, 1);
+        return sq_rule_amount(v, p->amount_fen, alone, own->used_fen + used, SQ_R_HIGHER_ONLY, index, 1); /* the other paid more: nothing is left */
     }
     int64_t contract = p->detail != SQ_ROW_NONE ? SQ_ROW(&core->details, struct sq_detail, p->detail)->contract_fen : 0;
     int64_t whole = contract != 0 ? contract : theirs != NULL && theirs->base_fen > base ? theirs->base_fen : base;

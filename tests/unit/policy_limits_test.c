@@ -208,6 +208,29 @@ static void scopes_and_periods_each_count_for_themselves(void **state)
     }
 }
 
+static void a_limit_keeps_its_meaning_and_counts_only_days_to_come_when_it_is_new(void **state)
+{
+    struct story *s = *state;
+    Sanquan__V1__Programme p;
+    struct limits k;
+    plain(&p, 1);
+    begin_programme(s, &p);
+    p.version = 2;
+    p.from_day = 20260901;
+    limit(&p, &k, SCOPE(HOLDER), FEN, REDEEMED, YEAR, 0, 1000);
+    assert_int_equal(publish(s, &p), SQ_R_PROGRAMME_TERMS); /* what was redeemed this month is not counted */
+    p.from_day = 20260922;
+    assert_int_equal(publish(s, &p), SQ_OK);
+    p.version = 3;
+    k.l[0].hard = 2000;
+    assert_int_equal(publish(s, &p), SQ_OK);
+    p.version = 4;
+    k.l[0].period = 0;
+    assert_int_equal(publish(s, &p), SQ_R_PROGRAMME_TERMS);
+    k.l[0].number = 2; /* another limit may mean something else */
+    assert_int_equal(publish(s, &p), SQ_OK);
+}
+
 static void a_voucher_has_sub_limits_by_service(void **state)
 {
     struct story *s = *state;
@@ -574,6 +597,7 @@ int main(void)
         STORY(what_is_claimed_and_what_is_redeemed_have_limits_of_their_own),
         STORY(a_grant_of_many_is_taken_back_whole_when_one_does_not_fit),
         STORY(scopes_and_periods_each_count_for_themselves),
+        STORY(a_limit_keeps_its_meaning_and_counts_only_days_to_come_when_it_is_new),
         STORY(a_voucher_has_sub_limits_by_service),
         STORY(a_group_under_one_control_shares_a_limit),
         STORY(reservations_and_returns_move_limits_by_exactly_what_was_counted),

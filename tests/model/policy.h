@@ -1,0 +1,65 @@
+/*
+ * A second opinion on rules, written plainly: it keeps every statement, grant and use that there was, in the order in which they came,
+ * and answers each question by walking all of them. It shares no code with the engine; the messages are what both read.
+ */
+#ifndef MODEL_POLICY_H
+#define MODEL_POLICY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/sanquan.pb-c.h"
+
+#define PM_FACTS 4
+
+struct pm;
+
+struct pm_fact {
+    uint32_t attribute;
+    int64_t value;
+};
+
+struct pm_row { /* of a batch */
+    uint64_t voucher;
+    int64_t amount, base, quantity;
+    uint64_t invoice; /* 0 none; each use has its own */
+    uint32_t service, day, scenario, documents;
+    uint8_t verb, payee, evidence;
+    uint64_t reservation;
+    struct pm_fact fact[PM_FACTS];
+};
+
+struct pm_grant {
+    int64_t face, contract, approved, quota;
+    uint32_t until, contract_day, contract_from, contract_until, documents;
+    uint8_t contract_number;
+    struct pm_fact fact[PM_FACTS];
+};
+
+struct pm *pm_new(void);
+void pm_free(struct pm *m);
+/* Unix ms; never earlier than before. */
+void pm_at(struct pm *m, uint64_t now_ms);
+
+/* The message must live as long as the model. Only versions that the node has accepted. */
+void pm_programme(struct pm *m, const Sanquan__V1__Programme *p);
+void pm_state(struct pm *m, uint32_t issuer, const char *org, uint32_t attribute, int64_t value, uint32_t from, uint32_t until);
+void pm_edge(struct pm *m, const char *owner, const char *owned, uint32_t kind, uint32_t from, uint32_t until);
+void pm_sanction(struct pm *m, const char *org, uint32_t cause, uint32_t effect, uint32_t from, uint32_t until);
+void pm_override(struct pm *m, uint32_t programme, const char *holder, uint32_t refusal, uint32_t limit, int64_t ceiling, uint32_t until);
+void pm_revoke(struct pm *m, uint64_t voucher);
+
+/* 0 and the voucher exists under `number`, or the refusal. */
+unsigned pm_give(struct pm *m, uint32_t programme, const char *holder, uint64_t number, const struct pm_grant *g);
+/* 0 and it is done, or the refusal. */
+unsigned pm_decide(struct pm *m, const char *provider, uint32_t region, uint64_t reserve_until_ms, const struct pm_row *row);
+
+/* The same question about a fresh use, and nothing is done. */
+unsigned pm_would(struct pm *m, const char *provider, uint32_t region, const struct pm_row *row);
+
+/* What the model has: to be compared with the node's books. */
+int64_t pm_spent(const struct pm *m, uint64_t voucher);
+int64_t pm_reserved(const struct pm *m, uint64_t voucher);
+int64_t pm_programme_spent(const struct pm *m, uint32_t programme);
+
+#endif
