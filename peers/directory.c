@@ -4,6 +4,7 @@
 #include "peers/directory.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +20,13 @@ struct node {
     char *code, *node_key, *log_key, *transport_key;
     struct member *issuers, *operators;
     unsigned issuers_count, operators_count;
+    bool enrolled;
+    unsigned guarantee_yuan;
 };
 
 struct file {
-    char *network, *netting;
-    unsigned round_timeout_ms;
+    char *network, *netting, *losses;
+    unsigned round_timeout_ms, review_ms;
     struct node *nodes;
     struct member *regulators;
     unsigned nodes_count, regulators_count;
@@ -45,12 +48,16 @@ static const cyaml_schema_field_t node_fields[] = {
     CYAML_FIELD_STRING_PTR("log_key", CYAML_FLAG_POINTER, struct node, log_key, 64, 64),
     CYAML_FIELD_STRING_PTR("transport_key", CYAML_FLAG_POINTER, struct node, transport_key, 64, 64),
     CYAML_FIELD_SEQUENCE("issuers", CYAML_FLAG_POINTER, struct node, issuers, &issuer_schema, 1, 64),
-    CYAML_FIELD_SEQUENCE("operators", CYAML_FLAG_POINTER, struct node, operators, &named_schema, 2, 64), CYAML_FIELD_END};
+    CYAML_FIELD_SEQUENCE("operators", CYAML_FLAG_POINTER, struct node, operators, &named_schema, 2, 64),
+    CYAML_FIELD_BOOL("enrolled", CYAML_FLAG_OPTIONAL, struct node, enrolled),
+    CYAML_FIELD_UINT("guarantee_yuan", CYAML_FLAG_OPTIONAL, struct node, guarantee_yuan), CYAML_FIELD_END};
 static const cyaml_schema_value_t node_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct node, node_fields)};
 static const cyaml_schema_field_t file_fields[] = {
     CYAML_FIELD_STRING_PTR("network", CYAML_FLAG_POINTER, struct file, network, 1, 64),
     CYAML_FIELD_STRING_PTR("netting", CYAML_FLAG_POINTER, struct file, netting, 3, 9),
     CYAML_FIELD_UINT("round_timeout_ms", CYAML_FLAG_DEFAULT, struct file, round_timeout_ms),
+    CYAML_FIELD_UINT("review_ms", CYAML_FLAG_OPTIONAL, struct file, review_ms),
+    CYAML_FIELD_STRING_PTR("losses", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, losses, 4, 9),
     CYAML_FIELD_SEQUENCE("nodes", CYAML_FLAG_POINTER, struct file, nodes, &node_schema, 1, 1024),
     CYAML_FIELD_SEQUENCE("regulators", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, regulators, &named_schema, 0, 256), CYAML_FIELD_END};
 static const cyaml_schema_value_t file_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
@@ -182,6 +189,8 @@ static sq_status take_node(struct sq_directory *d, const struct source *src, uns
     sq_status st = check_code(src, place, in->code, err);
     sanquan__v1__node__init(out);
     out->code = in->code;
+    out->enrolled = in->enrolled ? 1 : 0;
+    out->guarantee_fen = (int64_t)in->guarantee_yuan * 100;
     if (st == SQ_OK)
         st = take_key(d, src, place, "node_key", in->node_key, 1, &out->node_key, err);
     if (st == SQ_OK)
@@ -260,6 +269,12 @@ static sq_status build(struct sq_directory *d, const struct source *src, struct 
         return wrong(src, err, "netting", "netting is hub, bilateral, cycles or gross");
     if (f->round_timeout_ms < 50 || f->round_timeout_ms > 600000)
         return wrong(src, err, "round_timeout_ms", "round_timeout_ms is 50 to 600000");
+    if (f->review_ms > 86400000)
+        return wrong(src, err, "review_ms", "review_ms is at most 86400000, a day");
+    if (f->losses != NULL && strcmp(f->losses, "survivors") != 0 && strcmp(f->losses, "fund") != 0)
+        return wrong(src, err, "losses", "losses is survivors or fund");
+    d->genesis.review_ms = f->review_ms;
+    d->genesis.loss_rule = f->losses != NULL && strcmp(f->losses, "fund") == 0;
     d->genesis.netting_method = method;
     d->genesis.round_timeout_ms = f->round_timeout_ms;
     d->genesis.network_id = (ProtobufCBinaryData){32, d->network_id};

@@ -5,12 +5,16 @@
  *     network: sanquan-demo
  *     netting: hub                  # or bilateral, cycles, gross
  *     round_timeout_ms: 1000
+ *     review_ms: 0                  # may be left out: how long a window waits between statements and agreement
+ *     losses: survivors             # may be left out; or fund: a region's guarantee first
  *     nodes:
  *       - code: "310000"
  *         node_key: hex
  *         log_key: hex
  *         transport_key: hex
  *         issuers:   [ {code: "310000", key: hex, transport_key: hex} ]
+ *         enrolled: true            # may be left out: not active yet
+ *         guarantee_yuan: 1000000   # may be left out
  *         operators: [ {name: zhang, key: hex, transport_key: hex} ]     # two or more: maker and checker
  *     regulators:    [ {name: mof, key: hex, transport_key: hex} ]
  *

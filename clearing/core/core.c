@@ -129,6 +129,8 @@ static int permitted(const struct sq_core *core, const struct sq_party *p, uint3
     case SANQUAN__V1__MESSAGE_TYPE__FACTS:
     case SANQUAN__V1__MESSAGE_TYPE__EDGES:
         return (p->role == SQ_ROLE_ISSUER || p->role == SQ_ROLE_OPERATOR) && p->node == core->self;
+    case SANQUAN__V1__MESSAGE_TYPE__STANDING:
+        return p->role == SQ_ROLE_REGULATOR || (p->role == SQ_ROLE_OPERATOR && p->node == core->self);
     case SANQUAN__V1__MESSAGE_TYPE__SANCTION:
         return p->role == SQ_ROLE_REGULATOR || ((p->role == SQ_ROLE_ISSUER || p->role == SQ_ROLE_OPERATOR) && p->node == core->self);
     case SANQUAN__V1__MESSAGE_TYPE__ENROL:
@@ -139,7 +141,7 @@ static int permitted(const struct sq_core *core, const struct sq_party *p, uint3
         return p->role == SQ_ROLE_OPERATOR && p->node == core->self;
     default:
         return p->role == SQ_ROLE_NODE && p->node != core->self && type >= SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE &&
-               type <= SANQUAN__V1__MESSAGE_TYPE__DEBIT_CAP_NOTICE;
+               type <= SANQUAN__V1__MESSAGE_TYPE__STANDING_NOTICE;
     }
 }
 
@@ -205,6 +207,9 @@ static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
         return st != SQ_OK ? st : sq_answer_accepted(s, 1);
     case SANQUAN__V1__MESSAGE_TYPE__DEBIT_CAP:
         st = sq_settlement_debit_cap(core->settlement, s->party, body, s->fx, &s->why);
+        return st != SQ_OK ? st : sq_answer_accepted(s, 1);
+    case SANQUAN__V1__MESSAGE_TYPE__STANDING:
+        st = sq_settlement_stand(core->settlement, s->party, body, s->fx, &s->why);
         return st != SQ_OK ? st : sq_answer_accepted(s, 1);
     case SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE:
         return sq_on_programme_notice(s, from, (const Sanquan__V1__Programme *)m);

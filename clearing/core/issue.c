@@ -94,6 +94,8 @@ sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear
         unsigned refused = core->now_ms > m->expires_at_ms ? SQ_R_EXPIRED : too_late ? SQ_R_TOO_LATE : sq_row_check(core, &r, i);
         if (refused == SQ_OK && sq_node_of_issuer(core, (uint32_t)(r.voucher[i] / SQ_SERIAL_RADIX / SQ_PROGRAMME_RADIX)) != core->self)
             refused = SQ_R_UNKNOWN_VOUCHER;
+        if (refused == SQ_OK && sq_verb_debits(sq_row_verb(&r, i)) && !sq_settlement_may_owe(core->settlement, core->self, from))
+            refused = SQ_R_REGION_STANDING;
         s->code[i] = (uint8_t)(refused != SQ_OK ? refused : sq_decide_row(core, &d, &r, i));
         if (d.explain != NULL)
             sq_watch_end(core, s->fx->seq, sq_row_verb(&r, i), s->code[i]);

@@ -126,12 +126,14 @@ static sq_status check_genesis(const Sanquan__V1__Genesis *g, struct sq_error *e
 {
     if (g->network_id.len != 32 || g->n_nodes == 0 || g->n_nodes > 1024 || g->round_timeout_ms == 0)
         return sq_fail(err, SQ_E_FORMAT, "genesis: network id, nodes or round timeout");
+    if (g->loss_rule > SQ_LOSS_FUND || g->review_ms > 86400000u)
+        return sq_fail(err, SQ_E_FORMAT, "genesis: loss rule %u, review of %u ms", g->loss_rule, g->review_ms);
     if (sq_netting_name(g->netting_method) == NULL || g->netting_method == SQ_NET_FUNDS) /* windows know of no funds */
         return sq_fail(err, SQ_E_FORMAT, "genesis: netting method %u", g->netting_method);
     for (size_t i = 0; i < g->n_nodes; i++) {
         const Sanquan__V1__Node *n = g->nodes[i];
         if (!six_digits(n->code) || n->node_key.len != 32 || n->log_key.len != 32 || n->transport_key.len != 32 ||
-            n->n_issuers == 0 || (i != 0 && strcmp(g->nodes[i - 1]->code, n->code) >= 0))
+            n->n_issuers == 0 || n->enrolled > 1 || n->guarantee_fen < 0 || (i != 0 && strcmp(g->nodes[i - 1]->code, n->code) >= 0))
             return sq_fail(err, SQ_E_FORMAT, "genesis: node %s", n->code);
         for (size_t k = 0; k < n->n_issuers; k++)
             if (!six_digits(n->issuers[k]))
@@ -195,6 +197,21 @@ static sq_status add_nodes(struct sq_core *core, const Sanquan__V1__Genesis *g, 
     return SQ_OK;
 }
 
+static sq_status set_charter(struct sq_core *core, const Sanquan__V1__Genesis *g, struct sq_step *s)
+{
+    const struct sq_charter charter = {(enum sq_loss_rule)g->loss_rule, g->review_ms};
+    int64_t *guarantee_fen;
+    uint8_t *enrolled;
+    if (SQ_COLUMN(s, guarantee_fen, g->n_nodes) || SQ_COLUMN(s, enrolled, g->n_nodes))
+        return sq_full(s);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        guarantee_fen[i] = g->nodes[i]->guarantee_fen;
+        enrolled[i] = (uint8_t)g->nodes[i]->enrolled;
+    }
+    sq_settlement_set_charter(core->settlement, &charter, guarantee_fen, enrolled);
+    return SQ_OK;
+}
+
 sq_status sq_genesis_apply(struct sq_core *core, sq_bytes body, struct sq_step *s)
 {
     ProtobufCMessage *opened;
@@ -224,6 +241,8 @@ sq_status sq_genesis_apply(struct sq_core *core, sq_bytes body, struct sq_step *
                                         .round_timeout_ms = g->round_timeout_ms};
     st = sq_settlement_new(&setup, core->now_ms, &core->settlement, s->err);
     if (st != SQ_OK)
+        return st;
+    if ((st = set_charter(core, g, s)) != SQ_OK)
         return st;
     memcpy(core->network_id, g->network_id.data, 32);
     core->born = 1;

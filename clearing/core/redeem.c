@@ -48,8 +48,11 @@ static unsigned check_row(const struct sq_core *core, uint32_t provider, const s
     unsigned refused = sq_row_check(core, r, i);
     if (refused != SQ_OK)
         return refused;
-    if (issuer_of_row(core, r, i) == SQ_ROW_NONE)
+    uint32_t issuer = issuer_of_row(core, r, i);
+    if (issuer == SQ_ROW_NONE)
         return SQ_R_UNKNOWN_ISSUER;
+    if (sq_verb_debits(sq_row_verb(r, i)) && !sq_settlement_may_owe(core->settlement, issuer, core->self))
+        return SQ_R_REGION_STANDING;
     if (sq_programme_of_voucher(core, r->voucher[i]) == SQ_ROW_NONE)
         return SQ_R_UNKNOWN_PROGRAMME;
     /* The home cannot tell a claim that will be refused from one that stands; what is under way is no money to return. */

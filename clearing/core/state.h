@@ -323,6 +323,11 @@ struct sq_rows {
 /* Are the columns whole? 0, SQ_R_BATCH_SIZE, SQ_R_COLUMNS, SQ_R_FACT or SQ_R_ORDER. */
 unsigned sq_rows_of(const Sanquan__V1__Batch *m, int must_ascend, struct sq_rows *out);
 static inline uint8_t sq_row_verb(const struct sq_rows *r, size_t i) { return r->verb == NULL ? SANQUAN__V1__VERB__REDEEM : r->verb[i]; }
+/* Would this verb make an issuer's region owe an acquirer's something new, or hold it for that? */
+static inline int sq_verb_debits(uint8_t verb)
+{
+    return verb == SANQUAN__V1__VERB__REDEEM || verb == SANQUAN__V1__VERB__RESERVE || verb == SANQUAN__V1__VERB__COMMIT;
+}
 /* What is wrong with the row by itself? 0 or a refusal. */
 unsigned sq_row_check(const struct sq_core *core, const struct sq_rows *r, size_t i);
 /* Are all sets in form, at most `max`, and does each row of the column name one? A column of no rows is left out. */

@@ -52,6 +52,39 @@ struct sq_stated {
     int64_t total_fen[SQ_KIND_COUNT];
 };
 
+struct sq_region {
+    uint64_t since_window, wanted_unpaid;
+    int64_t guarantee_fen;
+    uint32_t standing, wanted;   /* wanted: entered here by `maker` */
+    uint32_t maker, padding;     /* SQ_ROW_NONE: nothing waits for a checker */
+};
+
+struct sq_change {               /* of a region's standing */
+    uint64_t unpaid;             /* final window that it has not paid for; 0 none */
+    uint32_t node, standing;
+};
+
+struct sq_support { /* node `by` wants this */
+    struct sq_change change;
+    uint32_t by, padding;
+};
+
+struct sq_default {
+    uint64_t window, declared;   /* not paid; in whose value that was agreed on */
+    uint32_t node, padding;
+};
+
+#define SQ_FUND_OF 0x80000000u   /* payer: the guarantee fund of node payer - SQ_FUND_OF */
+struct sq_loss {                 /* a payment made instead of one that was not */
+    uint32_t kind, payer;
+    char payee[8];
+    int64_t amount_fen;
+};
+struct sq_losses {
+    struct sq_table rows;        /* struct sq_loss */
+    int64_t *fund_used;          /* [node] */
+};
+
 struct sq_blob { /* bytes with an owner */
     uint8_t *data;
     size_t size;
@@ -71,6 +104,7 @@ struct sq_window {
     uint32_t state;                     /* enum sq_window_state */
     uint32_t maker;                     /* party number that entered the confirmation */
     uint32_t statements, counterstatements, countered, lateness;
+    uint32_t reviewing, padding;        /* STATED, and the agreement has not begun */
     uint64_t late_ms;                   /* when waiting ends; 0: no more */
     struct sq_agreement agreement;
     struct sq_stated *debtor, *creditor; /* [debtor * n + creditor]: as the debtor, as the creditor has it; freed when final.
@@ -91,6 +125,9 @@ struct sq_settlement {
     uint64_t open, deciding;            /* deciding: the cut window that is not final, or 0 */
     uint64_t cut_wanted;                /* a cut of the open window waits for finality */
     struct sq_table breaks;             /* struct sq_break */
+    struct sq_charter charter;
+    struct sq_region *regions;          /* [node] */
+    struct sq_table wishes, defaults;   /* struct sq_support, struct sq_default */
 };
 
 #define SQ_WINDOWS_AHEAD 4u /* windows after the open one of which messages are kept */
@@ -119,6 +156,25 @@ SQ_MUST_CHECK sq_status sq_break_on_tell(struct sq_settlement *s, uint32_t from,
 
 /* caps.c */
 SQ_MUST_CHECK sq_status sq_cap_on_notice(struct sq_settlement *s, uint32_t from, const Sanquan__V1__DebitCapNotice *m, struct sq_error *err);
+
+/* regions.c */
+/* Can the region become that from what it is? */
+int sq_change_allowed(const struct sq_settlement *s, const struct sq_change *c);
+/* And do more than two thirds of the nodes want it? */
+int sq_change_wanted(const struct sq_settlement *s, const struct sq_change *c);
+/* All such, ascending by node; room for n. */
+size_t sq_changes_wanted(const struct sq_settlement *s, struct sq_change *out);
+void sq_change_apply(struct sq_settlement *s, const struct sq_change *c, uint64_t window);
+SQ_MUST_CHECK sq_status sq_region_on_notice(struct sq_settlement *s, uint32_t from, const Sanquan__V1__StandingNotice *m, struct sq_error *err);
+
+/* losses.c */
+/* Is that window final, has the region something to pay in it, and was it not found unpaid before? */
+int sq_loss_possible(const struct sq_settlement *s, uint32_t node, uint64_t window);
+SQ_MUST_CHECK sq_status sq_losses_new(const struct sq_settlement *s, struct sq_losses *l, struct sq_error *err);
+void sq_losses_free(struct sq_losses *l);
+/* Adds who pays instead of the region. */
+SQ_MUST_CHECK sq_status sq_losses_of(const struct sq_settlement *s, uint32_t node, uint64_t window, struct sq_losses *l, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_default_apply(struct sq_settlement *s, const struct sq_change *c, uint64_t declared, struct sq_error *err);
 
 /* values.c: statements to values */
 struct sq_value *sq_value_find(struct sq_window *w, const uint8_t hash[static SQ_HASH_SIZE]); /* NULL when it is not kept */

@@ -22,7 +22,8 @@ sq_status sq_settlement_new(const struct sq_settlement_setup *setup, uint64_t no
     s->codes = calloc(s->n + 1u, sizeof *s->codes);
     s->owes = calloc(s->n + 1u, sizeof *s->owes);
     s->owed = calloc(s->n + 1u, sizeof *s->owed);
-    sq_status st = s->codes != NULL && s->owes != NULL && s->owed != NULL ? sq_window_new(s, 1, err) : sq_fail(err, SQ_E_NOMEM, "settlement");
+    s->regions = calloc(s->n + 1u, sizeof *s->regions);
+    sq_status st = s->codes != NULL && s->owes != NULL && s->owed != NULL && s->regions != NULL ? sq_window_new(s, 1, err) : sq_fail(err, SQ_E_NOMEM, "settlement");
     if (st != SQ_OK) {
         sq_settlement_free(s);
         return st;
@@ -33,11 +34,24 @@ sq_status sq_settlement_new(const struct sq_settlement_setup *setup, uint64_t no
         sq_link_init(&s->owed[i]);
     }
     s->breaks = SQ_TABLE_OF(struct sq_break);
+    s->wishes = SQ_TABLE_OF(struct sq_support);
+    s->defaults = SQ_TABLE_OF(struct sq_default);
+    sq_settlement_set_charter(s, &(struct sq_charter){0}, NULL, NULL);
     s->open = 1;
     s->windows[0]->state = SQ_WINDOW_OPEN;
     s->windows[0]->opened_ms = now_ms;
     *out = s;
     return SQ_OK;
+}
+
+void sq_settlement_set_charter(struct sq_settlement *s, const struct sq_charter *charter, const int64_t *guarantee_fen, const uint8_t *enrolled)
+{
+    s->charter = *charter;
+    for (uint32_t i = 0; i < s->n; i++) {
+        s->regions[i].standing = enrolled != NULL && enrolled[i] ? SQ_REGION_ENROLLED : SQ_REGION_ACTIVE;
+        s->regions[i].guarantee_fen = guarantee_fen != NULL ? guarantee_fen[i] : 0;
+        s->regions[i].maker = SQ_ROW_NONE;
+    }
 }
 
 void sq_settlement_free(struct sq_settlement *s)
@@ -51,6 +65,9 @@ void sq_settlement_free(struct sq_settlement *s)
         sq_link_free(&s->owed[i]);
     }
     sq_table_free(&s->breaks);
+    sq_table_free(&s->wishes);
+    sq_table_free(&s->defaults);
+    free(s->regions);
     free(s->windows);
     free(s->codes);
     free(s->owes);
@@ -65,12 +82,34 @@ static int concerns(const struct sq_settlement *s, const Sanquan__V1__Payment *p
     return strcmp(p->payer, s->codes[s->self]) == 0 || strcmp(p->payee, s->codes[s->self]) == 0;
 }
 
-/* The next payment of this node at or after index i. */
-static const Sanquan__V1__Payment *next_own(const struct sq_settlement *s, const Sanquan__V1__Settlement *value, size_t *i)
+static int by_kind_payer_payee(const void *a, const void *b)
 {
-    while (*i < value->n_payments && !concerns(s, value->payments[*i]))
-        ++*i;
-    return *i < value->n_payments ? value->payments[(*i)++] : NULL;
+    const Sanquan__V1__Payment *const *x = a, *const *y = b;
+    if ((*x)->kind != (*y)->kind)
+        return (*x)->kind < (*y)->kind ? -1 : 1;
+    int order = strcmp((*x)->payer, (*y)->payer);
+    if (order == 0)
+        order = strcmp((*x)->payee, (*y)->payee);
+    return order != 0 ? order : (*x)->amount_fen < (*y)->amount_fen ? -1 : (*x)->amount_fen > (*y)->amount_fen;
+}
+
+/*
+ * What the bank is to have moved for this node, in order: its payments, without those of a region that was found not to have paid, and what it
+ * pays instead of another. `out` has room for all; returns how many.
+ */
+static size_t own_payments(const struct sq_settlement *s, const Sanquan__V1__Settlement *value, const Sanquan__V1__Payment **out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < value->n_payments; i++) {
+        uint32_t payer = sq_code_find(s, value->payments[i]->payer);
+        if (concerns(s, value->payments[i]) && (payer == SQ_ROW_NONE || !sq_settlement_defaulted(s, payer, value->window)))
+            out[n++] = value->payments[i];
+    }
+    for (size_t i = 0; i < value->n_losses; i++)
+        if (concerns(s, value->losses[i]))
+            out[n++] = value->losses[i];
+    qsort(out, n, sizeof *out, by_kind_payer_payee);
+    return n;
 }
 
 static sq_status compare_payments(const struct sq_settlement *s, const struct sq_window *w, const Sanquan__V1__Confirm *m, struct sq_error *err)
@@ -78,10 +117,11 @@ static sq_status compare_payments(const struct sq_settlement *s, const struct sq
     Sanquan__V1__Settlement *value = sq_value_open(sq_bytes_of(w->decided.data, w->decided.size));
     if (value == NULL)
         return sq_fail(err, SQ_E_NOMEM, "settlement of window %" PRIu64, w->number);
-    sq_status st = SQ_OK;
-    size_t at = 0;
+    const Sanquan__V1__Payment **own = malloc((value->n_payments + value->n_losses + 1) * sizeof *own);
+    sq_status st = own != NULL ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "payments of window %" PRIu64, w->number);
+    size_t count = own != NULL ? own_payments(s, value, own) : 0;
     for (size_t i = 0; st == SQ_OK && i <= m->n_payments; i++) {
-        const Sanquan__V1__Payment *want = next_own(s, value, &at), *got = i < m->n_payments ? m->payments[i] : NULL;
+        const Sanquan__V1__Payment *want = i < count ? own[i] : NULL, *got = i < m->n_payments ? m->payments[i] : NULL;
         if (want == NULL && got == NULL)
             break;
         if (want == NULL || got == NULL)
@@ -92,6 +132,7 @@ static sq_status compare_payments(const struct sq_settlement *s, const struct sq
                          " fen, confirmation has kind %u %" PRId64 " fen", w->number, i + 1, want->kind, want->payer, want->payee,
                          want->amount_fen, got->kind, got->amount_fen);
     }
+    free(own);
     sanquan__v1__settlement__free_unpacked(value, NULL);
     return st;
 }
@@ -330,6 +371,11 @@ void sq_settlement_dump(const struct sq_settlement *s, struct sq_dump *d)
         dump_link(d, &s->owed[i]);
     }
     sq_dump_table(d, &s->breaks);
+    sq_dump_u64(d, s->charter.loss_rule);
+    sq_dump_u64(d, s->charter.review_ms);
+    sq_dump_put(d, s->regions, s->n * sizeof *s->regions);
+    sq_dump_table(d, &s->wishes);
+    sq_dump_table(d, &s->defaults);
     for (uint32_t i = 0; i < s->window_count; i++)
         dump_window(s, s->windows[i], d);
 }
@@ -356,6 +402,17 @@ sq_status sq_settlement_undump(struct sq_settlement *s, struct sq_reader *r, str
     }
     if (st == SQ_OK)
         st = sq_undump_table(r, &s->breaks, err);
+    s->charter.loss_rule = (enum sq_loss_rule)sq_read_be64(r);
+    s->charter.review_ms = sq_read_be64(r);
+    const uint8_t *regions = sq_read_bytes(r, s->n * sizeof *s->regions);
+    if (st == SQ_OK && regions == NULL)
+        st = sq_fail(err, SQ_E_FORMAT, "snapshot ends in regions");
+    if (st == SQ_OK) {
+        memcpy(s->regions, regions, s->n * sizeof *s->regions);
+        st = sq_undump_table(r, &s->wishes, err);
+    }
+    if (st == SQ_OK)
+        st = sq_undump_table(r, &s->defaults, err);
     for (uint64_t i = 0; st == SQ_OK && i < windows; i++) {
         if (i >= s->window_count)
             st = sq_window_new(s, i + 1, err);

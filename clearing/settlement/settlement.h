@@ -1,7 +1,7 @@
 /*
  * Settlement windows: from obligations to finality, on one node.
  *
- *   OPEN -> CUT -> STATED -> PROPOSED -> FINAL -> INSTRUCTED -> SETTLED
+ *   OPEN -> CUT -> STATED -> PROPOSED -> FINAL -> INSTRUCTED -> SETTLED       (or, where it is not paid, DEFAULTED)
  *                                                     \-> BREAK -> INSTRUCTED   (the bank's confirmation differs by a fen)
  *
  * Called only by the core's step function: no clock, no socket, no key. Signatures on messages were checked
@@ -34,6 +34,7 @@ enum sq_window_state {
     SQ_WINDOW_INSTRUCTED, /* the maker has entered this node's payments */
     SQ_WINDOW_SETTLED,
     SQ_WINDOW_BREAK,
+    SQ_WINDOW_DEFAULTED,  /* at the node of a region that has not paid for it */
 };
 
 #define SQ_STATEMENTS_LATE_MS 10000u /* how long a proposer waits for missing statements before it proposes without them */
@@ -50,6 +51,36 @@ struct sq_settlement_setup {
 SQ_MUST_CHECK sq_status sq_settlement_new(const struct sq_settlement_setup *setup, uint64_t now_ms,
                                           struct sq_settlement **out, struct sq_error *err);
 void sq_settlement_free(struct sq_settlement *s);
+
+/* What the members of the network have agreed on beyond the method of netting. Without it: all zeros, every region is active. */
+enum sq_loss_rule { SQ_LOSS_SURVIVORS = 0, SQ_LOSS_FUND = 1 };
+struct sq_charter {
+    enum sq_loss_rule loss_rule;    /* FUND: a region's guarantee fund first, then the survivors */
+    uint64_t review_ms;             /* how long a window waits between statements and agreement: time to find out who can pay */
+};
+/* Before anything else; arrays by node number, copied; NULL: none. */
+void sq_settlement_set_charter(struct sq_settlement *s, const struct sq_charter *charter, const int64_t *guarantee_fen, const uint8_t *enrolled);
+
+/* ---- regions (regions.c) ---- */
+
+enum sq_region_standing { SQ_REGION_ENROLLED = 1, SQ_REGION_ACTIVE, SQ_REGION_SUSPENDED, SQ_REGION_DEFAULTED, SQ_REGION_CLOSED };
+
+uint32_t sq_settlement_standing(const struct sq_settlement *s, uint32_t node);
+/* May the debtor come to owe the creditor something new? A region's own business always goes. */
+int sq_settlement_may_owe(const struct sq_settlement *s, uint32_t debtor, uint32_t creditor);
+
+struct sq_region_view {
+    enum sq_region_standing standing;
+    uint64_t since_window;          /* in force since that window was final; 0: since the beginning */
+    int64_t guarantee_fen;          /* left of its guarantee fund */
+    int waiting_for_checker;        /* at this node */
+    enum sq_region_standing wanted; /* what most nodes want; 0: nobody wants anything */
+    uint64_t wanted_unpaid;
+    uint32_t wanted_by;             /* how many of them */
+};
+void sq_settlement_region(const struct sq_settlement *s, uint32_t node, struct sq_region_view *out);
+/* Was it agreed on that the region has not paid for this window? */
+int sq_settlement_defaulted(const struct sq_settlement *s, uint32_t node, uint64_t window);
 
 /* ---- links ---- */
 
@@ -110,7 +141,7 @@ SQ_MUST_CHECK sq_status sq_settlement_cut(struct sq_settlement *s, uint64_t wind
  */
 int sq_settlement_too_early(const struct sq_settlement *s, uint32_t type, sq_bytes body);
 
-/* STATEMENT, COUNTERSTATEMENT, PROPOSAL, VOTE, LINK_ASK, LINK_TELL or DEBIT_CAP_NOTICE from node `from`; `body` is its canonical bytes. */
+/* STATEMENT, COUNTERSTATEMENT, PROPOSAL, VOTE, LINK_ASK, LINK_TELL, DEBIT_CAP_NOTICE or STANDING_NOTICE from node `from`; `body` is its canonical bytes. */
 SQ_MUST_CHECK sq_status sq_settlement_message(struct sq_settlement *s, uint32_t from, uint32_t type, sq_bytes body,
                                               uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
 
@@ -132,10 +163,17 @@ SQ_MUST_CHECK sq_status sq_settlement_break_act(struct sq_settlement *s, uint32_
  */
 SQ_MUST_CHECK sq_status sq_settlement_debit_cap(struct sq_settlement *s, uint32_t party, sq_bytes body, struct sq_effects *fx, struct sq_error *err);
 
+/*
+ * A Standing: what a region is to become, entered by one person and agreed to by another; then all nodes are told that this node wants it.
+ * Errors: SQ_R_UNKNOWN_NODE, SQ_R_STANDING (it cannot become that from what it is, or has no payment in that window), SQ_R_NOTE,
+ *         SQ_R_NOT_ENTERED, SQ_R_SAME_PERSON.
+ */
+SQ_MUST_CHECK sq_status sq_settlement_stand(struct sq_settlement *s, uint32_t party, sq_bytes body, struct sq_effects *fx, struct sq_error *err);
+
 /* When something is due next (UINT64_MAX: nothing), and what to do then. */
 struct sq_settlement_due {
     uint64_t at_ms, window;
-    uint32_t reason, round, step; /* as in Tick: 2 agreement timeout, 3 statements are late */
+    uint32_t reason, round, step; /* as in Tick: 2 agreement timeout, 3 statements are late, or the review is over */
 };
 struct sq_settlement_due sq_settlement_next(const struct sq_settlement *s);
 

@@ -1,9 +1,10 @@
 /*
  * From statements to the value agreed on.
  *
- * A Settlement is a pure function of its list of pairs: nets and payments are computed from them by every node, byte for byte.
- * Its pairs are those whose two sides stated the same; a proposer may leave a pair out (it may not have heard both
- * sides in time), but can add or change none.
+ * A Settlement is a pure function of its list of pairs and of its changes of regions' standing: nets, payments and losses are computed
+ * from them by every node, byte for byte. Its pairs are those whose two sides stated the same; a proposer may leave a pair out (it may not
+ * have heard both sides in time), but can add or change none. Its changes are those that more than two thirds of the nodes want; a
+ * region that defaults in it has no pair in it.
  */
 #include <stdlib.h>
 
@@ -122,6 +123,9 @@ struct parts {
     Sanquan__V1__Pair *pair, **pairs;
     Sanquan__V1__Position *position, **positions;
     Sanquan__V1__Payment *payment, **payments;
+    Sanquan__V1__StandingChange *change, **changes;
+    Sanquan__V1__Payment *loss, **losses;
+    char (*fund)[16];
 };
 
 static void parts_free(struct parts *p)
@@ -132,6 +136,21 @@ static void parts_free(struct parts *p)
     free(p->positions);
     free(p->payment);
     free(p->payments);
+    free(p->change);
+    free(p->changes);
+    free(p->loss);
+    free(p->losses);
+    free(p->fund);
+}
+
+static int changes_room(struct parts *p, size_t changes, size_t losses)
+{
+    p->change = calloc(changes + 1, sizeof *p->change);
+    p->changes = calloc(changes + 1, sizeof *p->changes);
+    p->loss = calloc(losses + 1, sizeof *p->loss);
+    p->losses = calloc(losses + 1, sizeof *p->losses);
+    p->fund = calloc(losses + 1, sizeof *p->fund);
+    return p->change != NULL && p->changes != NULL && p->loss != NULL && p->losses != NULL && p->fund != NULL;
 }
 
 static int parts_room(struct parts *p, size_t pairs, size_t positions, size_t payments)
@@ -205,10 +224,82 @@ static void put_nets(const struct sq_settlement *s, struct parts *p, const struc
     p->settlement.n_payments = net->payment_count;
 }
 
-/* The value of these pairs: the one function that proposer and checkers share. */
-static sq_status make_value(const struct sq_settlement *s, uint64_t window, const struct sq_obligation_pair *pairs, size_t count,
-                            struct sq_blob *out, struct sq_error *err)
+static void put_changes(const struct sq_settlement *s, struct parts *p, const struct sq_change *c, size_t count)
 {
+    for (size_t i = 0; i < count; i++) {
+        Sanquan__V1__StandingChange *out = p->changes[i] = &p->change[i];
+        sanquan__v1__standing_change__init(out);
+        out->node = s->codes[c[i].node];
+        out->standing = c[i].standing;
+        out->unpaid_window = c[i].unpaid;
+    }
+    p->settlement.changes = p->changes;
+    p->settlement.n_changes = count;
+}
+
+static void put_losses(const struct sq_settlement *s, struct parts *p, struct sq_losses *l)
+{
+    for (uint32_t i = 0; i < l->rows.count; i++) {
+        struct sq_loss *row = SQ_ROW(&l->rows, struct sq_loss, i);
+        Sanquan__V1__Payment *out = p->losses[i] = &p->loss[i];
+        sanquan__v1__payment__init(out);
+        out->kind = row->kind;
+        out->payer = row->payer >= SQ_FUND_OF ? strcat(strcpy(p->fund[i], "fund:"), s->codes[row->payer - SQ_FUND_OF]) : s->codes[row->payer];
+        out->payee = row->payee;
+        out->amount_fen = row->amount_fen;
+    }
+    p->settlement.losses = p->losses;
+    p->settlement.n_losses = l->rows.count;
+}
+
+/* What a value is made of. */
+struct content {
+    uint64_t window;
+    struct sq_obligation_pair *pairs;
+    size_t pair_count;
+    struct sq_change *changes;
+    size_t change_count;
+    uint8_t recast_of[SQ_HASH_SIZE];
+    int recast;
+};
+
+static void content_free(struct content *c)
+{
+    free(c->pairs);
+    free(c->changes);
+}
+
+static int content_room(const struct sq_settlement *s, struct content *c)
+{
+    c->pairs = malloc(((size_t)s->n * s->n + 1) * sizeof *c->pairs);
+    c->changes = malloc((s->n + 1u) * sizeof *c->changes);
+    return c->pairs != NULL && c->changes != NULL;
+}
+
+static int defaults_in(const struct content *c, uint32_t node)
+{
+    for (size_t i = 0; i < c->change_count; i++)
+        if (c->changes[i].node == node && c->changes[i].standing == SQ_REGION_DEFAULTED)
+            return 1;
+    return 0;
+}
+
+static sq_status pack_value(struct parts *p, struct sq_blob *out, struct sq_error *err)
+{
+    out->size = sanquan__v1__settlement__get_packed_size(&p->settlement);
+    out->data = malloc(out->size + 1);
+    if (out->data == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "settlement of %zu bytes", out->size);
+    sanquan__v1__settlement__pack(&p->settlement, out->data);
+    return SQ_OK;
+}
+
+/* The value of this content: the one function that proposer and checkers share. */
+static sq_status make_value(const struct sq_settlement *s, struct content *c, struct sq_blob *out, struct sq_error *err)
+{
+    const struct sq_obligation_pair *pairs = c->pairs;
+    size_t count = c->pair_count;
+    struct sq_losses l = {0};
     struct sq_obligation *o = malloc((count * SQ_KIND_COUNT + 1) * sizeof *o);
     struct sq_net_result net = {0};
     struct parts p = {0};
@@ -220,44 +311,82 @@ static sq_status make_value(const struct sq_settlement *s, uint64_t window, cons
             if (pairs[i].row->total_fen[kind - 1] != 0)
                 o[n++] = (struct sq_obligation){pairs[i].debtor, pairs[i].creditor, kind, pairs[i].row->total_fen[kind - 1]};
     sq_status st = sq_net(s->method, o, n, s->n, &net, err);
+    if (st == SQ_OK)
+        st = sq_losses_new(s, &l, err);
+    for (size_t i = 0; st == SQ_OK && i < c->change_count; i++)
+        if (c->changes[i].unpaid != 0)
+            st = sq_losses_of(s, c->changes[i].node, c->changes[i].unpaid, &l, err);
     if (st != SQ_OK)
         goto out;
-    if (!parts_room(&p, count, (size_t)s->n * SQ_KIND_COUNT, net.payment_count)) {
+    if (!parts_room(&p, count, (size_t)s->n * SQ_KIND_COUNT, net.payment_count) || !changes_room(&p, c->change_count, l.rows.count)) {
         st = sq_fail(err, SQ_E_NOMEM, "settlement of %zu pairs", count);
         goto out;
     }
     sanquan__v1__settlement__init(&p.settlement);
-    p.settlement.window = window;
+    p.settlement.window = c->window;
     p.settlement.method = s->method;
     put_pairs(s, &p, pairs, count);
     put_nets(s, &p, &net);
-    out->size = sanquan__v1__settlement__get_packed_size(&p.settlement);
-    out->data = malloc(out->size + 1);
-    if (out->data == NULL)
-        st = sq_fail(err, SQ_E_NOMEM, "settlement of %zu bytes", out->size);
-    else
-        sanquan__v1__settlement__pack(&p.settlement, out->data);
+    put_changes(s, &p, c->changes, c->change_count);
+    put_losses(s, &p, &l);
+    if (c->recast)
+        p.settlement.recast_of = (ProtobufCBinaryData){SQ_HASH_SIZE, c->recast_of};
+    st = pack_value(&p, out, err);
 out:
     parts_free(&p);
+    sq_losses_free(&l);
     sq_net_result_free(&net);
     free(o);
     return st;
 }
 
-sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *w, struct sq_blob *out, struct sq_error *err)
+/* All agreed pairs but those of regions that default here; returns how many were left out. */
+static size_t collect_pairs(const struct sq_settlement *s, const struct sq_window *w, struct content *c)
 {
-    struct sq_obligation_pair *pairs = malloc(((size_t)s->n * s->n + 1) * sizeof *pairs);
-    size_t count = 0;
-    if (pairs == NULL)
-        return sq_fail(err, SQ_E_NOMEM, "pairs of %u nodes", s->n);
+    size_t left_out = 0;
+    c->pair_count = 0;
     for (uint32_t debtor = 0; debtor < s->n; debtor++)
         for (uint32_t creditor = 0; creditor < s->n; creditor++) {
             const struct sq_stated *row = agreed_pair(s, w, debtor, creditor);
-            if (row != NULL)
-                pairs[count++] = (struct sq_obligation_pair){debtor, creditor, row};
+            if (row == NULL)
+                continue;
+            if (defaults_in(c, debtor) || defaults_in(c, creditor))
+                left_out++;
+            else
+                c->pairs[c->pair_count++] = (struct sq_obligation_pair){debtor, creditor, row};
         }
-    sq_status st = make_value(s, w->number, pairs, count, out, err);
-    free(pairs);
+    return left_out;
+}
+
+/* The value that would have been, had nobody defaulted. */
+static sq_status hash_first_attempt(const struct sq_settlement *s, const struct sq_window *w, uint8_t hash[static SQ_HASH_SIZE], struct sq_error *err)
+{
+    struct content c = {.window = w->number};
+    struct sq_blob first = {0};
+    sq_status st = content_room(s, &c) ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "pairs of %u nodes", s->n);
+    if (st == SQ_OK) {
+        collect_pairs(s, w, &c);
+        st = make_value(s, &c, &first, err);
+    }
+    if (st == SQ_OK)
+        sq_sha256(first.data, first.size, hash);
+    free(first.data);
+    content_free(&c);
+    return st;
+}
+
+sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *w, struct sq_blob *out, struct sq_error *err)
+{
+    struct content c = {.window = w->number};
+    sq_status st = content_room(s, &c) ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "pairs of %u nodes", s->n);
+    if (st == SQ_OK) {
+        c.change_count = sq_changes_wanted(s, c.changes);
+        c.recast = collect_pairs(s, w, &c) != 0;
+        st = c.recast ? hash_first_attempt(s, w, c.recast_of, err) : SQ_OK;
+    }
+    if (st == SQ_OK)
+        st = make_value(s, &c, out, err);
+    content_free(&c);
     return st;
 }
 
@@ -277,6 +406,12 @@ int sq_value_usable(const struct sq_settlement *s, const struct sq_window *w, sq
         ok = sq_code_find(s, p->debtor) != SQ_ROW_NONE && sq_code_find(s, p->creditor) != SQ_ROW_NONE && p->hash.len == SQ_HASH_SIZE &&
              p->n_total_fen == SQ_KIND_COUNT;
     }
+    for (size_t i = 0; ok && i < v->n_changes; i++) {
+        const Sanquan__V1__StandingChange *c = v->changes[i];
+        uint32_t node = sq_code_find(s, c->node);
+        ok = node != SQ_ROW_NONE && c->standing >= SQ_REGION_ENROLLED && c->standing <= SQ_REGION_CLOSED &&
+             (c->unpaid_window == 0 || sq_loss_possible(s, node, c->unpaid_window));
+    }
     if (v != NULL)
         sanquan__v1__settlement__free_unpacked(v, NULL);
     return ok;
@@ -289,22 +424,48 @@ static int pair_equals(const Sanquan__V1__Pair *p, const struct sq_stated *row)
            memcmp(p->total_fen, row->total_fen, sizeof row->total_fen) == 0;
 }
 
+/* The changes that a value holds, when each is wanted here; 0 when one is not. */
+static int take_changes(const struct sq_settlement *s, const Sanquan__V1__Settlement *v, struct content *c)
+{
+    int defaults = 0;
+    for (size_t i = 0; i < v->n_changes; i++) {
+        struct sq_change change = {v->changes[i]->unpaid_window, sq_code_find(s, v->changes[i]->node), v->changes[i]->standing};
+        if (change.node == SQ_ROW_NONE || !sq_change_wanted(s, &change) || (i != 0 && c->changes[i - 1].node >= change.node))
+            return 0;
+        c->changes[c->change_count++] = change;
+        defaults |= change.standing == SQ_REGION_DEFAULTED;
+    }
+    c->recast = v->recast_of.len == SQ_HASH_SIZE;
+    if (c->recast)
+        memcpy(c->recast_of, v->recast_of.data, SQ_HASH_SIZE);
+    return v->recast_of.len == 0 || (c->recast && defaults);
+}
+
+/* Its pairs, when both sides have stated each here, and no region that defaults is in one. */
+static int take_pairs(const struct sq_settlement *s, const struct sq_window *w, const Sanquan__V1__Settlement *v, struct content *c)
+{
+    uint64_t before = 0;
+    for (size_t i = 0; i < v->n_pairs; i++) {
+        uint32_t debtor = sq_code_find(s, v->pairs[i]->debtor), creditor = sq_code_find(s, v->pairs[i]->creditor);
+        const struct sq_stated *row = debtor != SQ_ROW_NONE && creditor != SQ_ROW_NONE ? agreed_pair(s, w, debtor, creditor) : NULL;
+        uint64_t at = (uint64_t)debtor * s->n + creditor + 1;
+        if (row == NULL || !pair_equals(v->pairs[i], row) || at <= before || defaults_in(c, debtor) || defaults_in(c, creditor))
+            return 0;
+        before = at;
+        c->pairs[c->pair_count++] = (struct sq_obligation_pair){debtor, creditor, row};
+    }
+    return 1;
+}
+
 int sq_value_check(const struct sq_settlement *s, const struct sq_window *w, sq_bytes value)
 {
     Sanquan__V1__Settlement *v = sq_value_open(value);
-    struct sq_obligation_pair *pairs = v != NULL ? malloc((v->n_pairs + 1) * sizeof *pairs) : NULL;
+    struct content c = {.window = w->number};
     struct sq_blob again = {0};
-    int ok = pairs != NULL && v->window == w->number;
-    for (size_t i = 0; ok && i < v->n_pairs; i++) {
-        pairs[i] = (struct sq_obligation_pair){sq_code_find(s, v->pairs[i]->debtor), sq_code_find(s, v->pairs[i]->creditor), NULL};
-        ok = pairs[i].debtor != SQ_ROW_NONE && pairs[i].creditor != SQ_ROW_NONE &&
-             (pairs[i].row = agreed_pair(s, w, pairs[i].debtor, pairs[i].creditor)) != NULL && pair_equals(v->pairs[i], pairs[i].row) &&
-             (i == 0 || (uint64_t)pairs[i - 1].debtor * s->n + pairs[i - 1].creditor < (uint64_t)pairs[i].debtor * s->n + pairs[i].creditor);
-    }
-    ok = ok && make_value(s, w->number, pairs, v->n_pairs, &again, NULL) == SQ_OK && again.size == value.size &&
-         memcmp(again.data, value.data, value.size) == 0;
+    int ok = v != NULL && v->window == w->number && v->n_changes <= s->n && content_room(s, &c) && take_changes(s, v, &c) && take_pairs(s, w, v, &c) &&
+             make_value(s, &c, &again, NULL) == SQ_OK && again.size == value.size && memcmp(again.data, value.data, value.size) == 0;
     free(again.data);
-    free(pairs);
+    content_free(&c);
     if (v != NULL)
         sanquan__v1__settlement__free_unpacked(v, NULL);
     return ok;

@@ -2,7 +2,7 @@
  * The life of windows on this node.
  *
  *   OPEN --cut (ours, or a peer's Statement)--> CUT --all statements, or late--> (counterstated)
- *        --all counterstatements, or late--> STATED --proposal heard or made--> PROPOSED --certificate--> FINAL
+ *        --all counterstatements, or late--> STATED --(review) proposal heard or made--> PROPOSED --certificate--> FINAL
  *
  * One window at a time is between CUT and FINAL (`deciding`); a cut of the next is remembered until then, so a statement
  * always starts where the last final settlement ended, and no item can be in two windows. Messages of a window this node has
@@ -280,6 +280,20 @@ static void settle_link(struct sq_link *l, const Sanquan__V1__Pair *pair)
     sq_link_trim(l);
 }
 
+/* Between this window and the next, at every node alike. */
+static sq_status apply_changes(struct host *h, const Sanquan__V1__Settlement *value)
+{
+    sq_status st = SQ_OK;
+    for (size_t i = 0; st == SQ_OK && i < value->n_changes; i++) {
+        struct sq_change c = {value->changes[i]->unpaid_window, sq_code_find(h->s, value->changes[i]->node), value->changes[i]->standing};
+        if (c.unpaid != 0)
+            st = sq_default_apply(h->s, &c, h->w->number, h->err);
+        if (st == SQ_OK)
+            sq_change_apply(h->s, &c, h->w->number);
+    }
+    return st;
+}
+
 static sq_status finalise(struct host *h, uint64_t now_ms)
 {
     struct sq_settlement *s = h->s;
@@ -298,7 +312,10 @@ static sq_status finalise(struct host *h, uint64_t now_ms)
         if (debtor == s->self || creditor == s->self)
             sq_break_close(s, debtor, creditor, now_ms);
     }
+    sq_status st = apply_changes(h, value);
     sanquan__v1__settlement__free_unpacked(value, NULL);
+    if (st != SQ_OK)
+        return st;
     w->decided = v->bytes;
     v->bytes.data = NULL;
     w->state = SQ_WINDOW_FINAL;
@@ -320,9 +337,12 @@ static sq_status advance(struct host *h, uint64_t now_ms)
     if (st == SQ_OK && w->state == SQ_WINDOW_CUT && w->countered &&
         ((w->statements == h->s->n && w->counterstatements == h->s->n) || w->lateness >= 2)) {
         w->state = SQ_WINDOW_STATED;
-        w->late_ms = 0;
-        st = sq_agreement_start(&w->agreement, &ah, now_ms);
+        w->lateness = 2;
+        w->reviewing = h->s->charter.review_ms != 0;
+        w->late_ms = w->reviewing ? now_ms + h->s->charter.review_ms : 0;
     }
+    if (st == SQ_OK && w->state >= SQ_WINDOW_STATED && w->state < SQ_WINDOW_FINAL && !w->reviewing)
+        st = sq_agreement_start(&w->agreement, &ah, now_ms);
     if (st == SQ_OK && w->state >= SQ_WINDOW_STATED && w->state < SQ_WINDOW_FINAL)
         st = sq_agreement_look(&w->agreement, &ah, now_ms);
     if (st == SQ_OK && w->state == SQ_WINDOW_STATED && w->value_count != 0)
@@ -468,6 +488,11 @@ sq_status sq_settlement_message(struct sq_settlement *s, uint32_t from, uint32_t
         return sq_break_on_tell(s, from, (const Sanquan__V1__LinkTell *)m, now_ms, fx, err);
     if (type == SANQUAN__V1__MESSAGE_TYPE__DEBIT_CAP_NOTICE)
         return sq_cap_on_notice(s, from, (const Sanquan__V1__DebitCapNotice *)m, err);
+    if (type == SANQUAN__V1__MESSAGE_TYPE__STANDING_NOTICE) {
+        st = sq_region_on_notice(s, from, (const Sanquan__V1__StandingNotice *)m, err);
+        h.w = s->deciding != 0 ? s->windows[s->deciding - 1] : NULL;
+        return st == SQ_OK && h.w != NULL ? advance(&h, now_ms) : st; /* a value may have become valid */
+    }
     /* Every other settlement message begins with its window, and is about it. */
     uint64_t window = type == SANQUAN__V1__MESSAGE_TYPE__STATEMENT          ? ((Sanquan__V1__Statement *)m)->window
                       : type == SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT ? ((Sanquan__V1__Counterstatement *)m)->window
@@ -523,5 +548,6 @@ sq_status sq_settlement_tick(struct sq_settlement *s, const struct sq_settlement
         return SQ_OK;
     h.w->lateness++;
     h.w->late_ms = h.w->lateness < 2 ? now_ms + SQ_STATEMENTS_LATE_MS : 0;
+    h.w->reviewing = 0; /* only a review's end comes after the second */
     return advance(&h, now_ms);
 }

@@ -43,6 +43,8 @@ static const struct sq_command {
     {"confirm", N_("confirm the bank's payments (maker, then checker)"), sq_cmd_confirm},
     {"settle preview", N_("what each netting method makes of a window"), sq_cmd_settle_preview},
     {"net", N_("try netting methods on a list of obligations; needs no node"), sq_cmd_net},
+    {"region", N_("who takes part, and what nodes want"), sq_cmd_region},
+    {"region want", N_("say what a region is to become (two people at each node)"), sq_cmd_region_want},
     {"cap", N_("net debit caps between regions, and alarms"), sq_cmd_cap},
     {"cap set", N_("set what a region may come to owe this one (two operators)"), sq_cmd_cap_set},
     {"cap lift", N_("lift a region's cap (two operators)"), sq_cmd_cap_lift},

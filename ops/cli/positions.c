@@ -7,7 +7,7 @@
 #include "peers/crypto.h"
 #include "proto/sanquan.pb-c.h"
 
-static const char *const state_names[] = {"", "open", "cut", "stated", "proposed", "final", "instructed", "settled", "break"};
+static const char *const state_names[] = {"", "open", "cut", "stated", "proposed", "final", "instructed", "settled", "break", "defaulted"};
 static const char *const method_names[] = {"", "bilateral", "hub", "cycles", "funds", "gross"};
 
 /* ---- from a ledger ---- */
@@ -41,12 +41,12 @@ static json_t *nets_of(const Sanquan__V1__Settlement *v)
     return a;
 }
 
-static json_t *payments_of(const Sanquan__V1__Settlement *v)
+static json_t *payments_of(Sanquan__V1__Payment **payments, size_t count)
 {
     json_t *a = sq_need(json_array());
-    for (size_t i = 0; i < v->n_payments; i++)
-        json_array_append_new(a, json_pack("{s:i, s:s, s:s, s:I}", "kind", (int)v->payments[i]->kind, "payer", v->payments[i]->payer, "payee",
-                                           v->payments[i]->payee, "amount_fen", (json_int_t)v->payments[i]->amount_fen));
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(a, json_pack("{s:i, s:s, s:s, s:I}", "kind", (int)payments[i]->kind, "payer", payments[i]->payer, "payee",
+                                           payments[i]->payee, "amount_fen", (json_int_t)payments[i]->amount_fen));
     return a;
 }
 
@@ -71,7 +71,8 @@ static void put_settlement(json_t *o, const struct sq_core *core, const struct s
     json_object_set_new(o, "pair_count", whole(m->n_pairs));
     json_object_set_new(o, "pairs", pairs_of(m));
     json_object_set_new(o, "nets", nets_of(m));
-    json_object_set_new(o, "payments", payments_of(m));
+    json_object_set_new(o, "payments", payments_of(m->payments, m->n_payments));
+    json_object_set_new(o, "losses", payments_of(m->losses, m->n_losses));
 }
 
 sq_status sq_positions_read(const struct sq_reading *r, uint64_t window, json_t **out, struct sq_error *err)
@@ -103,7 +104,8 @@ const char *sq_positions_state(const char *state)
     static const struct {
         const char *name, *text;
     } states[] = {{"open", N_("open")},   {"cut", N_("cut")},               {"stated", N_("stated")},   {"proposed", N_("proposed")},
-                  {"final", N_("final")}, {"instructed", N_("instructed")}, {"settled", N_("settled")}, {"break", N_("break: the bank's word differs")}};
+                  {"final", N_("final")}, {"instructed", N_("instructed")}, {"settled", N_("settled")}, {"break", N_("break: the bank's word differs")},
+                  {"defaulted", N_("not paid by this region")}};
     for (size_t i = 0; i < sizeof states / sizeof *states; i++)
         if (strcmp(states[i].name, state) == 0)
             return _(states[i].text);
@@ -167,7 +169,7 @@ static void print_nets(const json_t *window)
 
 static const char *payer(const char *code) { return strcmp(code, "hub") == 0 ? _("settlement account") : code; }
 
-static void print_payments(const json_t *window)
+static void print_payments(const json_t *list, const char *title)
 {
     const char *const headers[] = {_("kind"), _("payer"), _("payee"), _("amount (yuan)")};
     struct sq_grid g;
@@ -175,14 +177,14 @@ static void print_payments(const json_t *window)
     size_t i;
     json_t *p;
     sq_grid_begin(&g, "lllr", headers);
-    json_array_foreach(json_object_get(window, "payments"), i, p)
+    json_array_foreach(list, i, p)
     {
         sq_grid_put(&g, "%s", sq_text_kind((uint32_t)number_of(p, "kind")));
         sq_grid_put(&g, "%s", payer(text_of(p, "payer")));
         sq_grid_put(&g, "%s", payer(text_of(p, "payee")));
         sq_grid_put(&g, "%s", sq_text_yuan(number_of(p, "amount_fen"), money));
     }
-    printf("\n%s\n", _("Payments"));
+    printf("\n%s\n", title);
     sq_grid_print(&g, stdout);
     sq_grid_end(&g);
 }
@@ -214,7 +216,9 @@ void sq_positions_print(const json_t *window)
         printf("\n  %s %s\n", _("settlement"), text_of(window, "settlement_hash"));
         print_pairs(window);
         print_nets(window);
-        print_payments(window);
+        print_payments(json_object_get(window, "payments"), _("Payments"));
+        if (json_array_size(json_object_get(window, "losses")) != 0)
+            print_payments(json_object_get(window, "losses"), _("Payments instead of those that were not made (yuan)"));
     }
     print_local(window);
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ops/cli/region.h"
 #include "ops/cli/session.h"
 #include "ops/cli/sheet.h"
 #include "ops/cli/text.h"
@@ -20,7 +21,7 @@
 /* A state as the node names it, for a person. */
 static const char *state_text(const char *name)
 {
-    static const char *const names[] = {N_("open"), N_("cut"), N_("stated"), N_("proposed"), N_("final"), N_("instructed"), N_("settled"), N_("break")};
+    static const char *const names[] = {N_("open"), N_("cut"), N_("stated"), N_("proposed"), N_("final"), N_("instructed"), N_("settled"), N_("break"), N_("defaulted")};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return _(names[i]);
@@ -163,6 +164,14 @@ static void print_signers(const json_t *signers)
     putchar('\n');
 }
 
+static void print_changes(const json_t *changes)
+{
+    size_t i;
+    json_t *c;
+    json_array_foreach(changes, i, c)
+        printf(_("\nFrom here on %s is %s\n"), text_of(c, "region"), sq_standing_text(text_of(c, "standing")));
+}
+
 static void print_window(const json_t *w)
 {
     char opened[SQ_TEXT_SIZE], cut[SQ_TEXT_SIZE], final[SQ_TEXT_SIZE], settled[SQ_TEXT_SIZE];
@@ -177,6 +186,9 @@ static void print_window(const json_t *w)
     print_pairs(json_object_get(w, "pairs"));
     print_nets(json_object_get(w, "nets"));
     print_payments(json_object_get(w, "payments"), _("Payments (yuan; hub is the settlement account)"));
+    if (json_array_size(json_object_get(w, "losses")) != 0)
+        print_payments(json_object_get(w, "losses"), _("Payments instead of those that were not made (yuan)"));
+    print_changes(json_object_get(w, "changes"));
     print_signers(json_object_get(w, "signers"));
 }
 
@@ -242,7 +254,7 @@ static const struct sq_args cut_args = {
 
 static int is_final(const json_t *w)
 {
-    static const char *const over[] = {"final", "instructed", "settled", "break"};
+    static const char *const over[] = {"final", "instructed", "settled", "break", "defaulted"};
     for (size_t i = 0; i < sizeof over / sizeof *over; i++)
         if (strcmp(text_of(w, "state"), over[i]) == 0)
             return 1;
@@ -377,7 +389,7 @@ static uint32_t read_kind(struct sq_cells *c)
 static const char *read_side(struct sq_cells *c, unsigned column)
 {
     const char *text = c->row->cell[column];
-    if (strcmp(text, "hub") != 0 && (strlen(text) != 6 || strspn(text, "0123456789") != 6))
+    if (strcmp(text, "hub") != 0 && strncmp(text, "fund:", 5) != 0 && (strlen(text) != 6 || strspn(text, "0123456789") != 6))
         sq_cells_wrong(c, column, _("a node's six-digit code, or hub, goes here"));
     return text;
 }
@@ -404,6 +416,12 @@ static sq_status read_payments(struct confirming *c, struct sq_error *err)
     return c->problems.count == 0 ? SQ_OK : sq_fail(err, SQ_E_FORMAT, _("%" PRIu64 " problems, listed above; nothing was sent"), c->problems.count);
 }
 
+static void take_own(struct confirming *c, const char *code, json_t *payment)
+{
+    if (strcmp(text_of(payment, "payer"), code) == 0 || strcmp(text_of(payment, "payee"), code) == 0)
+        json_array_append(c->payments, payment);
+}
+
 /* Those of the settlement that concern this node. */
 static sq_status take_from_settlement(struct confirming *c, struct sq_session *s, struct sq_error *err)
 {
@@ -416,9 +434,11 @@ static sq_status take_from_settlement(struct confirming *c, struct sq_session *s
         st = sq_fail(err, SQ_R_WINDOW_STATE, _("window %" PRIu64 " is %s, not final"), c->window, state_text(text_of(w, "state")));
     json_array_foreach(json_object_get(w, "payments"), i, p)
     {
-        if (strcmp(text_of(p, "payer"), s->node->code) == 0 || strcmp(text_of(p, "payee"), s->node->code) == 0)
-            json_array_append(c->payments, p);
+        if (!json_is_true(json_object_get(p, "defaulted"))) /* of a region that was found not to have paid */
+            take_own(c, s->node->code, p);
     }
+    json_array_foreach(json_object_get(w, "losses"), i, p)
+        take_own(c, s->node->code, p);
     json_decref(w);
     return st;
 }
@@ -441,22 +461,24 @@ static sq_status ask_person(struct confirming *c, const struct sq_cli *cli, stru
 static int by_kind_payer_payee(const void *a, const void *b)
 {
     Sanquan__V1__Payment *const *x = a, *const *y = b;
-    int payer = strcmp((*x)->payer, (*y)->payer); /* digits come before "hub", as in the settlement */
-    return (*x)->kind != (*y)->kind ? ((*x)->kind < (*y)->kind ? -1 : 1) : payer != 0 ? payer : strcmp((*x)->payee, (*y)->payee);
+    int payer = strcmp((*x)->payer, (*y)->payer), payee = strcmp((*x)->payee, (*y)->payee); /* digits come before "hub" */
+    if ((*x)->kind != (*y)->kind)
+        return (*x)->kind < (*y)->kind ? -1 : 1;
+    return payer != 0 ? payer : payee != 0 ? payee : (*x)->amount_fen < (*y)->amount_fen ? -1 : (*x)->amount_fen > (*y)->amount_fen;
 }
 
 static sq_status send_confirm(const struct confirming *c, struct sq_session *s, struct sq_error *err)
 {
     size_t n = json_array_size(c->payments), i;
     Sanquan__V1__Payment *payment = sq_need(calloc(n + 1, sizeof *payment)), **list = sq_need(calloc(n + 1, sizeof *list));
-    char (*names)[2][8] = sq_need(calloc(n + 1, sizeof *names));
+    char (*names)[2][16] = sq_need(calloc(n + 1, sizeof *names));
     Sanquan__V1__Confirm m;
     json_t *p;
     sanquan__v1__confirm__init(&m);
     json_array_foreach(c->payments, i, p)
     {
-        strncat(names[i][0], text_of(p, "payer"), 7);
-        strncat(names[i][1], text_of(p, "payee"), 7);
+        strncat(names[i][0], text_of(p, "payer"), 15);
+        strncat(names[i][1], text_of(p, "payee"), 15);
         sanquan__v1__payment__init(&payment[i]);
         payment[i].kind = (uint32_t)u64_of(p, "kind");
         payment[i].payer = names[i][0];

@@ -495,6 +495,45 @@ static sq_status check_payments(const struct sq_books *b, const struct sq_core *
     return SQ_OK;
 }
 
+static const Sanquan__V1__Settlement *value_of(struct sq_books *b, const struct sq_core *core, uint64_t window)
+{
+    struct sq_window_view w;
+    if (sq_settlement_window(sq_core_settlement(core), window, &w, NULL) != SQ_OK || w.value.size == 0)
+        return NULL;
+    return open_message(b, &sanquan__v1__settlement__descriptor, w.value, NULL);
+}
+
+static int is_fund(const char *payer) { return strncmp(payer, "fund:", 5) == 0; }
+
+/* What a region that has not paid was to pay into the settlement account comes from others, to the fen; who defaults here settles nothing here. */
+static sq_status check_losses(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Settlement *m, uint64_t seq, struct sq_error *err)
+{
+    __int128 missing[SQ_KIND_COUNT] = {0};
+    for (size_t i = 0; i < m->n_changes; i++) {
+        const Sanquan__V1__StandingChange *c = m->changes[i];
+        const Sanquan__V1__Settlement *unpaid = c->unpaid_window != 0 ? value_of(b, core, c->unpaid_window) : NULL;
+        for (size_t k = 0; c->standing == SQ_REGION_DEFAULTED && k < m->n_pairs; k++)
+            if (strcmp(m->pairs[k]->debtor, c->node) == 0 || strcmp(m->pairs[k]->creditor, c->node) == 0)
+                return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 " settles a link of %s, which defaults in it", seq, m->window, c->node);
+        if (c->unpaid_window != 0 && unpaid == NULL)
+            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 " names unpaid window %" PRIu64 ", which is not final", seq, m->window,
+                           c->unpaid_window);
+        for (size_t k = 0; unpaid != NULL && k < unpaid->n_payments; k++)
+            if (strcmp(unpaid->payments[k]->payer, c->node) == 0 && strcmp(unpaid->payments[k]->payee, "hub") == 0)
+                missing[unpaid->payments[k]->kind - 1] += unpaid->payments[k]->amount_fen;
+    }
+    for (size_t i = 0; i < m->n_losses; i++) {
+        const Sanquan__V1__Payment *p = m->losses[i];
+        if (p->amount_fen <= 0 || p->kind < 1 || p->kind > SQ_KIND_COUNT || (!is_fund(p->payer) && node_of(core, p->payer) == SQ_ROW_NONE))
+            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": loss %zu is no payment", seq, m->window, i + 1);
+        missing[p->kind - 1] -= strcmp(p->payee, "hub") == 0 ? p->amount_fen : 0;
+    }
+    for (size_t k = 0; k < SQ_KIND_COUNT; k++)
+        if (missing[k] != 0)
+            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": what is paid instead of kind %zu is not what was not paid", seq, m->window, k + 1);
+    return SQ_OK;
+}
+
 static sq_status on_final(struct sq_books *b, const struct sq_core *core, const struct sq_window_view *w, uint64_t seq, struct sq_error *err)
 {
     uint8_t hash[SQ_HASH_SIZE];
@@ -512,6 +551,8 @@ static sq_status on_final(struct sq_books *b, const struct sq_core *core, const 
         st = take_nets(b, core, m, net, seq, err);
     if (st == SQ_OK)
         st = check_payments(b, core, m, net, seq, err);
+    if (st == SQ_OK)
+        st = check_losses(b, core, m, seq, err);
     free(net);
     b->sums.settlements++;
     return st;

@@ -6,6 +6,7 @@
  *   programmes           everyone enrolled                               each programme and its budget
  *   windows, window/N    nodes, operators of this node, regulators       states; statements agreed on, nets, payments, signers
  *   links                nodes, operators of this node, regulators       obligations since the last settled number
+ *   regions              nodes, operators of this node, regulators       standing of each region, and what nodes want
  *   caps                 nodes, operators of this node, regulators       net debit caps, what is used of them, alarms
  *   breaks               nodes, operators of this node, regulators       links whose two sides differ, and what was done about it
  *   voucher/NUMBER       operators, regulators, its holder, its issuer   what it is and what is left
@@ -23,7 +24,8 @@
 #define ANSWER_SIZE_MAX (SQ_MESSAGE_SIZE_MAX - 1024u)
 #define PAIRS_LISTED_MAX 2000u   /* an answer is one message; a ledger's reader sees all of them */
 
-static const char *const window_states[] = {"", "open", "cut", "stated", "proposed", "final", "instructed", "settled", "break"};
+static const char *const window_states[] = {"", "open", "cut", "stated", "proposed", "final", "instructed", "settled", "break", "defaulted"};
+static const char *const standing_names[] = {"", "enrolled", "active", "suspended", "defaulted", "closed"};
 static const char *const break_states[] = {"", "looking", "found", "closed"};
 static const char *const break_causes[] = {"", "entry", "sums", "range"};
 static const char *const break_outcomes[] = {"open", "matched", "explained", "adjusted"};
@@ -155,7 +157,44 @@ static json_t *answer_windows(const struct sq_daemon *d)
     return o;
 }
 
-static void put_value(json_t *o, const Sanquan__V1__Settlement *v)
+static json_t *payment_of(const Sanquan__V1__Payment *v)
+{
+    json_t *p = json_object();
+    put_u64(p, "kind", v->kind);
+    put_text(p, "payer", v->payer);
+    put_text(p, "payee", v->payee);
+    put_fen(p, "amount_fen", v->amount_fen);
+    return p;
+}
+
+/* Changes of standing agreed on in this window, and what is paid instead of payments that were not made. */
+static void put_changes(json_t *o, const Sanquan__V1__Settlement *v)
+{
+    json_t *changes = json_array(), *losses = json_array();
+    for (size_t i = 0; i < v->n_changes; i++) {
+        json_t *c = json_object();
+        put_text(c, "region", v->changes[i]->node);
+        put_text(c, "standing", v->changes[i]->standing < sizeof standing_names / sizeof *standing_names ? standing_names[v->changes[i]->standing] : "");
+        put_u64(c, "unpaid_window", v->changes[i]->unpaid_window);
+        json_array_append_new(changes, c);
+    }
+    for (size_t i = 0; i < v->n_losses; i++)
+        json_array_append_new(losses, payment_of(v->losses[i]));
+    json_object_set_new(o, "changes", changes);
+    json_object_set_new(o, "losses", losses);
+    if (v->recast_of.len == SQ_HASH_SIZE)
+        put_hash(o, "recast_of", v->recast_of.data);
+}
+
+static uint32_t node_of(const struct sq_core *core, const char *code)
+{
+    for (uint32_t i = 0; i < sq_core_node_count(core); i++)
+        if (strcmp(code_of(core, i), code) == 0)
+            return i;
+    return SQ_ROW_NONE;
+}
+
+static void put_value(json_t *o, const struct sq_core *core, const Sanquan__V1__Settlement *v)
 {
     json_t *pairs = json_array(), *nets = json_array(), *payments = json_array();
     for (size_t i = 0; i < v->n_pairs && i < PAIRS_LISTED_MAX; i++) {
@@ -177,11 +216,10 @@ static void put_value(json_t *o, const Sanquan__V1__Settlement *v)
         json_array_append_new(nets, p);
     }
     for (size_t i = 0; i < v->n_payments; i++) {
-        json_t *p = json_object();
-        put_u64(p, "kind", v->payments[i]->kind);
-        put_text(p, "payer", v->payments[i]->payer);
-        put_text(p, "payee", v->payments[i]->payee);
-        put_fen(p, "amount_fen", v->payments[i]->amount_fen);
+        json_t *p = payment_of(v->payments[i]);
+        uint32_t payer = node_of(core, v->payments[i]->payer);
+        if (payer != SQ_ROW_NONE && sq_settlement_defaulted(sq_core_settlement(core), payer, v->window))
+            json_object_set_new(p, "defaulted", json_true());
         json_array_append_new(payments, p);
     }
     put_text(o, "method", v->method < sizeof method_names / sizeof *method_names ? method_names[v->method] : "");
@@ -215,7 +253,8 @@ static json_t *answer_window(const struct sq_daemon *d, uint64_t number)
     json_object_set_new(o, "signers", signers(d->core, s, number));
     Sanquan__V1__Settlement *v = sanquan__v1__settlement__unpack(NULL, w.value.size, w.value.data);
     if (v != NULL) {
-        put_value(o, v);
+        put_value(o, d->core, v);
+        put_changes(o, v);
         sanquan__v1__settlement__free_unpacked(v, NULL);
     }
     return o;
@@ -246,6 +285,27 @@ static json_t *answer_links(const struct sq_daemon *d)
             json_array_append_new(a, link_of(d, node, self));
     }
     json_object_set_new(o, "links", a);
+    return o;
+}
+
+static json_t *answer_regions(const struct sq_daemon *d)
+{
+    json_t *o = json_object(), *a = json_array();
+    for (uint32_t node = 0; node < sq_core_node_count(d->core); node++) {
+        struct sq_region_view v;
+        json_t *r = json_object();
+        sq_settlement_region(sq_core_settlement(d->core), node, &v);
+        put_text(r, "region", code_of(d->core, node));
+        put_text(r, "standing", standing_names[v.standing]);
+        put_u64(r, "since_window", v.since_window);
+        put_fen(r, "guarantee_fen", v.guarantee_fen);
+        put_text(r, "wanted", standing_names[v.wanted]);
+        put_u64(r, "wanted_unpaid_window", v.wanted_unpaid);
+        put_u64(r, "wanted_by", v.wanted_by);
+        json_object_set_new(r, "waiting_for_checker", json_boolean(v.waiting_for_checker));
+        json_array_append_new(a, r);
+    }
+    json_object_set_new(o, "regions", a);
     return o;
 }
 
@@ -442,6 +502,8 @@ static unsigned ask(const struct sq_daemon *d, const struct sq_party *asker, con
         return SQ_R_NOT_PERMITTED;
     else if (strcmp(path, "windows") == 0)
         *answer = answer_windows(d);
+    else if (strcmp(path, "regions") == 0)
+        *answer = answer_regions(d);
     else if (strcmp(path, "caps") == 0)
         *answer = answer_caps(d);
     else if (strcmp(path, "breaks") == 0)

@@ -14,6 +14,7 @@ struct debts {
 
 /* A programme of 100 %, a provider and a holder at every node. */
 struct debts *debts_new(uint32_t node_count, enum sq_netting_method method);
+struct debts *debts_new_with(uint32_t node_count, enum sq_netting_method method, const struct world_charter *charter);
 void debts_free(struct debts *d);
 
 /* Debtor comes to owe creditor this much; the redemption's status for the provider, or its row's. Delivers everything. */

@@ -106,7 +106,7 @@ static void name_party(Sanquan__V1__Party *p, char name[32], const char *shape, 
     p->node = node;
 }
 
-static void say_genesis(struct world *w, uint32_t self, enum sq_netting_method method)
+static void say_genesis(struct world *w, uint32_t self, enum sq_netting_method method, const struct world_charter *charter)
 {
     static uint8_t key[32] = {1}, id[32] = {7};
     Sanquan__V1__Node nodes[WORLD_NODES_MAX], *node_list[WORLD_NODES_MAX];
@@ -126,6 +126,8 @@ static void say_genesis(struct world *w, uint32_t self, enum sq_netting_method m
         issuers[i][1] = city;
         nodes[i].issuers = issuers[i];
         nodes[i].n_issuers = i == CITY_NODE ? 2 : 1;
+        nodes[i].enrolled = charter->enrolled_node == i + 1;
+        nodes[i].guarantee_fen = charter->guarantee_fen;
         node_list[i] = &nodes[i];
         for (size_t k = 0; k < 3; k++)
             name_party(&parties[n], names[n], shapes[k], code[i]), n++;
@@ -147,6 +149,8 @@ static void say_genesis(struct world *w, uint32_t self, enum sq_netting_method m
     g.n_parties = n;
     g.netting_method = method;
     g.round_timeout_ms = 1000;
+    g.loss_rule = charter->loss_rule;
+    g.review_ms = charter->review_ms;
     size_t size = sanquan__v1__genesis__get_packed_size(&g);
     uint8_t *body = malloc(size);
     sanquan__v1__genesis__pack(&g, body);
@@ -154,7 +158,9 @@ static void say_genesis(struct world *w, uint32_t self, enum sq_netting_method m
     free(body);
 }
 
-struct world *world_new(uint32_t node_count, enum sq_netting_method method)
+struct world *world_new(uint32_t node_count, enum sq_netting_method method) { return world_new_with(node_count, method, &(struct world_charter){0}); }
+
+struct world *world_new_with(uint32_t node_count, enum sq_netting_method method, const struct world_charter *charter)
 {
     struct world *w = calloc(1, sizeof *w);
     struct sq_error err = {0};
@@ -165,7 +171,7 @@ struct world *world_new(uint32_t node_count, enum sq_netting_method method)
     for (uint32_t i = 0; i < node_count; i++) {
         if (sq_core_new(&w->core[i], &err) != SQ_OK)
             die("core", &err);
-        say_genesis(w, i, method);
+        say_genesis(w, i, method, charter);
     }
     return w;
 }

@@ -49,8 +49,15 @@ struct world {
     size_t outcome_final;            /* settlements that became final, in all outcomes so far */
 };
 
+/* What the network's members agreed on; zeros: nothing beyond the method. */
+struct world_charter {
+    uint32_t loss_rule, review_ms, enrolled_node; /* enrolled_node: number + 1 of a node whose region is not active yet */
+    int64_t guarantee_fen;                        /* of each region */
+};
+
 /* Nodes 310000, 370000, 440000 (hosting 440300 too), ... as many as asked for; two operators a node. */
 struct world *world_new(uint32_t node_count, enum sq_netting_method method);
+struct world *world_new_with(uint32_t node_count, enum sq_netting_method method, const struct world_charter *charter);
 void world_free(struct world *w);
 
 /* Speak as `party` to node `node` with the next id; returns the answer's status, or the refusal's. */
