@@ -47,6 +47,7 @@ struct sq_client {
     int renumber;        /* a number given out was not used up */
     uint64_t hello_last, nonce;
     int hello_answered;
+    int foreign;         /* what came last was of another network */
     uint64_t silence_at_ms, silence_ms, hold_until_ms;
     uint64_t refused_ms; /* since when the socket takes nothing; 0: it does */
     struct sq_arena arena, scratch;
@@ -247,6 +248,22 @@ unsigned sq_client_waiting(const struct sq_client *c) { return c->count; }
 
 /* ---- receiving ---- */
 
+/*
+ * Signed by the node, for our network. A node of another network signs for that one, also its refusal: it cannot be believed, but that is
+ * what it shows, and who is at the other end the connection has proved by its transport key.
+ */
+static int is_ours(struct sq_client *c, const struct sq_envelope *e)
+{
+    sq_status st = sq_message_check(e, c->network_id, c->node_key, NULL);
+    c->foreign = st == SQ_R_WRONG_NETWORK;
+    return st == SQ_OK;
+}
+
+static sq_status fail_foreign(const struct sq_client *c, struct sq_error *err)
+{
+    return sq_fail(err, SQ_R_WRONG_NETWORK, "%s works with another directory file than this one", c->receiver);
+}
+
 /* The next message with the node's signature, or 0 at the deadline. Resends after a silence. */
 static int receive(struct sq_client *c, uint64_t deadline, struct sq_envelope *e, ProtobufCMessage **m)
 {
@@ -279,12 +296,12 @@ static int receive(struct sq_client *c, uint64_t deadline, struct sq_envelope *e
         sq_arena_reset(&c->arena);
         if (sq_envelope_open(sq_bytes_of(zmq_msg_data(&c->message), zmq_msg_size(&c->message)), e, NULL) == SQ_OK &&
             strcmp(e->sender, c->receiver) == 0 && strcmp(e->receiver, c->keys->name) == 0 &&
-            sq_message_check(e, c->network_id, c->node_key, NULL) == SQ_OK &&
+            is_ours(c, e) &&
             sq_wire_open(sq_wire_type(e->type), e->body, &memory, m, NULL) == SQ_OK) {
             heard(c);
             return 1;
         }
-        if (now_ms(CLOCK_MONOTONIC) >= deadline)
+        if (c->foreign || now_ms(CLOCK_MONOTONIC) >= deadline)
             return 0; /* noise must not keep us here */
     }
 }
@@ -405,6 +422,8 @@ sq_status sq_client_answer(struct sq_client *c, int timeout_ms, struct sq_client
     while (receive(c, deadline, &e, &m))
         if (take_message(c, &e, m, out))
             return SQ_OK;
+    if (c->foreign)
+        return fail_foreign(c, err);
     return sq_fail(err, SQ_E_TIMEOUT, "no answer from %s in %d ms", c->receiver, timeout_ms);
 }
 
@@ -442,6 +461,8 @@ sq_status sq_client_hello(struct sq_client *c, int timeout_ms, uint64_t *last_id
                 return SQ_OK;
             }
         }
+        if (c->foreign)
+            return fail_foreign(c, err);
     }
     return sq_fail(err, SQ_E_TIMEOUT, "%s does not answer: is it running, and is %s enrolled there with this key?", c->receiver, c->keys->name);
 }
@@ -479,6 +500,8 @@ sq_status sq_client_query(struct sq_client *c, const char *path, int timeout_ms,
             *json_out = a->json;
             return SQ_OK;
         }
+        if (c->foreign)
+            return fail_foreign(c, err);
     }
     return sq_fail(err, SQ_E_TIMEOUT, "%s does not answer: is it running, and is %s known there with this key?", c->receiver, c->keys->name);
 }
