@@ -187,12 +187,12 @@ $(DEMO_PROGRAM): $(BUILD)/ops/demo/hostile.o $(LIB)
 
 .PHONY: demo demo-up demo-down
 demo: ## three regions clear, net and settle; checks its own outcome
-	ops/deps build
+	ops/deps demo
 	$(MAKE) all $(DEMO_PROGRAM)
 	BUILD=$(BUILD) ops/demo/run
 
 demo-up: ## the same, and leave the nodes running, with commands to try
-	ops/deps build
+	ops/deps demo
 	$(MAKE) all $(DEMO_PROGRAM)
 	BUILD=$(BUILD) ops/demo/run up
 
