@@ -222,7 +222,7 @@ static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
     case SANQUAN__V1__MESSAGE_TYPE__DECIDED:
         return sq_on_decided(s, from, (const Sanquan__V1__Decided *)m);
     case SANQUAN__V1__MESSAGE_TYPE__UNREGISTER:
-        return sq_on_unregister(s, (const Sanquan__V1__Unregister *)m);
+        return sq_on_unregister(s, from, (const Sanquan__V1__Unregister *)m);
     default: /* permitted() lets only the settlement's own through to here */
         return sq_settlement_message(core->settlement, from, type, body, core->now_ms, s->fx, &s->why);
     }

@@ -113,6 +113,9 @@ static uint32_t class_with(int64_t amount_fen, uint32_t held_bp, uint32_t limit_
     return amount_fen == 0 || limit_bp < held_bp ? limit_bp : held_bp;
 }
 
+/* A provider is another one when another node speaks for it: no node can free, or use up, what was claimed through another. */
+static int same_claimant(const struct sq_invoice_row *row, const struct sq_invoice_claim *c) { return row->seller == c->seller && row->acquirer == c->acquirer; }
+
 unsigned sq_invoice_check(const struct sq_invoices *r, const struct sq_invoice_claim *c, struct sq_invoice_cursor *cursor)
 {
     struct sq_invoice_row row;
@@ -121,7 +124,7 @@ unsigned sq_invoice_check(const struct sq_invoices *r, const struct sq_invoice_c
         sq_register_read(&r->rows, &cursor->place, &row);
     if (!cursor->place.found || is_free(r, &row))
         return c->base_fen > c->total_fen || c->amount_fen > c->total_fen ? SQ_R_INVOICE_OVERDRAWN : SQ_OK;
-    if (row.seller != c->seller)
+    if (!same_claimant(&row, c))
         return SQ_R_INVOICE_SELLER;
     if (row.total_fen != c->total_fen)
         return SQ_R_INVOICE_TOTAL;
@@ -137,6 +140,7 @@ static void first_claim(struct sq_invoice_row *row, const struct sq_invoice_clai
 {
     row->programme = c->programme;
     row->seller = c->seller;
+    row->acquirer = c->acquirer;
     row->total_fen = c->total_fen;
     row->base_fen = c->base_fen;
     row->amount_fen = c->amount_fen;
@@ -197,7 +201,7 @@ static int sums_of(const struct sq_invoices *r, const struct sq_invoice_claim *c
     sq_register_read(&r->rows, place, &row);
     struct other *o = find_other(r, &row, c->programme);
     int first = row.programme == c->programme;
-    if (row.seller != c->seller || (!first && o == NULL))
+    if (!same_claimant(&row, c) || (!first && o == NULL))
         return 0;
     *base = first ? row.base_fen : o->base_fen;
     *amount = first ? row.amount_fen : o->amount_fen;

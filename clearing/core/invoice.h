@@ -47,6 +47,7 @@ struct sq_invoice_claim {
     uint32_t seller;              /* party number */
     int64_t total_fen, base_fen, amount_fen;
     uint32_t stack_limit_bp;      /* 0: exclusive */
+    uint32_t acquirer;            /* node that speaks for the seller: only it can give the claim back */
 };
 
 /* May this claim be added? 0 or SQ_R_INVOICE_*. Leaves the cursor where sq_invoice_add wants it. */

@@ -106,9 +106,9 @@ sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear
 
 /* ---- the home of invoices ---- */
 
-static sq_status claim_of_cell(struct sq_step *s, uint32_t seller, const uint8_t *cell, uint64_t voucher, struct sq_invoice_claim *c)
+static sq_status claim_of_cell(struct sq_step *s, uint32_t from, uint32_t seller, const uint8_t *cell, uint64_t voucher, struct sq_invoice_claim *c)
 {
-    *c = (struct sq_invoice_claim){.programme = sq_programme_of_voucher(s->core, voucher), .seller = seller};
+    *c = (struct sq_invoice_claim){.programme = sq_programme_of_voucher(s->core, voucher), .seller = seller, .acquirer = from};
     if (!sq_invoice_key_of(cell, &c->key) || sq_node_of_invoice(s->core, &c->key) != s->core->self)
         return SQ_R_INVOICE_FORMAT;
     if (c->programme == SQ_ROW_NONE)
@@ -119,11 +119,11 @@ static sq_status claim_of_cell(struct sq_step *s, uint32_t seller, const uint8_t
 }
 
 /* 0, a refusal, or SQ_E_NOMEM. */
-static unsigned register_row(struct sq_step *s, uint32_t seller, const Sanquan__V1__Register *m, size_t k,
+static unsigned register_row(struct sq_step *s, uint32_t from, uint32_t seller, const Sanquan__V1__Register *m, size_t k,
                              struct sq_invoice_cursor *cursor)
 {
     struct sq_invoice_claim c;
-    unsigned refused = claim_of_cell(s, seller, m->invoice.data + k * SQ_INVOICE_CELL, m->voucher[k], &c);
+    unsigned refused = claim_of_cell(s, from, seller, m->invoice.data + k * SQ_INVOICE_CELL, m->voucher[k], &c);
     if (refused != SQ_OK)
         return refused;
     const int64_t amount = m->amount_fen[k], base = m->base_fen[k], total = m->invoice_total_fen[k];
@@ -159,7 +159,7 @@ sq_status sq_on_register(struct sq_step *s, uint32_t from, const Sanquan__V1__Re
         return sq_full(s);
     struct sq_invoice_cursor cursor = {0};
     for (size_t k = 0; k < n; k++) {
-        unsigned refused = register_row(s, seller, m, k, &cursor);
+        unsigned refused = register_row(s, from, seller, m, k, &cursor);
         if (refused == SQ_E_NOMEM)
             return sq_fail(s->err, SQ_E_NOMEM, "invoice register");
         s->code[k] = (uint8_t)refused;
@@ -180,7 +180,7 @@ sq_status sq_register_end(struct sq_core *core, const struct sq_invoice_claim *c
     return end == SQ_END_CLAIM_REFUSED || end == SQ_END_RETURN_ACCEPTED ? sq_invoice_subtract(&core->invoices, c) : SQ_OK;
 }
 
-sq_status sq_on_unregister(struct sq_step *s, const Sanquan__V1__Unregister *m)
+sq_status sq_on_unregister(struct sq_step *s, uint32_t from, const Sanquan__V1__Unregister *m)
 {
     size_t n = m->n_voucher;
     char name[SQ_NAME_SIZE_MAX + 1] = "provider:";
@@ -191,7 +191,7 @@ sq_status sq_on_unregister(struct sq_step *s, const Sanquan__V1__Unregister *m)
     uint32_t seller = sq_party_find(s->core, strcat(name, m->provider));
     for (size_t k = 0; seller != SQ_ROW_NONE && k < n; k++) {
         struct sq_invoice_claim c;
-        if (claim_of_cell(s, seller, m->invoice.data + k * SQ_INVOICE_CELL, m->voucher[k], &c) != SQ_OK ||
+        if (claim_of_cell(s, from, seller, m->invoice.data + k * SQ_INVOICE_CELL, m->voucher[k], &c) != SQ_OK ||
             m->amount_fen[k] <= 0 || m->base_fen[k] < 0)
             continue;
         c.amount_fen = m->amount_fen[k];

@@ -18,7 +18,7 @@
 
 struct sq_invoice_claim sq_claim_of_row(const struct sq_core *core, uint32_t provider, const struct sq_rows *r, size_t i)
 {
-    struct sq_invoice_claim c = {.programme = sq_programme_of_voucher(core, r->voucher[i]), .seller = provider,
+    struct sq_invoice_claim c = {.programme = sq_programme_of_voucher(core, r->voucher[i]), .seller = provider, .acquirer = core->self,
                                  .total_fen = r->total_fen[i], .base_fen = r->base_fen[i], .amount_fen = r->amount_fen[i]};
     int ok = sq_invoice_key_of(r->invoice + i * SQ_INVOICE_CELL, &c.key);
     SQ_ASSERT(ok);

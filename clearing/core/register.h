@@ -32,6 +32,8 @@ struct sq_invoice_row {
     int64_t base_fen, amount_fen; /* of the first programme; others hang on `other` */
     uint32_t stack_limit_bp;
     uint32_t other;               /* SQ_ROW_NONE: none */
+    uint32_t acquirer;            /* node that speaks for the seller */
+    uint32_t padding;
 };
 
 struct sq_open_chunk;

@@ -59,7 +59,7 @@ static uint32_t ratio_of(const struct sq_invoice_row *rows, uint32_t count)
 
 static int same_who(const struct sq_invoice_row *a, const struct sq_invoice_row *b)
 {
-    return a->programme == b->programme && a->seller == b->seller && a->stack_limit_bp == b->stack_limit_bp;
+    return a->programme == b->programme && a->seller == b->seller && a->acquirer == b->acquirer && a->stack_limit_bp == b->stack_limit_bp;
 }
 
 static uint8_t *pack_row(const struct sq_invoice_row *row, const struct sq_invoice_row *before, uint32_t ratio, uint8_t *at)
@@ -82,7 +82,7 @@ static uint8_t *pack_row(const struct sq_invoice_row *row, const struct sq_invoi
     if (what & AMOUNT)
         at = put_varint(at, zigzag((int64_t)((uint64_t)row->amount_fen - (uint64_t)expected)));
     if (what & WHO)
-        at = put_varint(put_varint(put_varint(at, row->programme), row->seller), row->stack_limit_bp);
+        at = put_varint(put_varint(put_varint(put_varint(at, row->programme), row->seller), row->acquirer), row->stack_limit_bp);
     if (what & OTHER)
         at = put_varint(at, row->other);
     return at;
@@ -129,10 +129,11 @@ static const uint8_t *unpack_row(const uint8_t *at, uint32_t ratio, struct sq_in
         row->amount_fen = (int64_t)((uint64_t)row->amount_fen + (uint64_t)unzigzag(v));
     }
     if (what & WHO) {
-        uint64_t programme, seller, limit;
-        at = get_varint(get_varint(get_varint(at, &programme), &seller), &limit);
+        uint64_t programme, seller, acquirer, limit;
+        at = get_varint(get_varint(get_varint(get_varint(at, &programme), &seller), &acquirer), &limit);
         row->programme = (uint32_t)programme;
         row->seller = (uint32_t)seller;
+        row->acquirer = (uint32_t)acquirer;
         row->stack_limit_bp = (uint32_t)limit;
     }
     row->other = SQ_ROW_NONE;
@@ -174,7 +175,7 @@ uint32_t sq_chunk_find(const uint8_t *bytes, uint32_t count, const struct sq_inv
 /* Only lengths: that the content is what was stored is known from the snapshot's hash. */
 int sq_chunk_fits(const uint8_t *bytes, size_t size, uint32_t count)
 {
-    static const uint8_t varints[] = {GAP, BASE, AMOUNT, WHO, WHO, WHO, OTHER};
+    static const uint8_t varints[] = {GAP, BASE, AMOUNT, WHO, WHO, WHO, WHO, OTHER};
     const uint8_t *at = bytes + 2, *end = bytes + size;
     if (size < 2 || count == 0 || count > SQ_CHUNK_ROWS)
         return 0;

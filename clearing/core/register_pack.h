@@ -7,7 +7,7 @@
  *              2 GAP     varint: key.low less the row's before (or less 0 after HEAD), when it is not the next number
  *              4 BASE    varint: base, when other than the total
  *              8 AMOUNT  varint: zig-zag of amount less what the ratio gives, when other than that
- *             16 WHO     varints: programme, seller, stack_limit_bp, when other than the row's before
+ *             16 WHO     varints: programme, seller, acquirer, stack_limit_bp, when other than the row's before
  *             32 OTHER   varint: other
  *            varint total, then those, in that order
  *
@@ -19,7 +19,7 @@
 #include "clearing/core/register.h"
 
 #define SQ_CHUNK_ROWS 192u
-#define SQ_CHUNK_PACKED_MAX (2u + SQ_CHUNK_ROWS * (1u + 2u + 4u * 10u + 4u * 5u))
+#define SQ_CHUNK_PACKED_MAX (2u + SQ_CHUNK_ROWS * (1u + 2u + 4u * 10u + 5u * 5u))
 
 /* Returns the size; `out` has room for SQ_CHUNK_PACKED_MAX. */
 size_t sq_chunk_pack(const struct sq_invoice_row *rows, uint32_t count, uint8_t *out);

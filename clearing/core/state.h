@@ -414,7 +414,7 @@ sq_status sq_on_registered(struct sq_step *s, uint32_t from, const Sanquan__V1__
 sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Decided *m);
 sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear *m);
 sq_status sq_on_register(struct sq_step *s, uint32_t from, const Sanquan__V1__Register *m);
-sq_status sq_on_unregister(struct sq_step *s, const Sanquan__V1__Unregister *m);
+sq_status sq_on_unregister(struct sq_step *s, uint32_t from, const Sanquan__V1__Unregister *m);
 /* ---- waiting.c ---- */
 /* Room for `r` rows at no stage yet; NULL when memory is out. Valid until the next is added or removed. */
 struct sq_waiting *sq_waiting_add(struct sq_step *s, sq_bytes body, const struct sq_rows *r);

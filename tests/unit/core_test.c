@@ -543,6 +543,28 @@ static void an_outcome_says_which_rows_wait_and_which_window_was_opened(void **s
     assert_int_equal(sq_settlement_last_final(sq_core_settlement(s->w->core[SD])), 1);
 }
 
+static void a_node_gives_back_only_what_it_has_claimed_itself(void **state)
+{
+    struct story *s = *state;
+    struct world_row row = good(s), again = good(s);
+    assert_int_equal(redeem(s, &row), SQ_OK);
+    char provider[19];
+    uint8_t cell[10] = {0x26, 0x31, 0x20, 0, 0, 0, 0, 0, 0, 0x01}, end_code = 1; /* the claim was refused by its issuer */
+    Sanquan__V1__Unregister m;
+    sanquan__v1__unregister__init(&m);
+    strcpy(provider, WORLD_PROVIDER);
+    m.provider = provider;
+    m.invoice = (ProtobufCBinaryData){10, cell};
+    m.end = (ProtobufCBinaryData){1, &end_code};
+    m.n_voucher = m.n_amount_fen = m.n_base_fen = 1;
+    m.voucher = &row.voucher;
+    m.amount_fen = &row.amount_fen;
+    m.base_fen = &row.base_fen;
+    assert_int_equal(world_say(s->w, SH, "node:440000", SANQUAN__V1__MESSAGE_TYPE__UNREGISTER, &m.base), 0);
+    assert_int_equal(s->w->peer_status, SQ_OK);
+    assert_int_equal(redeem(s, &again), SQ_R_INVOICE_OVERDRAWN); /* still claimed, whole */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -564,6 +586,7 @@ int main(void)
         STORY(a_role_does_only_what_it_may),
         STORY(caps_of_year_and_life_count_what_is_reserved_and_spent),
         STORY(a_step_that_runs_out_of_memory_says_so),
+        STORY(a_node_gives_back_only_what_it_has_claimed_itself),
         STORY(an_outcome_says_which_rows_wait_and_which_window_was_opened),
         STORY(a_core_read_back_from_its_dump_goes_on_as_if_nothing_had_happened),
     };

@@ -87,7 +87,7 @@ static void the_province_is_read_from_all_three_kinds_of_number(void **state)
 
 static struct sq_invoice_claim claim(uint32_t programme, int64_t base, int64_t amount, uint32_t limit)
 {
-    return (struct sq_invoice_claim){key_of(INVOICE), programme, 7, 100000, base, amount, limit};
+    return (struct sq_invoice_claim){key_of(INVOICE), programme, 7, 100000, base, amount, limit, 0};
 }
 
 /* What the register says to the claim; added when it says yes. */
@@ -155,6 +155,11 @@ static void the_seller_and_the_total_are_those_of_the_first_claim(void **state)
     other.seller = 8;
     assert_int_equal(ask(r, &other), SQ_R_INVOICE_SELLER);
     other.seller = 7;
+    other.acquirer = 1; /* another node speaks for it */
+    assert_int_equal(ask(r, &other), SQ_R_INVOICE_SELLER);
+    assert_int_equal(sq_invoice_subtract(r, &other), SQ_OK);
+    assert_true(claimed(r) == 3);
+    other.acquirer = 0;
     other.total_fen = 99999;
     assert_int_equal(ask(r, &other), SQ_R_INVOICE_TOTAL);
     assert_true(claimed(r) == 3);
@@ -223,7 +228,7 @@ static void no_more_is_given_back_than_was_claimed(void **state)
 static void an_invoice_that_was_given_back_whole_is_as_good_as_new(void **state)
 {
     struct sq_invoices *r = *state;
-    struct sq_invoice_claim other = {key_of(INVOICE), 5, 9, 777, 700, 70, 10000};
+    struct sq_invoice_claim other = {key_of(INVOICE), 5, 9, 777, 700, 70, 10000, 0};
     assert_int_equal(put(r, 1, 100, 30, 10000), SQ_OK);
     assert_int_equal(put(r, 2, 100, 30, 10000), SQ_OK);
     take(r, 1, 100, 30);
@@ -409,7 +414,7 @@ static void numbers_in_any_order_are_all_found_again(void **state)
             uint32_t number = order == 0 ? i : order == 1 ? COUNT - 1 - i : i * 1999 % COUNT;
             char digits[24];
             snprintf(digits, sizeof digits, "26312%015u", number);
-            struct sq_invoice_claim c = {key_of(digits), 1, 2, 1000, 10, (int64_t)number % 7 + 1, 0};
+            struct sq_invoice_claim c = {key_of(digits), 1, 2, 1000, 10, (int64_t)number % 7 + 1, 0, 0};
             assert_int_equal(ask(&r, &c), SQ_OK);
         }
         assert_true(r.rows.count == COUNT);

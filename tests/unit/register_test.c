@@ -39,6 +39,7 @@ static struct sq_invoice_row some_row(uint64_t *random, uint64_t number, uint32_
                                  .total_fen = some_fen(random), .other = (r >> 4 & 15) == 0 ? (uint32_t)(r >> 32) & 0x7fffffffu : SQ_ROW_NONE};
     row.base_fen = (r >> 8 & 3) == 0 ? some_fen(random) : row.total_fen;
     row.amount_fen = (r >> 10 & 3) == 0 ? some_fen(random) : (int64_t)((__int128)row.base_fen * 3000 / 10000);
+    row.acquirer = (uint32_t)(r >> 14 & 1);
     row.stack_limit_bp = (r >> 12 & 1) != 0 ? 10000 : 0;
     return row;
 }
