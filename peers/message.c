@@ -97,3 +97,8 @@ sq_status sq_message_check(const struct sq_envelope *e, const uint8_t network_id
         return sq_fail(err, SQ_R_BAD_SIGNATURE, "message %" PRIu64 " of %s", e->id, e->sender);
     return SQ_OK;
 }
+
+int sq_message_signed_by(const struct sq_envelope *e, const uint8_t network_id[static 32], const uint8_t public_key[static SQ_KEY_SIZE])
+{
+    return sq_message_check(e, network_id, public_key, NULL) == SQ_OK;
+}

@@ -30,4 +30,7 @@ SQ_MUST_CHECK sq_status sq_message_check(const struct sq_envelope *e, const uint
 
 uint64_t sq_network_prefix(const uint8_t network_id[static 32]); /* Header.network */
 
+/* The same as a yes or no: fits sq_core_set_signature_check. */
+int sq_message_signed_by(const struct sq_envelope *e, const uint8_t network_id[static 32], const uint8_t public_key[static SQ_KEY_SIZE]);
+
 #endif

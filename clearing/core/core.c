@@ -141,11 +141,30 @@ static int permitted(const struct sq_core *core, const struct sq_party *p, uint3
         return p->role == SQ_ROLE_OPERATOR && p->node == core->self;
     default:
         return p->role == SQ_ROLE_NODE && p->node != core->self && type >= SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE &&
-               type <= SANQUAN__V1__MESSAGE_TYPE__STANDING_NOTICE;
+               type <= SANQUAN__V1__MESSAGE_TYPE__RELAY;
     }
 }
 
 /* ---- messages ---- */
+
+static uint32_t node_named(void *ctx, const char *name)
+{
+    const struct sq_core *core = ctx;
+    uint32_t party = sq_party_find(core, name);
+    return party != SQ_ROW_NONE && sq_party_at(core, party)->role == SQ_ROLE_NODE ? sq_party_at(core, party)->node : SQ_ROW_NONE;
+}
+
+static int node_signed(void *ctx, const struct sq_envelope *e, uint32_t node)
+{
+    const struct sq_core *core = ctx;
+    return core->signed_by != NULL && core->signed_by(e, core->network_id, sq_party_at(core, sq_node_at(core, node)->party)->key);
+}
+
+static sq_status to_settlement(struct sq_step *s, uint32_t from, uint32_t type, sq_bytes body)
+{
+    const struct sq_post post = {s->core, node_named, node_signed, s->whole};
+    return sq_settlement_message(s->core->settlement, &post, from, type, body, s->core->now_ms, s->fx, &s->why);
+}
 
 static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
 {
@@ -224,7 +243,7 @@ static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
     case SANQUAN__V1__MESSAGE_TYPE__UNREGISTER:
         return sq_on_unregister(s, from, (const Sanquan__V1__Unregister *)m);
     default: /* permitted() lets only the settlement's own through to here */
-        return sq_settlement_message(core->settlement, from, type, body, core->now_ms, s->fx, &s->why);
+        return to_settlement(s, from, type, body);
     }
 }
 
@@ -355,6 +374,7 @@ sq_status sq_core_step(struct sq_core *core, const struct sq_event *event, struc
     } else {
         int is_next;
         s.id = event->envelope->id;
+        s.whole = event->envelope->whole;
         s.party = sq_party_find(core, event->envelope->sender);
         if (s.party == SQ_ROW_NONE || !sq_party_at(core, s.party)->known_key)
             return sq_fail(err, SQ_E_NOT_FOUND, "sender %s is not enrolled", event->envelope->sender);

@@ -33,6 +33,9 @@ struct sq_event {
 SQ_MUST_CHECK sq_status sq_core_new(struct sq_core **out, struct sq_error *err);
 /* What tells a usable Ed25519 key from others when parties are enrolled; a pure function. Set before the first step. */
 void sq_core_set_key_check(struct sq_core *core, int (*key_ok)(const uint8_t key[static 32]));
+/* What tells whether a message that somebody else brings is signed with this key; a pure function. Without it none is believed. */
+typedef int (*sq_signature_check)(const struct sq_envelope *e, const uint8_t network_id[static 32], const uint8_t key[static 32]);
+void sq_core_set_signature_check(struct sq_core *core, sq_signature_check signed_by);
 void sq_core_free(struct sq_core *core);
 
 /*

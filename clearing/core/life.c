@@ -54,6 +54,7 @@ sq_status sq_core_new(struct sq_core **out, struct sq_error *err)
 }
 
 void sq_core_set_key_check(struct sq_core *core, int (*key_ok)(const uint8_t key[static 32])) { core->key_ok = key_ok; }
+void sq_core_set_signature_check(struct sq_core *core, sq_signature_check signed_by) { core->signed_by = signed_by; }
 
 void sq_core_free(struct sq_core *core)
 {

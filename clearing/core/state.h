@@ -149,6 +149,7 @@ struct sq_waiting {
 
 struct sq_core {
     int (*key_ok)(const uint8_t key[static 32]);
+    sq_signature_check signed_by;
     uint64_t now_ms, seq;
     uint32_t today;
     uint8_t network_id[32];
@@ -196,6 +197,7 @@ struct sq_step {
     struct sq_effects *fx;
     struct sq_wire_memory memory;
     uint32_t party;         /* sender */
+    sq_bytes whole;         /* the message as it was signed */
     uint64_t id;
     struct sq_error *err;   /* our own failures */
     struct sq_error why;    /* why the sender is refused */

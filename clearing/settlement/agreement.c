@@ -64,6 +64,16 @@ static const struct sq_agreement_proposal *proposal_of(const struct sq_agreement
     return NULL;
 }
 
+int sq_agreement_has_vote(const struct sq_agreement *a, uint32_t node, uint32_t round, uint32_t step, const uint8_t value[static SQ_HASH_SIZE])
+{
+    for (uint32_t i = 0; i < a->votes.count; i++) {
+        const struct sq_agreement_vote *v = vote_at(&a->votes, i);
+        if (v->node == node && v->round == round && v->step == step && !v->nil && same(v->value, value))
+            return 1;
+    }
+    return 0;
+}
+
 /* ---- speaking ---- */
 
 static void set_timer(struct sq_agreement *a, uint32_t step, uint64_t now_ms)
@@ -133,8 +143,9 @@ static int rule_prevote(struct sq_agreement *a, const struct sq_agreement_host *
         return 0;
     if (p->valid_round != 0 && (p->valid_round > a->round || !quorum(a, p->valid_round - 1, SQ_STEP_PREVOTE, FOR_VALUE, p->value)))
         return 0; /* wait to see the prevotes it speaks of */
-    if (!h->valid(h->ctx, p->value))
-        return 0; /* a statement it rests on may still be on its way; the timer says nil */
+    /* A statement it rests on may still be on its way; the timer says nil. What two thirds have prevoted some honest node found valid. */
+    if (p->valid_round != 0 ? !h->known(h->ctx, p->value) : !h->valid(h->ctx, p->value))
+        return 0;
     int unlocked = a->locked_round == 0 || same(a->locked, p->value) || (p->valid_round != 0 && a->locked_round <= p->valid_round);
     *st = prevote(a, h, unlocked ? p->value : NULL);
     return 1;
@@ -178,7 +189,7 @@ static int rule_polka(struct sq_agreement *a, const struct sq_agreement_host *h,
     if (a->step < SQ_STEP_PREVOTE || a->polka_seen == a->round + 1)
         return 0;
     const uint8_t *agreed = polka(a);
-    if (agreed == NULL || !h->valid(h->ctx, agreed))
+    if (agreed == NULL || !h->known(h->ctx, agreed))
         return 0;
     uint8_t value[SQ_HASH_SIZE]; /* voting may move the table */
     memcpy(value, agreed, sizeof value);

@@ -56,8 +56,8 @@ struct sq_agreement_host {
     /* By what this node knows, could this value be decided? */
     int (*valid)(void *ctx, const uint8_t value[static SQ_HASH_SIZE]);
     /*
-     * Are its bytes here, and usable? A value that more than two thirds precommitted needs no more than that: honest nodes among
-     * them found it valid, and what this one knows may come from a liar.
+     * Are its bytes here, and usable? A value that more than two thirds prevoted needs no more than that: honest nodes among them
+     * found it valid, and what this one knows may come from a liar, or miss what a liar told to others only.
      */
     int (*known)(void *ctx, const uint8_t value[static SQ_HASH_SIZE]);
     /* Propose: `value` again, or, when NULL, a new one whose hash goes to value_out. Told to all other nodes. */
@@ -86,6 +86,8 @@ SQ_MUST_CHECK sq_status sq_agreement_on_proposal(struct sq_agreement *a, const s
                                                  const uint8_t value[static SQ_HASH_SIZE], uint64_t now_ms);
 SQ_MUST_CHECK sq_status sq_agreement_on_vote(struct sq_agreement *a, const struct sq_agreement_host *h, uint32_t from,
                                              uint32_t round, uint32_t step, const uint8_t *value, uint64_t now_ms);
+/* Has this node been heard to say this? */
+int sq_agreement_has_vote(const struct sq_agreement *a, uint32_t node, uint32_t round, uint32_t step, const uint8_t value[static SQ_HASH_SIZE]);
 /* A value may have become valid: look again. */
 SQ_MUST_CHECK sq_status sq_agreement_look(struct sq_agreement *a, const struct sq_agreement_host *h, uint64_t now_ms);
 SQ_MUST_CHECK sq_status sq_agreement_timeout(struct sq_agreement *a, const struct sq_agreement_host *h, uint32_t round,

@@ -97,6 +97,16 @@ struct sq_value { /* a proposed Settlement */
     uint32_t proposer;
 };
 
+#define SQ_LETTER_SIZE_MAX 384u /* a vote's envelope has at most 305 bytes */
+
+struct sq_letter { /* a vote for a value as it was signed */
+    uint32_t node, round, step, size; /* step as on the wire */
+    uint8_t value[SQ_HASH_SIZE];
+    uint8_t bytes[SQ_LETTER_SIZE_MAX];
+};
+enum { SQ_VOTE_PREVOTE = 1, SQ_VOTE_PRECOMMIT = 2 };
+#define SQ_TO_ALL UINT32_MAX
+
 #define SQ_VALUES_MAX 16u /* values of up to 1 MiB kept of a window: one a proposer, and more while there is room */
 
 struct sq_window {
@@ -112,6 +122,9 @@ struct sq_window {
     struct sq_fold *heard;              /* [debtor]: our fold when its statement came */
     struct sq_value value[SQ_VALUES_MAX]; /* values proposed and still undecided */
     uint32_t value_count;
+    uint32_t asked;                     /* for the bytes of a certified value */
+    struct sq_table letters;            /* struct sq_letter; freed some time after finality */
+    struct sq_table told;               /* uint8_t [node]: was sent a value that it asked for; empty: nobody asked */
     struct sq_blob decided;             /* canonical Settlement, when final */
 };
 
@@ -124,6 +137,7 @@ struct sq_settlement {
     uint32_t window_count, window_capacity;
     uint64_t open, deciding;            /* deciding: the cut window that is not final, or 0 */
     uint64_t cut_wanted;                /* a cut of the open window waits for finality */
+    uint64_t relaying, relay_ms;        /* the final window whose precommits are still waited for, until then; 0: none */
     struct sq_table breaks;             /* struct sq_break */
     struct sq_charter charter;
     struct sq_region *regions;          /* [node] */
@@ -131,6 +145,20 @@ struct sq_settlement {
 };
 
 #define SQ_WINDOWS_AHEAD 4u /* windows after the open one of which messages are kept */
+
+/* relay.c */
+SQ_MUST_CHECK sq_status sq_letter_keep(struct sq_window *w, uint32_t from, const Sanquan__V1__Vote *m, sq_bytes whole, struct sq_error *err);
+/* Tell everyone whose votes of this round and step for this value are here. step as on the wire. */
+SQ_MUST_CHECK sq_status sq_relay_votes(struct sq_settlement *s, const struct sq_window *w, uint32_t round, uint32_t step,
+                                       const uint8_t value[static SQ_HASH_SIZE], struct sq_effects *fx, struct sq_error *err);
+/* A window has become final: its certificate is told after a while, or at the next finality, unless everyone has it. */
+SQ_MUST_CHECK sq_status sq_relay_begin(struct sq_settlement *s, const struct sq_window *w, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_relay_end(struct sq_settlement *s, struct sq_effects *fx, struct sq_error *err);
+/* Ask voters for the bytes of the certified value. */
+SQ_MUST_CHECK sq_status sq_relay_ask(struct sq_settlement *s, struct sq_window *w, struct sq_effects *fx, struct sq_error *err);
+/* Errors: SQ_R_COLUMNS. Letters that prove nothing are passed over. */
+SQ_MUST_CHECK sq_status sq_relay_read(struct sq_settlement *s, struct sq_window *w, const struct sq_agreement_host *h, const struct sq_post *post, uint32_t from,
+                                      const Sanquan__V1__Relay *m, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
 
 /* links.c */
 void sq_fold_row(const struct sq_fold *from, const struct sq_fold *to, struct sq_stated *row);

@@ -254,6 +254,7 @@ static struct sq_window bare(const struct sq_window *w)
     b.heard = NULL;
     memset(b.value, 0, sizeof b.value);
     b.decided = (struct sq_blob){0};
+    b.letters = b.told = (struct sq_table){.row_size = 0};
     b.agreement.votes.rows = b.agreement.proposals.rows = b.agreement.doubles.rows = NULL;
     b.agreement.votes.count = b.agreement.proposals.count = b.agreement.doubles.count = 0;
     b.agreement.votes.capacity = b.agreement.proposals.capacity = b.agreement.doubles.capacity = 0;
@@ -268,6 +269,8 @@ static void dump_window(const struct sq_settlement *s, const struct sq_window *w
     sq_dump_table(d, &w->agreement.votes);
     sq_dump_table(d, &w->agreement.proposals);
     sq_dump_table(d, &w->agreement.doubles);
+    sq_dump_table(d, &w->letters);
+    sq_dump_table(d, &w->told);
     sq_dump_u64(d, w->debtor != NULL);
     if (w->debtor != NULL) {
         sq_dump_put(d, w->debtor, cells * sizeof *w->debtor);
@@ -312,6 +315,12 @@ static sq_status undump_window(const struct sq_settlement *s, struct sq_window *
         st = sq_undump_table(r, &w->agreement.proposals, err);
     if (st == SQ_OK)
         st = sq_undump_table(r, &w->agreement.doubles, err);
+    w->letters = SQ_TABLE_OF(struct sq_letter);
+    w->told = SQ_TABLE_OF(uint8_t);
+    if (st == SQ_OK)
+        st = sq_undump_table(r, &w->letters, err);
+    if (st == SQ_OK)
+        st = sq_undump_table(r, &w->told, err);
     if (st == SQ_OK && sq_read_be64(r) != 0) {
         st = undump_matrix(r, &w->debtor, cells * sizeof *w->debtor, err);
         if (st == SQ_OK)
@@ -362,7 +371,8 @@ static sq_status undump_link(struct sq_reader *r, struct sq_link *l, struct sq_e
 
 void sq_settlement_dump(const struct sq_settlement *s, struct sq_dump *d)
 {
-    const uint64_t fields[] = {s->n, s->self, s->round_timeout_ms, s->method, s->window_count, s->open, s->deciding, s->cut_wanted};
+    const uint64_t fields[] = {s->n, s->self, s->round_timeout_ms, s->method, s->window_count, s->open, s->deciding, s->cut_wanted,
+                               s->relaying, s->relay_ms};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         sq_dump_u64(d, fields[i]);
     sq_dump_put(d, s->codes, s->n * sizeof *s->codes);
@@ -389,8 +399,10 @@ sq_status sq_settlement_undump(struct sq_settlement *s, struct sq_reader *r, str
     s->open = sq_read_be64(r);
     s->deciding = sq_read_be64(r);
     s->cut_wanted = sq_read_be64(r);
+    s->relaying = sq_read_be64(r);
+    s->relay_ms = sq_read_be64(r);
     const uint8_t *codes = sq_read_bytes(r, s->n * sizeof *s->codes);
-    if (r->bad || n != s->n || self != s->self || s->open > windows || s->deciding > windows ||
+    if (r->bad || n != s->n || self != s->self || s->open > windows || s->deciding > windows || s->relaying > windows ||
         windows > (size_t)(r->end - r->at) / sizeof(struct sq_window))
         return sq_fail(err, SQ_E_FORMAT, "snapshot of another settlement");
     memcpy(s->codes, codes, s->n * sizeof *s->codes);

@@ -141,9 +141,20 @@ SQ_MUST_CHECK sq_status sq_settlement_cut(struct sq_settlement *s, uint64_t wind
  */
 int sq_settlement_too_early(const struct sq_settlement *s, uint32_t type, sq_bytes body);
 
-/* STATEMENT, COUNTERSTATEMENT, PROPOSAL, VOTE, LINK_ASK, LINK_TELL, DEBIT_CAP_NOTICE or STANDING_NOTICE from node `from`; `body` is its canonical bytes. */
-SQ_MUST_CHECK sq_status sq_settlement_message(struct sq_settlement *s, uint32_t from, uint32_t type, sq_bytes body,
-                                              uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
+/* Who signed what another node brings; pure functions of their arguments and of what was enrolled. */
+struct sq_post {
+    void *ctx;
+    uint32_t (*node_of)(void *ctx, const char *name);                               /* SQ_ROW_NONE: no node */
+    int (*signed_by)(void *ctx, const struct sq_envelope *e, uint32_t node);
+    sq_bytes whole;                                                                 /* the message itself, as it was signed; empty: nobody signed it */
+};
+
+/*
+ * STATEMENT, COUNTERSTATEMENT, PROPOSAL, VOTE, LINK_ASK, LINK_TELL, DEBIT_CAP_NOTICE, STANDING_NOTICE or RELAY from node `from`; `body` is its
+ * canonical bytes.
+ */
+SQ_MUST_CHECK sq_status sq_settlement_message(struct sq_settlement *s, const struct sq_post *post, uint32_t from, uint32_t type,
+                                              sq_bytes body, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
 
 /* An operator's Confirm; `party` tells maker from checker. */
 SQ_MUST_CHECK sq_status sq_settlement_confirm(struct sq_settlement *s, uint32_t party, sq_bytes body, uint64_t now_ms,
@@ -173,7 +184,7 @@ SQ_MUST_CHECK sq_status sq_settlement_stand(struct sq_settlement *s, uint32_t pa
 /* When something is due next (UINT64_MAX: nothing), and what to do then. */
 struct sq_settlement_due {
     uint64_t at_ms, window;
-    uint32_t reason, round, step; /* as in Tick: 2 agreement timeout, 3 statements are late, or the review is over */
+    uint32_t reason, round, step; /* as in Tick: 2 agreement timeout, 3 statements are late, or the review is over, 4 precommits are late */
 };
 struct sq_settlement_due sq_settlement_next(const struct sq_settlement *s);
 

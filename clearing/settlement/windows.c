@@ -31,6 +31,8 @@ sq_status sq_window_new(struct sq_settlement *s, uint64_t number, struct sq_erro
         return sq_fail(err, SQ_E_NOMEM, "window %" PRIu64, number);
     w->number = number;
     w->maker = SQ_ROW_NONE;
+    w->letters = SQ_TABLE_OF(struct sq_letter);
+    w->told = SQ_TABLE_OF(uint8_t);
     sq_agreement_init(&w->agreement, s->n, s->self, (uint32_t)(number % s->n), s->round_timeout_ms);
     s->windows[s->window_count++] = w;
     return SQ_OK;
@@ -54,6 +56,8 @@ void sq_window_free(struct sq_window *w)
         return;
     free_bulk(w);
     sq_agreement_free(&w->agreement);
+    sq_table_free(&w->letters);
+    sq_table_free(&w->told);
     free(w->decided.data);
     free(w);
 }
@@ -128,6 +132,10 @@ static sq_status host_propose(void *ctx, uint32_t round, uint32_t valid_round, c
     struct host *h = ctx;
     if (value != NULL) {
         memcpy(value_out, value, SQ_HASH_SIZE);
+        /* Some may not have heard the prevotes that it rests on, and would wait for them. */
+        sq_status st = sq_relay_votes(h->s, h->w, valid_round - 1, SQ_VOTE_PREVOTE, value, h->fx, h->err);
+        if (st != SQ_OK)
+            return st;
     } else {
         struct sq_blob made = {0};
         sq_status st = sq_value_build(h->s, h->w, &made, h->err);
@@ -323,6 +331,9 @@ static sq_status finalise(struct host *h, uint64_t now_ms)
     w->late_ms = 0;
     free_bulk(w);
     s->deciding = 0;
+    st = sq_relay_begin(s, w, now_ms, h->fx, h->err);
+    if (st != SQ_OK)
+        return st;
     return s->cut_wanted ? carry_out_cut(s, now_ms, h->fx, h->err) : SQ_OK;
 }
 
@@ -345,6 +356,8 @@ static sq_status advance(struct host *h, uint64_t now_ms)
         st = sq_agreement_start(&w->agreement, &ah, now_ms);
     if (st == SQ_OK && w->state >= SQ_WINDOW_STATED && w->state < SQ_WINDOW_FINAL)
         st = sq_agreement_look(&w->agreement, &ah, now_ms);
+    if (st == SQ_OK && w->state < SQ_WINDOW_FINAL && w->agreement.certified_round != 0 && !w->asked && !host_known(h, w->agreement.certified))
+        st = sq_relay_ask(h->s, w, h->fx, h->err);
     if (st == SQ_OK && w->state == SQ_WINDOW_STATED && w->value_count != 0)
         w->state = SQ_WINDOW_PROPOSED;
     if (st == SQ_OK && w->state == SQ_WINDOW_PROPOSED && sq_agreement_decided(&w->agreement))
@@ -452,28 +465,38 @@ static sq_status on_proposal(struct host *h, uint32_t from, const Sanquan__V1__P
     return st == SQ_OK && w->number == h->s->deciding ? advance(h, now_ms) : st;
 }
 
-static sq_status on_vote(struct host *h, uint32_t from, const Sanquan__V1__Vote *m, uint64_t now_ms)
+static sq_status on_vote(struct host *h, const struct sq_post *post, uint32_t from, const Sanquan__V1__Vote *m, uint64_t now_ms)
 {
     struct sq_agreement_host ah = host_of(h);
-    if ((m->value.len != 0 && m->value.len != SQ_HASH_SIZE) || m->step < 1 || m->step > 2)
+    if ((m->value.len != 0 && m->value.len != SQ_HASH_SIZE) || m->step < SQ_VOTE_PREVOTE || m->step > SQ_VOTE_PRECOMMIT)
         return sq_fail(h->err, SQ_R_COLUMNS, "vote of %s", h->s->codes[from]);
-    sq_status st = sq_agreement_on_vote(&h->w->agreement, &ah, from, m->round, m->step + 1,
-                                        m->value.len != 0 ? m->value.data : NULL, now_ms);
+    sq_status st = h->w->state < SQ_WINDOW_FINAL && m->round < SQ_AGREEMENT_ROUNDS_MAX ? sq_letter_keep(h->w, from, m, post->whole, h->err) : SQ_OK;
+    if (st == SQ_OK)
+        st = sq_agreement_on_vote(&h->w->agreement, &ah, from, m->round, m->step + 1,
+                                  m->value.len != 0 ? m->value.data : NULL, now_ms);
+    return st == SQ_OK && h->w->number == h->s->deciding ? advance(h, now_ms) : st;
+}
+
+static sq_status on_relay(struct host *h, const struct sq_post *post, uint32_t from, const Sanquan__V1__Relay *m, uint64_t now_ms)
+{
+    struct sq_agreement_host ah = host_of(h);
+    sq_status st = sq_relay_read(h->s, h->w, &ah, post, from, m, now_ms, h->fx, h->err);
     return st == SQ_OK && h->w->number == h->s->deciding ? advance(h, now_ms) : st;
 }
 
 int sq_settlement_too_early(const struct sq_settlement *s, uint32_t type, sq_bytes body)
 {
-    enum { WINDOW_TAG = 0x09 }; /* field 1, fixed64: the first of all four messages; what is not canonical is refused when taken */
+    enum { WINDOW_TAG = 0x09 }; /* field 1, fixed64: the first of all five messages; what is not canonical is refused when taken */
     uint64_t window;
-    if (type < SANQUAN__V1__MESSAGE_TYPE__STATEMENT || type > SANQUAN__V1__MESSAGE_TYPE__VOTE || body.size < 9 || body.data[0] != WINDOW_TAG)
+    int of_window = (type >= SANQUAN__V1__MESSAGE_TYPE__STATEMENT && type <= SANQUAN__V1__MESSAGE_TYPE__VOTE) || type == SANQUAN__V1__MESSAGE_TYPE__RELAY;
+    if (!of_window || body.size < 9 || body.data[0] != WINDOW_TAG)
         return 0;
     memcpy(&window, body.data + 1, sizeof window);
     return le64toh(window) > s->open + SQ_WINDOWS_AHEAD;
 }
 
-sq_status sq_settlement_message(struct sq_settlement *s, uint32_t from, uint32_t type, sq_bytes body, uint64_t now_ms,
-                                struct sq_effects *fx, struct sq_error *err)
+sq_status sq_settlement_message(struct sq_settlement *s, const struct sq_post *post, uint32_t from, uint32_t type, sq_bytes body,
+                                uint64_t now_ms, struct sq_effects *fx, struct sq_error *err)
 {
     struct sq_wire_memory memory = sq_effects_memory(fx);
     ProtobufCMessage *m;
@@ -497,6 +520,7 @@ sq_status sq_settlement_message(struct sq_settlement *s, uint32_t from, uint32_t
     uint64_t window = type == SANQUAN__V1__MESSAGE_TYPE__STATEMENT          ? ((Sanquan__V1__Statement *)m)->window
                       : type == SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT ? ((Sanquan__V1__Counterstatement *)m)->window
                       : type == SANQUAN__V1__MESSAGE_TYPE__PROPOSAL         ? ((Sanquan__V1__Proposal *)m)->window
+                      : type == SANQUAN__V1__MESSAGE_TYPE__RELAY            ? ((Sanquan__V1__Relay *)m)->window
                                                                             : ((Sanquan__V1__Vote *)m)->window;
     if ((st = sq_window_at(s, window, &h.w, err)) != SQ_OK)
         return st;
@@ -510,7 +534,9 @@ sq_status sq_settlement_message(struct sq_settlement *s, uint32_t from, uint32_t
     case SANQUAN__V1__MESSAGE_TYPE__PROPOSAL:
         return on_proposal(&h, from, (const Sanquan__V1__Proposal *)m, now_ms);
     case SANQUAN__V1__MESSAGE_TYPE__VOTE:
-        return on_vote(&h, from, (const Sanquan__V1__Vote *)m, now_ms);
+        return on_vote(&h, post, from, (const Sanquan__V1__Vote *)m, now_ms);
+    case SANQUAN__V1__MESSAGE_TYPE__RELAY:
+        return on_relay(&h, post, from, (const Sanquan__V1__Relay *)m, now_ms);
     default:
         return sq_fail(err, SQ_R_UNKNOWN_TYPE, "type %u is not of the settlement", type);
     }
@@ -521,12 +547,14 @@ sq_status sq_settlement_message(struct sq_settlement *s, uint32_t from, uint32_t
 struct sq_settlement_due sq_settlement_next(const struct sq_settlement *s)
 {
     struct sq_settlement_due due = {.at_ms = UINT64_MAX};
+    if (s->relaying != 0)
+        due = (struct sq_settlement_due){s->relay_ms, s->relaying, 4, 0, 0};
     if (s->deciding == 0)
         return due;
     const struct sq_window *w = s->windows[s->deciding - 1];
     uint32_t round = 0, step = 0;
     uint64_t agreement = sq_agreement_due(&w->agreement, &round, &step);
-    if (w->late_ms != 0)
+    if (w->late_ms != 0 && w->late_ms < due.at_ms)
         due = (struct sq_settlement_due){w->late_ms, w->number, 3, 0, w->lateness + 1};
     if (agreement != 0 && agreement < due.at_ms)
         due = (struct sq_settlement_due){agreement, w->number, 2, round, step};
@@ -536,6 +564,8 @@ struct sq_settlement_due sq_settlement_next(const struct sq_settlement *s)
 sq_status sq_settlement_tick(struct sq_settlement *s, const struct sq_settlement_due *due, uint64_t now_ms, struct sq_effects *fx,
                              struct sq_error *err)
 {
+    if (due->reason == 4)
+        return due->window == s->relaying && s->relaying != 0 && now_ms >= s->relay_ms ? sq_relay_end(s, fx, err) : SQ_OK;
     if (due->window == 0 || due->window != s->deciding)
         return SQ_OK;
     struct host h = {s, s->windows[due->window - 1], fx, err};

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "peers/message.h"
 #include "proto/sanquan.pb-c.h"
 
 #define ARENA_SIZE (16u << 20) /* one batch as it was received, and unpacked */
@@ -362,6 +363,21 @@ static sq_status on_vote(struct sq_books *b, uint32_t from, sq_bytes body, uint6
     return SQ_OK;
 }
 
+/* Votes of others that a node has told on: each counts for its signer. */
+static sq_status on_relay(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Relay *m, uint64_t seq, struct sq_error *err)
+{
+    sq_status st = SQ_OK;
+    for (size_t i = 0; st == SQ_OK && i < m->n_votes; i++) {
+        struct sq_envelope e;
+        uint32_t party = sq_envelope_open(sq_bytes_of(m->votes[i].data, m->votes[i].len), &e, NULL) == SQ_OK ? sq_core_party_find(core, e.sender) : SQ_ROW_NONE;
+        const struct sq_party *p = party != SQ_ROW_NONE ? sq_core_party(core, party) : NULL;
+        if (p != NULL && p->role == SQ_ROLE_NODE && p->node != b->self && e.type == SANQUAN__V1__MESSAGE_TYPE__VOTE &&
+            sq_message_signed_by(&e, sq_core_network_id(core), p->key) && sq_wire_check(&sanquan__v1__vote__descriptor, e.body, NULL) == SQ_OK)
+            st = on_vote(b, p->node, e.body, seq, err);
+    }
+    return st;
+}
+
 static uint32_t node_of(const struct sq_core *core, const char *code)
 {
     for (uint32_t i = 0; i < sq_core_node_count(core); i++)
@@ -586,6 +602,10 @@ static sq_status on_peer(struct sq_books *b, const struct sq_core *core, const s
     }
     case SANQUAN__V1__MESSAGE_TYPE__VOTE:
         return on_vote(b, from, e->body, entry->seq, err);
+    case SANQUAN__V1__MESSAGE_TYPE__RELAY: {
+        const Sanquan__V1__Relay *m = open_message(b, &sanquan__v1__relay__descriptor, e->body, err);
+        return m != NULL ? on_relay(b, core, m, entry->seq, err) : sq_fail_context(err, SQ_E_VERIFY, "entry %" PRIu64 ": a relay", entry->seq);
+    }
     default:
         return SQ_OK;
     }

@@ -1,5 +1,6 @@
 #include "ops/common/replay.h"
 
+#include "peers/message.h"
 #include "proto/sanquan.pb-c.h"
 
 #include <stdlib.h>
@@ -67,6 +68,7 @@ sq_status sq_replay(const struct sq_ledger *l, const char *snapshot_path, int (*
     }
     if (st == SQ_OK) {
         sq_core_set_key_check(r.core, key_ok);
+        sq_core_set_signature_check(r.core, sq_message_signed_by);
         st = sq_ledger_walk(l, done + 1, UINT64_MAX, decide_again, &r, err);
     }
     sq_arena_free(&r.arena);

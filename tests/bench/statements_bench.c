@@ -15,6 +15,9 @@
 #include "tests/bench/bench.h"
 #include "tests/support/rig.h"
 
+/* Nobody signs here, and nobody tells on. */
+static const struct sq_post unsigned_post = {.whole = {NULL, 0}};
+
 #define WINDOW 1u
 #define PROPOSER 1u /* of window 1 in the first round */
 #define VOTER 2u
@@ -200,7 +203,7 @@ static sq_status hear(struct net *t, struct sq_settlement *s, uint32_t self, uin
 {
     const struct bytes *b = counter ? &t->counter[from] : &t->statement[from];
     *fx = effects(t, self);
-    return sq_settlement_message(s, from, counter ? SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT : SANQUAN__V1__MESSAGE_TYPE__STATEMENT,
+    return sq_settlement_message(s, &unsigned_post, from, counter ? SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT : SANQUAN__V1__MESSAGE_TYPE__STATEMENT,
                                  sq_bytes_of(b->data, b->size), NOW_MS + 1, fx, err);
 }
 
@@ -247,7 +250,7 @@ static void propose(struct net *t, struct sq_settlement *proposer, struct sq_set
     }
     struct bytes proposal = keep(sent(&fx, SANQUAN__V1__MESSAGE_TYPE__PROPOSAL));
     fx = effects(t, VOTER);
-    must(sq_settlement_message(voter, PROPOSER, SANQUAN__V1__MESSAGE_TYPE__PROPOSAL, sq_bytes_of(proposal.data, proposal.size), NOW_MS + 2, &fx, &err), &err);
+    must(sq_settlement_message(voter, &unsigned_post, PROPOSER, SANQUAN__V1__MESSAGE_TYPE__PROPOSAL, sq_bytes_of(proposal.data, proposal.size), NOW_MS + 2, &fx, &err), &err);
     double took = rig_seconds() - begin;
     sq_bytes body = sent(&fx, SANQUAN__V1__MESSAGE_TYPE__VOTE);
     Sanquan__V1__Vote *vote = sanquan__v1__vote__unpack(NULL, body.size, body.data);

@@ -156,6 +156,7 @@ static void open_node(struct desk *d, uint32_t node)
         sq_directory_genesis(d->rig->directory, n->code, &g, &err) != SQ_OK)
         rig_die(n->ledger, &err);
     sq_core_set_key_check(d->core[node], sq_ed25519_key_ok);
+    sq_core_set_signature_check(d->core[node], sq_message_signed_by);
     sq_bytes body = rig_pack(&g->base);
     enter(d, node, &(struct sq_event){d->now_ms, SANQUAN__V1__MESSAGE_TYPE__GENESIS, NULL, body}, body);
     union {

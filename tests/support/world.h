@@ -34,6 +34,7 @@ struct world {
     struct sq_core *core[WORLD_NODES_MAX];
     struct sq_arena arena;
     uint64_t now_ms;
+    uint32_t deaf[WORLD_NODES_MAX];  /* [to]: a bit a node that it does not hear; what is sent waits */
     uint32_t down;                   /* a bit a node: world_run leaves it alone, and what is sent to it waits */
     struct world_message *first[WORLD_NODES_MAX][WORLD_NODES_MAX], *last[WORLD_NODES_MAX][WORLD_NODES_MAX];
     struct world_answer answer;      /* the newest answer to a client */
@@ -64,6 +65,9 @@ void world_free(struct world *w);
 unsigned world_say(struct world *w, uint32_t node, const char *party, uint32_t type, const ProtobufCMessage *body);
 /* The same with an id of one's choice; 0 is not sent as next. */
 unsigned world_say_as(struct world *w, uint32_t node, const char *party, uint64_t id, uint32_t type, const ProtobufCMessage *body);
+
+/* An envelope as it would be on the wire, malloc'd. Nothing is signed here: `good` says whether it is taken to be. */
+uint8_t *world_envelope(const char *sender, const char *receiver, uint64_t id, uint32_t type, sq_bytes body, int good, size_t *size_out);
 
 /* Deliver one message from a to b; 0 when there is none, or b does not take it yet. */
 int world_deliver(struct world *w, uint32_t from, uint32_t to);

@@ -342,7 +342,7 @@ static void a_polka_older_than_the_lock_frees_nobody(void **state)
     (void)state;
     struct desk d;
     sit(&d, 4, 3);
-    d.invalid[5] = 1; /* its bytes are still on their way */
+    d.unknown[5] = 1; /* its bytes are still on their way */
     start(&d);
     wait(&d);
     for (uint32_t node = 0; node < 3; node++) { /* a polka for 5 in round 0, of which nobody makes anything */
@@ -351,7 +351,7 @@ static void a_polka_older_than_the_lock_frees_nobody(void **state)
     }
     wait(&d);
     wait(&d);
-    d.invalid[5] = 0;
+    d.unknown[5] = 0;
     hears_proposal(&d, 1, 0, 6);
     hears(&d, 0, PREVOTE, 1, 6);
     hears(&d, 1, PREVOTE, 1, 6);
@@ -402,9 +402,30 @@ static void a_value_that_is_not_valid_gets_nil_when_time_is_up(void **state)
     said(&d, 1, PREVOTE, 0, NIL);
     hears(&d, 0, PREVOTE, 0, 5);
     hears(&d, 1, PREVOTE, 0, 5);
-    hears(&d, 2, PREVOTE, 0, 5); /* and no polka of others makes it precommit what it cannot check */
     wait(&d);
     said(&d, 2, PRECOMMIT, 0, NIL);
+    rise(&d);
+}
+
+/* Some honest node among them has found it valid: what this one misses was shown to others only. */
+static void what_two_thirds_prevoted_is_precommitted_and_prevoted_again_by_one_who_cannot_check_it(void **state)
+{
+    (void)state;
+    struct desk d;
+    sit(&d, 4, 3);
+    d.invalid[5] = 1;
+    start(&d);
+    hears_proposal(&d, 0, 0, 5);
+    wait(&d);
+    said(&d, 1, PREVOTE, 0, NIL);
+    for (uint32_t node = 0; node < 3; node++)
+        hears(&d, node, PREVOTE, 0, 5);
+    said(&d, 2, PRECOMMIT, 0, 5);
+    for (uint32_t node = 0; node < 2; node++)
+        hears(&d, node, PRECOMMIT, 0, NIL);
+    wait(&d);
+    hears_proposal(&d, 1, 1, 5);
+    said(&d, 3, PREVOTE, 1, 5);
     rise(&d);
 }
 
@@ -621,6 +642,7 @@ int main(void)
         cmocka_unit_test(a_polka_older_than_the_lock_frees_nobody),
         cmocka_unit_test(a_proposer_proposes_the_newest_value_that_had_a_polka),
         cmocka_unit_test(a_value_that_is_not_valid_gets_nil_when_time_is_up),
+        cmocka_unit_test(what_two_thirds_prevoted_is_precommitted_and_prevoted_again_by_one_who_cannot_check_it),
         cmocka_unit_test(a_value_that_becomes_valid_in_time_is_prevoted),
         cmocka_unit_test(what_nobody_may_say_changes_nothing),
         cmocka_unit_test(a_second_different_vote_is_evidence),

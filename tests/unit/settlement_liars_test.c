@@ -324,6 +324,139 @@ static void two_liars_who_owe_each_other_everything_stop_nobody(void **state)
     trading_free(t);
 }
 
+/* ---- what was said to one alone ---- */
+
+static void wait_for_vote(struct trading *t, uint32_t from, uint32_t step, uint32_t rounds)
+{
+    for (int i = 0;; i++) {
+        uint32_t votes = 0;
+        for (const struct world_message *m = t->w->first[from][CQ]; m != NULL; m = m->next) {
+            Sanquan__V1__Vote *v = m->type == VOTE ? sanquan__v1__vote__unpack(NULL, m->size, m->body) : NULL;
+            votes += v != NULL && v->step == step;
+            if (v != NULL)
+                sanquan__v1__vote__free_unpacked(v, NULL);
+        }
+        if (votes >= rounds)
+            return;
+        assert_true(i < 300);
+        t->w->now_ms += 200;
+        world_run(t->w);
+    }
+}
+
+/*
+ * The liar owes Shanghai 100, and says so to Shanghai and Shandong only. Shandong proposes that; Guangdong, which does not hear Shandong in
+ * time, prevotes nil. The liar has not voted yet.
+ */
+static void propose_to_two(struct trading *t, uint8_t value[SQ_HASH_SIZE])
+{
+    for (uint32_t to = SH; to <= SD; to++) {
+        say_rows(t, CQ, to, STATEMENT, &(struct row){SH, 100}, 1);
+        say_rows(t, CQ, to, COUNTERSTATEMENT, NULL, 0);
+    }
+    t->w->deaf[GD] = 1u << SD;
+    wait_for_vote(t, GD, PREVOTE, 1);
+    wait_for_vote(t, SH, PREVOTE, 1);
+    proposed(t, SD, GD, value);
+}
+
+static void a_certificate_that_one_node_alone_could_see_comes_to_all(void **state)
+{
+    struct trading *t = *state;
+    uint8_t value[SQ_HASH_SIZE];
+    propose_to_two(t, value);
+    for (uint32_t to = SH; to <= GD; to++)
+        say_vote(t, CQ, to, 0, PREVOTE, to == GD ? NULL : value);
+    wait_for_vote(t, GD, PRECOMMIT, 1);
+    wait_for_vote(t, SD, PRECOMMIT, 1);
+    for (uint32_t to = SH; to <= GD; to++)
+        say_vote(t, CQ, to, 0, PRECOMMIT, to == SH ? value : NULL); /* and is seen no more */
+    world_run(t->w);
+    assert_int_equal(trading_window(t, SH, 1).state, SQ_WINDOW_FINAL);
+    assert_true(trading_window(t, SD, 1).state < SQ_WINDOW_FINAL && trading_window(t, GD, 1).state < SQ_WINDOW_FINAL);
+    t->w->deaf[GD] = 0;
+    trading_finish(t, 1);
+    trading_agree(t, 1);
+}
+
+static void prevotes_that_one_node_alone_could_see_free_the_others(void **state)
+{
+    struct trading *t = *state;
+    uint8_t value[SQ_HASH_SIZE];
+    propose_to_two(t, value);
+    for (uint32_t to = SH; to <= GD; to++)
+        say_vote(t, CQ, to, 0, PREVOTE, to == SH ? value : NULL); /* Shanghai is locked now, the others know nothing of it */
+    wait_for_vote(t, GD, PRECOMMIT, 1);
+    wait_for_vote(t, SD, PRECOMMIT, 1);
+    t->w->deaf[GD] = 0;
+    trading_finish(t, 1);
+    trading_agree(t, 1);
+    assert_memory_equal(trading_window(t, GD, 1).value_hash, value, SQ_HASH_SIZE);
+}
+
+static void a_node_that_was_proposed_something_else_asks_for_what_is_certified(void **state)
+{
+    struct trading *t = *state;
+    uint8_t value[SQ_HASH_SIZE];
+    Sanquan__V1__Settlement other;
+    Sanquan__V1__Proposal m;
+    propose_to_two(t, value);
+    sanquan__v1__settlement__init(&other);
+    sanquan__v1__proposal__init(&m);
+    other.window = 1;
+    other.method = SQ_NET_HUB;
+    m.window = 1;
+    m.value = &other;
+    trading_forge(trading_message(t, SD, GD, PROPOSAL), &m.base);
+    for (uint32_t step = PREVOTE; step <= PRECOMMIT; step++)
+        for (uint32_t to = SH; to <= SD; to++) {
+            say_vote(t, CQ, to, 0, step, value);
+            world_run(t->w);
+        }
+    assert_true(trading_window(t, SH, 1).state == SQ_WINDOW_FINAL && trading_window(t, SD, 1).state == SQ_WINDOW_FINAL);
+    t->w->deaf[GD] = 0;
+    trading_finish(t, 1);
+    trading_agree(t, 1);
+    assert_memory_equal(trading_window(t, GD, 1).value_hash, value, SQ_HASH_SIZE);
+}
+
+/* The liar brings precommits of two others: `good` says whether they are signed. */
+static void bring_precommits(struct trading *t, const uint8_t value[SQ_HASH_SIZE], int good)
+{
+    uint8_t copy[SQ_HASH_SIZE], body[64];
+    ProtobufCBinaryData letters[2];
+    Sanquan__V1__Vote vote;
+    Sanquan__V1__Relay m;
+    memcpy(copy, value, SQ_HASH_SIZE);
+    sanquan__v1__vote__init(&vote);
+    sanquan__v1__relay__init(&m);
+    vote.window = 1;
+    vote.step = PRECOMMIT;
+    vote.value = (ProtobufCBinaryData){SQ_HASH_SIZE, copy};
+    size_t size = sanquan__v1__vote__pack(&vote, body);
+    for (uint32_t i = 0; i < 2; i++)
+        letters[i].data = world_envelope(name_of(t, i == 0 ? GD : CQ), "node:510000", 9, VOTE, sq_bytes_of(body, size), good, &letters[i].len);
+    m.window = 1;
+    m.votes = letters;
+    m.n_votes = 2;
+    world_say(t->w, SH, name_of(t, CQ), SANQUAN__V1__MESSAGE_TYPE__RELAY, &m.base);
+    assert_int_equal(t->w->peer_status, SQ_OK);
+    free(letters[0].data);
+    free(letters[1].data);
+}
+
+static void what_is_told_on_counts_only_with_its_signer_s_signature(void **state)
+{
+    struct trading *t = *state;
+    uint8_t value[SQ_HASH_SIZE];
+    propose_to_two(t, value);
+    say_vote(t, CQ, SH, 0, PREVOTE, value); /* Shanghai precommits; with two more it is a certificate */
+    bring_precommits(t, value, 0);
+    assert_true(trading_window(t, SH, 1).state < SQ_WINDOW_FINAL);
+    bring_precommits(t, value, 1);
+    assert_int_equal(trading_window(t, SH, 1).state, SQ_WINDOW_FINAL);
+}
+
 int main(void)
 {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -334,6 +467,10 @@ int main(void)
         STORY(a_proposer_that_shouts_cannot_drown_what_is_being_decided),
         STORY(both_of_two_votes_are_kept_as_evidence_and_shown),
         STORY(rows_that_are_not_well_formed_are_refused_whole),
+        STORY(a_certificate_that_one_node_alone_could_see_comes_to_all),
+        STORY(prevotes_that_one_node_alone_could_see_free_the_others),
+        STORY(a_node_that_was_proposed_something_else_asks_for_what_is_certified),
+        STORY(what_is_told_on_counts_only_with_its_signer_s_signature),
         cmocka_unit_test(two_liars_who_owe_each_other_everything_stop_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
