@@ -26,7 +26,7 @@ void sim_liars_choose(struct sim *s)
         if (n->liar)
             continue;
         n->liar = 1;
-        n->lies = (uint32_t)sim_between(&s->fault_random, 1, 15) << 1;
+        n->lies = (uint32_t)sim_between(&s->fault_random, 1, 31);
         sim_note(s, "node %s is a liar of kind %u", n->config.node, n->lies);
         i++;
     }
