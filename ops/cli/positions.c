@@ -27,8 +27,10 @@ static json_t *pairs_of(const Sanquan__V1__Settlement *v)
     json_t *a = sq_need(json_array());
     for (size_t i = 0; i < v->n_pairs; i++) {
         const Sanquan__V1__Pair *p = v->pairs[i];
-        json_array_append_new(a, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "debtor", p->debtor, "creditor", p->creditor, "first", whole(p->first), "last",
-                                           whole(p->last), "count", whole(p->count), "total_fen", by_kind(p->total_fen)));
+        char hash[2 * SQ_HASH_SIZE + 1];
+        sq_hex(p->hash.data, SQ_HASH_SIZE, hash); /* that it has this size was checked before it became final */
+        json_array_append_new(a, json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:o}", "debtor", p->debtor, "creditor", p->creditor, "first", whole(p->first), "last",
+                                           whole(p->last), "hash", hash, "count", whole(p->count), "total_fen", by_kind(p->total_fen)));
     }
     return a;
 }

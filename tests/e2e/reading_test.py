@@ -1,0 +1,126 @@
+"""sanquan history and settle: what a regulator reads of real ledgers and real nodes, while they work and after."""
+import json
+import os
+import shutil
+
+from network import Network, check, done, uscc
+
+NODES = ("310000", "370000", "440000")
+HEADER = "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day"
+PROVIDER = {n: uscc(int(n[:2]), 1) for n in NODES}
+HOLDER = {n: uscc(int(n[:2]), 2) for n in NODES}
+
+
+def lines(r):
+    return [json.loads(line) for line in r.out.splitlines()]
+
+
+def business(net):
+    """Each region's provider redeems from the next region's voucher, more from region to region; Shanghai's also at home, and twice too much."""
+    vouchers = {}
+    for node in NODES:
+        net.enrol("provider", PROVIDER[node], node)
+        net.enrol("holder", HOLDER[node], node)
+        net.programme(node, 1, node)
+        vouchers[node] = net.grant(node, 1, HOLDER[node], 10000, node)
+        for other in NODES:
+            net.mandate(HOLDER[node], PROVIDER[other], vouchers[node], 9000, node)
+    for i, node in enumerate(NODES):
+        issuer = NODES[(i + 1) % 3]
+        rows = [f"{vouchers[issuer]},{10 * (i + 1)},{100 * (i + 1)},26{node[:2]}2{k:015d},{100 * (i + 1)},rent,2026-01-05" for k in range(1, 6)]
+        if node == "310000":
+            rows += [f"{vouchers[node]},5,50,26312{k:015d},50,rent,2026-01-05" for k in (11, 12)]
+            rows += [f"{vouchers[node]},40,50,26312{k:015d},50,rent,2026-01-05" for k in (13, 14)]
+        r = net.run("submit", net.write(f"{node}.csv", "\n".join([HEADER, *rows]) + "\n"), "--json", node=node, key=net.key(f"provider:{PROVIDER[node]}"))
+        assert r.code in (0, 1), r
+    net.must("window", "cut", "--wait", node="310000", key=net.operator("310000"))
+    for node in NODES:
+        while net.must("window", 1, "--json", node=node, key=net.key("regulator:mof")).json["final_ms"] == 0:
+            pass
+        net.must("confirm", 1, "--role", "maker", "--yes", node=node, key=net.operator(node))
+        net.must("confirm", 1, "--role", "checker", "--yes", node=node, key=net.operator(node, "checker"))
+    return vouchers
+
+
+def items(net, vouchers):
+    ledger = ("history", "--ledger", net.path("310000"))
+    every = net.run(*ledger, "--json")
+    told = lines(every)
+    check("items are read while the node works, the totals last", every.code == 0 and "totals" in told[-1] and len(told) == 14 + 1, every)
+    totals = told[-1]["totals"]
+    check("totals are those of the items", totals["items"] == 14 and totals["accepted"] == 12 and totals["refused"] == 2 and
+          totals["accepted_fen"] == 5 * 1000 + 2 * 500 + 5 * 3000 and totals["refused_by_code"] == {"SQ_R_RATE_EXCEEDED": 2}, totals)
+    cases = {
+        "--provider": ((PROVIDER["310000"],), 9), "--holder": ((HOLDER["310000"],), 9), "--window": (("1",), 12), "--invoice": (("26312000000000000011",), 1),
+        "--refused": ((), 2), "--from": (("2026-01-01",), 14), "--to": (("2026-01-01",), 0),
+    }
+    for option, (value, count) in cases.items():
+        r = net.run(*ledger, option, *value, "--json")
+        check(f"{option} takes {count} of them", r.code == 0 and lines(r)[-1]["totals"]["items"] == count == len(lines(r)) - 1, r)
+    batch = next(i["batch"] for i in told if i.get("role") == "acquired")
+    check("--batch takes one batch", lines(net.run(*ledger, "--batch", batch, "--json"))[-1]["totals"]["items"] == 9)
+    few = net.run(*ledger, "--limit", 3)
+    check("--limit lists some and counts all", "11 more" in few.out and "14 items" in few.out, few)
+    check("a wrong number is a mistake, with the reason", net.run(*ledger, "--invoice", "123").code == 2 and net.run(*ledger, "--provider", "X").code == 2)
+    check("a ledger that is not there is said to be so", net.run("history", "--ledger", net.path("none")).code == 5)
+
+
+def life(net, vouchers):
+    ledger = ("history", "--ledger", net.path("310000"), "--voucher", vouchers["310000"])
+    told = lines(net.run(*ledger, "--json"))
+    events = [e.get("event") for e in told[:-1]]
+    check("a voucher's life is told from grant to settlement, in order", events[0] == "granted" and events[1:4] == ["mandated"] * 3 and
+          events[-4:] == ["cut", "final", "instructed", "settled"] and events.count("item") == 9 and [e["seq"] for e in told[:-1]] == sorted(e["seq"] for e in told[:-1]),
+          events)
+    across = [e for e in told if e.get("event") == "item" and e["acquirer"] == "440000"]
+    check("what another region's provider drew has its link and window", len(across) == 5 and all(e["link"] >= 1 and e["window"] == 1 for e in across), across)
+    check("refusals stand where they happened", sum(e.get("refusal") == "SQ_R_RATE_EXCEEDED" for e in told) == 2)
+    text = net.run(*ledger)
+    check("for people it is a page", text.code == 0 and "face 10,000.00, spent 160.00" in text.out and "is settled; 160.00 yuan" in text.out, text)
+    check("a voucher that is nowhere is not found", net.run("history", "--ledger", net.path("310000"), "--voucher", "3100000001000000999").code != 0)
+
+
+def settlement(net):
+    of_ledger = {n: net.must("settle", 1, "--ledger", net.path(n), "--json").json for n in NODES}
+    of_node = {n: net.must("settle", "--json", node=n, key=net.key("regulator:mof")).json for n in NODES}
+    same = ("window", "state", "settlement_hash", "method", "pairs", "nets", "payments")
+    check("a node and its ledger say the same of a window, and so do all nodes", all(of_node[n][k] == of_ledger["310000"][k] == of_ledger[n][k] for n in NODES for k in same),
+          (of_node, of_ledger))
+    one = of_ledger["310000"]
+    check("the method is told by its own name", one["method"] == "cycles", one["method"])
+    check("pairs are what was drawn", {(p["debtor"], p["creditor"]): p["total_fen"][0] for p in one["pairs"]} ==
+          {("370000", "310000"): 5000, ("440000", "370000"): 10000, ("310000", "440000"): 15000}, one["pairs"])
+    check("nets and payments follow", {p["node"]: p["net_fen"] for p in one["nets"]} == {"310000": -10000, "370000": 5000, "440000": 5000} and
+          sum(p["amount_fen"] for p in one["payments"]) == 15000, one)
+    check("a region's own business is shown beside, and not netted", one["local"]["count"] == 2 and one["local"]["total_fen"][0] == 1000, one["local"])
+    check("all three signed", sorted(one["signers"]) == list(NODES), one["signers"])
+    text = net.must("settle", "--ledger", net.path("310000")).out
+    check("for people it is a page", all(w in text for w in ("Window 1: settled", "certificate signed by ", "150.00", "-100.00", "Payments")), text)
+    check("positions are the same from history", net.must("history", "--ledger", net.path("310000"), "--positions", 1, "--json").json == one)
+    check("a window that is not there yet is not found", net.run("settle", 9, "--ledger", net.path("310000")).code != 0)
+    asked = net.run("settle", 1, node="310000", key=net.key(f"provider:{PROVIDER['310000']}"))
+    check("a provider may not ask a node for it", asked.code == 1, asked)
+
+
+def copy(net):
+    net.stop("310000")
+    os.mkdir(net.path("copy"))
+    shutil.copy(os.path.join(net.path("310000"), "data.mdb"), net.path("copy"))
+    whole, half = (net.run("history", "--ledger", net.path(name), "--json") for name in ("310000", "copy"))
+    check("a copy of data.mdb alone reads the same", half.code == 0 and half.out == whole.out, half)
+
+
+with Network(NODES) as net:
+    made = net.read("directory.yaml").replace("netting: hub", "netting: cycles")
+    assert "netting: cycles" in made
+    net.write("directory.yaml", made)
+    for code in NODES:  # another directory is another network: new ledgers
+        shutil.rmtree(net.path(code))
+        net.must("init", "--config", net.path(f"{code}.yaml"))
+    net.start_all()
+    vouchers = business(net)
+    items(net, vouchers)
+    life(net, vouchers)
+    settlement(net)
+    copy(net)
+done()
