@@ -27,6 +27,7 @@ struct node {
 struct file {
     char *network, *netting, *losses;
     unsigned round_timeout_ms, review_ms;
+    bool prefunded;
     struct node *nodes;
     struct member *regulators;
     unsigned nodes_count, regulators_count;
@@ -57,6 +58,7 @@ static const cyaml_schema_field_t file_fields[] = {
     CYAML_FIELD_STRING_PTR("netting", CYAML_FLAG_POINTER, struct file, netting, 3, 9),
     CYAML_FIELD_UINT("round_timeout_ms", CYAML_FLAG_DEFAULT, struct file, round_timeout_ms),
     CYAML_FIELD_UINT("review_ms", CYAML_FLAG_OPTIONAL, struct file, review_ms),
+    CYAML_FIELD_BOOL("prefunded", CYAML_FLAG_OPTIONAL, struct file, prefunded),
     CYAML_FIELD_STRING_PTR("losses", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, losses, 4, 9),
     CYAML_FIELD_SEQUENCE("nodes", CYAML_FLAG_POINTER, struct file, nodes, &node_schema, 1, 1024),
     CYAML_FIELD_SEQUENCE("regulators", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, regulators, &named_schema, 0, 256), CYAML_FIELD_END};
@@ -274,6 +276,7 @@ static sq_status build(struct sq_directory *d, const struct source *src, struct 
     if (f->losses != NULL && strcmp(f->losses, "survivors") != 0 && strcmp(f->losses, "fund") != 0)
         return wrong(src, err, "losses", "losses is survivors or fund");
     d->genesis.review_ms = f->review_ms;
+    d->genesis.prefunded = f->prefunded ? 1 : 0;
     d->genesis.loss_rule = f->losses != NULL && strcmp(f->losses, "fund") == 0;
     d->genesis.netting_method = method;
     d->genesis.round_timeout_ms = f->round_timeout_ms;

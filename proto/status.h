@@ -132,6 +132,7 @@
     X(SQ_R_DEBIT_CAP_TERMS, 207, 0, "cap or alarm share is out of range")                           \
     X(SQ_R_NOT_ENTERED, 208, 0, "a checker agrees to what a maker has entered, and this is not it") \
     X(SQ_R_STANDING, 209, 0, "region cannot become that, or owes nothing in that window")           \
+    X(SQ_R_ACCOUNT, 210, 0, "amount is out of range, or more than the account can give")            \
     X(SQ_R_CONTRACT_BASE, 220, 1, "bases exceed the contract, or what was approved of it")          \
     X(SQ_R_METERED, 221, 0, "base exceeds the metered quantity at the programme's price")           \
     X(SQ_R_LIMIT, 222, 1, "more than what is left of a limit of the programme")                     \
@@ -147,7 +148,8 @@
     X(SQ_R_RIVAL, 232, 0, "another party's application for this contract comes first")              \
     X(SQ_R_ASSESSED_OUT, 233, 0, "application was assessed as not eligible")                    \
     X(SQ_R_NET_DEBIT_CAP, 240, 1, "owing region has reached its cap towards this one")              \
-    X(SQ_R_REGION_STANDING, 241, 1, "one of the two regions takes no new business of this kind now")
+    X(SQ_R_REGION_STANDING, 241, 1, "one of the two regions takes no new business of this kind now") \
+    X(SQ_R_NOT_PREFUNDED, 242, 1, "owing region's settlement account does not cover this")
 
 typedef enum sq_status {
 #define SQ_STATUS_ENUM(name, number, retry, text) name = number,

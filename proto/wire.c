@@ -267,7 +267,7 @@ sq_status sq_wire_pack(const ProtobufCMessage *message, const struct sq_wire_mem
     X(BATCH, batch) X(REVOKE, revoke) X(WINDOW_CUT, window_cut) X(CONFIRM, confirm) X(PROGRAMME_NOTICE, programme)    \
     X(REGISTER, register) X(REGISTERED, registered) X(CLEAR, clear) X(DECIDED, decided) X(UNREGISTER, unregister)     \
     X(STATEMENT, statement) X(COUNTERSTATEMENT, counterstatement) X(PROPOSAL, proposal)     \
-    X(VOTE, vote) X(RELAY, relay) X(LINK_ASK, link_ask) X(LINK_TELL, link_tell) X(BREAK, break) X(DEBIT_CAP, debit_cap) X(STANDING, standing) X(STANDING_NOTICE, standing_notice) X(DEBIT_CAP_NOTICE, debit_cap_notice) X(HELLO_OK, hello_ok) X(RECEIPT, receipt) X(REFUSAL, refusal) X(ACK, ack)                           \
+    X(VOTE, vote) X(RELAY, relay) X(LINK_ASK, link_ask) X(LINK_TELL, link_tell) X(BREAK, break) X(DEBIT_CAP, debit_cap) X(STANDING, standing) X(ACCOUNT, account) X(STANDING_NOTICE, standing_notice) X(DEBIT_CAP_NOTICE, debit_cap_notice) X(HELLO_OK, hello_ok) X(RECEIPT, receipt) X(REFUSAL, refusal) X(ACK, ack)                           \
     X(QUERY_ANSWER, query_answer) X(GENESIS, genesis) X(TICK, tick) X(REJECTED, rejected)
 
 const ProtobufCMessageDescriptor *sq_wire_type(uint32_t type)

@@ -138,6 +138,7 @@ static int permitted(const struct sq_core *core, const struct sq_party *p, uint3
     case SANQUAN__V1__MESSAGE_TYPE__CONFIRM:
     case SANQUAN__V1__MESSAGE_TYPE__BREAK:
     case SANQUAN__V1__MESSAGE_TYPE__DEBIT_CAP:
+    case SANQUAN__V1__MESSAGE_TYPE__ACCOUNT:
         return p->role == SQ_ROLE_OPERATOR && p->node == core->self;
     default:
         return p->role == SQ_ROLE_NODE && p->node != core->self && type >= SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE &&
@@ -226,6 +227,9 @@ static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
         return st != SQ_OK ? st : sq_answer_accepted(s, 1);
     case SANQUAN__V1__MESSAGE_TYPE__DEBIT_CAP:
         st = sq_settlement_debit_cap(core->settlement, s->party, body, s->fx, &s->why);
+        return st != SQ_OK ? st : sq_answer_accepted(s, 1);
+    case SANQUAN__V1__MESSAGE_TYPE__ACCOUNT:
+        st = sq_settlement_account_enter(core->settlement, s->party, body, s->fx, &s->why);
         return st != SQ_OK ? st : sq_answer_accepted(s, 1);
     case SANQUAN__V1__MESSAGE_TYPE__STANDING:
         st = sq_settlement_stand(core->settlement, s->party, body, s->fx, &s->why);

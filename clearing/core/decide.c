@@ -88,14 +88,17 @@ static void spend(struct sq_core *core, struct sq_decision *d, struct sq_touched
     d->total_fen[t->programme->kind - 1] += p->amount_fen; /* 8,192 rows of at most 10^13 fen stay within int64 */
 }
 
-/* The rules of the issuer, then the cap of its region towards the acquirer's. */
+/* The rules of the issuer, then what its region may come to owe: the acquirer's, and all others together. */
 static unsigned check_use(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i, struct sq_touched *t, struct sq_posting *p)
 {
     struct sq_verdict v = {.x = d->explain};
     unsigned refused = sq_check_use(core, d, r, i, t, p);
-    if (refused == SQ_OK)
-        sq_rule(&v, sq_settlement_fits(core->settlement, d->acquirer, t->programme->kind, p->amount_fen, d->total_fen), SQ_R_NET_DEBIT_CAP, 0, p->amount_fen);
-    return refused != SQ_OK ? refused : v.status;
+    if (refused != SQ_OK)
+        return refused;
+    uint32_t kind = t->programme->kind;
+    if (!sq_rule(&v, sq_settlement_fits(core->settlement, d->acquirer, kind, p->amount_fen, d->total_fen), SQ_R_NET_DEBIT_CAP, 0, p->amount_fen))
+        (void)sq_rule(&v, sq_settlement_covered(core->settlement, d->acquirer, kind, p->amount_fen, d->total_fen), SQ_R_NOT_PREFUNDED, 0, p->amount_fen);
+    return v.status;
 }
 
 /* ---- reservations ---- */

@@ -164,7 +164,7 @@ void sq_core_totals(const struct sq_core *core, struct sq_core_totals *out)
 
 /* ---- snapshot ---- */
 
-#define SNAPSHOT_VERSION 9u
+#define SNAPSHOT_VERSION 11u
 
 void sq_core_dump(struct sq_core *core, struct sq_dump *d)
 {

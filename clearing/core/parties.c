@@ -126,7 +126,7 @@ static sq_status check_genesis(const Sanquan__V1__Genesis *g, struct sq_error *e
 {
     if (g->network_id.len != 32 || g->n_nodes == 0 || g->n_nodes > 1024 || g->round_timeout_ms == 0)
         return sq_fail(err, SQ_E_FORMAT, "genesis: network id, nodes or round timeout");
-    if (g->loss_rule > SQ_LOSS_FUND || g->review_ms > 86400000u)
+    if (g->prefunded > 1 || g->loss_rule > SQ_LOSS_FUND || g->review_ms > 86400000u)
         return sq_fail(err, SQ_E_FORMAT, "genesis: loss rule %u, review of %u ms", g->loss_rule, g->review_ms);
     if (sq_netting_name(g->netting_method) == NULL || g->netting_method == SQ_NET_FUNDS) /* windows know of no funds */
         return sq_fail(err, SQ_E_FORMAT, "genesis: netting method %u", g->netting_method);
@@ -199,7 +199,7 @@ static sq_status add_nodes(struct sq_core *core, const Sanquan__V1__Genesis *g, 
 
 static sq_status set_charter(struct sq_core *core, const Sanquan__V1__Genesis *g, struct sq_step *s)
 {
-    const struct sq_charter charter = {(enum sq_loss_rule)g->loss_rule, g->review_ms};
+    const struct sq_charter charter = {(enum sq_loss_rule)g->loss_rule, g->prefunded, g->review_ms};
     int64_t *guarantee_fen;
     uint8_t *enrolled;
     if (SQ_COLUMN(s, guarantee_fen, g->n_nodes) || SQ_COLUMN(s, enrolled, g->n_nodes))

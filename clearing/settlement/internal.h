@@ -52,6 +52,14 @@ struct sq_stated {
     int64_t total_fen[SQ_KIND_COUNT];
 };
 
+/* This node's region's money at the settlement bank. */
+struct sq_money_account {
+    int64_t balance_fen[SQ_KIND_COUNT], committed_fen[SQ_KIND_COUNT];
+    int64_t wanted_fen;          /* what the maker has entered */
+    uint32_t wanted_kind, maker; /* SQ_ROW_NONE: nothing waits for a checker */
+    char wanted_reference[SQ_ACCOUNT_REFERENCE_MAX + 1];
+};
+
 struct sq_region {
     uint64_t since_window, wanted_unpaid;
     int64_t guarantee_fen;
@@ -140,6 +148,7 @@ struct sq_settlement {
     uint64_t relaying, relay_ms;        /* the final window whose precommits are still waited for, until then; 0: none */
     struct sq_table breaks;             /* struct sq_break */
     struct sq_charter charter;
+    struct sq_money_account account;
     struct sq_region *regions;          /* [node] */
     struct sq_table wishes, defaults;   /* struct sq_support, struct sq_default */
 };
@@ -194,6 +203,10 @@ int sq_change_wanted(const struct sq_settlement *s, const struct sq_change *c);
 size_t sq_changes_wanted(const struct sq_settlement *s, struct sq_change *out);
 void sq_change_apply(struct sq_settlement *s, const struct sq_change *c, uint64_t window);
 SQ_MUST_CHECK sq_status sq_region_on_notice(struct sq_settlement *s, uint32_t from, const Sanquan__V1__StandingNotice *m, struct sq_error *err);
+
+/* accounts.c */
+enum sq_account_step { SQ_ACCOUNT_COMMIT, SQ_ACCOUNT_SETTLE, SQ_ACCOUNT_DROP }; /* final; the bank has moved it; it will not be made */
+void sq_account_move(struct sq_settlement *s, const Sanquan__V1__Payment *p, enum sq_account_step step);
 
 /* losses.c */
 /* Is that window final, has the region something to pay in it, and was it not found unpaid before? */

@@ -138,6 +138,19 @@ void sq_losses_free(struct sq_losses *l)
     free(l->fund_used);
 }
 
+/* At the region's own node: the window will not be paid from here, so nothing of it is committed any more. */
+static sq_status give_up(struct sq_settlement *s, struct sq_window *w, struct sq_error *err)
+{
+    Sanquan__V1__Settlement *v = sq_value_open(sq_bytes_of(w->decided.data, w->decided.size));
+    if (v == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "settlement of window %" PRIu64, w->number);
+    for (size_t i = 0; i < v->n_payments; i++)
+        sq_account_move(s, v->payments[i], SQ_ACCOUNT_DROP);
+    sanquan__v1__settlement__free_unpacked(v, NULL);
+    w->state = SQ_WINDOW_DEFAULTED;
+    return SQ_OK;
+}
+
 /* The value that says so is final. */
 sq_status sq_default_apply(struct sq_settlement *s, const struct sq_change *c, uint64_t declared, struct sq_error *err)
 {
@@ -154,7 +167,7 @@ sq_status sq_default_apply(struct sq_settlement *s, const struct sq_change *c, u
         d->node = c->node;
         s->regions[c->node].guarantee_fen -= l.fund_used[c->node];
         if (c->node == s->self && s->windows[c->unpaid - 1]->state != SQ_WINDOW_SETTLED)
-            s->windows[c->unpaid - 1]->state = SQ_WINDOW_DEFAULTED;
+            st = give_up(s, s->windows[c->unpaid - 1], err);
     }
     sq_losses_free(&l);
     return st;

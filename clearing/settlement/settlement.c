@@ -47,6 +47,7 @@ sq_status sq_settlement_new(const struct sq_settlement_setup *setup, uint64_t no
 void sq_settlement_set_charter(struct sq_settlement *s, const struct sq_charter *charter, const int64_t *guarantee_fen, const uint8_t *enrolled)
 {
     s->charter = *charter;
+    s->account.maker = SQ_ROW_NONE;
     for (uint32_t i = 0; i < s->n; i++) {
         s->regions[i].standing = enrolled != NULL && enrolled[i] ? SQ_REGION_ENROLLED : SQ_REGION_ACTIVE;
         s->regions[i].guarantee_fen = guarantee_fen != NULL ? guarantee_fen[i] : 0;
@@ -112,7 +113,8 @@ static size_t own_payments(const struct sq_settlement *s, const Sanquan__V1__Set
     return n;
 }
 
-static sq_status compare_payments(const struct sq_settlement *s, const struct sq_window *w, const Sanquan__V1__Confirm *m, struct sq_error *err)
+/* Is that what the bank was to do? With the checker's word the account moves. */
+static sq_status compare_payments(struct sq_settlement *s, const struct sq_window *w, const Sanquan__V1__Confirm *m, struct sq_error *err)
 {
     Sanquan__V1__Settlement *value = sq_value_open(sq_bytes_of(w->decided.data, w->decided.size));
     if (value == NULL)
@@ -132,6 +134,8 @@ static sq_status compare_payments(const struct sq_settlement *s, const struct sq
                          " fen, confirmation has kind %u %" PRId64 " fen", w->number, i + 1, want->kind, want->payer, want->payee,
                          want->amount_fen, got->kind, got->amount_fen);
     }
+    for (size_t i = 0; st == SQ_OK && m->role == 2 && i < count; i++)
+        sq_account_move(s, own[i], SQ_ACCOUNT_SETTLE);
     free(own);
     sanquan__v1__settlement__free_unpacked(value, NULL);
     return st;
@@ -383,6 +387,8 @@ void sq_settlement_dump(const struct sq_settlement *s, struct sq_dump *d)
     sq_dump_table(d, &s->breaks);
     sq_dump_u64(d, s->charter.loss_rule);
     sq_dump_u64(d, s->charter.review_ms);
+    sq_dump_u64(d, s->charter.prefunded);
+    sq_dump_put(d, &s->account, sizeof s->account);
     sq_dump_put(d, s->regions, s->n * sizeof *s->regions);
     sq_dump_table(d, &s->wishes);
     sq_dump_table(d, &s->defaults);
@@ -416,10 +422,13 @@ sq_status sq_settlement_undump(struct sq_settlement *s, struct sq_reader *r, str
         st = sq_undump_table(r, &s->breaks, err);
     s->charter.loss_rule = (enum sq_loss_rule)sq_read_be64(r);
     s->charter.review_ms = sq_read_be64(r);
+    s->charter.prefunded = (uint32_t)sq_read_be64(r);
+    const uint8_t *account = sq_read_bytes(r, sizeof s->account);
     const uint8_t *regions = sq_read_bytes(r, s->n * sizeof *s->regions);
     if (st == SQ_OK && regions == NULL)
         st = sq_fail(err, SQ_E_FORMAT, "snapshot ends in regions");
     if (st == SQ_OK) {
+        memcpy(&s->account, account, sizeof s->account);
         memcpy(s->regions, regions, s->n * sizeof *s->regions);
         st = sq_undump_table(r, &s->wishes, err);
     }

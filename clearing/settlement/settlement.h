@@ -56,6 +56,7 @@ void sq_settlement_free(struct sq_settlement *s);
 enum sq_loss_rule { SQ_LOSS_SURVIVORS = 0, SQ_LOSS_FUND = 1 };
 struct sq_charter {
     enum sq_loss_rule loss_rule;    /* FUND: a region's guarantee fund first, then the survivors */
+    uint32_t prefunded;             /* 1: a region owes net at most what its settlement account holds */
     uint64_t review_ms;             /* how long a window waits between statements and agreement: time to find out who can pay */
 };
 /* Before anything else; arrays by node number, copied; NULL: none. */
@@ -116,6 +117,19 @@ int sq_settlement_fits(const struct sq_settlement *s, uint32_t creditor, uint32_
 /* Reserved for a provider of `creditor`; negative: no longer. */
 void sq_settlement_hold(struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen);
 
+/* Does the settlement account cover that the region owes `fen` more of a kind? Always, unless the charter has prefunding (accounts.c). */
+int sq_settlement_covered(const struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen, const int64_t pending_fen[static SQ_KIND_COUNT]);
+
+#define SQ_ACCOUNT_REFERENCE_MAX 63u
+#define SQ_ACCOUNT_MOST_FEN      1000000000000000 /* 10 trillion yuan at a time */
+struct sq_account_view {            /* of this node's region, by kind */
+    int64_t balance_fen[SQ_KIND_COUNT];
+    int64_t committed_fen[SQ_KIND_COUNT]; /* payments of windows that are final and not settled */
+    int64_t owed_fen[SQ_KIND_COUNT];      /* net to all others together, not final, with what is reserved */
+    int prefunded, waiting_for_checker;
+};
+void sq_settlement_account(const struct sq_settlement *s, struct sq_account_view *out);
+
 struct sq_cap_view {
     int set, waiting_for_checker;
     int alarm;                      /* used is at the alarm's share of the cap, or beyond */
@@ -173,6 +187,13 @@ SQ_MUST_CHECK sq_status sq_settlement_break_act(struct sq_settlement *s, uint32_
  * Errors: SQ_R_UNKNOWN_NODE, SQ_R_DEBIT_CAP_TERMS, SQ_R_NOT_ENTERED (a checker's values are not what waits for him), SQ_R_SAME_PERSON.
  */
 SQ_MUST_CHECK sq_status sq_settlement_debit_cap(struct sq_settlement *s, uint32_t party, sq_bytes body, struct sq_effects *fx, struct sq_error *err);
+
+/*
+ * An operator's Account: money paid into the region's settlement account (negative: taken out); entered by one, agreed to by another.
+ * Errors: SQ_R_ACCOUNT (kind or amount out of range, or the account does not hold that much beyond what it is needed for), SQ_R_NOTE (reference),
+ *         SQ_R_NOT_ENTERED, SQ_R_SAME_PERSON.
+ */
+SQ_MUST_CHECK sq_status sq_settlement_account_enter(struct sq_settlement *s, uint32_t party, sq_bytes body, struct sq_effects *fx, struct sq_error *err);
 
 /*
  * A Standing: what a region is to become, entered by one person and agreed to by another; then all nodes are told that this node wants it.

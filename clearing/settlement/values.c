@@ -397,6 +397,14 @@ Sanquan__V1__Settlement *sq_value_open(sq_bytes value)
     return sanquan__v1__settlement__unpack(NULL, value.size, value.data);
 }
 
+static int payments_usable(Sanquan__V1__Payment **payments, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (payments[i]->kind < 1 || payments[i]->kind > SQ_KIND_COUNT || payments[i]->amount_fen <= 0)
+            return 0;
+    return 1;
+}
+
 int sq_value_usable(const struct sq_settlement *s, const struct sq_window *w, sq_bytes value)
 {
     Sanquan__V1__Settlement *v = sq_value_open(value);
@@ -412,6 +420,7 @@ int sq_value_usable(const struct sq_settlement *s, const struct sq_window *w, sq
         ok = node != SQ_ROW_NONE && c->standing >= SQ_REGION_ENROLLED && c->standing <= SQ_REGION_CLOSED &&
              (c->unpaid_window == 0 || sq_loss_possible(s, node, c->unpaid_window));
     }
+    ok = ok && payments_usable(v->payments, v->n_payments) && payments_usable(v->losses, v->n_losses);
     if (v != NULL)
         sanquan__v1__settlement__free_unpacked(v, NULL);
     return ok;

@@ -299,6 +299,10 @@ static sq_status apply_changes(struct host *h, const Sanquan__V1__Settlement *va
         if (st == SQ_OK)
             sq_change_apply(h->s, &c, h->w->number);
     }
+    for (size_t i = 0; st == SQ_OK && i < value->n_payments; i++)
+        sq_account_move(h->s, value->payments[i], SQ_ACCOUNT_COMMIT);
+    for (size_t i = 0; st == SQ_OK && i < value->n_losses; i++)
+        sq_account_move(h->s, value->losses[i], SQ_ACCOUNT_COMMIT);
     return st;
 }
 

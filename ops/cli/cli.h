@@ -128,6 +128,8 @@ int sq_cmd_net(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_settle_preview(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_region(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_region_want(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_account(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_account_enter(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_cap(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_cap_set(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_cap_lift(struct sq_cli *cli, int argc, char **argv);

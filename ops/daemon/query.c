@@ -6,6 +6,7 @@
  *   programmes           everyone enrolled                               each programme and its budget
  *   windows, window/N    nodes, operators of this node, regulators       states; statements agreed on, nets, payments, signers
  *   links                nodes, operators of this node, regulators       obligations since the last settled number
+ *   account              nodes, operators of this node, regulators       the region's settlement account
  *   regions              nodes, operators of this node, regulators       standing of each region, and what nodes want
  *   caps                 nodes, operators of this node, regulators       net debit caps, what is used of them, alarms
  *   breaks               nodes, operators of this node, regulators       links whose two sides differ, and what was done about it
@@ -309,6 +310,25 @@ static json_t *answer_regions(const struct sq_daemon *d)
     return o;
 }
 
+static json_t *answer_account(const struct sq_daemon *d)
+{
+    struct sq_account_view v;
+    json_t *o = json_object(), *a = json_array();
+    sq_settlement_account(sq_core_settlement(d->core), &v);
+    for (uint32_t k = 0; k < SQ_KIND_COUNT; k++) {
+        json_t *row = json_object();
+        put_u64(row, "kind", k + 1);
+        put_fen(row, "balance_fen", v.balance_fen[k]);
+        put_fen(row, "committed_fen", v.committed_fen[k]);
+        put_fen(row, "owed_fen", v.owed_fen[k]);
+        json_array_append_new(a, row);
+    }
+    json_object_set_new(o, "kinds", a);
+    json_object_set_new(o, "prefunded", json_boolean(v.prefunded));
+    json_object_set_new(o, "waiting_for_checker", json_boolean(v.waiting_for_checker));
+    return o;
+}
+
 static json_t *cap_of(const struct sq_daemon *d, uint32_t debtor, uint32_t creditor)
 {
     struct sq_cap_view c;
@@ -502,6 +522,8 @@ static unsigned ask(const struct sq_daemon *d, const struct sq_party *asker, con
         return SQ_R_NOT_PERMITTED;
     else if (strcmp(path, "windows") == 0)
         *answer = answer_windows(d);
+    else if (strcmp(path, "account") == 0)
+        *answer = answer_account(d);
     else if (strcmp(path, "regions") == 0)
         *answer = answer_regions(d);
     else if (strcmp(path, "caps") == 0)

@@ -81,6 +81,15 @@ with Network(CODES) as net:
     for who in ("maker", "checker"):
         net.must("confirm", "4", "--role", who, "--yes", node=SH, key=net.operator(SH, who))
     check("a survivor's share is confirmed like any payment", net.must("window", "4", "--json", node=SH, key=net.operator(SH)).json["state"] == "settled")
+    for who in ("maker", "checker"):
+        net.must("account", "enter", "5000", "CN-17", "--role", who, node=CQ, key=net.operator(CQ, who))
+    kinds = net.must("account", "--json", node=CQ, key=net.operator(CQ)).json["kinds"]
+    check("two operators pay into their region's settlement account", kinds[0]["balance_fen"] == 500000 and kinds[1]["balance_fen"] == 0, kinds)
+    r = net.run("account", "enter", "5000.01", "CN-18", "--out", "--role", "maker", node=CQ, key=net.operator(CQ))
+    check("more than it holds is not taken out", r.code == 1 and "more than the account can give" in r.err, r)
+    shown = net.must("account", node=SH, key=net.operator(SH)).out
+    check("what a survivor paid has left its account", "-100.00" in shown, shown)
+
     for code in CODES:
         net.stop(code)
     audits = [net.run("audit", "--ledger", net.path(code), "--directory", net.directory) for code in CODES]

@@ -151,6 +151,7 @@ static void say_genesis(struct world *w, uint32_t self, enum sq_netting_method m
     g.round_timeout_ms = 1000;
     g.loss_rule = charter->loss_rule;
     g.review_ms = charter->review_ms;
+    g.prefunded = charter->prefunded;
     size_t size = sanquan__v1__genesis__get_packed_size(&g);
     uint8_t *body = malloc(size);
     sanquan__v1__genesis__pack(&g, body);

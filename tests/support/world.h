@@ -52,7 +52,7 @@ struct world {
 
 /* What the network's members agreed on; zeros: nothing beyond the method. */
 struct world_charter {
-    uint32_t loss_rule, review_ms, enrolled_node; /* enrolled_node: number + 1 of a node whose region is not active yet */
+    uint32_t loss_rule, review_ms, prefunded, enrolled_node; /* enrolled_node: number + 1 of a node whose region is not active yet */
     int64_t guarantee_fen;                        /* of each region */
 };
 
