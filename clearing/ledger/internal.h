@@ -33,6 +33,10 @@ sq_status sq_fail_mdb(struct sq_error *err, int rc, const char *what);
 /* Tree size as a process that only reads sees it now, inside txn. */
 sq_status sq_ledger_last(const struct sq_ledger *l, MDB_txn *txn, uint64_t *seq, struct sq_error *err);
 
+/* length.c */
+/* Errors: SQ_E_CORRUPT: a page that is used lies beyond the end of the file; SQ_E_IO. */
+sq_status sq_ledger_check_length(MDB_env *env, const char *path, struct sq_error *err);
+
 /* tiles.c */
 /* Append a leaf hash; full tiles go to `txn`. */
 sq_status sq_edge_push(const struct sq_ledger *l, MDB_txn *txn, struct sq_edge *e, const uint8_t hash[static SQ_HASH_SIZE],

@@ -35,25 +35,6 @@ static sq_status fail_os(struct sq_error *err, const char *what, const char *pat
 
 /* ---- the environment ---- */
 
-static sq_status check_length(MDB_env *env, const char *path, struct sq_error *err)
-{
-    MDB_envinfo info;
-    MDB_stat stat_of;
-    struct stat file;
-    char data[4096];
-    snprintf(data, sizeof data, "%s/data.mdb", path);
-    mdb_env_info(env, &info);
-    mdb_env_stat(env, &stat_of);
-    uint64_t need = ((uint64_t)info.me_last_pgno + 1) * stat_of.ms_psize;
-    if (stat(data, &file) != 0)
-        return fail_os(err, "stat", data);
-    /* A missing tail would be a SIGBUS later on: the file is mapped. */
-    if ((uint64_t)file.st_size < need)
-        return sq_fail(err, SQ_E_CORRUPT, "%s is cut off: %lld of %" PRIu64 " bytes; restore it from a backup", data,
-                       (long long)file.st_size, need);
-    return SQ_OK;
-}
-
 static sq_status open_env(struct sq_ledger *l, const char *path, struct sq_error *err)
 {
     unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (l->read_only ? MDB_RDONLY : 0u);
@@ -68,7 +49,7 @@ static sq_status open_env(struct sq_ledger *l, const char *path, struct sq_error
         return sq_fail(err, SQ_E_FOREIGN, "%s/data.mdb is not a ledger of this program: %s", path, mdb_strerror(rc));
     if (rc != 0)
         return sq_fail_mdb(err, rc, "open data.mdb");
-    return check_length(l->env, path, err);
+    return sq_ledger_check_length(l->env, path, err);
 }
 
 static sq_status open_tables(struct sq_ledger *l, MDB_txn *txn, struct sq_error *err)
