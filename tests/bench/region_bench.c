@@ -15,7 +15,7 @@
 #include "tests/bench/bench.h"
 #include "tests/bench/load.h"
 
-#define GROWTH_SPAN 2u /* millions over which a rate is taken at the beginning and at the end */
+#define GROWTH_SPAN_MIN 2u /* millions over which a rate is taken at the beginning and at the end; a tenth of a long run */
 
 static const char usage[] =
     "usage: region_bench [--daemon FILE] [--dir DIR] [--nodes 1|2] [--vouchers N] [--providers N] [--in-flight N]\n"
@@ -41,11 +41,12 @@ static double rate_between(const struct load *l, unsigned a, unsigned b) { retur
 
 static void tell_growth(const struct load *l)
 {
-    unsigned end = (unsigned)(l->accepted / 1000000);
-    if (end < 1 + 2 * GROWTH_SPAN || end >= LOAD_MARKS_MAX)
+    unsigned end = (unsigned)(l->accepted / 1000000), span = end / 10 < GROWTH_SPAN_MIN ? GROWTH_SPAN_MIN : end / 10;
+    if (end < 1 + 2 * span || end >= LOAD_MARKS_MAX)
         return;
-    double early = rate_between(l, 1, 1 + GROWTH_SPAN), late = rate_between(l, end - GROWTH_SPAN, end);
-    bench_info("growth", "%.0f/s after 1 million, %.0f/s at %u million", early, late, end);
+    double early = rate_between(l, 1, 1 + span), late = rate_between(l, end - span, end);
+    for (unsigned from = 1; from + span <= end; from += span)
+        bench_info("growth", "%3u to %3u million: %.0f/s", from, from + span, rate_between(l, from, from + span));
     bench_row("growth_loss_pct", 100 * (1 - late / early));
 }
 
