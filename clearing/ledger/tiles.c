@@ -95,8 +95,8 @@ static sq_status read_leaf_hash(const struct sq_ledger *l, MDB_txn *txn, uint64_
     return SQ_OK;
 }
 
-/* Hash number `i` of a level: from its full tile below, or the leaf record. */
-static sq_status read_hash(const struct sq_ledger *l, MDB_txn *txn, uint32_t level, uint64_t i, uint8_t out[static SQ_HASH_SIZE], struct sq_error *err)
+/* Hash number `i` of a level, made again: from its full tile below, or the leaf record. */
+static sq_status make_hash(const struct sq_ledger *l, MDB_txn *txn, uint32_t level, uint64_t i, uint8_t out[static SQ_HASH_SIZE], struct sq_error *err)
 {
     const uint8_t (*below)[SQ_HASH_SIZE];
     if (level == 0)
@@ -107,6 +107,30 @@ static sq_status read_hash(const struct sq_ledger *l, MDB_txn *txn, uint32_t lev
     return st;
 }
 
+/* From the writer's edge, which may have moved on meanwhile: a hash that is complete never changes. 0: not there. */
+static int edge_hash(const struct sq_ledger *l, uint32_t level, uint64_t i, uint8_t out[static SQ_HASH_SIZE])
+{
+    union {
+        const struct sq_ledger *in;
+        struct sq_ledger *out;
+    } same = {l}; /* locking changes the mutex only */
+    if (l->read_only)
+        return 0;
+    pthread_mutex_lock(&same.out->mutex);
+    uint64_t tile = (level == 0 ? l->seq : l->seq >> (8 * level)) / SQ_TILE_WIDTH;
+    int there = i / SQ_TILE_WIDTH == tile && i % SQ_TILE_WIDTH < l->edge.count[level];
+    if (there)
+        memcpy(out, l->edge.hash[level][i % SQ_TILE_WIDTH], SQ_HASH_SIZE);
+    pthread_mutex_unlock(&same.out->mutex);
+    return there;
+}
+
+/* A hash whose tile is not stored yet. To make one of a higher level again takes all that is below its tile. */
+static sq_status read_hash(const struct sq_ledger *l, MDB_txn *txn, uint32_t level, uint64_t i, uint8_t out[static SQ_HASH_SIZE], struct sq_error *err)
+{
+    return edge_hash(l, level, i, out) ? SQ_OK : make_hash(l, txn, level, i, out, err);
+}
+
 sq_status sq_edge_load(const struct sq_ledger *l, MDB_txn *txn, uint64_t size, struct sq_edge *e, struct sq_error *err)
 {
     sq_status st = SQ_OK;
@@ -114,7 +138,7 @@ sq_status sq_edge_load(const struct sq_ledger *l, MDB_txn *txn, uint64_t size, s
     for (uint32_t level = 0; level < SQ_TILE_LEVELS; level++, size /= SQ_TILE_WIDTH) {
         e->count[level] = (uint32_t)(size % SQ_TILE_WIDTH);
         for (uint32_t i = 0; st == SQ_OK && i < e->count[level]; i++)
-            st = read_hash(l, txn, level, size - e->count[level] + i, e->hash[level][i], err);
+            st = make_hash(l, txn, level, size - e->count[level] + i, e->hash[level][i], err);
     }
     return st;
 }

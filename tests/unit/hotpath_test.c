@@ -1,5 +1,6 @@
 /*
- * What a redemption costs when nothing is new: no memory of its own, no system call, no page.
+ * What a redemption costs when nothing is new: no memory of its own, no system call, no page. And what its receipt costs when the
+ * ledger has grown: no more than before.
  *
  * Counted, not timed. Our own calls of the allocator are counted by wrapping them (the Makefile says how to the linker), those of
  * libraries by the pages that they make the kernel bring.
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #include "clearing/ledger/ledger.h"
+#include "clearing/ledger/tree.h"
 #include "tests/support/stand.h"
 
 #define ROWS 8192u
@@ -31,7 +33,7 @@
 
 /* ---- counting ---- */
 
-static uint64_t allocations;
+static uint64_t allocations, node_hashes;
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -56,6 +58,15 @@ void *__wrap_realloc(void *old, size_t size)
 {
     allocations++;
     return __real_realloc(old, size);
+}
+
+void __real_sq_tree_node_hash(const uint8_t left[static SQ_HASH_SIZE], const uint8_t right[static SQ_HASH_SIZE], uint8_t out[static SQ_HASH_SIZE]);
+void __wrap_sq_tree_node_hash(const uint8_t left[static SQ_HASH_SIZE], const uint8_t right[static SQ_HASH_SIZE], uint8_t out[static SQ_HASH_SIZE]);
+
+void __wrap_sq_tree_node_hash(const uint8_t left[static SQ_HASH_SIZE], const uint8_t right[static SQ_HASH_SIZE], uint8_t out[static SQ_HASH_SIZE])
+{
+    node_hashes++;
+    __real_sq_tree_node_hash(left, right, out);
 }
 
 struct cost {
@@ -204,6 +215,30 @@ static void appending_takes_no_memory_and_no_write_a_redemption(void **state)
     assert_true(c.reads < MEASURED); /* /proc/self/io itself is read */
 }
 
+static void a_proof_does_not_hash_the_tree_again(void **state)
+{
+    enum { ENTRIES = 5000, A_COMMIT = 100, TILE = 256 };
+    struct path *p = *state;
+    for (unsigned done = 0; done < ENTRIES; done += A_COMMIT) {
+        struct sq_entry entries[A_COMMIT];
+        for (unsigned i = 0; i < A_COMMIT; i++)
+            entries[i] = (struct sq_entry){.seq = ++p->seq, .now_ms = p->seq, .type = SANQUAN__V1__MESSAGE_TYPE__BATCH, .input = sq_bytes_of(&p->seq, sizeof p->seq)};
+        struct sq_commit c = {.entries = entries, .entry_count = A_COMMIT};
+        assert_int_equal(sq_ledger_commit(p->ledger, &c, &p->signer, NULL), SQ_OK);
+    }
+    uint8_t proof[SQ_PROOF_MAX * SQ_HASH_SIZE], root[SQ_HASH_SIZE], leaf[SQ_LEAF_SIZE], leaf_hash[SQ_HASH_SIZE];
+    size_t count;
+    uint64_t before = node_hashes;
+    assert_int_equal(sq_ledger_inclusion(p->ledger, p->seq - 1, p->seq, proof, &count, NULL), SQ_OK);
+    uint64_t spent = node_hashes - before;
+    print_message("# note: a proof in a tree of %" PRIu64 " entries: %" PRIu64 " node hashes\n", p->seq, spent);
+    assert_true(spent < 2 * TILE); /* the last tile, and the tiles on the path above it; not all of them */
+    assert_int_equal(sq_ledger_root(p->ledger, p->seq, root, NULL), SQ_OK);
+    assert_int_equal(sq_ledger_leaf(p->ledger, p->seq, leaf, NULL), SQ_OK);
+    sq_tree_leaf_hash(sq_bytes_of(leaf, sizeof leaf), leaf_hash);
+    assert_int_equal(sq_tree_verify_inclusion(p->seq - 1, p->seq, leaf_hash, proof, count, root, NULL), SQ_OK);
+}
+
 /* From here on, a system call that is not about memory or the end of the process kills it. */
 static int allow_memory_calls_only(void)
 {
@@ -244,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deciding_takes_no_memory_a_redemption),
         cmocka_unit_test(appending_takes_no_memory_and_no_write_a_redemption),
+        cmocka_unit_test(a_proof_does_not_hash_the_tree_again),
         cmocka_unit_test(deciding_makes_no_system_call),
     };
     return cmocka_run_group_tests(tests, begin, end);
