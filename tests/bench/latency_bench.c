@@ -31,7 +31,10 @@ static struct probe probe(struct market *m, double rate, double seconds)
 
 static void single(struct market *m, const struct settings *o)
 {
+    pid_t node = m->rig->node[0].pid;
+    double cpu = bench_cpu_seconds(node);
     struct probe p = probe(m, o->rate, o->seconds);
+    bench_info("single", "CPU of the node %.0f us a message", (bench_cpu_seconds(node) - cpu) * 1e6 / (double)p.count);
     bench_row("single_p50_ms", bench_quantile(p.ms, p.count, 0.5));
     bench_row("single_p99_ms", bench_quantile(p.ms, p.count, 0.99));
     bench_info("single", "p99.9 %.2f ms, worst %.2f ms", bench_quantile(p.ms, p.count, 0.999), bench_quantile(p.ms, p.count, 1));
