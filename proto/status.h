@@ -127,6 +127,11 @@
     X(SQ_R_OVERRIDE, 196, 0, "override names no rule that it may lift, no approver or no reason")   \
     X(SQ_R_APPLICATION, 197, 0, "application is unknown, closed, or asks for nothing")              \
     X(SQ_R_NOT_OFFERED, 198, 0, "programme does not offer this")                                    \
+    X(SQ_R_PREFUND, 199, 0, "more than what is left of the money in advance, or no provider of this node") \
+    X(SQ_R_EVALUATOR, 200, 1, "evaluator is not on the programme's list")                           \
+    X(SQ_R_STAGE, 201, 0, "stage is unknown, over, or waits for something else")                    \
+    X(SQ_R_BASELINE, 202, 1, "no baseline was measured for this, or another one stands")            \
+    X(SQ_R_NOT_REACHED, 203, 1, "what was measured does not reach what the stage asks for")         \
     X(SQ_R_BREAK_STATE, 205, 0, "no open break of this link is in a state that allows this")        \
     X(SQ_R_NOTE, 206, 0, "a reason of 1 to 199 bytes is needed")                                    \
     X(SQ_R_DEBIT_CAP_TERMS, 207, 0, "cap or alarm share is out of range")                           \
@@ -147,6 +152,7 @@
     X(SQ_R_PAYEE, 231, 0, "programme does not pay whom the claim names")                            \
     X(SQ_R_RIVAL, 232, 0, "another party's application for this contract comes first")              \
     X(SQ_R_ASSESSED_OUT, 233, 0, "application was assessed as not eligible")                    \
+    X(SQ_R_STAGE_NOT_FREE, 234, 1, "amount exceeds the stages that are free")                       \
     X(SQ_R_NET_DEBIT_CAP, 240, 1, "owing region has reached its cap towards this one")              \
     X(SQ_R_REGION_STANDING, 241, 1, "one of the two regions takes no new business of this kind now") \
     X(SQ_R_NOT_PREFUNDED, 242, 1, "owing region's settlement account does not cover this")

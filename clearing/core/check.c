@@ -190,6 +190,11 @@ static int check_balances(struct check *k)
         return 1;
     if (sq_rule_amount(&k->v, amount, k->face_fen, w->reserved_fen + w->spent_fen, SQ_R_VOUCHER_OVERDRAWN, 0, 1))
         return 1;
+    if (w->detail != SQ_ROW_NONE) {
+        int64_t free = SQ_ROW(&k->core->details, struct sq_detail, w->detail)->free_fen;
+        if (free >= 0 && sq_rule_amount(&k->v, amount, free, w->reserved_fen + w->spent_fen, SQ_R_STAGE_NOT_FREE, 0, 1))
+            return 1;
+    }
     if (terms->cap_year_fen != 0) {
         const struct sq_use_of_year *y = sq_year_used(k->core, k->t->account, k->c.day / 10000, 0);
         int64_t used = y != NULL ? y->spent_fen + y->reserved_fen : 0;

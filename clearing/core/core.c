@@ -119,7 +119,10 @@ static int permitted(const struct sq_core *core, const struct sq_party *p, uint3
     case SANQUAN__V1__MESSAGE_TYPE__OVERRIDE:
     case SANQUAN__V1__MESSAGE_TYPE__ASSESS:
     case SANQUAN__V1__MESSAGE_TYPE__ALLOCATE:
+    case SANQUAN__V1__MESSAGE_TYPE__PREFUND:
         return p->role == SQ_ROLE_ISSUER;
+    case SANQUAN__V1__MESSAGE_TYPE__MEASURE:
+        return p->role == SQ_ROLE_EVALUATOR && p->node == core->self;
     case SANQUAN__V1__MESSAGE_TYPE__MANDATE:
     case SANQUAN__V1__MESSAGE_TYPE__APPLY:
     case SANQUAN__V1__MESSAGE_TYPE__CONSENT:
@@ -142,7 +145,7 @@ static int permitted(const struct sq_core *core, const struct sq_party *p, uint3
         return p->role == SQ_ROLE_OPERATOR && p->node == core->self;
     default:
         return p->role == SQ_ROLE_NODE && p->node != core->self && type >= SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE &&
-               type <= SANQUAN__V1__MESSAGE_TYPE__RELAY;
+               type < SANQUAN__V1__MESSAGE_TYPE__HELLO_OK;
     }
 }
 
@@ -206,6 +209,12 @@ static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
         return sq_on_assess(s, (const Sanquan__V1__Assess *)m);
     case SANQUAN__V1__MESSAGE_TYPE__ALLOCATE:
         return sq_on_allocate(s, (const Sanquan__V1__Allocate *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__PREFUND:
+        return sq_on_prefund(s, (const Sanquan__V1__Prefund *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__MEASURE:
+        return sq_on_measure(s, (const Sanquan__V1__Measure *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__CLAWBACK:
+        return sq_on_clawback(s, from, (const Sanquan__V1__Clawback *)m);
     case SANQUAN__V1__MESSAGE_TYPE__CONSENT:
         return sq_on_consent(s, (const Sanquan__V1__Consent *)m);
     case SANQUAN__V1__MESSAGE_TYPE__OVERRIDE:

@@ -64,7 +64,7 @@ void sq_core_watch(struct sq_core *core, uint32_t acquirer, uint64_t batch, uint
 
 /* ---- reading; all results are borrowed and live until the next step ---- */
 
-enum sq_role { SQ_ROLE_NODE = 1, SQ_ROLE_ISSUER, SQ_ROLE_OPERATOR, SQ_ROLE_REGULATOR, SQ_ROLE_PROVIDER, SQ_ROLE_HOLDER };
+enum sq_role { SQ_ROLE_NODE = 1, SQ_ROLE_ISSUER, SQ_ROLE_OPERATOR, SQ_ROLE_REGULATOR, SQ_ROLE_PROVIDER, SQ_ROLE_HOLDER, SQ_ROLE_EVALUATOR };
 
 struct sq_party {
     char name[SQ_NAME_SIZE_MAX + 1];  /* "role:code" */
@@ -72,7 +72,7 @@ struct sq_party {
     uint8_t suspended;
     uint8_t known_key;                /* 0: named by others (a foreign provider), cannot sign here */
     uint32_t node;                    /* number of the home node */
-    uint32_t org;                     /* of a provider or holder: its organisation, else SQ_ROW_NONE */
+    uint32_t org;                     /* of a provider, holder or evaluator: its organisation, else SQ_ROW_NONE */
     uint8_t key[32], transport_key[32];
     uint64_t last_id;                 /* last id that was journalled */
 };
@@ -112,6 +112,12 @@ struct sq_funder_view {
 };
 SQ_MUST_CHECK sq_status sq_core_funder(const struct sq_core *core, uint32_t number, uint32_t k, struct sq_funder_view *out);
 
+/* Money in advance that a provider (party number) of this node has under programme `number`. SQ_E_NOT_FOUND: it never had any. */
+struct sq_prefund_view {
+    int64_t advanced_fen, drawn_fen;  /* drawn: of what it has redeemed since, paid by the advance */
+};
+SQ_MUST_CHECK sq_status sq_core_prefund(const struct sq_core *core, uint32_t number, uint32_t provider, struct sq_prefund_view *out);
+
 /* What was redeemed and given back for scenario i (any order that replays the same), 0 to sq_core_scenario_count - 1. */
 struct sq_scenario_view {
     uint32_t programme, scenario;     /* programme: its number in this core's table */
@@ -139,6 +145,9 @@ struct sq_voucher_view {
     enum sq_voucher_state state;      /* expiry as of the last event's time */
     int64_t face_fen, reserved_fen, spent_fen;
     uint32_t until_day;
+    int64_t free_fen;                 /* what its stages have set free of its face; -1: it has no stages */
+    uint32_t stages_free, stopped;    /* a bit a stage */
+    int64_t back_fen;                 /* what was taken back of it, and is not in spent_fen any more */
 };
 SQ_MUST_CHECK sq_status sq_core_voucher(const struct sq_core *core, uint64_t number, struct sq_voucher_view *out);
 

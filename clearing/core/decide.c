@@ -71,6 +71,14 @@ static void post(struct sq_core *core, struct sq_touched *t, const struct sq_pos
         sq_counts_move(core, p, sign, bucket == RESERVED);
 }
 
+/* Providers of this node may have money in advance for it. */
+static void draw(struct sq_core *core, const struct sq_decision *d, const struct sq_touched *t, int64_t fen)
+{
+    struct sq_prefund *f = t->programme->prefunds != SQ_ROW_NONE ? sq_prefund_find(core, t->programme, d->provider) : NULL;
+    if (f != NULL)
+        f->spent_fen += fen;
+}
+
 static void spend(struct sq_core *core, struct sq_decision *d, struct sq_touched *t, const struct sq_rows *r, size_t i, const struct sq_posting *p)
 {
     struct sq_account *a = t->account;
@@ -84,6 +92,7 @@ static void spend(struct sq_core *core, struct sq_decision *d, struct sq_touched
         sq_scenario_count(core, p->programme, p->scenario, p->amount_fen, 1);
     if (p->delivery)
         sq_delivery_add(core, r->evidence + i * 16, p->voucher);
+    draw(core, d, t, p->amount_fen);
     d->count++;
     d->total_fen[t->programme->kind - 1] += p->amount_fen; /* 8,192 rows of at most 10^13 fen stay within int64 */
 }
@@ -220,6 +229,7 @@ static unsigned give_back(struct sq_core *core, struct sq_decision *d, const str
     }
     if (p.scenario != 0)
         sq_scenario_count(core, p.programme, p.scenario, p.amount_fen, -1);
+    draw(core, d, &t, -p.amount_fen);
     d->count++;
     d->total_fen[t.programme->kind - 1] -= p.amount_fen;
     return SQ_OK;

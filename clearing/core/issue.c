@@ -75,6 +75,8 @@ sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear
     if (!sq_uscc_valid(m->provider))
         return sq_refuse(s, SQ_R_BAD_USCC, "%.40s", m->provider);
     sq_status st = sq_party_intern(core, "provider", m->provider, from, &provider, s->err);
+    if (st == SQ_OK && !sq_party_at(core, provider)->known_key)
+        sq_party_at(core, provider)->node = from; /* a mandate may have named it before anybody knew its home */
     if (st == SQ_OK)
         st = sq_decide_reserve(core, (uint32_t)r.count, s->err);
     if (st != SQ_OK)

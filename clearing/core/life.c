@@ -7,13 +7,13 @@
 #include "clearing/core/state.h"
 
 /* Tables and indexes, in the one order that dump, undump and the end share. */
-enum { TABLES = 24, INDEXES = 11 };
+enum { TABLES = 26, INDEXES = 11 };
 static void parts(struct sq_core *core, struct sq_table *tables[static TABLES], struct sq_index *indexes[static INDEXES])
 {
     struct sq_table *t[TABLES] = {&core->nodes, &core->parties, &core->programmes, &core->terms, &core->hosted,
                                   &core->orgs, &core->facts, &core->edges, &core->sanctions, &core->details,
                                   &core->mandates, &core->accounts, &core->years, &core->reservations, &core->reservation_heap,
-                                  &core->maturities, &core->overrides, &core->applications, &core->counts.counters, &core->counts.uses,
+                                  &core->maturities, &core->overrides, &core->applications, &core->prefunds, &core->progress, &core->counts.counters, &core->counts.uses,
                                   &core->counts.contracts, &core->counts.contract_uses, &core->counts.deliveries,
                                   &core->counts.scenarios};
     struct sq_index *x[INDEXES] = {&core->party_index, &core->transport_index, &core->programme_index, &core->org_index,
@@ -47,6 +47,8 @@ sq_status sq_core_new(struct sq_core **out, struct sq_error *err)
     core->maturities = SQ_TABLE_OF(struct sq_maturity);
     core->overrides = SQ_TABLE_OF(struct sq_override);
     core->applications = SQ_TABLE_OF(struct sq_application);
+    core->prefunds = SQ_TABLE_OF(struct sq_prefund);
+    core->progress = SQ_TABLE_OF(struct sq_progress);
     sq_counts_init(&core->counts);
     sq_invoices_init(&core->invoices);
     *out = core;
@@ -151,8 +153,17 @@ sq_status sq_core_voucher(const struct sq_core *core, uint64_t number, struct sq
         state = SQ_VOUCHER_EXPIRED;
     else if (v->mandate != SQ_ROW_NONE)
         state = SQ_VOUCHER_ACTIVE;
-    *out = (struct sq_voucher_view){number, sq_party_at(core, v->holder)->name, state, v->face_fen, v->reserved_fen,
-                                    v->spent_fen, v->until_day};
+    *out = (struct sq_voucher_view){.number = number, .holder = sq_party_at(core, v->holder)->name, .state = state, .face_fen = v->face_fen,
+                                    .reserved_fen = v->reserved_fen, .spent_fen = v->spent_fen, .until_day = v->until_day};
+    out->free_fen = -1;
+    const struct sq_detail *d = v->detail != SQ_ROW_NONE ? SQ_ROW(&core->details, struct sq_detail, v->detail) : NULL;
+    if (d != NULL && d->progress != SQ_ROW_NONE) {
+        const struct sq_progress *g = SQ_ROW(&core->progress, struct sq_progress, d->progress);
+        out->free_fen = d->free_fen;
+        out->stages_free = g->free;
+        out->stopped = g->stopped;
+        out->back_fen = g->back_fen;
+    }
     return SQ_OK;
 }
 
@@ -164,7 +175,7 @@ void sq_core_totals(const struct sq_core *core, struct sq_core_totals *out)
 
 /* ---- snapshot ---- */
 
-#define SNAPSHOT_VERSION 11u
+#define SNAPSHOT_VERSION 12u
 
 void sq_core_dump(struct sq_core *core, struct sq_dump *d)
 {

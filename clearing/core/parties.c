@@ -17,6 +17,7 @@ static const struct {
 } roles[] = {
     {"node:", SQ_ROLE_NODE},           {"issuer:", SQ_ROLE_ISSUER},     {"operator:", SQ_ROLE_OPERATOR},
     {"regulator:", SQ_ROLE_REGULATOR}, {"provider:", SQ_ROLE_PROVIDER}, {"holder:", SQ_ROLE_HOLDER},
+    {"evaluator:", SQ_ROLE_EVALUATOR},
 };
 
 static int role_of(const char *name)
@@ -50,7 +51,7 @@ static struct sq_party *add_party(struct sq_core *core, const char *name, uint32
     memcpy(p->name, name, strlen(name));
     p->role = (uint8_t)role_of(name);
     p->node = node;
-    p->org = p->role == SQ_ROLE_PROVIDER || p->role == SQ_ROLE_HOLDER ? sq_org_intern(core, sq_party_code(p)) : SQ_ROW_NONE;
+    p->org = p->role >= SQ_ROLE_PROVIDER ? sq_org_intern(core, sq_party_code(p)) : SQ_ROW_NONE;
     sq_index_put(&core->party_index, sq_hash_key(name, strlen(name)), *number);
     return p;
 }
@@ -295,8 +296,8 @@ static sq_status check_enrolment(struct sq_step *s, const Sanquan__V1__Party *p)
 {
     struct sq_core *core = s->core;
     int role = role_of(p->name);
-    if (role != SQ_ROLE_PROVIDER && role != SQ_ROLE_HOLDER)
-        return sq_refuse(s, SQ_R_NOT_PERMITTED, "%s: only providers and holders are enrolled", p->name);
+    if (role < SQ_ROLE_PROVIDER)
+        return sq_refuse(s, SQ_R_NOT_PERMITTED, "%s: only providers, holders and evaluators are enrolled", p->name);
     if (!sq_uscc_valid(strchr(p->name, ':') + 1))
         return sq_refuse(s, SQ_R_BAD_USCC, "%s", p->name);
     if (strcmp(p->node, sq_node_at(core, core->self)->code) != 0)

@@ -125,7 +125,7 @@ static sq_status put_programme(struct sq_step *s, uint32_t node, const Sanquan__
     } else {
         p = sq_table_add(&core->programmes, &row);
         *p = (struct sq_programme){.issuer = m->issuer, .number = m->number, .kind = m->kind, .pool_at = m->pool_at, .maturities = SQ_ROW_NONE,
-                                   .first_application = SQ_ROW_NONE, .last_application = SQ_ROW_NONE};
+                                   .first_application = SQ_ROW_NONE, .last_application = SQ_ROW_NONE, .prefunds = SQ_ROW_NONE};
         sq_index_put(&core->programme_index, programme_hash(m->issuer, m->number), row);
     }
     *(struct sq_terms *)sq_table_add(&core->terms, &terms) = *fresh;

@@ -37,6 +37,23 @@ struct sq_programme {
     uint32_t first_application, last_application; /* in the order of their numbers, or SQ_ROW_NONE */
     uint64_t applications;  /* number of the last */
     uint32_t allocation, rivals;
+    uint32_t prefunds;      /* first, or SQ_ROW_NONE */
+    uint32_t padding;
+};
+
+struct sq_prefund {
+    int64_t advanced_fen, spent_fen; /* spent: since the first advance */
+    uint32_t provider, next;
+};
+
+/* How far a voucher's stages have come. */
+struct sq_progress {
+    int64_t back_fen;       /* taken back */
+    uint32_t terms;         /* row: the version whose stages it follows */
+    uint32_t free;          /* a bit a stage */
+    uint32_t stopped, last_day; /* last_day: of the grant, or of the newest release */
+    uint32_t baselines;     /* first, or SQ_ROW_NONE */
+    uint32_t padding;
 };
 
 struct sq_application {
@@ -97,6 +114,9 @@ struct sq_detail {
     uint32_t contract_day, contract_days;
     uint32_t facts;         /* first, or SQ_ROW_NONE */
     uint32_t contract_use;  /* or SQ_ROW_NONE */
+    int64_t free_fen;       /* what its stages have set free of its face; -1: it has none */
+    uint32_t progress;      /* or SQ_ROW_NONE */
+    uint32_t padding;
 };
 
 struct sq_mandate {
@@ -165,7 +185,7 @@ struct sq_core {
 
     struct sq_table *vouchers;      /* one table a programme, row = serial - 1 */
     uint32_t voucher_tables;
-    struct sq_table mandates, accounts, years, maturities, overrides, applications;
+    struct sq_table mandates, accounts, years, maturities, overrides, applications, prefunds, progress;
     struct sq_index account_index;
     struct sq_counts counts;
 
@@ -306,6 +326,20 @@ static inline int sq_voucher_alive(const struct sq_core *core, const struct sq_v
 sq_status sq_on_apply(struct sq_step *s, const Sanquan__V1__Apply *m);
 sq_status sq_on_assess(struct sq_step *s, const Sanquan__V1__Assess *m);
 sq_status sq_on_allocate(struct sq_step *s, const Sanquan__V1__Allocate *m);
+
+/* ---- prefund.c ---- */
+struct sq_prefund *sq_prefund_find(const struct sq_core *core, const struct sq_programme *p, uint32_t provider);
+sq_status sq_on_prefund(struct sq_step *s, const Sanquan__V1__Prefund *m);
+
+/* ---- outcome.c: stages ---- */
+/* Which are free from the grant on; what that is of a face. */
+uint32_t sq_stages_at_grant(const struct sq_terms *t);
+int64_t sq_stages_free_fen(const struct sq_terms *t, uint32_t free, int64_t face_fen);
+sq_status sq_on_measure(struct sq_step *s, const Sanquan__V1__Measure *m);
+sq_status sq_on_clawback(struct sq_step *s, uint32_t from, const Sanquan__V1__Clawback *m);
+/* Identifies what is taken back, for the link stream: SHA-256 of be64 voucher, then code(18) and be64 amount of each provider. */
+sq_status sq_clawback_hash(uint64_t voucher, char *const *provider, const int64_t *fen, size_t count, struct sq_arena *arena,
+                           uint8_t out[static SQ_HASH_SIZE], struct sq_error *err);
 
 /* ---- rows.c: columns of a batch ---- */
 /* All of the same length; optional ones may be NULL. */

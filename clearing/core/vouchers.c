@@ -26,6 +26,8 @@ sq_status sq_vouchers_reserve(struct sq_core *core, uint32_t programme, uint32_t
     if (st == SQ_OK)
         st = sq_table_reserve(&core->details, rows, err);
     if (st == SQ_OK)
+        st = sq_table_reserve(&core->progress, rows, err);
+    if (st == SQ_OK)
         st = sq_table_reserve(&core->facts, facts, err);
     if (st == SQ_OK)
         st = sq_maturities_reserve(core, rows, err);
@@ -127,18 +129,23 @@ int64_t sq_voucher_most(const struct sq_core *core, uint32_t programme, const st
 /* ---- granting ---- */
 
 /* SQ_ROW_NONE where the wish says nothing more of the voucher. */
-static uint32_t add_detail(struct sq_core *core, const struct sq_wish *w, uint32_t contract_use)
+static uint32_t add_detail(struct sq_core *core, const struct sq_wish *w, uint32_t contract_use, const struct sq_terms *t)
 {
     struct sq_detail d = {.contract_fen = w->contract_fen, .approved_fen = w->approved_fen, .quota = w->quota, .contract_day = w->contract_day,
-                          .contract_days = contract_days(w), .facts = SQ_ROW_NONE, .contract_use = contract_use};
+                          .contract_days = contract_days(w), .facts = SQ_ROW_NONE, .contract_use = contract_use, .free_fen = -1, .progress = SQ_ROW_NONE};
     uint32_t number;
     if (d.contract_fen == 0 && d.approved_fen == 0 && d.quota == 0 && d.contract_day == 0 && d.contract_days == 0 && w->facts.count == 0 &&
-        contract_use == SQ_ROW_NONE)
+        contract_use == SQ_ROW_NONE && t->stage_count == 0)
         return SQ_ROW_NONE;
     for (size_t k = 0; k < w->facts.count; k++) {
         struct sq_fact *f = sq_table_add(&core->facts, &number);
         *f = (struct sq_fact){.value = w->facts.value[k], .attribute = w->facts.attribute[k], .until_day = SQ_DAY_OPEN, .next = d.facts};
         d.facts = number;
+    }
+    if (t->stage_count != 0) {
+        struct sq_progress *g = sq_table_add(&core->progress, &d.progress);
+        *g = (struct sq_progress){.terms = terms_row(core, t), .free = sq_stages_at_grant(t), .last_day = core->today, .baselines = SQ_ROW_NONE};
+        d.free_fen = sq_stages_free_fen(t, g->free, w->face_fen);
     }
     *(struct sq_detail *)sq_table_add(&core->details, &number) = d;
     return number;
@@ -186,7 +193,7 @@ sq_status sq_voucher_grant(struct sq_core *core, uint32_t programme, const struc
         return sq_fail(why, (sq_status)j.v.status, "%s", sq_status_text(j.v.status));
     struct sq_voucher *v = sq_table_add(&core->vouchers[programme], NULL); /* from here it must succeed */
     *v = (struct sq_voucher){.face_fen = w->face_fen, .holder = w->holder, .account = account, .mandate = SQ_ROW_NONE,
-                             .until_day = w->until_day, .detail = add_detail(core, w, contract_use)};
+                             .until_day = w->until_day, .detail = add_detail(core, w, contract_use, j.terms)};
     count_grant(core, programme, w, &p, 1);
     return SQ_OK;
 }
@@ -243,6 +250,7 @@ void sq_voucher_take_back(struct sq_core *core, uint32_t programme, const struct
         p.limits = sq_terms_limits(j.terms, &j.c);
     count_grant(core, programme, w, &p, -1);
     if (SQ_ROW(vouchers, struct sq_voucher, vouchers->count - 1)->detail != SQ_ROW_NONE) {
+        core->progress.count -= j.terms->stage_count != 0;
         core->details.count--;
         core->facts.count -= (uint32_t)w->facts.count;
     }

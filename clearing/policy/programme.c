@@ -315,6 +315,50 @@ static int check_money(const Sanquan__V1__Programme *t, struct sq_fault *f)
     return 1;
 }
 
+static int check_stages(const Sanquan__V1__Programme *t, struct sq_fault *f)
+{
+    uint32_t shares = 0, waits = 0, graded = 0;
+    if (t->n_stages > SQ_TERMS_STAGES_MAX)
+        return unfit(f, "are more than 8", "stages");
+    for (unsigned i = 0; i < t->n_stages; i++) {
+        const Sanquan__V1__Stage *g = t->stages[i];
+        int metric = g->trigger == 3;
+        if (g->share_bp == 0 || g->share_bp > 10000)
+            return unfit(f, "is not 0.01% to 100%", "stages[%u].share", i);
+        if (g->trigger < 1 || g->trigger > 3 || (g->trigger == 1 && waits))
+            return unfit(f, "is not 1 to 3, or a stage of the grant comes after one that waits", "stages[%u].trigger", i);
+        if ((g->metric != 0) != metric)
+            return unfit(f, "goes with a metric, which it names", "stages[%u].metric", i);
+        if (metric ? g->better < 1 || g->better > 2 : g->better != 0)
+            return unfit(f, "goes with a metric, and is 1 or 2", "stages[%u].better", i);
+        if (metric ? g->change_bp == 0 || g->change_bp > (g->better == 1 ? 10000u : 1000000u) : g->change_bp != 0)
+            return unfit(f, "goes with a metric, and is a share that it can reach", "stages[%u].change", i);
+        if (g->after_months > 1200 || (g->after_months != 0 && g->trigger == 1))
+            return unfit(f, "is over 1200, or of a stage of the grant", "stages[%u].after_months", i);
+        shares += g->share_bp;
+        waits |= g->trigger != 1;
+        graded |= g->trigger == 2;
+    }
+    if (t->n_stages != 0 && shares != 10000)
+        return unfit(f, "do not make 100% together", "stages");
+    if (t->n_stages != 0 && t->auto_face_fen != 0)
+        return unfit(f, "do not go with a face that is granted by itself", "stages");
+    if (waits ? t->evaluators < SQ_ATTR_LISTS || t->evaluators > SQ_ATTR_MAX : t->evaluators != 0)
+        return unfit(f, "is no list, or no stage waits for an evaluator", "evaluators");
+    if (t->n_verdicts > SQ_TERMS_VERDICTS_MAX || (t->n_verdicts != 0) != (graded != 0))
+        return unfit(f, "go with a stage that waits for a grade, and are at most 16", "verdicts");
+    for (unsigned i = 0; i < t->n_verdicts; i++) {
+        const Sanquan__V1__Verdict *v = t->verdicts[i];
+        if (v->grade == 0 || (i != 0 && v->grade <= t->verdicts[i - 1]->grade))
+            return unfit(f, "is 0, or not ascending", "verdicts[%u].grade", i);
+        if (v->action < 1 || v->action > 3)
+            return unfit(f, "is not 1 to 3", "verdicts[%u].action", i);
+        if (v->back_bp > 10000 || (v->back_bp != 0) != (v->action == 3))
+            return unfit(f, "goes with taking back, and is 0.01% to 100%", "verdicts[%u].back", i);
+    }
+    return 1;
+}
+
 static int check_rest(const Sanquan__V1__Programme *t, struct sq_fault *f)
 {
     if (t->validity_days > 36500)
@@ -347,7 +391,8 @@ static int check_rest(const Sanquan__V1__Programme *t, struct sq_fault *f)
 int sq_terms_check(const Sanquan__V1__Programme *t, struct sq_fault *f)
 {
     return check_head(t, f) && check_amounts(t, f) && check_conditions(t, f) && check_tiers(t, f) && check_limits(t, f) &&
-           check_windows(t, f) && check_relations(t, f) && check_waivable(t, f) && check_money(t, f) && check_rest(t, f);
+           check_windows(t, f) && check_relations(t, f) && check_waivable(t, f) && check_money(t, f) && check_stages(t, f) &&
+           check_rest(t, f);
 }
 
 /* ---- compiled ---- */
@@ -420,6 +465,15 @@ static void compile_lists(const Sanquan__V1__Programme *t, struct sq_terms *out)
     for (size_t i = 0; i < t->n_funders; i++)
         out->funders[i] = (struct sq_funder){t->funders[i]->code, t->funders[i]->share_bp};
     out->funder_count = (uint32_t)t->n_funders;
+    for (size_t i = 0; i < t->n_stages; i++) {
+        const Sanquan__V1__Stage *g = t->stages[i];
+        out->stages[i] = (struct sq_stage){g->share_bp, g->trigger, g->metric, g->better, g->change_bp, g->after_months};
+    }
+    for (size_t i = 0; i < t->n_verdicts; i++)
+        out->verdicts[i] = (struct sq_verdict_rule){t->verdicts[i]->grade, t->verdicts[i]->action, t->verdicts[i]->back_bp};
+    out->stage_count = (uint32_t)t->n_stages;
+    out->verdict_count = (uint32_t)t->n_verdicts;
+    out->evaluators = t->evaluators;
     for (size_t i = 0; i < t->n_waivable; i++)
         out->waivable[i] = (uint8_t)t->waivable[i];
     out->tier_count = (uint32_t)t->n_tiers;

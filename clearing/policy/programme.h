@@ -10,7 +10,7 @@
  * Order of the rules of one redemption; the first that refuses is the answer:
  *     1 the row by itself            6 conditions of group 0, in their order   11 support period         16 limits, by number
  *     2 voucher: known, in force     7 documents                               12 mandate                17 relations to programmes
- *     3 same organisation            8 minimum base, metered base              13 voucher balance        18 delivery claimed once
+ *     3 same organisation            8 minimum base, metered base              13 voucher, stages        18 delivery claimed once
  *     4 service day (version)        9 tier, rate or lump, cap per claim       14 contract base, quota   19 pool
  *     5 region, window, service     10 sanctions, related parties              15 yearly, lifetime cap
  */
@@ -38,6 +38,8 @@
 #define SQ_TERMS_RELATIONS_MAX 16
 #define SQ_TERMS_WAIVABLE_MAX 16
 #define SQ_TERMS_FUNDERS_MAX 8
+#define SQ_TERMS_STAGES_MAX 8
+#define SQ_TERMS_VERDICTS_MAX 16
 
 enum sq_case_step { SQ_CASE_GRANT = 1, SQ_CASE_REDEEM = 2 };
 
@@ -79,6 +81,14 @@ struct sq_limit {
     uint8_t number, scope, unit, step, period, group;
 };
 
+struct sq_stage {
+    uint32_t share_bp, trigger, metric, better, change_bp, after_months;
+};
+
+struct sq_verdict_rule {
+    uint32_t grade, action, back_bp;
+};
+
 struct sq_funder {
     uint32_t code, share_bp;
 };
@@ -104,6 +114,9 @@ struct sq_terms {
     int64_t unit_price_fen, unit_size, auto_face_fen;
     uint32_t payee, funder_count;
     struct sq_funder funders[SQ_TERMS_FUNDERS_MAX];
+    uint32_t stage_count, verdict_count, evaluators;
+    struct sq_stage stages[SQ_TERMS_STAGES_MAX];
+    struct sq_verdict_rule verdicts[SQ_TERMS_VERDICTS_MAX];
     uint8_t group_first[SQ_TERMS_GROUPS_MAX + 1]; /* conditions of group g: [group_first[g], group_first[g + 1]) */
     struct sq_condition conditions[SQ_TERMS_CONDITIONS_MAX];
     struct sq_range ranges[SQ_TERMS_RANGES_MAX];

@@ -186,15 +186,12 @@ static void chain_hash(const uint8_t before[static SQ_HASH_SIZE], uint64_t numbe
     sq_sha256(text, sizeof text, out);
 }
 
-/* One Decided on the stream from debtor to creditor: `sum` is what its rows add up to. */
-static sq_status follow(struct sq_books *b, const struct sq_core *core, struct stream *s, uint32_t debtor, uint32_t creditor,
-                        const Sanquan__V1__Decided *m, const struct fold *sum, uint64_t seq, struct sq_error *err)
+/* One step of the stream from debtor to creditor: `sum` and `result` are what it stands for. */
+static sq_status follow_link(struct sq_books *b, const struct sq_core *core, struct stream *s, uint32_t debtor, uint32_t creditor, uint64_t batch,
+                             const Sanquan__V1__Link *l, const struct fold *sum, const uint8_t result[static SQ_HASH_SIZE], uint64_t seq, struct sq_error *err)
 {
-    uint8_t result[SQ_HASH_SIZE], hash[SQ_HASH_SIZE], *room = sq_arena_room(&b->arena, m->n_row * 4 + 1);
-    const Sanquan__V1__Link *l = m->link;
+    uint8_t hash[SQ_HASH_SIZE];
     const char *from = code_of(core, debtor), *to = code_of(core, creditor);
-    if (room == NULL)
-        return sq_fail(err, SQ_E_NOMEM, "entry %" PRIu64, seq);
     if (l == NULL)
         return sum->count == 0 ? SQ_OK : sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": %" PRIu64 " rows moved money from %s to %s, and no link says so", seq,
                                                  sum->count, from, to);
@@ -203,8 +200,7 @@ static sq_status follow(struct sq_books *b, const struct sq_core *core, struct s
     for (size_t k = 0; k < SQ_KIND_COUNT; k++)
         if (l->count != sum->count || l->n_total_fen != SQ_KIND_COUNT || l->total_fen[k] != sum->total[k])
             return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": link %s to %s number %" PRIu64 " does not say what its rows add up to", seq, from, to, l->number);
-    result_hash(m->row, m->code.data, m->n_row, room, result);
-    chain_hash(s->now.hash, l->number, from, to, m->batch, result, sum, hash);
+    chain_hash(s->now.hash, l->number, from, to, batch, result, sum, hash);
     if (l->hash.len != SQ_HASH_SIZE || memcmp(hash, l->hash.data, SQ_HASH_SIZE) != 0)
         return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": link %s to %s number %" PRIu64 " has another hash than its rows", seq, from, to, l->number);
     s->now.number = l->number;
@@ -214,6 +210,17 @@ static sq_status follow(struct sq_books *b, const struct sq_core *core, struct s
         s->now.total[k] += sum->total[k];
     b->sums.links++;
     return SQ_OK;
+}
+
+/* One Decided: `sum` is what its rows add up to. */
+static sq_status follow(struct sq_books *b, const struct sq_core *core, struct stream *s, uint32_t debtor, uint32_t creditor,
+                        const Sanquan__V1__Decided *m, const struct fold *sum, uint64_t seq, struct sq_error *err)
+{
+    uint8_t result[SQ_HASH_SIZE], *room = sq_arena_room(&b->arena, m->n_row * 4 + 1);
+    if (room == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "entry %" PRIu64, seq);
+    result_hash(m->row, m->code.data, m->n_row, room, result);
+    return follow_link(b, core, s, debtor, creditor, m->batch, m->link, sum, result, seq, err);
 }
 
 static void *open_message(struct sq_books *b, const ProtobufCMessageDescriptor *type, sq_bytes body, struct sq_error *err)
@@ -319,6 +326,48 @@ static sq_status on_answers(struct sq_books *b, const struct sq_core *core, cons
         /* Only a batch is answered by a later entry than the one that holds it. */
         if (a->status == SQ_OK && (a->seq != entry->seq || entry->type == SANQUAN__V1__MESSAGE_TYPE__BATCH))
             st = on_answer(b, core, a, entry->seq, err);
+    }
+    return st;
+}
+
+/* ---- what is taken back ---- */
+
+/* One Clawback on the stream from debtor to creditor: less is owed by what it takes back. */
+static sq_status on_clawback(struct sq_books *b, const struct sq_core *core, struct stream *s, uint32_t debtor, uint32_t creditor, sq_bytes body, uint64_t seq,
+                             struct sq_error *err)
+{
+    const Sanquan__V1__Clawback *m = open_message(b, &sanquan__v1__clawback__descriptor, body, err);
+    const struct spent *p = m != NULL ? programme_of(b, core, m->voucher) : NULL;
+    struct fold sum = {0};
+    uint8_t *text = m != NULL ? sq_arena_room(&b->arena, 8 + m->n_provider * 26) : NULL, result[SQ_HASH_SIZE];
+    if (p == NULL || text == NULL || m->n_amount_fen != m->n_provider)
+        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": a clawback that is not in form", seq);
+    sq_put_be64(text, m->voucher);
+    for (size_t i = 0; i < m->n_provider; i++) {
+        if (strlen(m->provider[i]) != 18)
+            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": clawback from %.40s", seq, m->provider[i]);
+        memcpy(text + 8 + i * 26, m->provider[i], 18);
+        sq_put_be64(text + 8 + i * 26 + 18, (uint64_t)m->amount_fen[i]);
+        sum.count++;
+        sum.total[p->kind - 1] -= m->amount_fen[i];
+    }
+    sq_sha256(text, 8 + m->n_provider * 26, result);
+    return follow_link(b, core, s, debtor, creditor, m->entry, m->link, &sum, result, seq, err);
+}
+
+/* What a measurement took back is not spent any more; peers that paid it out were told. */
+static sq_status on_measure(struct sq_books *b, const struct sq_core *core, sq_bytes body, const struct sq_effects *fx, uint64_t seq, struct sq_error *err)
+{
+    const Sanquan__V1__Measure *m = open_message(b, &sanquan__v1__measure__descriptor, body, err);
+    struct spent *p = m != NULL ? programme_of(b, core, m->voucher) : NULL;
+    sq_status st = p != NULL ? SQ_OK : sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": a measurement of an unknown programme", seq);
+    for (size_t i = 0; st == SQ_OK && i < fx->out_count; i++) {
+        const struct sq_out *out = &fx->out[i];
+        const Sanquan__V1__Answer *a = out->kind == SQ_OUT_ANSWER ? open_message(b, &sanquan__v1__answer__descriptor, out->body, err) : NULL;
+        if (a != NULL && a->status == SQ_OK)
+            p->fen += a->amount_fen;
+        if (out->kind == SQ_OUT_PEER && out->type == SANQUAN__V1__MESSAGE_TYPE__CLAWBACK)
+            st = on_clawback(b, core, &b->owes[out->to], b->self, out->to, out->body, seq, err);
     }
     return st;
 }
@@ -594,6 +643,8 @@ static sq_status on_peer(struct sq_books *b, const struct sq_core *core, const s
         return on_clear(b, core, from, e->body, fx, entry->seq, err);
     case SANQUAN__V1__MESSAGE_TYPE__DECIDED:
         return on_decided(b, core, from, e->body, entry->seq, err);
+    case SANQUAN__V1__MESSAGE_TYPE__CLAWBACK:
+        return on_clawback(b, core, &b->owed[from], from, b->self, e->body, entry->seq, err);
     case SANQUAN__V1__MESSAGE_TYPE__STATEMENT: {
         const Sanquan__V1__Statement *m = open_message(b, &sanquan__v1__statement__descriptor, e->body, err);
         if (m != NULL)
@@ -626,6 +677,8 @@ sq_status sq_books_enter(struct sq_books *b, const struct sq_core *core, const s
         st = on_peer(b, core, entry, envelope, fx, err);
     if (st == SQ_OK && envelope != NULL && entry->type == SANQUAN__V1__MESSAGE_TYPE__BREAK && !was_refused(b, entry))
         on_break(b, core, envelope->body);
+    if (st == SQ_OK && envelope != NULL && entry->type == SANQUAN__V1__MESSAGE_TYPE__MEASURE && !was_refused(b, entry))
+        st = on_measure(b, core, envelope->body, fx, entry->seq, err);
     if (st == SQ_OK)
         st = on_answers(b, core, entry, fx, err);
     const struct sq_out *out;
@@ -654,7 +707,7 @@ sq_status sq_books_close(struct sq_books *b, const struct sq_core *core, struct 
         if (v.node == b->self && s->fen != v.spent_fen)
             return sq_fail(err, SQ_E_VERIFY, "programme %06u/%u: %" PRId64 " fen are spent, its accepted rows have %" PRId64, v.issuer, v.number, v.spent_fen,
                            (int64_t)s->fen);
-        if (v.node == b->self && (__int128)v.reserved_fen + v.spent_fen > v.pool_fen)
+        if (v.node == b->self && v.pool_fen != 0 && (__int128)v.reserved_fen + v.spent_fen > v.pool_fen)
             return sq_fail(err, SQ_E_VERIFY, "programme %06u/%u: more is reserved and spent than its pool has", v.issuer, v.number);
     }
     return SQ_OK;

@@ -62,6 +62,9 @@ const struct sq_word sq_words_unit[] = {{"card_minutes", 1}, {"tokens", 2}, {"re
 const struct sq_word sq_words_payee[] = {{"provider", 1}, {"holder", 2}, {"either", 3}, {NULL, 0}};
 const struct sq_word sq_words_allocation[] = {{"first_come", 0}, {"earlier_and_smaller", 1}, {"score", 2}, {"pro_rata", 3}, {NULL, 0}};
 const struct sq_word sq_words_rivals[] = {{"first", 0}, {"supplier", 1}, {"buyer", 2}, {NULL, 0}};
+const struct sq_word sq_words_trigger[] = {{"grant", 1}, {"grade", 2}, {"metric", 3}, {NULL, 0}};
+const struct sq_word sq_words_better[] = {{"less", 1}, {"more", 2}, {NULL, 0}};
+const struct sq_word sq_words_action[] = {{"release", 1}, {"stop", 2}, {"take_back", 3}, {NULL, 0}};
 const struct sq_word sq_words_flag[] = {{"no", 0}, {"yes", 1}, {NULL, 0}};
 
 static const struct sq_word entities[] = {{"enterprise", 1}, {"institution", 2}, {"university", 3}, {"social", 4}, {"maker", 5}, {NULL, 0}};

@@ -36,6 +36,14 @@ struct funder {
     char *code, *share;
 };
 
+struct stage {
+    char *share, *trigger, *metric, *better, *change, *after_months;
+};
+
+struct verdict {
+    char *grade, *action, *back;
+};
+
 struct relation {
     char *programme, *together, *state, *scope, *limit;
 };
@@ -50,8 +58,11 @@ struct file {
     char *tier_choice, *validity_days, *support_months, *sanction_months, *related_hops;
     char *unit, *unit_price, *unit_size, *unique_contract, *unique_service, *pool_at;
     char *payee, *allocation, *rivals, *auto_face;
+    char *evaluators;
     struct funder *funders;
-    unsigned funders_count;
+    struct stage *stages;
+    struct verdict *verdicts;
+    unsigned funders_count, stages_count, verdicts_count;
     char **services, **provider_regions, **grant_documents, **redeem_documents, **sanction_causes, **waivable;
     unsigned services_count, provider_regions_count, grant_documents_count, redeem_documents_count, sanction_causes_count, waivable_count;
     struct condition *conditions;
@@ -87,6 +98,13 @@ static const cyaml_schema_field_t relation_fields[] = {NEEDED(struct relation, p
 static const cyaml_schema_value_t relation_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct relation, relation_fields)};
 static const cyaml_schema_field_t funder_fields[] = {NEEDED(struct funder, code), NEEDED(struct funder, share), CYAML_FIELD_END};
 static const cyaml_schema_value_t funder_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct funder, funder_fields)};
+static const cyaml_schema_field_t stage_fields[] = {NEEDED(struct stage, share),  MAY(struct stage, trigger), MAY(struct stage, metric),
+                                                    MAY(struct stage, better),    MAY(struct stage, change),  MAY(struct stage, after_months),
+                                                    CYAML_FIELD_END};
+static const cyaml_schema_value_t stage_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct stage, stage_fields)};
+static const cyaml_schema_field_t verdict_fields[] = {NEEDED(struct verdict, grade), NEEDED(struct verdict, action), MAY(struct verdict, back),
+                                                      CYAML_FIELD_END};
+static const cyaml_schema_value_t verdict_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct verdict, verdict_fields)};
 static const cyaml_schema_field_t window_fields[] = {NEEDED(struct window, step), NEEDED(struct window, from), NEEDED(struct window, until),
                                                      MAY(struct window, closes), MAY(struct window, every_months), CYAML_FIELD_END};
 static const cyaml_schema_value_t window_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct window, window_fields)};
@@ -104,7 +122,7 @@ static const cyaml_schema_field_t file_fields[] = {
     MAY(struct file, unit_price), MAY(struct file, unit_size), MAY(struct file, unique_contract), MAY(struct file, unique_service),
     MAY(struct file, pool_at), MANY(struct file, waivable, &word_schema, 16), MAY(struct file, payee),
     MAY(struct file, allocation), MAY(struct file, rivals), MAY(struct file, auto_face), MANY(struct file, funders, &funder_schema, 8),
-    CYAML_FIELD_END};
+    MANY(struct file, stages, &stage_schema, 8), MANY(struct file, verdicts, &verdict_schema, 16), MAY(struct file, evaluators), CYAML_FIELD_END};
 static const cyaml_schema_value_t file_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
 
 uint32_t sq_service_code(const char *name)
@@ -332,6 +350,60 @@ static void convert_funders(struct sq_values *r, const struct file *f, Sanquan__
     }
 }
 
+/* A change is a share of the baseline; of what rises it may be more than all of it. */
+static uint32_t change_of(struct sq_values *r, const char *place, const char *text)
+{
+    char *end;
+    if (text == NULL || strchr(text, '.') != NULL)
+        return sq_value_share(r, place, text);
+    unsigned long v = strtoul(text, &end, 10);
+    if (strcmp(end, "%") != 0 || v == 0 || v > 10000 || text[0] < '0' || text[0] > '9')
+        sq_values_fault(r, place, "'%.30s' is not a share, such as 20%% or 150%%", text);
+    return (uint32_t)v * 100;
+}
+
+static void convert_stages(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m)
+{
+    m->stages = sq_values_take(r, (f->stages_count + 1) * sizeof *m->stages);
+    for (unsigned i = 0; i < f->stages_count && r->st == SQ_OK; i++) {
+        const struct stage *g = &f->stages[i];
+        char place[64];
+        Sanquan__V1__Stage *out = sq_values_take(r, sizeof *out);
+        if (out == NULL)
+            return;
+        sanquan__v1__stage__init(out);
+        snprintf(place, sizeof place, "stages[%u].share", i);
+        out->share_bp = sq_value_share(r, place, g->share);
+        snprintf(place, sizeof place, "stages[%u].trigger", i);
+        out->trigger = sq_value_word(r, place, sq_words_trigger, g->trigger, 1);
+        snprintf(place, sizeof place, "stages[%u].metric", i);
+        out->metric = g->metric != NULL ? sq_value_whole(r, place, g->metric) : 0;
+        snprintf(place, sizeof place, "stages[%u].better", i);
+        out->better = sq_value_word(r, place, sq_words_better, g->better, 0);
+        snprintf(place, sizeof place, "stages[%u].change", i);
+        out->change_bp = change_of(r, place, g->change);
+        snprintf(place, sizeof place, "stages[%u].after_months", i);
+        out->after_months = g->after_months != NULL ? sq_value_whole(r, place, g->after_months) : 0;
+        m->stages[m->n_stages++] = out;
+    }
+    m->verdicts = sq_values_take(r, (f->verdicts_count + 1) * sizeof *m->verdicts);
+    for (unsigned i = 0; i < f->verdicts_count && r->st == SQ_OK; i++) {
+        char place[64];
+        Sanquan__V1__Verdict *out = sq_values_take(r, sizeof *out);
+        if (out == NULL)
+            return;
+        sanquan__v1__verdict__init(out);
+        snprintf(place, sizeof place, "verdicts[%u].grade", i);
+        out->grade = sq_value_whole(r, place, f->verdicts[i].grade);
+        snprintf(place, sizeof place, "verdicts[%u].action", i);
+        out->action = sq_value_word(r, place, sq_words_action, f->verdicts[i].action, 0);
+        snprintf(place, sizeof place, "verdicts[%u].back", i);
+        out->back_bp = sq_value_share(r, place, f->verdicts[i].back);
+        m->verdicts[m->n_verdicts++] = out;
+    }
+    m->evaluators = f->evaluators != NULL ? sq_value_whole(r, "evaluators", f->evaluators) : 0;
+}
+
 static void convert_windows(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m)
 {
     m->windows = sq_values_take(r, (f->windows_count + 1) * sizeof *m->windows);
@@ -433,6 +505,7 @@ static void convert(struct sq_values *r, const struct file *f, Sanquan__V1__Prog
     convert_limits(r, f, m, all, &group);
     convert_relations(r, f, m);
     convert_funders(r, f, m);
+    convert_stages(r, f, m);
     convert_windows(r, f, m);
     m->conditions = all->list;
     m->n_conditions = all->count;

@@ -51,6 +51,12 @@
  *     allocation: score         # of a pool that is short: first_come, earlier_and_smaller, score, pro_rata
  *     rivals: supplier          # of two applications for one contract: first, supplier, buyer
  *     auto_face: 5万            # 免申即享: who consents has a voucher of this face from its first use on
+ *     stages:                   # parts of the face, and what sets them free; all make 100%
+ *       - {share: 50%}          # from the grant on
+ *       - {share: 40%, trigger: grade}
+ *       - {share: 10%, trigger: metric, metric: 7, better: less, change: 20%, after_months: 6}
+ *     verdicts: [{grade: 1, action: release}, {grade: 2, action: stop}, {grade: 3, action: take_back, back: 100%}]
+ *     evaluators: 1003          # the list on which an evaluator must be
  *     waivable: [CAP_CLAIM]     # refusals that an override may lift
  *     windows:                  # a step without a window is always open
  *       - {step: grant, from: 2026-04-17, until: 2026-05-15, closes: "17:00", every_months: 12}

@@ -400,6 +400,7 @@ int sim_work_next(struct sim *s, struct sim_client *c)
         return redeem(s, c);
     case SQ_ROLE_NODE:
     case SQ_ROLE_REGULATOR:
+    case SQ_ROLE_EVALUATOR:
         break;
     }
     return 0;

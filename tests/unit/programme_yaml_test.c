@@ -182,7 +182,12 @@ static const char ruled[] = "issuer: \"310000\"\n"
                             "funders: [{code: \"310000\", share: 33.34%}, {code: \"310115\", share: 66.66%}]\n"
                             "allocation: pro_rata\n"
                             "rivals: supplier\n"
-                            "auto_face: 5万\n";
+                            "stages:\n"
+                            "  - {share: 50%}\n"
+                            "  - {share: 30%, trigger: grade}\n"
+                            "  - {share: 20%, trigger: metric, metric: 7, better: more, change: 150%, after_months: 6}\n"
+                            "verdicts: [{grade: 1, action: release}, {grade: 3, action: take_back, back: 33.3%}]\n"
+                            "evaluators: 1003\n";
 
 static void condition_is(const Sanquan__V1__Condition *c, uint32_t group, uint32_t subject, uint32_t attribute, uint32_t test,
                          uint32_t step, size_t ranges, int64_t low, int64_t high)
@@ -243,7 +248,12 @@ static void conditions_tiers_and_windows_become_groups_of_the_message(void **sta
     assert_true(x->number == 3 && x->together == 4 && x->state == 0 && x->scope == 3 && x->limit_bp == 5000);
     assert_true(m->unit == 1 && m->unit_price_fen == 120 && m->unit_size == 60);
     assert_true(m->unique_contract == 2 && m->unique_service == 1 && m->pool_at == 1 && m->pool_fen == 10000000000);
-    assert_true(m->payee == 3 && m->allocation == 3 && m->rivals == 1 && m->auto_face_fen == 5000000);
+    assert_true(m->payee == 3 && m->allocation == 3 && m->rivals == 1);
+    assert_int_equal(m->n_stages, 3);
+    assert_true(m->stages[0]->share_bp == 5000 && m->stages[0]->trigger == 1 && m->stages[1]->trigger == 2);
+    assert_true(m->stages[2]->trigger == 3 && m->stages[2]->metric == 7 && m->stages[2]->better == 2 && m->stages[2]->change_bp == 15000 &&
+                m->stages[2]->after_months == 6);
+    assert_true(m->n_verdicts == 2 && m->verdicts[1]->grade == 3 && m->verdicts[1]->action == 3 && m->verdicts[1]->back_bp == 3330 && m->evaluators == 1003);
     assert_int_equal(m->n_funders, 2);
     assert_true(m->funders[1]->code == 310115 && m->funders[1]->share_bp == 6666 && m->funders[0]->share_bp == 3334);
     assert_int_equal(m->n_waivable, 2);
@@ -279,6 +289,10 @@ static void mistakes_in_lists_are_told_with_their_own_line(void **state)
         {"310000/2", "310000/1", ":36: relations[0]"},
         {"share, limit: 50%", "share", ":37: relations[1]"},
         {"[HOLDER_REGION, CAP_CLAIM]", "[POOL_EXHAUSTED]", ":45: waivable: names a refusal that no office can lift"},
+        {"share: 20%, trigger: metric", "share: 20%, trigger: luck", ":53: stages[2].trigger: 'luck' is none of"},
+        {"{share: 50%}", "{share: 51%}", ":51: stages: do not make 100% together"},
+        {"evaluators: 1003\n", "evaluators: 1003\nauto_face: 5万\n", ":51: stages: do not go with a face"},
+        {"evaluators: 1003", "evaluators: 3", ":55: evaluators: is no list"},
         {"33.34%", "33.33%", ":47: funders: do not make 100% together"},
         {"code: \"310115\"", "code: \"310000\"", ":47: funders[1].code: is there twice"},
         {"allocation: pro_rata", "allocation: lots", ":48: allocation: 'lots' is none of"},
