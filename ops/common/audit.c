@@ -62,7 +62,7 @@ sq_status sq_audit_open(const struct sq_audit_options *o, struct sq_audit **out,
     /* The snapshot before the ledger: a daemon at work may write a newer one, but never one that is ahead of its journal. */
     if (sq_snapshot_read(o->path, &a->snapshot_seq, a->snapshot_hash, &a->snapshot, &a->snapshot_size, NULL) != SQ_OK)
         a->snapshot_seq = 0;
-    struct sq_ledger_options l = {.path = o->path, .network_id = sq_directory_network_id(o->directory), .read_only = 1};
+    struct sq_ledger_options l = {.path = o->path, .network_id = sq_directory_network_id(o->directory), .map_size = o->map_size, .read_only = 1};
     sq_status st = sq_ledger_open(&l, &a->ledger, err);
     if (st == SQ_OK)
         st = sq_arena_init(&a->arena, ARENA_SIZE, err);

@@ -22,6 +22,7 @@ struct sq_audit_options {
     const char *path;                /* the ledger's directory; a copy needs its data.mdb */
     struct sq_directory *directory;  /* borrowed for the audit's life */
     unsigned threads;                /* for signatures; 0: one a core */
+    uint64_t map_size;               /* as in sq_ledger_options */
     void (*progress)(void *ctx, uint64_t entry, uint64_t last); /* now and then; NULL */
     void *progress_ctx;
 };

@@ -427,7 +427,7 @@ sq_status sq_reading_open(const struct sq_reading_options *o, struct sq_reading 
     h->lives = SQ_TABLE_OF(struct sq_reading_life_row);
     h->windows = SQ_TABLE_OF(struct sq_reading_window);
     h->local = SQ_TABLE_OF(struct sq_reading_range);
-    struct sq_ledger_options l = {.path = o->path, .network_id = o->network_id, .read_only = 1};
+    struct sq_ledger_options l = {.path = o->path, .network_id = o->network_id, .map_size = o->map_size, .read_only = 1};
     sq_status st = sq_arena_init(&h->arena, SQ_READING_ARENA_SIZE, err);
     if (st == SQ_OK)
         st = sq_ledger_open(&l, &h->ledger, err);

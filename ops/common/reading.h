@@ -18,6 +18,7 @@ struct sq_reading; /* opaque */
 struct sq_reading_options {
     const char *path;            /* the ledger's directory, or a copy */
     const uint8_t *network_id;   /* 32 bytes; NULL: any */
+    uint64_t map_size;           /* as in sq_ledger_options */
     uint64_t voucher;            /* collect this voucher's life; 0: none */
     void (*progress)(void *ctx, uint64_t entry, uint64_t last); /* NULL */
     void *progress_ctx;

@@ -16,7 +16,7 @@ import sys
 ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 WEIGHTS = [pow(3, i, 31) for i in range(17)]
 GOOD_ROWS = 2400          # a provider
-TODAY = (datetime.datetime.utcnow() + datetime.timedelta(hours=8)).date()
+TODAY = datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=8))).date()  # as nodes count days
 YEAR_BEGAN = datetime.date(TODAY.year, 1, 1)
 
 NODES = {"310000": ["310000"], "370000": ["370000"], "440000": ["440000", "440300"]}

@@ -149,7 +149,7 @@ void desk_run(struct desk *d)
 static void open_node(struct desk *d, uint32_t node)
 {
     struct rig_node *n = &d->rig->node[node];
-    struct sq_ledger_options o = {.path = n->ledger, .network_id = sq_directory_network_id(d->rig->directory)};
+    struct sq_ledger_options o = {.path = n->ledger, .network_id = sq_directory_network_id(d->rig->directory), .map_size = DESK_MAP_SIZE};
     struct sq_error err = {0};
     const Sanquan__V1__Genesis *g;
     if (sq_ledger_open(&o, &d->ledger[node], &err) != SQ_OK || sq_core_new(&d->core[node], &err) != SQ_OK ||

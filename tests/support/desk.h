@@ -11,6 +11,8 @@
 #include "clearing/ledger/ledger.h"
 #include "tests/support/rig.h"
 
+#define DESK_MAP_SIZE (256u << 20) /* several ledgers in one process: the usual size would be too much address space under a sanitizer */
+
 struct desk_letter { /* between nodes, not yet delivered */
     uint32_t from, to;
     uint64_t number;

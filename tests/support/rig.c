@@ -136,7 +136,7 @@ static void write_node(struct rig *r, unsigned i, const char *more)
     fprintf(f, "%s", more);
     fclose(f);
     sq_log_origin(r->directory, n->code, origin);
-    struct sq_ledger_options o = {.path = n->ledger, .origin = origin, .network_id = sq_directory_network_id(r->directory)};
+    struct sq_ledger_options o = {.path = n->ledger, .origin = origin, .network_id = sq_directory_network_id(r->directory), .map_size = 256u << 20};
     if (sq_ledger_create(&o, &err) != SQ_OK)
         rig_die(n->ledger, &err);
 }

@@ -67,7 +67,7 @@ static void trade(struct story *s)
 
 static sq_status audit_at(const struct story *s, const char *path, struct sq_audit_report *r, struct sq_error *err)
 {
-    struct sq_audit_options o = {.path = path, .directory = s->d->rig->directory, .threads = 2};
+    struct sq_audit_options o = {.path = path, .directory = s->d->rig->directory, .threads = 2, .map_size = DESK_MAP_SIZE};
     struct sq_audit *a;
     memset(r, 0, sizeof *r);
     memset(err, 0, sizeof *err);

@@ -53,7 +53,7 @@ static int end(void **state)
 
 static struct sq_reading *open_node(const struct story *s, uint32_t node, uint64_t voucher)
 {
-    struct sq_reading_options o = {.path = s->d->rig->node[node].ledger, .voucher = voucher};
+    struct sq_reading_options o = {.path = s->d->rig->node[node].ledger, .voucher = voucher, .map_size = DESK_MAP_SIZE};
     struct sq_reading *r;
     struct sq_error err = {0};
     if (sq_reading_open(&o, &r, &err) != SQ_OK)
