@@ -10,6 +10,7 @@
 #include "peers/hub.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -351,6 +352,14 @@ sq_status sq_hub_receive(struct sq_hub *h, int timeout_ms, int extra_fd, struct 
     if (got != 1)
         out->bytes = (sq_bytes){NULL, 0};
     return SQ_OK;
+}
+
+void sq_hub_pause(struct sq_hub *h, int timeout_ms)
+{
+    struct pollfd wake = {.fd = h->wake, .events = POLLIN};
+    uint64_t rung;
+    if (poll(&wake, 1, timeout_ms) == 1 && read(h->wake, &rung, sizeof rung) < 0)
+        return; /* someone else took it: nothing to wait for either */
 }
 
 void sq_hub_wake(struct sq_hub *h)

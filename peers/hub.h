@@ -71,6 +71,8 @@ struct sq_arrival {
  */
 SQ_MUST_CHECK sq_status sq_hub_receive(struct sq_hub *h, int timeout_ms, int extra_fd, struct sq_arrival *out,
                                        struct sq_error *err);
+/* Wait for sq_hub_wake alone: messages stay where they are, and their senders are held back. */
+void sq_hub_pause(struct sq_hub *h, int timeout_ms);
 void sq_hub_wake(struct sq_hub *h);
 /* For tests: the handler that decides who may connect. */
 struct sq_zap *sq_hub_zap(struct sq_hub *h);

@@ -95,7 +95,7 @@ sq_status sq_config_read(const char *path, struct sq_config **out, struct sq_err
         if (c->disk_low_permille == 0)
             c->disk_low_permille = 50;
         if (c->snapshot_every_items == 0)
-            c->snapshot_every_items = 4000000;
+            c->snapshot_every_items = 12000000;
         st = check(c, path, sq_bytes_of(data, size), err);
     }
     free(data);

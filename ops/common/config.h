@@ -12,7 +12,7 @@
  *     cutoffs: ["17:00"]             # UTC+8, any number a day; left out: only by hand
  *     map_size_gib: 1024             # largest size of the ledger
  *     disk_low_permille: 50          # refuse new work when less of the disk (or map) is free
- *     snapshot_every_items: 4000000
+ *     snapshot_every_items: 12000000
  *     log: info                      # or debug
  */
 #ifndef SQ_CONFIG_H

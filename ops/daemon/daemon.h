@@ -33,7 +33,13 @@
 #define GROUP_OUT_MAX 16384u
 #define GROUP_HELLOS_MAX 1024u
 #define GROUP_ARENA_SIZE (64u << 20)     /* about a hundred full batches */
-#define GROUP_CLIENT_LIMIT (40u << 20)   /* clients are told "busy" beyond this; the rest is kept for peers and timers */
+/*
+ * A group that holds this much waits for the commit before it, and meanwhile nothing more is received: one who floods fills no more than two
+ * groups in front of the others, whose messages are taken in turn. Two or three milliseconds of work: the cost of a sync is still small in it.
+ */
+#define GROUP_ENOUGH (1u << 20)
+#define GROUP_PATIENCE_MS 2000u          /* when the disk is slower than this, more is received, and what does not fit is told "busy" */
+#define GROUP_CLIENT_LIMIT (40u << 20)   /* of clients' messages; the rest is kept for peers and timers */
 
 /* What may leave once the group is durable. */
 struct sq_pending_out {
@@ -92,6 +98,7 @@ struct sq_daemon {
     struct sq_arena step_arena, scratch;
     struct sq_clock clock;
     uint64_t now_ms, next_ms;            /* next_ms: when something is due, unless a message comes first */
+    uint64_t enough_ms;                  /* since when the group being filled waits for the commit; 0: it does not */
     uint64_t opened_ms;                  /* of the first turn */
     uint64_t cutoff_ms, housekeep_ms, watchdog_ms, disk_ms;
     unsigned free_permille;

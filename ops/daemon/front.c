@@ -15,6 +15,7 @@
 #include "ops/daemon/daemon.h"
 #include "peers/message.h"
 
+#define PAUSE_MS 10 /* at most: the end of the commit ends it */
 #define BUSY_RETRY_MS 20u
 #define WAIT_MAX_MS 1000 /* housekeeping and the watchdog are looked after at least this often */
 
@@ -363,6 +364,18 @@ sq_status sq_front_finish(struct sq_daemon *d, struct sq_error *err)
     return st;
 }
 
+/* The group being filled holds enough, and the one before it is still being committed. */
+static int waits_for_commit(struct sq_daemon *d)
+{
+    if (d->filling->arena.used < GROUP_ENOUGH) {
+        d->enough_ms = 0;
+        return 0;
+    }
+    if (d->enough_ms == 0)
+        d->enough_ms = d->now_ms;
+    return d->now_ms < d->enough_ms + GROUP_PATIENCE_MS;
+}
+
 sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *err)
 {
     struct sq_arrival a;
@@ -381,6 +394,10 @@ sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *e
         sq_commit_submit(d);
     kick_watchdog(d);
     sq_snapshot_maybe(d);
+    if (waits_for_commit(d)) {
+        sq_hub_pause(d->hub, PAUSE_MS);
+        return SQ_OK;
+    }
     uint64_t wait = d->next_ms > now_ms ? d->next_ms - now_ms : 0;
     st = sq_hub_receive(d->hub, wait < WAIT_MAX_MS ? (int)wait : WAIT_MAX_MS, -1, &a, err);
     /* Take what is there, so that a group is worth its commit; but look up now and then. */
@@ -389,7 +406,7 @@ sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *e
             st = sq_streams_hear(d, a.node, &a, err);
         else
             st = on_arrival(d, &a, err);
-        if (n == 15 || st != SQ_OK)
+        if (n == 15 || st != SQ_OK || d->filling->arena.used >= GROUP_ENOUGH)
             break;
         st = sq_hub_receive(d->hub, 0, -1, &a, err);
     }
