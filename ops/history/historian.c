@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,10 +11,11 @@
 #include "ops/history/ask.h"
 
 #define QUEUE 64u
-#define STEP_ENTRIES 64u          /* between two looks at the queue */
+#define STEP_ENTRIES 8u           /* between two looks at the queue: some milliseconds when all are full batches */
+#define FOLLOW_MS 5u
 #define IDLE_MS 200u
-#define SETTLE_EVERY_MS 1000u     /* a long tail is sorted again no more often than this */
-#define SETTLE_CHEAP_ENTRIES 2000u
+#define SETTLE_EVERY_MS 5000u     /* a long tail is sorted again no more often than this */
+#define TAIL_CHEAP_ROWS 20000u
 
 struct sq_historian {
     const struct sq_ledger *ledger;
@@ -24,7 +23,8 @@ struct sq_historian {
     char node[7];                 /* whose ledger it is */
     struct sq_history *history;
     struct sq_query *query;
-    uint64_t settled_at_ms, query_seq;
+    uint64_t settled_at_ms, query_seq; /* the query is of the history at this point */
+    unsigned query_runs;
     int failed;                   /* it stays behind: said once */
 
     pthread_t thread;
@@ -64,23 +64,37 @@ static int follow(struct sq_historian *h)
     return !h->failed && left != 0;
 }
 
-/* Take in what is there, unless that would make a questioner wait long: then what is settled must do. */
+/* What is there is taken in for a few milliseconds at most. */
+static sq_status follow_briefly(struct sq_historian *h, struct sq_error *err)
+{
+    uint64_t end = now_ms() + FOLLOW_MS, left = 1;
+    sq_status st = SQ_OK;
+    while (st == SQ_OK && left != 0 && !h->failed && now_ms() < end)
+        st = sq_history_follow(h->history, STEP_ENTRIES, &left, err);
+    return st;
+}
+
+/*
+ * A short tail is sorted for every question that finds it grown, a long one now and then: under load an answer is complete up to an entry some
+ * seconds back, which it names, instead of keeping its asker waiting.
+ */
 static sq_status catch_up(struct sq_historian *h, struct sq_error *err)
 {
-    uint64_t behind = sq_ledger_seq(h->ledger) - sq_history_seq(h->history), left = 0;
-    sq_status st = SQ_OK;
-    if (behind == 0 && h->query != NULL)
-        return SQ_OK;
-    if (behind > SETTLE_CHEAP_ENTRIES && h->query != NULL && now_ms() - h->settled_at_ms < SETTLE_EVERY_MS)
-        return SQ_OK;
-    if (!h->failed && behind <= SETTLE_CHEAP_ENTRIES)
-        st = sq_history_follow(h->history, SETTLE_CHEAP_ENTRIES, &left, err);
-    if (st == SQ_OK)
+    sq_status st = follow_briefly(h, err);
+    uint64_t now = now_ms();
+    if (st == SQ_OK && (h->query == NULL || sq_history_tail_rows(h->history) <= TAIL_CHEAP_ROWS || now - h->settled_at_ms >= SETTLE_EVERY_MS)) {
         st = sq_history_settle(h->history, err);
+        h->settled_at_ms = now;
+    }
     if (st != SQ_OK)
         return st;
-    h->settled_at_ms = now_ms();
-    return h->query == NULL ? sq_query_new(h->history, h->ledger, &h->query, err) : sq_query_refresh(h->query, err);
+    if (h->query == NULL)
+        st = sq_query_new(h->history, h->ledger, &h->query, err);
+    else if (h->query_seq != sq_history_seq(h->history) || h->query_runs != sq_history_run_count(h->history))
+        st = sq_query_refresh(h->query, err);
+    h->query_seq = sq_history_seq(h->history);
+    h->query_runs = sq_history_run_count(h->history);
+    return st;
 }
 
 /* ---- answering ---- */
@@ -121,7 +135,6 @@ static void answer(struct sq_historian *h, const struct sq_historian_question *q
 static void *run(void *arg)
 {
     struct sq_historian *h = arg;
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19); /* Linux: of this thread alone */
     pthread_mutex_lock(&h->mutex);
     while (!h->stop) {
         if (h->question_count != 0 && h->answer_count < QUEUE) {

@@ -240,6 +240,7 @@ static sq_status finish_run(struct sq_history *h, struct sq_error *err)
     } else if (st == SQ_OK) {
         st = sq_run_open(image, size, 0, &r, err);
     }
+    sq_run_close(&h->tail); /* its entries are in the run now */
     if (st == SQ_OK)
         st = add_run(h, &r, err);
     if (st != SQ_OK) {
@@ -291,6 +292,8 @@ sq_status sq_history_settle(struct sq_history *h, struct sq_error *err)
         free(image);
     return st;
 }
+
+uint32_t sq_history_tail_rows(const struct sq_history *h) { return sq_run_builder_rows(h->builder); }
 
 unsigned sq_history_run_count(const struct sq_history *h) { return h->run_count + (h->tail.image != NULL); }
 

@@ -28,6 +28,9 @@ SQ_MUST_CHECK sq_status sq_history_write(struct sq_history *h, int *writes_out, 
 SQ_MUST_CHECK sq_status sq_history_follow(struct sq_history *h, uint64_t entries, uint64_t *left_out, struct sq_error *err);
 SQ_MUST_CHECK sq_status sq_history_settle(struct sq_history *h, struct sq_error *err);
 
+/* Rows that are not in a run yet. */
+uint32_t sq_history_tail_rows(const struct sq_history *h);
+
 /* Runs in order, the tail last. Valid until the next follow or settle. */
 unsigned sq_history_run_count(const struct sq_history *h);
 const struct sq_run *sq_history_run(const struct sq_history *h, unsigned number);

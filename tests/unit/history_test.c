@@ -353,6 +353,29 @@ static void runs_are_kept_checked_dropped_and_built_again(void **state)
     close_book(&first);
 }
 
+static void a_tail_that_became_a_run_is_not_seen_twice(void **state)
+{
+    struct story *s = *state;
+    struct book b;
+    struct list *l = malloc(sizeof *l);
+    const struct sq_filter everything = {.life = 1};
+    struct sq_error err = {0};
+    uint64_t left = 1;
+    trade(s, 10);
+    open_book(s, 0, 60, 0, &b); /* the last rows are a tail, and settled */
+    for (unsigned turn = 0; turn < 12; turn++) {
+        trade(s, 3);
+        for (left = 1; left != 0;)
+            assert_int_equal(sq_history_follow(b.history, 1, &left, &err), SQ_OK);
+        assert_int_equal(sq_query_refresh(b.query, &err), SQ_OK); /* and nobody settles */
+        scan(&b, &everything, l);
+        for (uint32_t i = 1; i < l->count; i++)
+            assert_true(l->item[i].seq > l->item[i - 1].seq || l->item[i].row > l->item[i - 1].row);
+    }
+    close_book(&b);
+    free(l);
+}
+
 static void a_damaged_run_is_found_out(void **state)
 {
     struct story *s = *state;
@@ -389,6 +412,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(fates_are_those_that_the_core_decided, begin, end),
         cmocka_unit_test_setup_teardown(a_vouchers_life_begins_with_its_grant, begin, end),
         cmocka_unit_test_setup_teardown(runs_are_kept_checked_dropped_and_built_again, begin, end),
+        cmocka_unit_test_setup_teardown(a_tail_that_became_a_run_is_not_seen_twice, begin, end),
         cmocka_unit_test_setup_teardown(a_damaged_run_is_found_out, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
