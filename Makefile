@@ -21,7 +21,7 @@ FLAGS_ubsan := -fsanitize=undefined -fno-sanitize-recover=all
 FLAGS_tsan := -fsanitize=thread
 VARIANT_FLAGS := $(FLAGS_$(VARIANT))
 
-PACKAGES := libzmq libprotobuf-c lmdb libsodium libcyaml yaml-0.1 libcrypto libsystemd jansson
+PACKAGES := libzmq libprotobuf-c lmdb libsodium libcyaml yaml-0.1 libcrypto libsystemd jansson libxml-2.0
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -pthread
 
@@ -33,7 +33,7 @@ Q := $(if $(V),,@)
 comma := ,
 say = @printf '  %-8s%s\n' '$(1)' '$(2)'
 
-LIB_SOURCES := $(wildcard proto/*.c clearing/*/*.c peers/*.c ops/common/*.c ops/history/*.c)
+LIB_SOURCES := $(wildcard proto/*.c clearing/*/*.c peers/*.c ops/common/*.c ops/history/*.c ops/files/*.c)
 DAEMON_SOURCES := $(wildcard ops/daemon/*.c)
 CONSOLE_SOURCES := $(wildcard ops/console/*.c)
 CLI_MAIN := $(wildcard ops/cli/main.c)

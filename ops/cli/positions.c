@@ -52,6 +52,17 @@ static json_t *payments_of(Sanquan__V1__Payment **payments, size_t count)
     return a;
 }
 
+/* Those of regions that were found not to have paid. */
+static void mark_defaulted(const json_t *payments, const struct sq_core *core, uint64_t window)
+{
+    size_t i;
+    json_t *p;
+    json_array_foreach(payments, i, p) for (uint32_t node = 0; node < sq_core_node_count(core); node++)
+        if (strcmp(json_string_value(json_object_get(p, "payer")), sq_core_node(core, node)->code) == 0 &&
+            sq_settlement_defaulted(sq_core_settlement(core), node, window))
+            json_object_set_new(p, "defaulted", json_true());
+}
+
 static json_t *signers_of(const struct sq_core *core, uint64_t window)
 {
     uint32_t max = sq_core_node_count(core), *nodes = sq_need(calloc(max + 1u, sizeof *nodes));
@@ -74,6 +85,7 @@ static void put_settlement(json_t *o, const struct sq_core *core, const struct s
     json_object_set_new(o, "pairs", pairs_of(m));
     json_object_set_new(o, "nets", nets_of(m));
     json_object_set_new(o, "payments", payments_of(m->payments, m->n_payments));
+    mark_defaulted(json_object_get(o, "payments"), core, v->window);
     json_object_set_new(o, "losses", payments_of(m->losses, m->n_losses));
 }
 

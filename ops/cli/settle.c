@@ -6,6 +6,7 @@
 #include "ops/cli/net.h"
 #include "ops/cli/positions.h"
 #include "ops/cli/session.h"
+#include "ops/cli/settle.h"
 
 struct settle {
     uint64_t window; /* 0: the newest that is final, or the open one when none is */
@@ -64,15 +65,15 @@ static uint64_t newest_final(const json_t *list)
     return final != 0 ? final : open;
 }
 
-static sq_status ask(const struct sq_cli *cli, struct settle *s, json_t **out, struct sq_error *err)
+static sq_status ask(const struct sq_cli *cli, uint64_t *window, json_t **out, struct sq_error *err)
 {
     struct sq_session session;
     json_t *list = NULL;
     char path[40];
     sq_status st = sq_session_open(cli, 1, &session, err);
-    if (st == SQ_OK && s->window == 0 && (st = sq_session_ask(&session, "windows", &list, err)) == SQ_OK)
-        s->window = newest_final(list);
-    snprintf(path, sizeof path, "window/%" PRIu64, s->window);
+    if (st == SQ_OK && *window == 0 && (st = sq_session_ask(&session, "windows", &list, err)) == SQ_OK)
+        *window = newest_final(list);
+    snprintf(path, sizeof path, "window/%" PRIu64, *window);
     if (st == SQ_OK)
         st = sq_session_ask(&session, path, out, err);
     json_decref(list);
@@ -82,24 +83,29 @@ static sq_status ask(const struct sq_cli *cli, struct settle *s, json_t **out, s
 
 /* ---- from a ledger ---- */
 
-static sq_status look(struct settle *s, json_t **out, struct sq_error *err)
+static sq_status look(const char *ledger, uint64_t *window, json_t **out, struct sq_error *err)
 {
-    struct sq_reading_options o = {.path = s->ledger};
+    struct sq_reading_options o = {.path = ledger};
     struct sq_reading *r = NULL;
     struct sq_reading_window w;
     sq_status st = sq_reading_open(&o, &r, err);
     if (st != SQ_OK)
         return st;
     uint64_t open = sq_settlement_open_window(sq_core_settlement(sq_reading_core(r)));
-    for (uint64_t n = open; st == SQ_OK && s->window == 0 && n >= 1; n--)
+    for (uint64_t n = open; st == SQ_OK && *window == 0 && n >= 1; n--)
         if ((st = sq_reading_window(r, n, &w, err)) == SQ_OK && w.final.seq != 0)
-            s->window = n;
-    if (s->window == 0)
-        s->window = open;
+            *window = n;
+    if (*window == 0)
+        *window = open;
     if (st == SQ_OK)
-        st = sq_positions_read(r, s->window, out, err);
+        st = sq_positions_read(r, *window, out, err);
     sq_reading_free(r);
     return st;
+}
+
+sq_status sq_settle_window(const struct sq_cli *cli, const char *ledger, uint64_t *window, json_t **out, struct sq_error *err)
+{
+    return ledger != NULL ? look(ledger, window, out, err) : ask(cli, window, out, err);
 }
 
 int sq_cmd_settle(struct sq_cli *cli, int argc, char **argv)
@@ -110,7 +116,7 @@ int sq_cmd_settle(struct sq_cli *cli, int argc, char **argv)
     int code = sq_cli_parse(cli, &args, argc, argv, &s);
     if (code != SQ_PARSED)
         return code;
-    if ((s.ledger != NULL ? look(&s, &window, &err) : ask(cli, &s, &window, &err)) != SQ_OK)
+    if (sq_settle_window(cli, s.ledger, &s.window, &window, &err) != SQ_OK)
         return sq_cli_fail(cli, &err);
     if (cli->json) {
         sq_cli_json(window);
@@ -144,7 +150,7 @@ int sq_cmd_settle_preview(struct sq_cli *cli, int argc, char **argv)
     int code = sq_cli_parse(cli, &preview_args, argc, argv, &s);
     if (code != SQ_PARSED)
         return code;
-    sq_status st = s.ledger != NULL ? look(&s, &window, &err) : ask(cli, &s, &window, &err);
+    sq_status st = sq_settle_window(cli, s.ledger, &s.window, &window, &err);
     const json_t *pairs = json_object_get(window, "pairs");
     if (st == SQ_OK && pairs == NULL)
         st = sq_fail(&err, SQ_R_WINDOW_STATE, _("the obligations of window %" PRIu64 " are known when it is final"), s.window);

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ops/cli/bankfile.h"
 #include "ops/cli/region.h"
 #include "ops/cli/session.h"
 #include "ops/cli/sheet.h"
@@ -330,10 +331,11 @@ struct confirming {
     struct sq_problems problems;
 };
 
-enum { COL_KIND, COL_PAYER, COL_PAYEE, COL_FEN, COL_YUAN, COLUMNS };
+enum { COL_KIND, COL_PAYER, COL_PAYEE, COL_FEN, COL_YUAN, COL_REFERENCE, COLUMNS };
 static const struct sq_column columns[COLUMNS] = {
     [COL_KIND] = {"kind", "券种", 1},           [COL_PAYER] = {"payer", "付款方", 1},      [COL_PAYEE] = {"payee", "收款方", 1},
     [COL_FEN] = {"amount_fen", "金额分", 0}, [COL_YUAN] = {"amount_yuan", "金额元", 0},
+    [COL_REFERENCE] = {"reference", "业务编号", 0},
 };
 
 static error_t parse_confirm(int key, char *value, struct argp_state *state)
@@ -370,7 +372,8 @@ static const struct argp_option confirm_options[] = {
 };
 static const struct sq_args confirm_args = {
     confirm_options, parse_confirm, N_("N"), N_("Confirm that the bank has moved the money of window N. For two operators of each node, one after the other."),
-    N_("FILE is CSV or JSON lines with the columns kind 券种, payer 付款方, payee 收款方, amount_yuan 金额元 or amount_fen: node codes, or hub.\n"
+    N_("FILE is the bank's notification (camt.054), or CSV or JSON lines with the columns kind 券种, payer 付款方, payee 收款方,\n"
+       "amount_yuan 金额元 or amount_fen: node codes, or hub; what 'sanquan settle export --format csv' writes.\n"
        "A payment that differs from the settlement by a fen puts the window into break, until a maker enters the right ones.\n"
        "\n"
        "  sanquan confirm 3 --role maker --key zhang.key\n"
@@ -501,9 +504,12 @@ static sq_status send_confirm(const struct confirming *c, struct sq_session *s, 
 static sq_status confirm(struct confirming *c, const struct sq_cli *cli, struct sq_error *err)
 {
     struct sq_session s = {.key_lock = -1};
-    sq_status st = c->file != NULL ? read_payments(c, err) : SQ_OK;
+    int xml = c->file != NULL && sq_bank_is_xml(c->file);
+    sq_status st = c->file != NULL && !xml ? read_payments(c, err) : SQ_OK;
     if (st == SQ_OK)
         st = sq_session_open(cli, 1, &s, err);
+    if (st == SQ_OK && xml)
+        st = sq_bank_read_told(cli, c->file, c->window, s.node->code, c->payments, err);
     if (st == SQ_OK && c->file == NULL)
         st = take_from_settlement(c, &s, err);
     if (st == SQ_OK)
