@@ -153,6 +153,7 @@ struct sq_settlement {
     struct sq_table wishes, defaults;   /* struct sq_support, struct sq_default */
 };
 
+#define SQ_EMPTY_ROUND   16u /* from this round on, and when everyone has had a turn, nothing but the empty settlement is proposed anew */
 #define SQ_WINDOWS_AHEAD 4u /* windows after the open one of which messages are kept */
 
 /* relay.c */
@@ -222,8 +223,8 @@ struct sq_value *sq_value_find(struct sq_window *w, const uint8_t hash[static SQ
 /* Keeps a copy under its hash. When there is no room, another goes; never one that this node is locked on or may have to propose. */
 SQ_MUST_CHECK sq_status sq_value_keep(struct sq_window *w, uint32_t proposer, sq_bytes bytes, uint8_t hash[static SQ_HASH_SIZE],
                                       struct sq_error *err);
-/* A canonical Settlement from what both sides have stated, owned by the caller. */
-SQ_MUST_CHECK sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *w, struct sq_blob *out, struct sq_error *err);
+/* A canonical Settlement from what both sides have stated, or the empty one, which is valid everywhere; owned by the caller. */
+SQ_MUST_CHECK sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *w, int empty, struct sq_blob *out, struct sq_error *err);
 /* Is this value what its pairs and the statements here make it? 1 yes, 0 no or not yet. */
 int sq_value_check(const struct sq_settlement *s, const struct sq_window *w, sq_bytes value);
 /* Has it the shape of a value of this window, whatever was stated here? */

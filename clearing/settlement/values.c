@@ -375,11 +375,11 @@ static sq_status hash_first_attempt(const struct sq_settlement *s, const struct 
     return st;
 }
 
-sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *w, struct sq_blob *out, struct sq_error *err)
+sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *w, int empty, struct sq_blob *out, struct sq_error *err)
 {
     struct content c = {.window = w->number};
     sq_status st = content_room(s, &c) ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "pairs of %u nodes", s->n);
-    if (st == SQ_OK) {
+    if (st == SQ_OK && !empty) {
         c.change_count = sq_changes_wanted(s, c.changes);
         c.recast = collect_pairs(s, w, &c) != 0;
         st = c.recast ? hash_first_attempt(s, w, c.recast_of, err) : SQ_OK;

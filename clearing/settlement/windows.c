@@ -138,7 +138,9 @@ static sq_status host_propose(void *ctx, uint32_t round, uint32_t valid_round, c
             return st;
     } else {
         struct sq_blob made = {0};
-        sq_status st = sq_value_build(h->s, h->w, &made, h->err);
+        /* Who states one thing here and another there can keep any pair of its own invalid somewhere. That must end. */
+        int empty = round >= SQ_EMPTY_ROUND && round >= h->s->n;
+        sq_status st = sq_value_build(h->s, h->w, empty, &made, h->err);
         if (st == SQ_OK)
             st = sq_value_keep(h->w, h->s->self, sq_bytes_of(made.data, made.size), value_out, h->err);
         free(made.data);

@@ -160,6 +160,26 @@ static void a_debtor_that_states_another_sum_rolls_that_pair_over_and_nothing_el
     assert_true(owed.settled_number == 0 && owed.last.total_fen[0] == 100);
 }
 
+static void a_debtor_that_states_one_sum_here_and_another_there_holds_nobody_up_for_ever(void **state)
+{
+    struct trading *t = *state;
+    t->w->down = 0;
+    trading_redeem(t, GD, CQ, 50);
+    world_run(t->w);
+    t->w->down = 1u << CQ;
+    /* What it owes whom it speaks to is right: each proposes a pair that another finds wrong. */
+    for (uint32_t to = 0; to < 3; to++)
+        say_rows(t, CQ, to, STATEMENT, (struct row[]){{SH, to == GD ? 99 : 100}, {GD, to == GD ? 50 : 49}}, 2);
+    world_run(t->w);
+    for (uint32_t to = 0; to < 3; to++)
+        say_rows(t, CQ, to, COUNTERSTATEMENT, NULL, 0);
+    trading_finish(t, 1);
+    trading_agree(t, 1);
+    Sanquan__V1__Settlement *s = trading_settlement(t, SH, 1);
+    assert_int_equal(s->n_pairs, 0);
+    sanquan__v1__settlement__free_unpacked(s, NULL);
+}
+
 static void a_node_counts_once_however_often_it_states(void **state)
 {
     struct trading *t = *state;
@@ -462,6 +482,7 @@ int main(void)
 #define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         STORY(a_debtor_that_states_another_sum_rolls_that_pair_over_and_nothing_else),
+        STORY(a_debtor_that_states_one_sum_here_and_another_there_holds_nobody_up_for_ever),
         STORY(a_node_counts_once_however_often_it_states),
         STORY(a_node_that_was_told_another_sum_accepts_what_two_thirds_have_certified),
         STORY(a_proposer_that_shouts_cannot_drown_what_is_being_decided),
