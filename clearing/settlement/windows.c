@@ -340,7 +340,8 @@ static sq_status finalise(struct host *h, uint64_t now_ms)
     st = sq_relay_begin(s, w, now_ms, h->fx, h->err);
     if (st != SQ_OK)
         return st;
-    return s->cut_wanted ? carry_out_cut(s, now_ms, h->fx, h->err) : SQ_OK;
+    /* Others may be several windows ahead: each that somebody has stated is cut in its turn. */
+    return s->cut_wanted || s->windows[s->open - 1]->statements != 0 ? carry_out_cut(s, now_ms, h->fx, h->err) : SQ_OK;
 }
 
 /* Go on as far as what is known allows. */

@@ -180,6 +180,22 @@ static void a_debtor_that_states_one_sum_here_and_another_there_holds_nobody_up_
     sanquan__v1__settlement__free_unpacked(s, NULL);
 }
 
+static void windows_stated_while_another_is_decided_are_all_cut_in_their_turn(void **state)
+{
+    struct trading *t = *state;
+    assert_int_equal(trading_cut(t, SH, 1), SQ_OK);
+    for (uint64_t window = 2; window <= 3; window++) { /* one that is far ahead */
+        Sanquan__V1__Statement m;
+        sanquan__v1__statement__init(&m);
+        m.window = window;
+        world_say(t->w, SH, name_of(t, CQ), STATEMENT, &m.base);
+        assert_int_equal(t->w->peer_status, SQ_OK);
+    }
+    for (uint64_t window = 1; window <= 3; window++)
+        trading_finish(t, window);
+    trading_agree(t, 3);
+}
+
 static void a_node_counts_once_however_often_it_states(void **state)
 {
     struct trading *t = *state;
@@ -483,6 +499,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY(a_debtor_that_states_another_sum_rolls_that_pair_over_and_nothing_else),
         STORY(a_debtor_that_states_one_sum_here_and_another_there_holds_nobody_up_for_ever),
+        STORY(windows_stated_while_another_is_decided_are_all_cut_in_their_turn),
         STORY(a_node_counts_once_however_often_it_states),
         STORY(a_node_that_was_told_another_sum_accepts_what_two_thirds_have_certified),
         STORY(a_proposer_that_shouts_cannot_drown_what_is_being_decided),
