@@ -10,12 +10,12 @@
 #include "clearing/base/day.h"
 #include "ops/cli/bankfile.h"
 #include "ops/cli/names.h"
+#include "ops/cli/source.h"
 #include "ops/cli/text.h"
-#include "ops/common/reading.h"
+#include "peers/crypto.h"
 #include "proto/sanquan.pb-c.h"
 
-#define PROGRAMMES 10000u
-#define SERIALS    1000000000u
+#define PAGE       2000u
 
 struct statement {
     /* what is asked */
@@ -23,9 +23,10 @@ struct statement {
     const char *ledger, *format, *out, *provider;
     uint32_t issuer, programme; /* of a budget */
     /* what is found */
-    struct sq_reading *reading;
+    struct sq_source source;
+    struct sq_timeline *timeline;
     const struct sq_core *core;
-    struct sq_reading_window w;
+    struct sq_timeline_window w;
     struct item *items;
     size_t count, capacity;
     __int128 before_fen, all_fen; /* of a budget: moved in earlier windows, and ever */
@@ -128,40 +129,60 @@ static const struct sq_args budget_args = {
 
 /* ---- collecting ---- */
 
-static void keep(struct statement *s, const struct sq_reading_item *i)
+static uint32_t node_of(const struct sq_core *core, const char *code)
 {
+    for (uint32_t i = 0; i < sq_core_node_count(core); i++)
+        if (strcmp(sq_core_node(core, i)->code, code) == 0)
+            return i;
+    return SQ_ROW_NONE;
+}
+
+static void keep(struct statement *s, const struct sq_item *i)
+{
+    static const uint8_t none[10];
     if (s->count == s->capacity) {
         s->capacity = s->capacity == 0 ? 4096 : s->capacity * 2;
         s->items = sq_need(realloc(s->items, s->capacity * sizeof *s->items));
     }
     struct item *to = &s->items[s->count++];
-    *to = (struct item){.acquirer = i->acquirer, .issuer = i->issuer, .kind = i->kind, .row = i->row, .voucher = i->voucher, .batch = i->batch, .link = i->link,
-                        .verb = i->verb, .fen = sq_reading_moves(i)};
+    *to = (struct item){.acquirer = node_of(s->core, i->creditor), .issuer = node_of(s->core, i->debtor), .kind = i->kind, .row = i->batch_row, .voucher = i->voucher,
+                        .batch = i->batch, .link = i->link, .verb = i->verb, .fen = sq_item_moved_fen(i)};
     snprintf(to->provider, sizeof to->provider, "%s", i->provider);
-    snprintf(to->invoice, sizeof to->invoice, "%s", i->invoice);
+    if (memcmp(i->invoice, none, sizeof none) != 0)
+        sq_hex(i->invoice, sizeof i->invoice, to->invoice); /* decimal digits, two a byte */
 }
 
-static sq_status see_payout(void *ctx, const struct sq_reading_item *i, struct sq_error *err)
+/* What is not final yet belongs to a later window than the final one that is asked for. */
+static void see_payout(struct statement *s, const struct sq_item *i)
 {
-    (void)err;
-    if (i->state == SQ_READING_ACCEPTED && sq_reading_moves(i) != 0)
-        keep(ctx, i);
-    return SQ_OK;
-}
-
-static sq_status see_budget(void *ctx, const struct sq_reading_item *i, struct sq_error *err)
-{
-    struct statement *s = ctx;
-    int64_t fen = i->state == SQ_READING_ACCEPTED ? sq_reading_moves(i) : 0;
-    (void)err;
-    if (fen == 0 || i->voucher / SERIALS != (uint64_t)s->issuer * PROGRAMMES + s->programme)
-        return SQ_OK;
-    s->all_fen += fen;
-    if (i->window < s->w.window)
-        s->before_fen += fen;
-    if (i->window == s->w.window)
+    if (sq_item_moved_fen(i) != 0 && i->is_final)
         keep(s, i);
-    return SQ_OK;
+}
+
+static void see_budget(struct statement *s, const struct sq_item *i)
+{
+    int64_t fen = sq_item_moved_fen(i);
+    s->all_fen += fen;
+    if (i->is_final && i->window < s->w.window)
+        s->before_fen += fen;
+    if (fen != 0 && i->is_final && i->window == s->w.window)
+        keep(s, i);
+}
+
+static sq_status see_all(struct statement *s, const struct sq_filter *f, void (*see)(struct statement *s, const struct sq_item *i), struct sq_error *err)
+{
+    struct sq_item *page = sq_need(calloc(PAGE, sizeof *page));
+    struct sq_query_place place = {0};
+    uint32_t count;
+    int more = 1;
+    sq_status st = SQ_OK;
+    while (st == SQ_OK && more) {
+        st = sq_query_items(s->source.query, f, 0, &place, page, PAGE, &count, &more, err);
+        for (uint32_t i = 0; st == SQ_OK && i < count; i++)
+            see(s, &page[i]);
+    }
+    free(page);
+    return st;
 }
 
 static int by_provider(const void *a, const void *b)
@@ -177,14 +198,15 @@ static int by_provider(const void *a, const void *b)
     return x->row < y->row ? -1 : x->row > y->row;
 }
 
-static sq_status begin(struct statement *s, struct sq_error *err)
+static sq_status begin(struct statement *s, const struct sq_cli *cli, struct sq_error *err)
 {
-    struct sq_reading_options o = {.path = s->ledger};
-    sq_status st = sq_reading_open(&o, &s->reading, err);
+    sq_status st = sq_source_open(cli, s->ledger, &s->source, err);
+    if (st == SQ_OK)
+        st = sq_source_timeline(&s->source, &s->timeline, err);
     if (st != SQ_OK)
         return st;
-    s->core = sq_reading_core(s->reading);
-    st = sq_reading_window(s->reading, s->window, &s->w, err);
+    s->core = sq_timeline_core(s->timeline);
+    st = sq_timeline_window(s->timeline, s->window, &s->w, err);
     if (st == SQ_OK && s->w.final.at_ms == 0)
         st = sq_fail(err, SQ_R_WINDOW_STATE, _("window %" PRIu64 " is not final: nothing is to be paid yet"), s->window);
     return st;
@@ -374,16 +396,19 @@ static void show_sums(const struct statement *s, const struct sq_cli *cli, int64
 
 static void end(struct statement *s)
 {
-    sq_reading_free(s->reading);
+    sq_timeline_free(s->timeline);
+    sq_source_close(&s->source);
     free(s->items);
 }
 
 static sq_status payout(struct statement *s, const struct sq_cli *cli, struct sq_error *err)
 {
-    struct sq_reading_filter f = {.roles = SQ_READING_ACQUIRED, .window = s->window};
-    sq_status st = begin(s, err);
-    if (st == SQ_OK)
-        st = sq_reading_items(s->reading, &f, see_payout, s, err);
+    struct sq_filter f = {.window = s->window, .state = SQ_ITEM_ACCEPTED};
+    sq_status st = begin(s, cli, err);
+    if (st == SQ_OK) {
+        memcpy(f.creditor, s->source.node, sizeof f.creditor);
+        st = see_all(s, &f, see_payout, err);
+    }
     if (st == SQ_OK)
         st = tie_payouts(s, err);
     if (st != SQ_OK)
@@ -415,13 +440,13 @@ int sq_cmd_payout(struct sq_cli *cli, int argc, char **argv)
 
 static sq_status budget(struct statement *s, const struct sq_cli *cli, int64_t *opening_fen, int64_t *closing_fen, struct sq_error *err)
 {
-    struct sq_reading_filter f = {.roles = SQ_READING_ACQUIRED | SQ_READING_DECIDED};
+    const struct sq_filter f = {.issuer = s->issuer, .programme = s->programme, .state = SQ_ITEM_ACCEPTED};
     struct sq_programme_view p = {0};
-    sq_status st = begin(s, err);
+    sq_status st = begin(s, cli, err);
     if (st == SQ_OK)
         st = find_programme(s, &p, err);
     if (st == SQ_OK)
-        st = sq_reading_items(s->reading, &f, see_budget, s, err);
+        st = see_all(s, &f, see_budget, err);
     if (st == SQ_OK && s->all_fen != p.spent_fen)
         st = sq_fail(err, SQ_E_VERIFY, _("redemptions of %06u/%u add up to %" PRId64 " fen, the programme has spent %" PRId64), s->issuer, s->programme,
                      (int64_t)s->all_fen, p.spent_fen);

@@ -89,12 +89,12 @@ static void put_settlement(json_t *o, const struct sq_core *core, const struct s
     json_object_set_new(o, "losses", payments_of(m->losses, m->n_losses));
 }
 
-sq_status sq_positions_read(const struct sq_reading *r, uint64_t window, json_t **out, struct sq_error *err)
+sq_status sq_positions_read(const struct sq_timeline *t, uint64_t window, json_t **out, struct sq_error *err)
 {
-    const struct sq_core *core = sq_reading_core(r);
-    struct sq_reading_window w;
+    const struct sq_core *core = sq_timeline_core(t);
+    struct sq_timeline_window w;
     struct sq_window_view v;
-    sq_status st = sq_reading_window(r, window, &w, err);
+    sq_status st = sq_timeline_window(t, window, &w, err);
     if (st == SQ_OK)
         st = sq_settlement_window(sq_core_settlement(core), window, &v, err);
     if (st != SQ_OK)

@@ -6,10 +6,10 @@
 #define SQ_POSITIONS_H
 
 #include "ops/cli/cli.h"
-#include "ops/common/reading.h"
+#include "ops/common/timeline.h"
 
 /* As a node would answer; with "local" for the node's own business, which is never netted. A new reference. Errors: SQ_E_NOT_FOUND. */
-SQ_MUST_CHECK sq_status sq_positions_read(const struct sq_reading *r, uint64_t window, json_t **out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_positions_read(const struct sq_timeline *t, uint64_t window, json_t **out, struct sq_error *err);
 
 /* To standard output. */
 void sq_positions_print(const json_t *window);

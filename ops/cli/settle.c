@@ -83,23 +83,33 @@ static sq_status ask(const struct sq_cli *cli, uint64_t *window, json_t **out, s
 
 /* ---- from a ledger ---- */
 
-static sq_status look(const char *ledger, uint64_t *window, json_t **out, struct sq_error *err)
+static sq_status choose(uint64_t *window, const struct sq_timeline *t, struct sq_error *err)
 {
-    struct sq_reading_options o = {.path = ledger};
-    struct sq_reading *r = NULL;
-    struct sq_reading_window w;
-    sq_status st = sq_reading_open(&o, &r, err);
-    if (st != SQ_OK)
-        return st;
-    uint64_t open = sq_settlement_open_window(sq_core_settlement(sq_reading_core(r)));
+    uint64_t open = sq_settlement_open_window(sq_core_settlement(sq_timeline_core(t)));
+    struct sq_timeline_window w;
+    sq_status st = SQ_OK;
     for (uint64_t n = open; st == SQ_OK && *window == 0 && n >= 1; n--)
-        if ((st = sq_reading_window(r, n, &w, err)) == SQ_OK && w.final.seq != 0)
+        if ((st = sq_timeline_window(t, n, &w, err)) == SQ_OK && w.final.seq != 0)
             *window = n;
     if (*window == 0)
         *window = open;
+    return st;
+}
+
+static sq_status look(const char *path, uint64_t *window, json_t **out, struct sq_error *err)
+{
+    const struct sq_ledger_options o = {.path = path, .read_only = 1};
+    struct sq_ledger *ledger = NULL;
+    struct sq_timeline *t = NULL;
+    sq_status st = sq_ledger_open(&o, &ledger, err);
     if (st == SQ_OK)
-        st = sq_positions_read(r, *window, out, err);
-    sq_reading_free(r);
+        st = sq_timeline_new(ledger, NULL, NULL, &t, err);
+    if (st == SQ_OK)
+        st = choose(window, t, err);
+    if (st == SQ_OK)
+        st = sq_positions_read(t, *window, out, err);
+    sq_timeline_free(t);
+    sq_ledger_close(ledger);
     return st;
 }
 

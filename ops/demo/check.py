@@ -38,12 +38,12 @@ refusals = {n: read("history", "--ledger", ledger(n), "--refusals")[1][0] for n 
 items = {"acquired": 0, "refused": 0}
 by_code = {}
 for n in NODES:
-    for line in read("history", "--ledger", ledger(n), "--limit", "1000000")[1]:
+    for line in read("history", "--ledger", ledger(n), "--all")[1]:
         if line.get("role") == "acquired":
             items["acquired"] += 1
             if line["state"] == "refused":
                 items["refused"] += 1
-                by_code[line["refusal"]] = by_code.get(line["refusal"], 0) + 1
+                by_code[line["refusal_name"]] = by_code.get(line["refusal_name"], 0) + 1
 check(f"all {expected['rows']} rows came to an end", items["acquired"] == expected["rows"] and all(r["items"]["waiting"] == 0 for r in refusals.values()), items)
 check(f"{items['refused']} rows were refused for the {len(by_code)} reasons that they were made for", by_code == expected["refused"],
       {k: (expected["refused"].get(k, 0), by_code.get(k, 0)) for k in {*expected["refused"], *by_code} if expected["refused"].get(k) != by_code.get(k)})
@@ -66,9 +66,9 @@ check("nets of each kind sum to zero, and there are three kinds", set(nets) == {
 pairs = {(p["debtor"], p["creditor"], k + 1): fen for p in one["pairs"] for k, fen in enumerate(p["total_fen"]) if fen}
 found = {}
 for n in NODES:
-    for line in read("history", "--ledger", ledger(n), "--window", "1", "--limit", "1000000")[1]:
-        if line.get("role") == "acquired" and line["issuer_node"] != line["acquirer"]:
-            key = (line["issuer_node"], line["acquirer"], line["kind"])
+    for line in read("history", "--ledger", ledger(n), "--window", "1", "--state", "accepted", "--all")[1]:
+        if line.get("role") == "acquired" and line["debtor"] != line["creditor"]:
+            key = (line["debtor"], line["creditor"], line["kind"])
             found[key] = found.get(key, 0) + (-line["amount_fen"] if line["verb"] == "return" else line["amount_fen"])
 check("what pairs owe is what their items add up to", found == pairs, {k: (pairs.get(k), found.get(k)) for k in {*pairs, *found} if pairs.get(k) != found.get(k)})
 held = {n: [] for n in NODES}

@@ -168,6 +168,7 @@ sq_status sq_ask_set(struct sq_ask *a, const char *key, const char *value, struc
         KEY("from", "yyyymmdd or Unix ms", read_time(value, &f->from_ms)),
         KEY("until", "yyyymmdd or Unix ms", read_time(value, &f->until_ms)),
         KEY("life", "0 or 1", read_flag(value, &f->life)),
+        KEY("claims", "0 or 1", read_flag(value, &f->claims)),
         KEY("order", "oldest or newest", read_order(value, &a->newest_first)),
         KEY("max", "1 to 500", read_max(value, &a->max)),
         KEY("after", "SEQ.ROW of the page before", read_place(value, &a->after)),
@@ -268,6 +269,20 @@ sq_status sq_ask_narrow(struct sq_ask *a, const char *participant, const char *s
 
 /* ---- to JSON ---- */
 
+static const char *role_of(uint32_t type)
+{
+    switch (type) {
+    case SANQUAN__V1__MESSAGE_TYPE__BATCH:
+        return "acquired";
+    case SANQUAN__V1__MESSAGE_TYPE__CLEAR:
+        return "decided";
+    case SANQUAN__V1__MESSAGE_TYPE__REGISTER:
+        return "claimed";
+    default:
+        return ""; /* said about the voucher */
+    }
+}
+
 static void put_number(json_t *o, const char *key, uint64_t v)
 {
     if (v != 0)
@@ -300,6 +315,7 @@ json_t *sq_item_json(const struct sq_item *item)
     json_object_set_new(o, "seq", json_integer((json_int_t)item->seq));
     json_object_set_new(o, "row", json_integer(item->row));
     put_number(o, "at_ms", item->now_ms);
+    put_text(o, "role", role_of(item->type));
     put_text(o, "state", state_names[item->state]);
     put_text(o, "voucher", voucher);
     put_number(o, "kind", item->kind);
@@ -318,22 +334,28 @@ json_t *sq_item_json(const struct sq_item *item)
         put_number(o, "service", item->service);
         put_number(o, "scenario", item->scenario);
         put_number(o, "service_day", item->day);
+        put_number(o, "reservation", item->reservation);
     }
+    if (item->state == SQ_ITEM_GRANTED)
+        put_number(o, "until_day", item->until);
+    else if (item->state == SQ_ITEM_MANDATED)
+        put_number(o, "until_ms", item->until);
     if (item->code != 0) {
         put_number(o, "refusal", item->code);
         put_text(o, "refusal_name", sq_status_name(item->code));
     }
     put_number(o, "decided_seq", item->decided_seq);
+    put_number(o, "decided_ms", item->decided_ms);
     put_number(o, "link", item->link);
     put_number(o, "window", item->window);
-    if (item->state == SQ_ITEM_ACCEPTED)
+    if (item->state == SQ_ITEM_ACCEPTED && item->type != SANQUAN__V1__MESSAGE_TYPE__REGISTER)
         json_object_set_new(o, "final", json_boolean(item->is_final));
     return o;
 }
 
 static json_t *sums_json(const struct sq_query_sums *s)
 {
-    json_t *o = json_object(), *kinds = json_array();
+    json_t *o = json_object(), *kinds = json_array(), *refused = json_object();
     for (unsigned k = SQ_ITEM_ACCEPTED; k <= SQ_ITEM_REVOKED; k++) {
         json_t *one = json_object();
         json_object_set_new(one, "count", json_integer((json_int_t)s->count[k]));
@@ -343,6 +365,10 @@ static json_t *sums_json(const struct sq_query_sums *s)
     for (size_t k = 0; k < SQ_KIND_COUNT; k++)
         json_array_append_new(kinds, json_integer(s->accepted_by_kind_fen[k]));
     json_object_set_new(o, "accepted_by_kind_fen", kinds);
+    for (unsigned code = 1; code < 256; code++)
+        put_number(refused, sq_status_name(code), s->refused_by_code[code]);
+    json_object_set_new(o, "refused_by_code", refused);
+    put_number(o, "claims", s->claims);
     json_object_set_new(o, "moved_count", json_integer((json_int_t)s->moved_count));
     return o;
 }

@@ -6,7 +6,8 @@
  *
  *   conditions   voucher batch window holder provider invoice issuer programme (ISSUER/NUMBER) kind scenario refusal (name or number)
  *                debtor creditor region state (accepted refused waiting granted mandated revoked) least most (fen) from until
- *                (yyyymmdd in UTC+8, or Unix ms) life (1: grants, mandates and revocations too)
+ *                (yyyymmdd in UTC+8, or Unix ms) life (1: grants, mandates and revocations too) claims (1: other
+ *                nodes' claims on invoices whose home is here too)
  *   form         order (oldest newest), max (1 to 500, 25 unless said), after (SEQ.ROW, where the page before ended), sums (1: the totals
  *                of all that match, and no page), proofs (1)
  */

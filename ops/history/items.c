@@ -107,6 +107,7 @@ static void apply_reply(struct sq_open_entry *o, const struct sq_rows_of_entry *
         if (code == SQ_ROW_WAITS_CODE)
             continue;
         o->decided[row] = head->seq;
+        o->decided_ms[row] = head->now_ms;
         o->window[row] = head->window;
         o->link[row] = code == 0 ? reply->link : 0;
     }
@@ -146,14 +147,16 @@ sq_status sq_items_open(struct sq_query *q, const struct sq_run *r, const struct
     o->code = sq_arena_take(&q->arena, n);
     o->link = sq_arena_take(&q->arena, n * sizeof *o->link);
     o->decided = sq_arena_take(&q->arena, n * sizeof *o->decided);
+    o->decided_ms = sq_arena_take(&q->arena, n * sizeof *o->decided_ms);
     o->window = sq_arena_take(&q->arena, n * sizeof *o->window);
-    if (o->code == NULL || o->link == NULL || o->decided == NULL || o->window == NULL)
+    if (o->code == NULL || o->link == NULL || o->decided == NULL || o->decided_ms == NULL || o->window == NULL)
         return sq_fail(err, SQ_E_FULL, "memory for entry %" PRIu64, head->seq);
     for (uint32_t i = 0; i < n; i++) {
         o->code[i] = sq_row_code(&o->rows, i);
         if (o->code[i] == SQ_ROW_WAITS_CODE)
             continue;
         o->decided[i] = head->seq;
+        o->decided_ms[i] = head->now_ms;
         o->window[i] = head->window;
         o->link[i] = o->code[i] == 0 ? head->link : 0;
     }
@@ -199,6 +202,9 @@ static void fill_fate(const struct sq_query *q, const struct sq_open_entry *o, u
         return;
     }
     item->decided_seq = o->decided[row];
+    item->decided_ms = o->decided_ms[row];
+    if (sq_is_claim(item->type))
+        return; /* in no window, on no link */
     item->window = o->window[row];
     item->link = item->state == SQ_ITEM_ACCEPTED ? o->link[row] : 0;
     uint64_t covered = item->link != 0 ? window_of_link(q, item->debtor, item->creditor, item->link) : 0;
@@ -216,10 +222,12 @@ void sq_items_fill(const struct sq_query *q, uint32_t row, struct sq_item *item)
     strcpy(item->provider, r->provider);
     put_code(item->debtor, node_of_issuer(q, sq_voucher_issuer(item->voucher)));
     if (r->amount != NULL)
-        item->amount_fen = (int64_t)sq_cell64(r->amount, row);
-    if (!sq_is_item(r->type)) {
+        item->amount_fen = sq_row_amount_fen(r, row);
+    if (!sq_is_item(r->type) && !sq_is_claim(r->type)) {
         item->state = r->type == SANQUAN__V1__MESSAGE_TYPE__GRANT ? SQ_ITEM_GRANTED : r->type == SANQUAN__V1__MESSAGE_TYPE__MANDATE ? SQ_ITEM_MANDATED : SQ_ITEM_REVOKED;
         item->decided_seq = o->seq;
+        item->decided_ms = r->now_ms;
+        item->until = r->until != NULL ? sq_cell64(r->until, row) : r->type == SANQUAN__V1__MESSAGE_TYPE__GRANT ? sq_cell32(r->day, row) : 0;
         item->window = o->head->window;
         return;
     }
@@ -227,9 +235,12 @@ void sq_items_fill(const struct sq_query *q, uint32_t row, struct sq_item *item)
     item->batch_row = r->row != NULL ? sq_cell32(r->row, row) : row;
     item->verb = sq_row_verb_of(r, row);
     item->base_fen = (int64_t)sq_cell64(r->base, row);
+    if (sq_is_claim(r->type) && item->base_fen < 0)
+        item->base_fen = -item->base_fen;
     item->total_fen = (int64_t)sq_cell64(r->total, row);
-    item->service = sq_cell32(r->service, row);
-    item->day = sq_cell32(r->day, row);
+    item->service = r->service != NULL ? sq_cell32(r->service, row) : 0;
+    item->day = r->day != NULL ? sq_cell32(r->day, row) : 0;
+    item->reservation = r->reservation != NULL ? sq_cell64(r->reservation, row) : 0;
     item->scenario = r->scenario != NULL ? sq_cell32(r->scenario, row) : 0;
     memcpy(item->invoice, r->invoice + 10u * row, 10);
     fill_fate(q, o, row, item);
@@ -238,8 +249,8 @@ void sq_items_fill(const struct sq_query *q, uint32_t row, struct sq_item *item)
 int sq_filter_takes(const struct sq_filter *f, const struct sq_item *item)
 {
     static const uint8_t none[10];
-    return (f->life || sq_is_item(item->type)) && (f->voucher == 0 || item->voucher == f->voucher) &&
-           (f->batch == 0 || (sq_is_item(item->type) && item->batch == f->batch)) &&
+    return sq_wants_type(f, item->type) && (f->voucher == 0 || item->voucher == f->voucher) &&
+           (f->batch == 0 || item->batch == f->batch) &&
            (f->window == 0 || item->window == f->window) && (f->holder[0] == '\0' || strcmp(f->holder, item->holder) == 0) &&
            (f->provider[0] == '\0' || strcmp(f->provider, item->provider) == 0) &&
            (memcmp(f->invoice, none, 10) == 0 || memcmp(f->invoice, item->invoice, 10) == 0) &&

@@ -97,10 +97,10 @@ sq_status sq_query_refresh(struct sq_query *q, struct sq_error *err)
 static int head_may_match(const struct sq_filter *f, const struct sq_run_entry *e)
 {
     static const uint8_t none[10];
-    int item = sq_is_item(e->type);
-    if (e->type == SANQUAN__V1__MESSAGE_TYPE__REGISTERED || e->type == SANQUAN__V1__MESSAGE_TYPE__DECIDED || (!item && !f->life))
+    int of_batch = sq_is_item(e->type) || sq_is_claim(e->type);
+    if (e->type == SANQUAN__V1__MESSAGE_TYPE__REGISTERED || e->type == SANQUAN__V1__MESSAGE_TYPE__DECIDED || !sq_wants_type(f, e->type))
         return 0;
-    if (e->now_ms < f->from_ms || (f->until_ms != 0 && e->now_ms >= f->until_ms) || (f->batch != 0 && (!item || e->batch != f->batch)))
+    if (e->now_ms < f->from_ms || (f->until_ms != 0 && e->now_ms >= f->until_ms) || (f->batch != 0 && (!of_batch || e->batch != f->batch)))
         return 0;
     if (e->type != SANQUAN__V1__MESSAGE_TYPE__REVOKE && (e->amount_most_fen < f->least_fen || (f->most_fen != 0 && e->amount_least_fen > f->most_fen)))
         return 0;
@@ -361,11 +361,18 @@ static int64_t moved_by(const struct sq_item *item)
     }
 }
 
+int64_t sq_item_moved_fen(const struct sq_item *item) { return item->state == SQ_ITEM_ACCEPTED && sq_is_item(item->type) ? moved_by(item) : 0; }
+
 static sq_status add_up(struct walk *w, const struct sq_item *item, struct sq_error *err)
 {
     struct sq_query_sums *s = w->ctx;
     int64_t fen = moved_by(item), *by_kind = item->kind >= 1 && item->kind <= SQ_KIND_COUNT ? &s->accepted_by_kind_fen[item->kind - 1] : NULL;
+    if (sq_is_claim(item->type)) {
+        s->claims++;
+        return SQ_OK;
+    }
     s->count[item->state]++;
+    s->refused_by_code[item->code & 255] += item->state == SQ_ITEM_REFUSED;
     s->moved_count += item->state == SQ_ITEM_ACCEPTED && fen != 0;
     if (__builtin_add_overflow(s->amount_fen[item->state], fen, &s->amount_fen[item->state]) ||
         (item->state == SQ_ITEM_ACCEPTED && by_kind != NULL && __builtin_add_overflow(*by_kind, fen, by_kind)))

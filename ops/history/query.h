@@ -2,7 +2,8 @@
  * Questions to a history: which rows of the journal, in which order, and what they add up to.
  *
  * An item is a row of a BATCH of this node's providers, or of a CLEAR that another acquirer sent; its fate is what the journal says of it
- * up to the last entry of the history. A voucher's life also shows GRANT, MANDATE and REVOKE rows.
+ * up to the last entry of the history. A voucher's life also shows GRANT, MANDATE and REVOKE rows; an invoice's, the claims of other nodes
+ * (REGISTER rows), which are in no window and move nothing: they are items of the node that made them.
  *
  * Looked up by, in this order of preference: voucher, holder, batch, invoice, provider; else entries are walked and skipped by what
  * their heads say (time, window, scenario, amounts, refusals). Whatever the path, the rows are those that a plain scan finds.
@@ -26,6 +27,7 @@ struct sq_filter {                  /* zero, empty: any */
     int64_t least_fen, most_fen;    /* most 0: any */
     uint64_t from_ms, until_ms;     /* until 0: any; first ms that is too late */
     int life;                       /* grants, mandates and revocations too */
+    int claims;                     /* claims of other nodes on invoices whose home is here too */
 };
 
 struct sq_item {
@@ -35,11 +37,16 @@ struct sq_item {
     enum sq_item_state state;
     int64_t amount_fen, base_fen, total_fen;
     char provider[19], holder[19], debtor[7], creditor[7];
-    uint64_t decided_seq;           /* entry that decided it; 0: none yet */
+    uint64_t reservation;           /* the provider's own number; 0: none */
+    uint64_t until;                 /* GRANTED: last day of use; MANDATED: last moment, Unix ms */
+    uint64_t decided_seq, decided_ms; /* entry that decided it, and its time; 0: none yet */
     uint64_t link;                  /* number in the stream debtor -> creditor; 0: none */
     uint64_t window;                /* whose settlement covers it, or the one that was open when it was decided; 0: not decided */
     int is_final;                   /* that settlement is final */
 };
+
+/* What an accepted item moved: spending positive, giving back negative; 0 for reservations, and for what is not accepted. */
+int64_t sq_item_moved_fen(const struct sq_item *item);
 
 /* Where a page ended: the next begins behind it. Zeroed: the beginning. */
 struct sq_query_place {
@@ -65,6 +72,8 @@ struct sq_query_sums {
     uint64_t count[7];              /* by enum sq_item_state */
     int64_t amount_fen[7];          /* accepted: returns count negative */
     int64_t accepted_by_kind_fen[SQ_KIND_COUNT];
+    uint64_t refused_by_code[256];
+    uint64_t claims;                /* of other nodes; in none of the other sums */
     uint64_t moved_count;           /* accepted ones that moved money: neither RESERVE nor RELEASE. What obligations count */
 };
 SQ_MUST_CHECK sq_status sq_query_sum(struct sq_query *q, const struct sq_filter *f, struct sq_query_sums *out, struct sq_error *err);

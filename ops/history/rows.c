@@ -63,7 +63,7 @@ static void copy_uscc(sq_bytes text, char out[static 19])
 static int open_items(sq_bytes batch, struct sq_rows_of_entry *r)
 {
     const struct column columns[] = {{1, 8, &r->voucher}, {2, 8, &r->amount}, {3, 8, &r->base}, {4, 10, &r->invoice}, {5, 8, &r->total},
-                                     {6, 4, &r->service}, {7, 4, &r->scenario}, {8, 4, &r->day}, {10, 1, &r->verb}};
+                                     {6, 4, &r->service}, {7, 4, &r->scenario}, {8, 4, &r->day}, {10, 1, &r->verb}, {11, 8, &r->reservation}};
     return read_columns(batch, columns, sizeof columns / sizeof *columns, &r->count) && r->voucher != NULL && r->amount != NULL;
 }
 
@@ -83,6 +83,16 @@ static int open_clear(struct sq_rows_of_entry *r)
     copy_uscc(field_of(r->body, 2), r->provider);
     read_numbers(r->body, 1, &r->batch, 3, &unused);
     return read_columns(r->body, &row, 1, &r->count) && open_items(field_of(r->body, 5), r);
+}
+
+/* Another node's claim on invoices whose home is here. */
+static int open_register(struct sq_rows_of_entry *r)
+{
+    const struct column columns[] = {{3, 4, &r->row}, {4, 10, &r->invoice}, {5, 8, &r->voucher}, {6, 8, &r->amount}, {7, 8, &r->base}, {8, 8, &r->total}};
+    uint64_t unused = 0;
+    copy_uscc(field_of(r->body, 2), r->provider);
+    read_numbers(r->body, 1, &r->batch, 0, &unused);
+    return read_columns(r->body, columns, sizeof columns / sizeof *columns, &r->count) && r->row != NULL && r->voucher != NULL && r->amount != NULL;
 }
 
 static int open_reply(struct sq_rows_of_entry *r)
@@ -111,9 +121,9 @@ static int open_grant(struct sq_rows_of_entry *r)
 
 static int open_mandate(struct sq_rows_of_entry *r)
 {
-    const struct column columns[] = {{2, 8, &r->voucher}, {3, 8, &r->amount}};
+    const struct column columns[] = {{2, 8, &r->voucher}, {3, 8, &r->amount}, {4, 8, &r->until}};
     copy_uscc(field_of(r->body, 1), r->provider);
-    return read_columns(r->body, columns, 2, &r->count) && r->voucher != NULL;
+    return read_columns(r->body, columns, 3, &r->count) && r->voucher != NULL;
 }
 
 static int open_revoke(struct sq_rows_of_entry *r)
@@ -129,6 +139,8 @@ static int open_by_type(struct sq_rows_of_entry *r)
         return open_batch(r);
     case SANQUAN__V1__MESSAGE_TYPE__CLEAR:
         return open_clear(r);
+    case SANQUAN__V1__MESSAGE_TYPE__REGISTER:
+        return open_register(r);
     case SANQUAN__V1__MESSAGE_TYPE__REGISTERED:
     case SANQUAN__V1__MESSAGE_TYPE__DECIDED:
         return open_reply(r);
@@ -145,8 +157,8 @@ static int open_by_type(struct sq_rows_of_entry *r)
 
 static int has_rows(uint32_t type)
 {
-    return type == SANQUAN__V1__MESSAGE_TYPE__BATCH || type == SANQUAN__V1__MESSAGE_TYPE__CLEAR || type == SANQUAN__V1__MESSAGE_TYPE__REGISTERED ||
-           type == SANQUAN__V1__MESSAGE_TYPE__DECIDED || type == SANQUAN__V1__MESSAGE_TYPE__GRANT || type == SANQUAN__V1__MESSAGE_TYPE__MANDATE ||
+    return type == SANQUAN__V1__MESSAGE_TYPE__BATCH || type == SANQUAN__V1__MESSAGE_TYPE__CLEAR || type == SANQUAN__V1__MESSAGE_TYPE__REGISTER ||
+           type == SANQUAN__V1__MESSAGE_TYPE__REGISTERED || type == SANQUAN__V1__MESSAGE_TYPE__DECIDED || type == SANQUAN__V1__MESSAGE_TYPE__GRANT || type == SANQUAN__V1__MESSAGE_TYPE__MANDATE ||
            type == SANQUAN__V1__MESSAGE_TYPE__REVOKE;
 }
 
@@ -167,6 +179,19 @@ int sq_rows_open(const struct sq_entry *e, struct sq_rows_of_entry *out)
     if (out->type != SANQUAN__V1__MESSAGE_TYPE__DECIDED && code.size == out->count)
         out->code = code.data;
     return 1;
+}
+
+int64_t sq_row_amount_fen(const struct sq_rows_of_entry *r, uint32_t row)
+{
+    int64_t fen = (int64_t)sq_cell64(r->amount, row);
+    return r->type == SANQUAN__V1__MESSAGE_TYPE__REGISTER && fen < 0 && fen != INT64_MIN ? -fen : fen;
+}
+
+uint8_t sq_row_verb_of(const struct sq_rows_of_entry *r, uint32_t row)
+{
+    if (r->type == SANQUAN__V1__MESSAGE_TYPE__REGISTER)
+        return (uint8_t)((int64_t)sq_cell64(r->amount, row) < 0 ? SANQUAN__V1__VERB__RETURN : SANQUAN__V1__VERB__REDEEM);
+    return r->verb != NULL ? r->verb[row] : (uint8_t)SANQUAN__V1__VERB__REDEEM;
 }
 
 int64_t sq_row_moved_fen(const struct sq_rows_of_entry *r, uint32_t row)

@@ -13,17 +13,19 @@
 
 struct sq_rows_of_entry {
     uint64_t seq, now_ms;
-    uint32_t type;                     /* MessageType: BATCH, CLEAR, REGISTERED, DECIDED, GRANT, MANDATE or REVOKE */
+    uint32_t type;                     /* MessageType: BATCH, CLEAR, REGISTER, REGISTERED, DECIDED, GRANT, MANDATE or REVOKE */
     uint32_t count;
     char sender[SQ_NAME_SIZE_MAX + 1]; /* of the message */
-    char provider[19];                 /* USCC; BATCH, CLEAR and MANDATE */
-    uint64_t batch;                    /* CLEAR, REGISTERED, DECIDED: the acquirer's sequence number of the batch */
+    char provider[19];                 /* USCC; BATCH, CLEAR, REGISTER and MANDATE */
+    uint64_t batch;                    /* CLEAR, REGISTER, REGISTERED, DECIDED: the acquirer's sequence number of the batch */
     uint64_t link;                     /* DECIDED: number in the link stream; 0: no obligation came of it */
     uint64_t first_voucher;            /* GRANT: row i is voucher first_voucher + i */
     sq_bytes body;                     /* the message */
     /* Columns, little-endian cells; NULL: not there. */
     const uint8_t *voucher, *amount, *base, *invoice, *total, *service, *scenario, *day, *verb;
-    const uint8_t *row;                /* CLEAR, REGISTERED, DECIDED: row of the batch */
+    const uint8_t *reservation;
+    const uint8_t *until;              /* MANDATE: last moment, Unix ms; GRANT has `day` */
+    const uint8_t *row;                /* CLEAR, REGISTER, REGISTERED, DECIDED: row of the batch */
     const uint8_t *holder;             /* GRANT: index of its holder */
     const uint8_t *code;               /* a byte a row; NULL: all 0 */
 };
@@ -52,10 +54,9 @@ static inline uint64_t sq_row_voucher(const struct sq_rows_of_entry *r, uint32_t
 
 static inline uint8_t sq_row_code(const struct sq_rows_of_entry *r, uint32_t row) { return r->code != NULL ? r->code[row] : 0; }
 
-static inline uint8_t sq_row_verb_of(const struct sq_rows_of_entry *r, uint32_t row)
-{
-    return r->verb != NULL ? r->verb[row] : (uint8_t)SANQUAN__V1__VERB__REDEEM;
-}
+/* Of a claim to give back, the amount is negative in the message; here it is not. */
+int64_t sq_row_amount_fen(const struct sq_rows_of_entry *r, uint32_t row);
+uint8_t sq_row_verb_of(const struct sq_rows_of_entry *r, uint32_t row);
 
 /* What an accepted row moved: positive spent, negative given back, 0 for reservations. BATCH and CLEAR only. */
 int64_t sq_row_moved_fen(const struct sq_rows_of_entry *r, uint32_t row);

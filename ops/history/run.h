@@ -23,10 +23,10 @@ struct sq_run_entry {             /* an entry that has rows, in the order of the
     int64_t moved_fen;            /* by rows that were decided here with this entry */
     int64_t amount_least_fen, amount_most_fen;
     uint32_t type, row_count;
-    uint32_t first_row;           /* in the run, of those with a voucher of their own: BATCH, CLEAR, GRANT, MANDATE, REVOKE */
+    uint32_t first_row;           /* in the run, of those with a voucher of their own: all but REGISTERED and DECIDED */
     uint32_t sender, provider;    /* names; SQ_ROW_NONE */
     uint32_t accepted, refused, waiting;
-    uint8_t invoice_least[10], invoice_most[10]; /* BATCH and CLEAR; zero: no row has one */
+    uint8_t invoice_least[10], invoice_most[10]; /* BATCH, CLEAR, REGISTER; zero: no row has one */
     uint8_t padding[4];
 };
 

@@ -104,7 +104,7 @@ static void sum_amounts(const struct sq_rows_of_entry *r, struct sq_run_entry *e
     e->amount_least_fen = INT64_MAX;
     e->amount_most_fen = INT64_MIN;
     for (uint32_t i = 0; i < r->count; i++) {
-        int64_t fen = (int64_t)sq_cell64(r->amount, i);
+        int64_t fen = sq_row_amount_fen(r, i);
         e->amount_least_fen = fen < e->amount_least_fen ? fen : e->amount_least_fen;
         e->amount_most_fen = fen > e->amount_most_fen ? fen : e->amount_most_fen;
     }
@@ -225,6 +225,12 @@ static sq_status add_rows(struct sq_run_builder *b, const struct sq_rows_of_entr
         st = add_vouchers(b, r, err);
         if (st == SQ_OK && r->type == SANQUAN__V1__MESSAGE_TYPE__CLEAR)
             st = number_decision(b, r, &e, err);
+        break;
+    case SANQUAN__V1__MESSAGE_TYPE__REGISTER:
+        sum_amounts(r, &e);
+        note_invoices(r, &e);
+        count_fates(r, NULL, &e); /* a claim moves nothing */
+        st = add_vouchers(b, r, err);
         break;
     case SANQUAN__V1__MESSAGE_TYPE__GRANT:
         sum_amounts(r, &e);

@@ -106,7 +106,7 @@ def wait_for(fact, what):
 
 
 def items_of(net, node):
-    out = net.must("history", "--ledger", net.path(node), "--limit", 100000000, "--json").out
+    out = net.must("history", "--ledger", net.path(node), "--all", "--json").out
     return [line for line in map(json.loads, out.splitlines()) if line.get("role") == "acquired"]
 
 
@@ -155,8 +155,8 @@ def afterwards(net, providers, last):
         items = items_of(net, node)
         check(f"{node}: every row is there once", len(items) == p.sent and len({i["invoice"] for i in items}) == p.sent, (len(items), p.sent))
         check(f"{node}: and has one outcome", {i["state"] for i in items} == {"accepted", "refused"} and
-              sum(i["state"] == "refused" for i in items) == p.refused and {i.get("refusal") for i in items} == {None, "SQ_R_RATE_EXCEEDED"},
-              (p.refused, {i.get("refusal") for i in items}))
+              sum(i["state"] == "refused" for i in items) == p.refused and {i.get("refusal_name") for i in items} == {None, "SQ_R_RATE_EXCEEDED"},
+              (p.refused, {i.get("refusal_name") for i in items}))
         check(f"{node}: every obligation is in a window that is final", all(1 <= i["window"] <= last for i in items if i["state"] == "accepted"))
     windows = {n: settled_windows(net, n, last) for n in NODES}
     hashes = {n: [w.get("settlement_hash") for w in windows[n]] for n in NODES}
@@ -167,7 +167,7 @@ def afterwards(net, providers, last):
             nets[w["window"], p["kind"]] = nets.get((w["window"], p["kind"]), 0) + p["net_fen"]
     check("nets sum to zero in each window", nets and not any(nets.values()), nets)
     owed = sum(fen for w in windows[NODES[0]] for p in w["pairs"] for fen in p["total_fen"])
-    across = sum(i["amount_fen"] for n in NODES for i in items_of(net, n) if i["state"] == "accepted" and i["acquirer"] != i["issuer_node"])
+    across = sum(i["amount_fen"] for n in NODES for i in items_of(net, n) if i["state"] == "accepted" and i["creditor"] != i["debtor"])
     check("what was settled is what the accepted rows across regions add up to", owed == across > 0, (owed, across))
 
 

@@ -51,18 +51,52 @@ def items(net, vouchers):
     check("totals are those of the items", totals["items"] == 14 and totals["accepted"] == 12 and totals["refused"] == 2 and
           totals["accepted_fen"] == 5 * 1000 + 2 * 500 + 5 * 3000 and totals["refused_by_code"] == {"SQ_R_RATE_EXCEEDED": 2}, totals)
     cases = {
-        "--provider": ((PROVIDER["310000"],), 9), "--holder": ((HOLDER["310000"],), 9), "--window": (("1",), 12), "--invoice": (("26312000000000000011",), 1),
-        "--refused": ((), 2), "--from": (("2026-01-01",), 14), "--to": (("2026-01-01",), 0),
+        "--provider": ((PROVIDER["310000"],), 9), "--holder": ((HOLDER["310000"],), 9), "--window": (("1",), 14), "--state": (("accepted",), 12), "--invoice": (("26312000000000000011",), 1),
+        "--refused": ((), 2), "--refusal": (("SQ_R_RATE_EXCEEDED",), 2), "--debtor": (("370000",), 5), "--region": (("440000",), 5), "--programme": (("310000/1",), 9),
+        "--kind": (("compute",), 14), "--least": (("30.00",), 7), "--most": (("5",), 2), "--from": (("2026-01-01",), 14), "--to": (("2026-01-01",), 0),
     }
     for option, (value, count) in cases.items():
         r = net.run(*ledger, option, *value, "--json")
         check(f"{option} takes {count} of them", r.code == 0 and lines(r)[-1]["totals"]["items"] == count == len(lines(r)) - 1, r)
     batch = next(i["batch"] for i in told if i.get("role") == "acquired")
     check("--batch takes one batch", lines(net.run(*ledger, "--batch", batch, "--json"))[-1]["totals"]["items"] == 9)
-    few = net.run(*ledger, "--limit", 3)
-    check("--limit lists some and counts all", "11 more" in few.out and "14 items" in few.out, few)
+    few = net.run(*ledger, "--max", 3)
+    check("--max lists some, and says how to go on", "3 items" in few.out and "--after " in few.out, few)
+    sums = net.run(*ledger, "--sums", "--json")
+    check("--sums counts all", "14 items" in net.run(*ledger, "--sums").out and lines(sums)[0]["totals"] == totals, sums)
+    pages(net, ledger, told[:-1])
     check("a wrong number is a mistake, with the reason", net.run(*ledger, "--invoice", "123").code == 2 and net.run(*ledger, "--provider", "X").code == 2)
     check("a ledger that is not there is said to be so", net.run("history", "--ledger", net.path("none")).code == 5)
+
+
+def pages(net, ledger, told):
+    """The same items page by page, in both orders, as CSV, with proofs, and asked of the node."""
+    def of_ledger(*options):
+        return net.run(*ledger, *options)
+
+    def of_node(*options, who="regulator:mof"):
+        return net.run("history", *options, node="310000", key=net.key(who))
+
+    for name, read in (("a ledger", of_ledger), ("a node", of_node)):
+        paged, after = [], ()
+        for _ in range(14):
+            page = lines(read("--max", 4, *after, "--json"))
+            paged += page[:-1]
+            if "after" not in page[-1]:
+                break
+            after = ("--after", page[-1]["after"])
+        check(f"pages of {name} are the whole list, each item once", paged == told, paged)
+        newest = lines(read("--order", "newest", "--all", "--json"))[:-1]
+        check(f"{name} lists the newest first", newest == told[::-1], newest)
+        proven = read("--proofs", "--json")
+        check(f"proofs of {name} verify", proven.code == 0 and lines(proven)[-1]["proven_entries"] >= 2 and lines(proven)[:-1] == told, proven)
+        table = read("--csv").out.splitlines()
+        check(f"{name} gives a table", len(table) == 15 and table[0].startswith("seq,row,role,state,") and
+              [row.split(",")[:2] for row in table[1:]] == [[str(i["seq"]), str(i["row"])] for i in told], table)
+    check("for people a ledger and a node show the same page", of_ledger().out == of_node().out != "")
+    check("refusals of items are the same from both", of_ledger("--refusals", "--json").json["items"] == of_node("--refusals", "--json").json["items"])
+    seen = lines(of_node("--json", who=f"provider:{PROVIDER['310000']}"))[:-1]
+    check("a provider sees its own items only", len(seen) == 9 and {i["provider"] for i in seen} == {PROVIDER["310000"]}, seen)
 
 
 def life(net, vouchers):
@@ -72,9 +106,13 @@ def life(net, vouchers):
     check("a voucher's life is told from grant to settlement, in order", events[0] == "granted" and events[1:4] == ["mandated"] * 3 and
           events[-4:] == ["cut", "final", "instructed", "settled"] and events.count("item") == 9 and [e["seq"] for e in told[:-1]] == sorted(e["seq"] for e in told[:-1]),
           events)
-    across = [e for e in told if e.get("event") == "item" and e["acquirer"] == "440000"]
+    across = [e for e in told if e.get("event") == "item" and e["creditor"] == "440000"]
     check("what another region's provider drew has its link and window", len(across) == 5 and all(e["link"] >= 1 and e["window"] == 1 for e in across), across)
-    check("refusals stand where they happened", sum(e.get("refusal") == "SQ_R_RATE_EXCEEDED" for e in told) == 2)
+    check("refusals stand where they happened", sum(e.get("refusal_name") == "SQ_R_RATE_EXCEEDED" for e in told) == 2)
+    asked = lines(net.run("history", "--voucher", vouchers["310000"], "--json", node="310000", key=net.key("regulator:mof")))
+    check("a node tells the same life, of its windows what it knows", [e for e in asked if e.get("event") not in ("cut", "final", "instructed", "settled")] ==
+          [e for e in told if e.get("event") not in ("cut", "final", "instructed", "settled")] and
+          [e["event"] for e in asked if e.get("event") in ("cut", "final", "settled")] == ["cut", "final", "settled"], asked)
     text = net.run(*ledger)
     check("for people it is a page", text.code == 0 and "face 10,000.00, spent 160.00" in text.out and "is settled; 160.00 yuan" in text.out, text)
     check("a voucher that is nowhere is not found", net.run("history", "--ledger", net.path("310000"), "--voucher", "3100000001000000999").code != 0)

@@ -12,6 +12,7 @@
 #include "clearing/ledger/tree.h"
 #include "ops/history/historian.h"
 #include "ops/history/ask.h"
+#include "ops/history/proofs.h"
 #include "peers/crypto.h"
 #include "tests/support/desk.h"
 
@@ -26,7 +27,7 @@ static void every_condition_is_understood(void **state)
     assert_int_equal(a.max, 25);
     const char *text = "voucher=3100000001000000017&batch=12&window=3&holder=12370199TXXXXX132Y&provider=91310199TXXXXX0015&"
                        "invoice=26312000000000000001&programme=310000/1&kind=2&scenario=9&refusal=SQ_R_CAP_YEAR&debtor=310000&creditor=370000&"
-                       "region=440000&state=refused&least=5&most=700&from=20261101&until=1790000000000&life=1&order=newest&max=100&after=17.3&"
+                       "region=440000&state=refused&least=5&most=700&from=20261101&until=1790000000000&life=1&claims=1&order=newest&max=100&after=17.3&"
                        "sums=1&proofs=1&";
     if (sq_ask_parse(&a, text, &err) != SQ_OK)
         fail_msg("%s", err.text);
@@ -40,7 +41,7 @@ static void every_condition_is_understood(void **state)
     assert_string_equal(a.filter.creditor, "370000");
     assert_string_equal(a.filter.region, "440000");
     assert_int_equal(a.filter.state, SQ_ITEM_REFUSED);
-    assert_true(a.filter.least_fen == 5 && a.filter.most_fen == 700 && a.filter.life == 1);
+    assert_true(a.filter.least_fen == 5 && a.filter.most_fen == 700 && a.filter.life == 1 && a.filter.claims == 1);
     assert_true(a.filter.from_ms == 1793462400000u); /* 2026-11-01 00:00 in UTC+8 is 2026-10-31 16:00 UTC */
     assert_true(a.filter.until_ms == 1790000000000u);
     assert_true(a.newest_first && a.max == 100 && a.after.seq == 17 && a.after.row == 3 && a.sums && a.proofs);
@@ -252,6 +253,59 @@ static void an_answers_proofs_lead_to_the_signed_checkpoint(void **state)
     sq_historian_stop(h);
 }
 
+/* One character of the answer's text becomes another, wherever it is. */
+static void spoil(json_t *o, const char *key)
+{
+    char text[8192];
+    snprintf(text, sizeof text, "%s", json_string_value(json_object_get(o, key)));
+    size_t at = strlen(text) / 2;
+    text[at] = text[at] == '7' ? '8' : '7';
+    json_object_set_new(o, key, json_string(text));
+}
+
+static void an_answer_whose_proofs_were_tampered_with_does_not_verify(void **state)
+{
+    struct story *s = *state;
+    struct sq_historian *h;
+    const int64_t some[] = {100, 200, 300};
+    char origin[SQ_ORIGIN_SIZE];
+    const uint8_t *key = s->d->rig->node[0].keys->log_public;
+    const struct sq_ledger *ledger = s->d->ledger[0];
+    uint64_t entries = 0;
+    struct sq_error err = {0};
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(desk_redeem(s->d, &s->p[i % 2], 1 + 10 * i, some, 3), SQ_OK);
+    sq_log_origin(s->d->rig->directory, "310000", origin);
+    assert_int_equal(sq_historian_start(s->d->rig->node[0].ledger, ledger, "310000", NULL, &h, NULL), SQ_OK);
+    json_t *whole = answered(h, "regulator:mof", "proofs=1");
+    sq_historian_stop(h);
+    assert_int_equal(sq_proofs_check(whole, origin, key, ledger, &entries, &err), SQ_OK);
+    assert_int_equal(entries, 7);
+    assert_int_equal(sq_proofs_check(whole, NULL, key, NULL, &entries, &err), SQ_OK);
+    assert_int_equal(sq_proofs_check(whole, "another/log", key, NULL, &entries, NULL), SQ_E_VERIFY);
+    assert_int_equal(sq_proofs_check(whole, origin, s->d->rig->node[1].keys->log_public, NULL, &entries, NULL), SQ_E_VERIFY);
+    /* The leaves are this ledger's, not another one's, though the proof is whole. */
+    assert_int_not_equal(sq_proofs_check(whole, origin, key, s->d->ledger[1], &entries, NULL), SQ_OK);
+    for (int kind = 0; kind < 5; kind++) {
+        json_t *o = json_deep_copy(whole), *proofs = json_object_get(o, "proofs"), *third = json_array_get(proofs, 3);
+        if (kind == 0)
+            spoil(o, "checkpoint");
+        else if (kind == 1)
+            spoil(third, "leaf");
+        else if (kind == 2)
+            spoil(third, "proof");
+        else if (kind == 3)
+            json_array_remove(proofs, 3);
+        else
+            json_object_set_new(json_array_get(json_object_get(o, "items"), 4), "seq", json_integer(1));
+        entries = 99;
+        assert_int_equal(sq_proofs_check(o, origin, key, NULL, &entries, &err), SQ_E_VERIFY);
+        assert_int_equal(entries, 99);
+        json_decref(o);
+    }
+    json_decref(whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +315,7 @@ int main(void)
         cmocka_unit_test(each_participant_is_held_to_its_own_rows),
         cmocka_unit_test_setup_teardown(a_question_is_answered_up_to_what_is_durable, begin, end),
         cmocka_unit_test_setup_teardown(an_answers_proofs_lead_to_the_signed_checkpoint, begin, end),
+        cmocka_unit_test_setup_teardown(an_answer_whose_proofs_were_tampered_with_does_not_verify, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

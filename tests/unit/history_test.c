@@ -296,11 +296,157 @@ static void a_vouchers_life_begins_with_its_grant(void **state)
     assert_int_equal(item[1].state, SQ_ITEM_MANDATED);
     assert_string_equal(item[0].holder, strchr(s->p[0].holder->name, ':') + 1);
     assert_string_equal(item[1].provider, strchr(s->p[0].provider->name, ':') + 1);
+    assert_true(item[0].amount_fen == 100000000 && item[1].amount_fen == 90000000 && item[0].seq < item[1].seq);
+    assert_true(item[0].until > 20260000 && item[0].until < 21000000 && item[1].until > s->d->now_ms);
     for (uint32_t i = 2; i < count; i++) {
         assert_string_equal(item[i].holder, item[0].holder);
         assert_true(item[i].seq >= item[i - 1].seq);
     }
     close_book(&b);
+}
+
+/* ---- a short story with known numbers ---- */
+
+struct sums {
+    unsigned items, accepted, refused, waiting;
+    struct sq_item last;
+};
+
+static sq_status count(void *ctx, const struct sq_item *item, struct sq_error *err)
+{
+    struct sums *s = ctx;
+    (void)err;
+    s->items++;
+    s->accepted += item->state == SQ_ITEM_ACCEPTED;
+    s->refused += item->state == SQ_ITEM_REFUSED;
+    s->waiting += item->state == SQ_ITEM_WAITING;
+    s->last = *item;
+    return SQ_OK;
+}
+
+static struct sums find(const struct book *b, struct sq_filter f)
+{
+    struct sums s = {0};
+    struct sq_error err = {0};
+    if (sq_query_scan(b->query, &f, count, &s, &err) != SQ_OK)
+        fail_msg("%s", err.text);
+    return s;
+}
+
+/* Shanghai's provider on its own voucher and, once too much, on Guangdong's; Guangdong's on Shanghai's; a window; Shanghai's again. */
+static void short_story(struct story *s)
+{
+    const int64_t some[] = {100, 20000, 3000000}, too_much[] = {500, 60000000};
+    assert_int_equal(desk_redeem(s->d, &s->p[0], 1, some, 3), SQ_OK);
+    assert_int_equal(desk_redeem(s->d, &s->p[1], 11, too_much, 2), SQ_OK);
+    assert_int_equal(desk_redeem(s->d, &s->p[2], 21, some, 2), SQ_OK);
+    desk_settle(s->d, 1);
+    assert_int_equal(desk_redeem(s->d, &s->p[1], 31, some, 3), SQ_OK);
+}
+
+static void each_item_is_shown_with_its_end(void **state)
+{
+    struct story *s = *state;
+    struct book b;
+    short_story(s);
+    open_book(s, 0, 0, 0, &b);
+    struct sums all = find(&b, (struct sq_filter){0});
+    assert_true(all.items == 3 + 2 + 2 + 3 && all.accepted == 3 + 1 + 2 + 3 && all.refused == 1 && all.waiting == 0);
+
+    struct sums refused = find(&b, (struct sq_filter){.state = SQ_ITEM_REFUSED});
+    assert_int_equal(refused.items, 1);
+    assert_int_equal(refused.last.code, SQ_R_CAP_CLAIM);
+    assert_true(refused.last.link == 0 && refused.last.decided_seq > refused.last.seq && refused.last.decided_ms >= refused.last.now_ms);
+    assert_int_equal(find(&b, (struct sq_filter){.code = SQ_R_CAP_YEAR}).items, 0);
+
+    struct sums guest = find(&b, (struct sq_filter){.creditor = "440000"});
+    assert_int_equal(guest.items, 2);
+    assert_true(guest.last.type == SANQUAN__V1__MESSAGE_TYPE__CLEAR && guest.last.link == 1 && guest.last.window == 1 && guest.last.is_final);
+    assert_true(guest.last.decided_seq == guest.last.seq && guest.last.decided_ms == guest.last.now_ms);
+    struct sums open = find(&b, (struct sq_filter){.window = 2});
+    assert_true(open.items == 3 && open.last.link == 2 && !open.last.is_final);
+    close_book(&b);
+}
+
+/* One redemption of 300 fen on an invoice of this province (two digits, as they look); not delivered yet. */
+static void say_one(struct story *s, const struct desk_people *p, unsigned province, uint8_t number)
+{
+    Sanquan__V1__Batch m;
+    uint64_t voucher = p->voucher;
+    int64_t amount = 300, base = 1000;
+    uint32_t service = 101, day = 20260901;
+    uint8_t invoice[10] = {0x26, (uint8_t)province, 0x20, 0, 0, 0, 0, 0, 0x09, number};
+    sanquan__v1__batch__init(&m);
+    m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = m.n_service = m.n_service_day = 1;
+    m.voucher = &voucher;
+    m.amount_fen = &amount;
+    m.base_fen = m.invoice_total_fen = &base;
+    m.service = &service;
+    m.service_day = &day;
+    m.invoice = (ProtobufCBinaryData){sizeof invoice, invoice};
+    assert_int_equal(desk_say(s->d, p->home, p->provider, SANQUAN__V1__MESSAGE_TYPE__BATCH, &m.base), 9999); /* not answered yet */
+}
+
+static void what_waits_for_another_node_says_so(void **state)
+{
+    struct story *s = *state;
+    struct book b;
+    const struct sq_filter one = {.invoice = {0x26, 0x31, 0x20, 0, 0, 0, 0, 0, 0x09, 0x99}};
+    say_one(s, &s->p[1], 0x31, 0x99);
+    open_book(s, 0, 0, 0, &b);
+    struct sums found = find(&b, one);
+    assert_true(found.items == 1 && found.waiting == 1 && found.last.decided_seq == 0 && found.last.decided_ms == 0 && found.last.window == 0);
+    close_book(&b);
+    desk_run(s->d);
+    open_book(s, 0, 0, 0, &b);
+    found = find(&b, one);
+    assert_true(found.accepted == 1 && found.last.decided_seq > found.last.seq && found.last.link == 1);
+    close_book(&b);
+}
+
+/* An invoice's home is its region's node, which sees the claims of other nodes' providers on it. */
+static void claims_on_an_invoice_are_shown_to_who_asks(void **state)
+{
+    struct story *s = *state;
+    struct book b;
+    struct sq_query_sums sums;
+    struct sq_filter wide = {.claims = 1}, one = {.claims = 1, .invoice = {0x26, 0x37, 0x20, 0, 0, 0, 0, 0, 0x09, 0x01}};
+    struct list *want = malloc(sizeof *want), *got = malloc(sizeof *got);
+    short_story(s);
+    say_one(s, &s->p[0], 0x37, 0x01); /* Shanghai's provider, Shanghai's voucher, an invoice of Shandong */
+    desk_run(s->d);
+    open_book(s, 1, 0, 0, &b);
+    assert_int_equal(find(&b, (struct sq_filter){0}).items, 0);
+    struct sums found = find(&b, one);
+    assert_true(found.items == 1 && found.accepted == 1 && found.last.type == SANQUAN__V1__MESSAGE_TYPE__REGISTER && found.last.amount_fen == 300);
+    assert_true(found.last.decided_seq == found.last.seq && found.last.link == 0 && found.last.window == 0 && !found.last.is_final);
+    assert_string_equal(found.last.provider, strchr(s->p[0].provider->name, ':') + 1);
+    assert_string_equal(found.last.creditor, "310000");
+    for (unsigned i = 0; i < 5; i++) { /* whatever they are looked up by */
+        struct sq_filter f = wide;
+        if (i == 1)
+            strcpy(f.provider, found.last.provider);
+        else if (i == 2)
+            f.voucher = found.last.voucher;
+        else if (i == 3)
+            f.batch = found.last.batch;
+        else if (i == 4)
+            f = one;
+        scan(&b, &f, want);
+        read_pages(&b, &f, 0, 2, got);
+        assert_int_equal(want->count, 1);
+        assert_int_equal(got->count, 1);
+        same_items(&got->item[0], &want->item[0]);
+    }
+    assert_int_equal(sq_query_sum(b.query, &wide, &sums, NULL), SQ_OK);
+    assert_true(sums.claims == 1 && sums.count[SQ_ITEM_ACCEPTED] == 0 && sums.amount_fen[SQ_ITEM_ACCEPTED] == 0);
+    close_book(&b);
+    open_book(s, 0, 0, 0, &b);
+    assert_int_equal(sq_query_sum(b.query, &wide, &sums, NULL), SQ_OK);
+    assert_true(sums.claims == 0 && sums.refused_by_code[SQ_R_CAP_CLAIM] == 1 && sums.count[SQ_ITEM_REFUSED] == 1);
+    close_book(&b);
+    free(want);
+    free(got);
 }
 
 /* ---- files ---- */
@@ -411,6 +557,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(any_combination_of_conditions_finds_what_a_scan_finds, begin, end),
         cmocka_unit_test_setup_teardown(fates_are_those_that_the_core_decided, begin, end),
         cmocka_unit_test_setup_teardown(a_vouchers_life_begins_with_its_grant, begin, end),
+        cmocka_unit_test_setup_teardown(each_item_is_shown_with_its_end, begin, end),
+        cmocka_unit_test_setup_teardown(what_waits_for_another_node_says_so, begin, end),
+        cmocka_unit_test_setup_teardown(claims_on_an_invoice_are_shown_to_who_asks, begin, end),
         cmocka_unit_test_setup_teardown(runs_are_kept_checked_dropped_and_built_again, begin, end),
         cmocka_unit_test_setup_teardown(a_tail_that_became_a_run_is_not_seen_twice, begin, end),
         cmocka_unit_test_setup_teardown(a_damaged_run_is_found_out, begin, end),
