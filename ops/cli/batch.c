@@ -12,7 +12,7 @@
 #define QUANTITY_MAX 1000000000000000ull /* the same */
 
 enum { VOUCHER, AMOUNT_FEN, AMOUNT_YUAN, BASE_FEN, BASE_YUAN, INVOICE, TOTAL_FEN, TOTAL_YUAN, SERVICE, SCENARIO, SERVICE_DAY, EVIDENCE, VERB,
-       RESERVATION, RESERVE_UNTIL, QUANTITY, DOCUMENTS, FACTS, REFUSED_LINE, REFUSED_STATUS, REFUSED_REASON, COLUMNS };
+       RESERVATION, RESERVE_UNTIL, QUANTITY, DOCUMENTS, FACTS, REFUSED_LINE, REFUSED_STATUS, REFUSED_REASON, REFUSED_ITEM, COLUMNS };
 
 const struct sq_column SQ_BATCH_COLUMNS[] = {
     [VOUCHER] = {"voucher", "券号", 1},
@@ -37,6 +37,7 @@ const struct sq_column SQ_BATCH_COLUMNS[] = {
     [REFUSED_LINE] = {"refused_line", "被拒行号", 0},
     [REFUSED_STATUS] = {"refused_status", "被拒代码", 0},
     [REFUSED_REASON] = {"refused_reason", "被拒原因", 0},
+    [REFUSED_ITEM] = {"refused_item", "被拒记录", 0},
 };
 const unsigned SQ_BATCH_COLUMN_COUNT = COLUMNS;
 _Static_assert(COLUMNS <= SQ_SHEET_COLUMNS_MAX, "a sheet has room for them");

@@ -142,6 +142,7 @@ int sq_cmd_break_explain(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_break_adopt(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_break_agree(struct sq_cli *cli, int argc, char **argv);
 
+int sq_cmd_explain(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_history(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_settle(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_audit(struct sq_cli *cli, int argc, char **argv);

@@ -61,6 +61,7 @@ static const struct sq_command {
 
     {NULL, N_("Reading and checking ledgers"), NULL},
     {"history", N_("items, a voucher's life, refusals and positions of a ledger"), sq_cmd_history},
+    {"explain", N_("why a row was accepted or refused, with every number"), sq_cmd_explain},
     {"settle", N_("what a window settled, and who signed"), sq_cmd_settle},
     {"audit", N_("check a whole ledger from its journal alone"), sq_cmd_audit},
 };

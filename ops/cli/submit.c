@@ -95,7 +95,8 @@ static const struct sq_args args = {
        "                                       documents contract+invoice, facts hardware=domestic; filing=12345\n"
        "\n"
        "The same command again goes on where a broken-off run stood; nothing is sent twice. FILE.progress keeps account, and FILE.refused\n"
-       "lists the rows that rules refused, with the reasons; mended, it can be submitted itself.\n"
+       "lists the rows that rules refused, with the reasons; mended, it can be submitted itself. Its refused_item is what 'sanquan explain'\n"
+       "takes, at the node, to show every number behind a refusal.\n"
        "\n"
        "  sanquan submit september.csv --node 310000 --key provider.key"), 1};
 
@@ -175,8 +176,8 @@ static sq_status flush_result(struct result_file *r, uint64_t *mark, struct sq_e
     return SQ_OK;
 }
 
-/* As the input is, so are its refused rows: CSV under the same header, or JSON lines. */
-static void put_refused(const struct submission *u, const struct sq_item *item, unsigned code)
+/* As the input is, so are its refused rows: CSV under the same header, or JSON lines. seq and row: what `sanquan explain` wants to know. */
+static void put_refused(const struct submission *u, const struct sq_item *item, unsigned code, uint64_t seq, uint32_t row)
 {
     FILE *f = u->refused.file;
     const uint8_t *raw = item->raw.data;
@@ -186,14 +187,15 @@ static void put_refused(const struct submission *u, const struct sq_item *item, 
         const uint8_t *brace = memchr(raw, '{', size);
         json_t *why = sq_need(json_string(reason));
         char *quoted = sq_need(json_dumps(why, JSON_ENCODE_ANY));
-        fprintf(f, "{\"refused_line\":%" PRIu64 ",\"refused_status\":\"%s\",\"refused_reason\":%s,", item->line, sq_status_name(code), quoted);
+        fprintf(f, "{\"refused_line\":%" PRIu64 ",\"refused_status\":\"%s\",\"refused_reason\":%s,\"refused_item\":\"%" PRIu64 ".%u\",", item->line,
+                sq_status_name(code), quoted, seq, row);
         fwrite(brace + 1, 1, size - (size_t)(brace + 1 - raw), f);
         free(quoted);
         json_decref(why);
     } else {
         fprintf(f, "%" PRIu64 ",%s,", item->line, sq_status_name(code));
         sq_sheet_quote(f, reason);
-        fputc(',', f);
+        fprintf(f, ",%" PRIu64 ".%u,", seq, row);
         fwrite(raw, 1, size, f);
     }
     fputc('\n', f);
@@ -204,7 +206,7 @@ static void put_refused_header(const struct submission *u)
     sq_bytes header = sq_sheet_header(u->sheet);
     if (header.size == 0 || ftell(u->refused.file) != 0)
         return;
-    fputs("refused_line,refused_status,refused_reason,", u->refused.file);
+    fputs("refused_line,refused_status,refused_reason,refused_item,", u->refused.file);
     fwrite(header.data, 1, header.size, u->refused.file);
     fputc('\n', u->refused.file);
 }
@@ -235,7 +237,7 @@ static sq_status note_rows(struct submission *u, const struct batch *b, const st
             if (refused++ == 0)
                 put_refused_header(u);
             record->refused[code->data[i]]++;
-            put_refused(u, &b->items[b->order[i]], code->data[i]);
+            put_refused(u, &b->items[b->order[i]], code->data[i], a->answer->seq, i);
         }
     if (a->answer->count != b->count - refused)
         return sq_fail(err, SQ_E_VERIFY, _("the answer counts %" PRIu64 " accepted rows and lists %" PRIu64), a->answer->count, b->count - refused);
@@ -385,7 +387,8 @@ static void print_summary(const struct submission *u, const struct summary *s)
            sq_text_count(s->accepted, accepted), sq_text_money(s->amount_fen, money), sq_text_count(s->refused_rows, refused));
     if (s->refused_rows != 0) {
         print_reasons(s);
-        printf(_("They are listed in %s.refused\n"), u->path);
+        printf(_("They are listed in %s.refused. For the numbers behind a refusal: sanquan explain ITEM, with its refused_item, at the node's ledger\n"),
+               u->path);
     }
     if (u->problems.lines != 0)
         printf(_("%" PRIu64 " bad lines of the file were not sent\n"), u->problems.lines);

@@ -1,5 +1,6 @@
 #include "ops/common/replay.h"
 
+#include "clearing/policy/explain.h"
 #include "peers/message.h"
 #include "proto/sanquan.pb-c.h"
 
@@ -11,7 +12,27 @@ struct replay {
     struct sq_arena arena;
     sq_replay_visit visit;
     void *ctx;
+    /* of sq_replay_explain */
+    const char *acquirer;
+    uint64_t batch;
+    uint32_t row;
+    struct sq_explain *explain; /* NULL: nothing is watched */
 };
+
+/* Nodes have numbers from GENESIS on: then the row is marked. */
+static sq_status watch(struct replay *r, struct sq_error *err)
+{
+    uint32_t node = 0, count = sq_core_node_count(r->core);
+    if (r->acquirer[0] == '\0')
+        node = sq_core_self(r->core);
+    else
+        while (node < count && strcmp(sq_core_node(r->core, node)->code, r->acquirer) != 0)
+            node++;
+    if (node == count)
+        return sq_fail(err, SQ_E_NOT_FOUND, "no node %.20s in this network", r->acquirer);
+    sq_core_watch(r->core, node, r->batch, r->row, r->explain);
+    return SQ_OK;
+}
 
 static sq_status decide_again(void *ctx, const struct sq_entry *entry, struct sq_error *err)
 {
@@ -35,7 +56,19 @@ static sq_status decide_again(void *ctx, const struct sq_entry *entry, struct sq
         return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": decided again, it comes out otherwise than it is stored", entry->seq);
     if (sq_core_now_ms(r->core) != entry->now_ms)
         return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": its time lies before that of the one before", entry->seq);
+    if (r->explain != NULL && entry->seq == 1 && (st = watch(r, err)) != SQ_OK)
+        return st;
     return r->visit != NULL ? r->visit(r->ctx, r->core, entry, event.envelope, &fx, err) : SQ_OK;
+}
+
+/* As decide_again, until the watched row is decided. That is no error; the walk is ended with a status that nothing else here gives. */
+#define ENOUGH SQ_E_TIMEOUT
+
+static sq_status decide_until(void *ctx, const struct sq_entry *entry, struct sq_error *err)
+{
+    struct replay *r = ctx;
+    sq_status st = decide_again(ctx, entry, err);
+    return st == SQ_OK && r->explain->decided ? ENOUGH : st;
 }
 
 /* A core from the snapshot, if there is one that belongs to this journal; 0 when the journal must be read from the start. */
@@ -79,5 +112,28 @@ sq_status sq_replay(const struct sq_ledger *l, const char *snapshot_path, int (*
     } else {
         sq_core_free(r.core);
     }
+    return st;
+}
+
+sq_status sq_replay_explain(const struct sq_ledger *l, int (*key_ok)(const uint8_t key[static 32]), const char *acquirer, uint64_t batch, uint32_t row,
+                            sq_replay_visit visit, void *ctx, struct sq_explain *out, struct sq_core **core_out, struct sq_error *err)
+{
+    struct replay r = {.visit = visit, .ctx = ctx, .acquirer = acquirer, .batch = batch, .row = row, .explain = out};
+    *out = (struct sq_explain){0};
+    sq_status st = sq_arena_init(&r.arena, SQ_STEP_ARENA_SIZE, err);
+    if (st == SQ_OK)
+        st = sq_core_new(&r.core, err);
+    if (st == SQ_OK) {
+        sq_core_set_key_check(r.core, key_ok);
+        sq_core_set_signature_check(r.core, sq_message_signed_by);
+        st = sq_ledger_walk(l, 1, UINT64_MAX, decide_until, &r, err);
+        st = st == ENOUGH ? SQ_OK : st;
+        sq_core_watch(r.core, 0, 0, 0, NULL);
+    }
+    sq_arena_free(&r.arena);
+    if (st == SQ_OK)
+        *core_out = r.core;
+    else
+        sq_core_free(r.core);
     return st;
 }

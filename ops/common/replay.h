@@ -24,4 +24,16 @@ typedef sq_status (*sq_replay_visit)(void *ctx, const struct sq_core *core, cons
 SQ_MUST_CHECK sq_status sq_replay(const struct sq_ledger *l, const char *snapshot_path, int (*key_ok)(const uint8_t key[static 32]),
                                   sq_replay_visit visit, void *ctx, struct sq_core **out, uint64_t *from_out, struct sq_error *err);
 
+/*
+ * Decide everything up to one row again, with its reasons written down: row `row` of entry `batch` of the ledger of the node `acquirer`
+ * (six digits; "": the ledger's own node). *out is zeroed first; out->decided says whether this ledger decides the row at all. visit as
+ * above, also for the entry that decides. Reading ends with that entry. *core_out: state as of there, the caller's to free.
+ *
+ * Errors: as above; SQ_E_NOT_FOUND  there is no node of this name
+ */
+struct sq_explain;
+SQ_MUST_CHECK sq_status sq_replay_explain(const struct sq_ledger *l, int (*key_ok)(const uint8_t key[static 32]), const char *acquirer, uint64_t batch,
+                                          uint32_t row, sq_replay_visit visit, void *ctx, struct sq_explain *out, struct sq_core **core_out,
+                                          struct sq_error *err);
+
 #endif
