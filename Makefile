@@ -221,6 +221,10 @@ lint: $(GEN).h ## clang-tidy and cppcheck
 install: all ## into PREFIX, /usr/local unless said otherwise
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/share/sanquan/console $(DESTDIR)$(PREFIX)/share/doc/sanquan $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 644 $(wildcard ops/console/pages/*) $(DESTDIR)$(PREFIX)/share/sanquan/console
+	install -m 644 ops/console/console.example.yaml ops/console/tokens.example.yaml $(DESTDIR)$(PREFIX)/share/doc/sanquan
+	install -m 644 $(wildcard ops/systemd/*.service) $(DESTDIR)$(PREFIX)/lib/systemd/system
 	$(foreach l,$(LANGUAGES),install -D -m 644 $(BUILD)/locale/$(l)/LC_MESSAGES/sanquan.mo $(DESTDIR)$(PREFIX)/share/locale/$(l)/LC_MESSAGES/sanquan.mo;)
 
 .PHONY: clean

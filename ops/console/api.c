@@ -3,7 +3,8 @@
  *
  *   /api/session            who am I, and which ledger is this
  *   /api/history?...        items and sums, as in ops/history/ask.h, of one's own rows
- *   /api/live/PATH          status, windows, window/N, links, programmes: as the node says now
+ *   /api/live/PATH          status, windows, window/N, links, programmes, breaks, regions, caps, voucher/N: as the node says now
+ *   /api/preview/N          window N by every netting method, side by side
  *   /api/entry/SEQ          the entry's payload, to be hashed and held against its leaf record
  */
 #include <stdlib.h>
@@ -16,7 +17,7 @@ static int sees_all(const struct sq_token *who) { return strncmp(who->participan
 
 static void refuse(struct sq_reply *out, sq_status st, const struct sq_error *err)
 {
-    unsigned http = st == SQ_E_USAGE ? 400 : st == SQ_R_NOT_PERMITTED ? 403 : st == SQ_E_NOT_FOUND || st == SQ_R_UNKNOWN_QUERY ? 404 : st == SQ_E_TIMEOUT ? 504 : 500;
+    unsigned http = st == SQ_E_USAGE ? 400 : st == SQ_R_NOT_PERMITTED ? 403 : st == SQ_E_NOT_FOUND || st == SQ_R_UNKNOWN_QUERY || st == SQ_R_UNKNOWN_VOUCHER ? 404 : st == SQ_E_TIMEOUT ? 504 : 500;
     sq_reply_error(out, http, sq_status_name(st), err->text);
 }
 
@@ -53,20 +54,45 @@ static void history(struct sq_console *c, const struct sq_token *who, const char
         refuse(out, st, &err);
 }
 
-static int is_window(const char *path)
+/* 1 to 19 digits and no more. */
+static int is_number(const char *text)
 {
-    size_t digits = strncmp(path, "window/", 7) == 0 ? strspn(path + 7, "0123456789") : 0;
-    return digits > 0 && digits < 19 && path[7 + digits] == '\0';
+    size_t digits = strspn(text, "0123456789");
+    return digits > 0 && digits <= 19 && text[digits] == '\0';
+}
+
+static int is_question(const char *path)
+{
+    static const char *const plain[] = {"status", "windows", "links", "programmes", "breaks", "regions", "caps"};
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        if (strcmp(path, plain[i]) == 0)
+            return 1;
+    return (strncmp(path, "window/", 7) == 0 && is_number(path + 7)) || (strncmp(path, "voucher/", 8) == 0 && is_number(path + 8));
 }
 
 static void live(struct sq_console *c, const struct sq_token *who, const char *path, struct sq_reply *out)
 {
     struct sq_error err = {0};
     json_t *answer = NULL;
-    int all = strcmp(path, "programmes") == 0, known = all || strcmp(path, "status") == 0 || strcmp(path, "windows") == 0 || strcmp(path, "links") == 0 || is_window(path);
-    sq_status st = !known ? sq_fail(&err, SQ_E_NOT_FOUND, "no such question to the node")
+    int all = strcmp(path, "programmes") == 0;
+    sq_status st = !is_question(path) ? sq_fail(&err, SQ_E_NOT_FOUND, "no such question to the node")
                    : !all && !sees_all(who) ? sq_fail(&err, SQ_R_NOT_PERMITTED, "%s sees its own rows only", who->participant)
                                             : sq_live_ask(c, path, &answer, &err);
+    if (st == SQ_OK)
+        sq_reply_json(out, 200, answer);
+    else
+        refuse(out, st, &err);
+}
+
+static void preview(struct sq_console *c, const struct sq_token *who, const char *number, struct sq_reply *out)
+{
+    struct sq_error err = {0};
+    char path[32];
+    json_t *answer = NULL;
+    snprintf(path, sizeof path, "window/%.19s", number);
+    sq_status st = !is_number(number) ? sq_fail(&err, SQ_E_NOT_FOUND, "no such window")
+                   : !sees_all(who)   ? sq_fail(&err, SQ_R_NOT_PERMITTED, "%s sees its own rows only", who->participant)
+                                      : sq_preview_ask(c, path, &answer, &err);
     if (st == SQ_OK)
         sq_reply_json(out, 200, answer);
     else
@@ -107,6 +133,8 @@ void sq_api_answer(struct sq_console *c, const struct sq_token *who, const char 
         history(c, who, question, out);
     else if (strncmp(path, "/api/live/", 10) == 0)
         live(c, who, path + 10, out);
+    else if (strncmp(path, "/api/preview/", 13) == 0)
+        preview(c, who, path + 13, out);
     else if (strncmp(path, "/api/entry/", 11) == 0)
         entry(c, who, path + 11, out);
     else

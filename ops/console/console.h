@@ -123,6 +123,9 @@ void sq_reply_json(struct sq_reply *out, unsigned status, json_t *o); /* takes t
 void sq_reply_error(struct sq_reply *out, unsigned http, const char *name, const char *detail);
 void sq_reply_text(struct sq_reply *out, const char *type, char *data, size_t size); /* takes data */
 
+/* preview.c: what the netting methods make of "window/N". SQ_E_NOT_FOUND: it is not agreed on yet. */
+SQ_MUST_CHECK sq_status sq_preview_ask(struct sq_console *c, const char *window_path, json_t **out, struct sq_error *err);
+
 uint64_t sq_console_now_ms(void);
 
 /* server.c */

@@ -51,6 +51,8 @@ sq_status sq_pages_read(const struct sq_console_settings *s, struct sq_pages *ou
         closedir(d);
     if (st == SQ_OK && s->chart_library != NULL)
         st = add_file(out, s->chart_library, "/chart.js", err);
+    if (st == SQ_OK && s->signature_library != NULL)
+        st = add_file(out, s->signature_library, "/nacl.js", err);
     if (st == SQ_OK && sq_pages_find(out, "/") == NULL)
         st = sq_fail(err, SQ_E_CONFIG, "%s holds no index.html", s->pages);
     return st;

@@ -10,6 +10,7 @@
  *     tokens: /etc/sanquan/tokens.yaml
  *     pages: /usr/local/share/sanquan/console
  *     chart_library: /usr/share/javascript/chart.js/chart.min.js
+ *     signature_library: /usr/share/nodejs/tweetnacl/nacl-fast.min.js  # for browsers without Ed25519; may be left out
  *     access_log: /var/log/sanquan/console.log
  *     connect: "tcp://127.0.0.1:7310"          # the node, for what is not in the ledger: windows, budgets, peers
  *     key: /etc/sanquan/console-regulator.key  # of a regulator or an operator of the node
@@ -21,7 +22,7 @@
 #include "proto/status.h"
 
 struct sq_console_settings {
-    char *node, *directory, *ledger, *bind, *certificate, *certificate_key, *tokens, *pages, *chart_library, *access_log, *connect, *key;
+    char *node, *directory, *ledger, *bind, *certificate, *certificate_key, *tokens, *pages, *chart_library, *signature_library, *access_log, *connect, *key;
     unsigned requests_a_minute;
 };
 
