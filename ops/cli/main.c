@@ -60,10 +60,11 @@ static const struct sq_command {
     {"break agree", N_("agree to that (another operator)"), sq_cmd_break_agree},
 
     {NULL, N_("Reading and checking ledgers"), NULL},
-    {"history", N_("items, a voucher's life, refusals and positions of a ledger"), sq_cmd_history},
+    {"history", N_("items, sums, a voucher's life, refusals and positions"), sq_cmd_history},
     {"explain", N_("why a row was accepted or refused, with every number"), sq_cmd_explain},
     {"settle", N_("what a window settled, and who signed"), sq_cmd_settle},
     {"audit", N_("check a whole ledger from its journal alone"), sq_cmd_audit},
+    {"index", N_("build, check or drop what makes reading a ledger fast"), sq_cmd_index},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 

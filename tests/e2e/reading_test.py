@@ -140,11 +140,24 @@ def settlement(net):
     check("a provider may not ask a node for it", asked.code == 1, asked)
 
 
+def index(net):
+    """On the copy; a file holds a million rows, so a small ledger has none, which is still checked, dropped and built."""
+    built = net.run("index", "--ledger", net.path("copy"), "--json")
+    check("an index is built", built.code == 0 and built.json["ledger_entries"] > 20, built)
+    check("and checked", net.run("index", "--ledger", net.path("copy"), "--check", "--json").json == built.json)
+    check("dropped", net.run("index", "--ledger", net.path("copy"), "--drop").code == 0 and os.listdir(net.path("copy/history")) == ["writer.lock"])
+    check("and built again", net.run("index", "--ledger", net.path("copy"), "--rebuild", "--json").json == built.json)
+    check("one thing at a time", net.run("index", "--ledger", net.path("copy"), "--drop", "--check").code == 2)
+    kept = net.run("index", "--ledger", net.path("370000"))
+    check("a running node keeps its own", kept.code == 5 and "another process" in kept.err, kept)
+
+
 def copy(net):
     net.stop("310000")
     os.mkdir(net.path("copy"))
     shutil.copy(os.path.join(net.path("310000"), "data.mdb"), net.path("copy"))
     whole, half = (net.run("history", "--ledger", net.path(name), "--json") for name in ("310000", "copy"))
+    index(net)
     check("a copy of data.mdb alone reads the same", half.code == 0 and half.out == whole.out, half)
 
 
