@@ -19,7 +19,7 @@ static sq_status put(MDB_txn *txn, MDB_dbi dbi, void *key, size_t key_size, cons
     return SQ_OK;
 }
 
-static sq_status append_entry(struct sq_ledger *l, MDB_txn *txn, struct sq_edge *edge, struct sq_entry *e, struct sq_error *err)
+sq_status sq_append_entry(const struct sq_ledger *l, MDB_txn *txn, struct sq_edge *edge, struct sq_entry *e, struct sq_error *err)
 {
     uint8_t key[8], head[SQ_ENTRY_HEAD_SIZE] = {1}, leaf[SQ_LEAF_SIZE] = {1}, leaf_hash[SQ_HASH_SIZE];
     size_t size = sizeof head + e->input.size + e->outcome.size;
@@ -120,7 +120,7 @@ static sq_status write_group(struct sq_ledger *l, MDB_txn *txn, const struct sq_
     for (size_t i = 0; st == SQ_OK && i < c->entry_count; i++) {
         if (c->entries[i].seq != l->seq + 1 + i)
             return sq_fail(err, SQ_E_STORAGE, "entry %" PRIu64 " does not follow %" PRIu64, c->entries[i].seq, l->seq + i);
-        st = append_entry(l, txn, edge, &c->entries[i], err);
+        st = sq_append_entry(l, txn, edge, &c->entries[i], err);
     }
     for (size_t i = 0; st == SQ_OK && i < c->answer_count; i++)
         st = put_answer(l, txn, &c->answers[i], err);

@@ -33,6 +33,12 @@ sq_status sq_fail_mdb(struct sq_error *err, int rc, const char *what);
 /* Tree size as a process that only reads sees it now, inside txn. */
 sq_status sq_ledger_last(const struct sq_ledger *l, MDB_txn *txn, uint64_t *seq, struct sq_error *err);
 
+/* append.c: the payload and leaf record of one entry, and its place in the tree; fills e->payload_hash */
+sq_status sq_append_entry(const struct sq_ledger *l, MDB_txn *txn, struct sq_edge *edge, struct sq_entry *e, struct sq_error *err);
+
+/* read.c: the entry as a view into the page, checked against its leaf record */
+sq_status sq_view_entry(const struct sq_ledger *l, MDB_txn *txn, uint64_t seq, struct sq_entry *out, struct sq_error *err);
+
 /* length.c */
 /* Errors: SQ_E_CORRUPT: a page that is used lies beyond the end of the file; SQ_E_IO. */
 sq_status sq_ledger_check_length(MDB_env *env, const char *path, struct sq_error *err);

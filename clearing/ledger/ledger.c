@@ -223,6 +223,8 @@ static sq_status check_meta(struct sq_ledger *l, MDB_txn *txn, const struct sq_l
         return sq_fail(err, SQ_E_FOREIGN, "%s has another format than %s", l->path, FORMAT);
     if (o->network_id != NULL && !meta_is(txn, l->meta, "network", o->network_id, 32))
         return sq_fail(err, SQ_E_FOREIGN, "%s belongs to another network", l->path);
+    if (!o->unfinished && meta_is(txn, l->meta, "copying", "1", 1))
+        return sq_fail(err, SQ_E_STORAGE, "%s is a copy that is not whole yet: let 'sanquan backup' finish it", l->path);
     if (mdb_get(txn, l->meta, &k, &v) != 0 || v.mv_size >= sizeof l->origin)
         return sq_fail(err, SQ_E_FOREIGN, "%s has no origin", l->path);
     memcpy(l->origin, v.mv_data, v.mv_size);
@@ -299,6 +301,8 @@ void sq_ledger_close(struct sq_ledger *l)
     free(l->path);
     free(l);
 }
+
+const char *sq_ledger_origin(const struct sq_ledger *l) { return l->origin; }
 
 void sq_ledger_housekeep(struct sq_ledger *l)
 {

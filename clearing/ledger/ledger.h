@@ -45,6 +45,7 @@ struct sq_ledger_options {
     const uint8_t *network_id; /* 32 bytes; NULL: any (readers) */
     uint64_t map_size;         /* largest size of the file; 0: 1 TiB (sparse) */
     int read_only;             /* another process may be writing */
+    int unfinished;            /* also a copy that is not whole yet: sq_ledger_copy's own */
 };
 
 /*
@@ -109,6 +110,7 @@ unsigned sq_ledger_free_permille(const struct sq_ledger *l);
 /* ---- reading ---- */
 
 uint64_t sq_ledger_seq(const struct sq_ledger *l); /* last durable entry; 0: none */
+const char *sq_ledger_origin(const struct sq_ledger *l); /* of its checkpoints; lives as long as l */
 
 /*
  * One entry, its payload re-hashed and held against its leaf record. Copied into `arena`.
@@ -167,6 +169,22 @@ SQ_MUST_CHECK sq_status sq_ledger_consistency(const struct sq_ledger *l, uint64_
  * Errors: SQ_E_NOT_FOUND.
  */
 SQ_MUST_CHECK sq_status sq_ledger_tile(const struct sq_ledger *l, unsigned level, uint64_t n, unsigned width, uint8_t *out /* width * 32 */,
+                                       struct sq_error *err);
+
+/* ---- copies ---- */
+
+/*
+ * All of `from` as it is now into a ledger of its own at to_path, while the writer of `from` goes on. No read transaction lasts longer than
+ * 256 entries or 16 MiB. If to_path is a copy already, whole or not, it goes on from the entries that are there. Kept answers and the outbox
+ * are those of the last copied entry, less what peers have acknowledged since. Snapshots are not copied.
+ *
+ * The copy can be opened when it is whole: its tree has the root of the copied checkpoint. Whether that is signed is for the caller to see.
+ * progress  after each group; a status other than SQ_OK ends the copying and is returned (NULL: nobody is told)
+ * Errors: SQ_E_FOREIGN what is at to_path is of another ledger; SQ_E_LOCKED it is in use; SQ_E_VERIFY, SQ_E_CORRUPT `from` is damaged;
+ *         SQ_E_USAGE it is `from` itself; SQ_E_NOT_FOUND no entry yet; SQ_E_FULL, SQ_E_STORAGE, SQ_E_IO
+ */
+typedef sq_status (*sq_ledger_copied)(void *ctx, uint64_t entry, uint64_t last, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_ledger_copy(const struct sq_ledger *from, const char *to_path, sq_ledger_copied progress, void *ctx, uint64_t *entries_out,
                                        struct sq_error *err);
 
 /* ---- snapshot: PATH/snapshot, replaced whole (temporary file, fsync, rename, fsync of the directory) ---- */

@@ -50,7 +50,7 @@ static sq_status get_seq(MDB_txn *txn, MDB_dbi dbi, uint64_t seq, MDB_val *v, st
 }
 
 /* The entry as a view into the page, checked against its leaf record. */
-static sq_status view_entry(const struct sq_ledger *l, MDB_txn *txn, uint64_t seq, struct sq_entry *out, struct sq_error *err)
+sq_status sq_view_entry(const struct sq_ledger *l, MDB_txn *txn, uint64_t seq, struct sq_entry *out, struct sq_error *err)
 {
     MDB_val payload, record;
     uint8_t hash[SQ_HASH_SIZE];
@@ -83,7 +83,7 @@ sq_status sq_ledger_read(const struct sq_ledger *l, uint64_t seq, struct sq_aren
     sq_status st = begin(l, &txn, err);
     if (st != SQ_OK)
         return st;
-    st = view_entry(l, txn, seq, &view, err);
+    st = sq_view_entry(l, txn, seq, &view, err);
     if (st == SQ_OK) {
         view.input.data = sq_arena_copy(arena, view.input.data, view.input.size);
         view.outcome.data = sq_arena_copy(arena, view.outcome.data, view.outcome.size);
@@ -103,7 +103,7 @@ sq_status sq_ledger_payload(const struct sq_ledger *l, uint64_t seq, struct sq_a
     sq_status st = begin(l, &txn, err);
     if (st != SQ_OK)
         return st;
-    if ((st = view_entry(l, txn, seq, &view, err)) == SQ_OK) {
+    if ((st = sq_view_entry(l, txn, seq, &view, err)) == SQ_OK) {
         size_t size = SQ_ENTRY_HEAD_SIZE + view.input.size + view.outcome.size;
         *out = sq_bytes_of(sq_arena_copy(arena, view.input.data - SQ_ENTRY_HEAD_SIZE, size), size);
         if (out->data == NULL)
@@ -154,7 +154,7 @@ sq_status sq_ledger_walk(const struct sq_ledger *l, uint64_t first, uint64_t las
             return st;
         for (; st == SQ_OK && seq <= end && entries < WALK_ENTRIES && bytes < WALK_BYTES; entries++, seq++) {
             struct sq_entry e;
-            st = view_entry(l, txn, seq, &e, err);
+            st = sq_view_entry(l, txn, seq, &e, err);
             if (st != SQ_OK)
                 break;
             bytes += e.input.size;

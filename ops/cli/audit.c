@@ -213,8 +213,8 @@ static const struct sq_args args = {
     options, parse, N_("[RECEIPTS...]"),
     N_("Check a ledger from its journal alone: hashes, tree and signed checkpoint, every signature, every decision, links, settlements, nets, payments and "
        "certificates."),
-    N_("The first thing that is wrong is named with its entry; then the exit code is 4. The node may go on working meanwhile. A copy is taken while the "
-       "node is stopped, and needs the file data.mdb. RECEIPTS are files that 'submit --receipts' wrote: each receipt must be of an entry of this "
+    N_("The first thing that is wrong is named with its entry; then the exit code is 4. The node may go on working meanwhile. 'sanquan backup' "
+       "takes a copy. RECEIPTS are files that 'submit --receipts' wrote: each receipt must be of an entry of this "
        "ledger. That shows, too, that nothing was cut off at its end.\n"
        "\n"
        "  sanquan audit --ledger /var/lib/sanquan/310000 --directory directory.yaml september.csv.receipts"),

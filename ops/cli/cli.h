@@ -147,5 +147,6 @@ int sq_cmd_history(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_settle(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_audit(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_index(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_backup(struct sq_cli *cli, int argc, char **argv);
 
 #endif

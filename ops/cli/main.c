@@ -65,6 +65,7 @@ static const struct sq_command {
     {"settle", N_("what a window settled, and who signed"), sq_cmd_settle},
     {"audit", N_("check a whole ledger from its journal alone"), sq_cmd_audit},
     {"index", N_("build, check or drop what makes reading a ledger fast"), sq_cmd_index},
+    {"backup", N_("copy a ledger while its node works"), sq_cmd_backup},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 

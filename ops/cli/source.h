@@ -26,6 +26,9 @@ struct sq_source {
 SQ_MUST_CHECK sq_status sq_source_open(const struct sq_cli *cli, const char *ledger_path, struct sq_source *s, struct sq_error *err);
 void sq_source_close(struct sq_source *s);
 
+/* Whose ledger it is, and the key that signs its checkpoints, as its first entry says. Errors: SQ_E_CORRUPT. */
+SQ_MUST_CHECK sq_status sq_source_identity(const struct sq_ledger *l, char code[static 7], uint8_t log_key[static SQ_KEY_SIZE], struct sq_error *err);
+
 /* A question as in ops/history/ask.h; *out is a new reference. */
 SQ_MUST_CHECK sq_status sq_source_ask(struct sq_source *s, const char *question, json_t **out, struct sq_error *err);
 
