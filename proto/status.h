@@ -132,6 +132,7 @@
     X(SQ_R_STAGE, 201, 0, "stage is unknown, over, or waits for something else")                    \
     X(SQ_R_BASELINE, 202, 1, "no baseline was measured for this, or another one stands")            \
     X(SQ_R_NOT_REACHED, 203, 1, "what was measured does not reach what the stage asks for")         \
+    X(SQ_R_AGREEMENT, 204, 0, "agreement's terms are out of range, or its version does not follow") \
     X(SQ_R_BREAK_STATE, 205, 0, "no open break of this link is in a state that allows this")        \
     X(SQ_R_NOTE, 206, 0, "a reason of 1 to 199 bytes is needed")                                    \
     X(SQ_R_DEBIT_CAP_TERMS, 207, 0, "cap or alarm share is out of range")                           \
@@ -153,6 +154,9 @@
     X(SQ_R_RIVAL, 232, 0, "another party's application for this contract comes first")              \
     X(SQ_R_ASSESSED_OUT, 233, 0, "application was assessed as not eligible")                    \
     X(SQ_R_STAGE_NOT_FREE, 234, 1, "amount exceeds the stages that are free")                       \
+    X(SQ_R_NO_AGREEMENT, 235, 1, "the two regions have no agreement on this kind of voucher")       \
+    X(SQ_R_AGREEMENT_RATE, 236, 0, "amount exceeds the rate that the regions have agreed on")       \
+    X(SQ_R_AGREEMENT_EXPOSURE, 237, 1, "region may not owe the other more before it is settled")    \
     X(SQ_R_NET_DEBIT_CAP, 240, 1, "owing region has reached its cap towards this one")              \
     X(SQ_R_REGION_STANDING, 241, 1, "one of the two regions takes no new business of this kind now") \
     X(SQ_R_NOT_PREFUNDED, 242, 1, "owing region's settlement account does not cover this")

@@ -219,6 +219,9 @@ static int check_terms(struct check *k)
 {
     if (k->terms->rules != 0 || k->t->voucher->detail != SQ_ROW_NONE)
         fill_case(k);
+    if (k->d->acquirer != k->core->self &&
+        sq_recognition_check(k->core, k->d, k->terms, k->t->programme->kind, k->c.amount_fen, k->c.base_fen, &k->v))
+        return 1;
     if (sq_terms_judge(k->terms, &k->c, &k->v, &k->e) || check_parties(k) || check_support(k) || check_balances(k))
         return 1;
     if ((k->terms->rules & (SQ_RULE_LIMITS | SQ_RULE_RELATIONS)) != 0 || k->t->voucher->detail != SQ_ROW_NONE) {
@@ -245,6 +248,7 @@ unsigned sq_check_use(struct sq_core *core, const struct sq_decision *d, const s
     k.c.base_fen = r->base_fen[i];
     k.c.service = r->service[i];
     k.c.scenario = r->scenario != NULL ? r->scenario[i] : 0;
+    k.c.relaxed = d->agreement != NULL && (d->agreement->kinds >> (t->programme->kind - 1) & 1) ? d->agreement->side[0].relaxed : 0;
     k.c.payee = r->payee != NULL ? r->payee[i] : 0;
     *p = (struct sq_posting){.voucher = r->voucher[i], .amount_fen = k.c.amount_fen, .base_fen = k.c.base_fen, .count = 1, .programme = t->number,
                              .day = k.c.day, .service = k.c.service, .scenario = k.c.scenario, .detail = SQ_ROW_NONE, .contract_use = SQ_ROW_NONE};

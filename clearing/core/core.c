@@ -142,6 +142,7 @@ static int permitted(const struct sq_core *core, const struct sq_party *p, uint3
     case SANQUAN__V1__MESSAGE_TYPE__BREAK:
     case SANQUAN__V1__MESSAGE_TYPE__DEBIT_CAP:
     case SANQUAN__V1__MESSAGE_TYPE__ACCOUNT:
+    case SANQUAN__V1__MESSAGE_TYPE__AGREE:
         return p->role == SQ_ROLE_OPERATOR && p->node == core->self;
     default:
         return p->role == SQ_ROLE_NODE && p->node != core->self && type >= SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE &&
@@ -213,6 +214,10 @@ static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
         return sq_on_prefund(s, (const Sanquan__V1__Prefund *)m);
     case SANQUAN__V1__MESSAGE_TYPE__MEASURE:
         return sq_on_measure(s, (const Sanquan__V1__Measure *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__AGREE:
+        return sq_on_agree(s, (const Sanquan__V1__Agree *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__AGREED:
+        return sq_on_agreed(s, from, (const Sanquan__V1__Agreement *)m);
     case SANQUAN__V1__MESSAGE_TYPE__CLAWBACK:
         return sq_on_clawback(s, from, (const Sanquan__V1__Clawback *)m);
     case SANQUAN__V1__MESSAGE_TYPE__CONSENT:

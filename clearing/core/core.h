@@ -118,6 +118,19 @@ struct sq_prefund_view {
 };
 SQ_MUST_CHECK sq_status sq_core_prefund(const struct sq_core *core, uint32_t number, uint32_t provider, struct sq_prefund_view *out);
 
+/* Agreements with other nodes, in the order in which they were first heard of. [0] is this node's side, for vouchers of its issuers. */
+struct sq_recognition_view {
+    uint32_t other, version;          /* other: number of the node */
+    int in_force, said_here, said_there, waiting_for_checker;
+    uint32_t kinds, rate_ceiling_bp, from_day, until_day; /* kinds: a bit each, kind 1 the lowest */
+    struct {
+        uint32_t borne_bp;
+        int64_t exposure_fen, gross_fen, borne_fen; /* redeemed under it, and what of it the other region has borne */
+    } side[2];
+};
+uint32_t sq_core_recognition_count(const struct sq_core *core);
+void sq_core_recognition(const struct sq_core *core, uint32_t i, struct sq_recognition_view *out);
+
 /* What was redeemed and given back for scenario i (any order that replays the same), 0 to sq_core_scenario_count - 1. */
 struct sq_scenario_view {
     uint32_t programme, scenario;     /* programme: its number in this core's table */

@@ -13,7 +13,9 @@
 
 struct sq_decision sq_decision_of(const struct sq_core *core, uint32_t acquirer, uint32_t provider, uint64_t at_ms, uint64_t reserve_until_ms)
 {
-    return (struct sq_decision){.acquirer = acquirer, .provider = provider, .at_ms = at_ms, .day = sq_day_of_ms(at_ms),
+    uint32_t day = sq_day_of_ms(at_ms);
+    return (struct sq_decision){.acquirer = acquirer, .provider = provider, .at_ms = at_ms, .day = day,
+                                .agreement = acquirer != core->self ? sq_recognition_in_force(core, acquirer, day) : NULL,
                                 .acquirer_region = (uint32_t)strtoul(sq_node_at(core, acquirer)->code, NULL, 10),
                                 .provider_org = sq_party_at(core, provider)->org, .reserve_until_ms = reserve_until_ms};
 }

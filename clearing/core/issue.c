@@ -52,6 +52,8 @@ static sq_status send_decided(struct sq_step *s, uint32_t to, const Sanquan__V1_
         memcpy(step.total_fen, d->total_fen, sizeof step.total_fen);
         sq_status st = sq_result_hash(m->row, code, m->n_row, s->fx->arena, hash, s->err);
         if (st == SQ_OK)
+            st = sq_link_bear(s, to, d->day, &step, &link);
+        if (st == SQ_OK)
             st = sq_settlement_owe(s->core->settlement, to, m->batch, hash, &step, s->err);
         if (st != SQ_OK)
             return st;

@@ -7,13 +7,13 @@
 #include "clearing/core/state.h"
 
 /* Tables and indexes, in the one order that dump, undump and the end share. */
-enum { TABLES = 26, INDEXES = 11 };
+enum { TABLES = 27, INDEXES = 11 };
 static void parts(struct sq_core *core, struct sq_table *tables[static TABLES], struct sq_index *indexes[static INDEXES])
 {
     struct sq_table *t[TABLES] = {&core->nodes, &core->parties, &core->programmes, &core->terms, &core->hosted,
                                   &core->orgs, &core->facts, &core->edges, &core->sanctions, &core->details,
                                   &core->mandates, &core->accounts, &core->years, &core->reservations, &core->reservation_heap,
-                                  &core->maturities, &core->overrides, &core->applications, &core->prefunds, &core->progress, &core->counts.counters, &core->counts.uses,
+                                  &core->maturities, &core->overrides, &core->applications, &core->prefunds, &core->progress, &core->recognitions, &core->counts.counters, &core->counts.uses,
                                   &core->counts.contracts, &core->counts.contract_uses, &core->counts.deliveries,
                                   &core->counts.scenarios};
     struct sq_index *x[INDEXES] = {&core->party_index, &core->transport_index, &core->programme_index, &core->org_index,
@@ -49,6 +49,7 @@ sq_status sq_core_new(struct sq_core **out, struct sq_error *err)
     core->applications = SQ_TABLE_OF(struct sq_application);
     core->prefunds = SQ_TABLE_OF(struct sq_prefund);
     core->progress = SQ_TABLE_OF(struct sq_progress);
+    core->recognitions = SQ_TABLE_OF(struct sq_recognition);
     sq_counts_init(&core->counts);
     sq_invoices_init(&core->invoices);
     *out = core;
@@ -175,7 +176,7 @@ void sq_core_totals(const struct sq_core *core, struct sq_core_totals *out)
 
 /* ---- snapshot ---- */
 
-#define SNAPSHOT_VERSION 12u
+#define SNAPSHOT_VERSION 13u
 
 void sq_core_dump(struct sq_core *core, struct sq_dump *d)
 {

@@ -190,6 +190,8 @@ static sq_status owe_back(struct measured *x, uint32_t node, const struct claw *
         return SQ_OK;
     sq_status st = sq_clawback_hash(m.voucher, m.provider, m.amount_fen, m.n_provider, s->fx->arena, hash, s->err);
     if (st == SQ_OK)
+        st = sq_link_bear(s, node, s->core->today, &step, &link);
+    if (st == SQ_OK)
         st = sq_settlement_owe(s->core->settlement, node, s->fx->seq, hash, &step, s->err);
     if (st != SQ_OK || node == s->core->self)
         return st;
@@ -307,11 +309,18 @@ sq_status sq_on_clawback(struct sq_step *s, uint32_t from, const Sanquan__V1__Cl
             return sq_refuse(s, SQ_R_AMOUNT, "clawback of %" PRId64 " fen", m->amount_fen[i]);
         step.count++;
     }
+    int64_t gross[SQ_KIND_COUNT];
+    memcpy(gross, step.total_fen, sizeof gross);
+    sq_status st = sq_link_check_borne(s, from, m->link, &step);
+    if (st != SQ_OK)
+        return st;
     if (m->link->count != step.count || m->link->n_total_fen != SQ_KIND_COUNT || m->link->hash.len != SQ_HASH_SIZE ||
         memcmp(m->link->total_fen, step.total_fen, sizeof step.total_fen) != 0)
         return sq_refuse(s, SQ_R_LINK_BROKEN, "clawback on voucher %019" PRIu64 ": count or totals differ", m->voucher);
     step.number = m->link->number;
     memcpy(step.hash, m->link->hash.data, SQ_HASH_SIZE);
-    sq_status st = sq_clawback_hash(m->voucher, m->provider, m->amount_fen, m->n_provider, s->fx->arena, hash, s->err);
-    return st != SQ_OK ? st : sq_settlement_owed(core->settlement, from, m->entry, hash, &step, &s->why);
+    st = sq_clawback_hash(m->voucher, m->provider, m->amount_fen, m->n_provider, s->fx->arena, hash, s->err);
+    if (st == SQ_OK && (st = sq_settlement_owed(core->settlement, from, m->entry, hash, &step, &s->why)) == SQ_OK)
+        sq_link_take_borne(core, from, m->link, gross);
+    return st;
 }

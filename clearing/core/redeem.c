@@ -535,8 +535,9 @@ sq_status sq_on_registered(struct sq_step *s, uint32_t from, const Sanquan__V1__
     return st != SQ_OK ? st : answer_if_done(s, w);
 }
 
-/* Do the debtor's count and totals equal what our own rows add up to? */
-static sq_status check_link(struct sq_step *s, const Sanquan__V1__Decided *m, const struct sq_rows *r, struct sq_link_step *step)
+/* Do the debtor's count and totals equal what our own rows add up to, less what this region bears itself? */
+static sq_status check_link(struct sq_step *s, uint32_t from, const Sanquan__V1__Decided *m, const struct sq_rows *r, struct sq_link_step *step,
+                            int64_t gross_fen[static SQ_KIND_COUNT])
 {
     for (size_t k = 0; k < m->n_row; k++) {
         int64_t fen = m->code.data[k] == SQ_OK ? signed_amount(r, m->row[k]) : 0;
@@ -548,6 +549,10 @@ static sq_status check_link(struct sq_step *s, const Sanquan__V1__Decided *m, co
     }
     if (m->link == NULL)
         return step->count == 0 ? SQ_OK : sq_refuse(s, SQ_R_LINK_BROKEN, "batch %" PRIu64 ": obligation without a link", m->batch);
+    memcpy(gross_fen, step->total_fen, sizeof step->total_fen);
+    sq_status st = sq_link_check_borne(s, from, m->link, step);
+    if (st != SQ_OK)
+        return st;
     if (m->link->count != step->count || m->link->n_total_fen != SQ_KIND_COUNT || m->link->hash.len != SQ_HASH_SIZE ||
         memcmp(m->link->total_fen, step->total_fen, sizeof step->total_fen) != 0 || step->count == 0)
         return sq_refuse(s, SQ_R_LINK_BROKEN, "batch %" PRIu64 ": count or totals differ", m->batch);
@@ -571,11 +576,13 @@ sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Dec
     for (size_t k = 0; k < m->n_row; k++)
         if (w->stage[m->row[k]] != SQ_ROW_CLEARING || issuer_of_row(s->core, &r, m->row[k]) != from)
             return sq_refuse(s, SQ_R_ORDER, "batch %" PRIu64 " row %u is not clearing there", m->batch, m->row[k]);
-    if ((st = check_link(s, m, &r, &step)) != SQ_OK ||
+    int64_t gross[SQ_KIND_COUNT] = {0};
+    if ((st = check_link(s, from, m, &r, &step, gross)) != SQ_OK ||
         (st = sq_result_hash(m->row, m->code.data, m->n_row, s->fx->arena, hash, s->err)) != SQ_OK)
         return st;
     if (step.count != 0 && sq_settlement_owed(s->core->settlement, from, m->batch, hash, &step, &s->why) != SQ_OK)
         return SQ_R_LINK_BROKEN; /* s->why says how; the rows stay open until the debtor's stream is right */
+    sq_link_take_borne(s->core, from, m->link, gross);
     uint32_t *back;
     size_t back_count = 0;
     if (SQ_COLUMN(s, back, m->n_row))

@@ -46,6 +46,23 @@ struct sq_prefund {
     uint32_t provider, next;
 };
 
+/* What one side of an agreement owes its borne share and limits for: vouchers of its own issuers. */
+struct sq_recognition_side {
+    int64_t exposure_fen;
+    uint32_t borne_bp, relaxed; /* SQ_RELAX_LISTS, and a bit an attribute */
+};
+
+struct sq_recognition {
+    uint8_t hash[SQ_HASH_SIZE];         /* of the terms that were said first, here or there */
+    uint8_t entered[SQ_HASH_SIZE];      /* of what waits for its checker */
+    struct sq_recognition_side side[2]; /* [0] this node's, [1] the other's */
+    int64_t sum_fen[2][SQ_KIND_COUNT];  /* what was redeemed under it, less returned: [0] of our vouchers, [1] of theirs */
+    uint32_t other;                     /* node */
+    uint32_t maker;                     /* party that entered what waits; SQ_ROW_NONE */
+    uint32_t version, kinds, rate_ceiling_bp, from_day, until_day;
+    uint32_t said_here, said_there, same;
+};
+
 /* How far a voucher's stages have come. */
 struct sq_progress {
     int64_t back_fen;       /* taken back */
@@ -185,7 +202,7 @@ struct sq_core {
 
     struct sq_table *vouchers;      /* one table a programme, row = serial - 1 */
     uint32_t voucher_tables;
-    struct sq_table mandates, accounts, years, maturities, overrides, applications, prefunds, progress;
+    struct sq_table mandates, accounts, years, maturities, overrides, applications, prefunds, progress, recognitions;
     struct sq_index account_index;
     struct sq_counts counts;
 
@@ -341,6 +358,19 @@ sq_status sq_on_clawback(struct sq_step *s, uint32_t from, const Sanquan__V1__Cl
 sq_status sq_clawback_hash(uint64_t voucher, char *const *provider, const int64_t *fen, size_t count, struct sq_arena *arena,
                            uint8_t out[static SQ_HASH_SIZE], struct sq_error *err);
 
+/* ---- recognition.c: agreements between regions ---- */
+sq_status sq_on_agree(struct sq_step *s, const Sanquan__V1__Agree *m);
+sq_status sq_on_agreed(struct sq_step *s, uint32_t from, const Sanquan__V1__Agreement *m);
+/* The newest in force that has begun; NULL: there is none, or its last day is over. */
+struct sq_recognition *sq_recognition_in_force(const struct sq_core *core, uint32_t other, uint32_t day);
+/* A sum more under it: of what we owe, or are owed, the creditor bears so much itself. */
+void sq_recognition_bear(struct sq_recognition *a, int we_owe, const int64_t gross_fen[static SQ_KIND_COUNT], int64_t borne_fen[static SQ_KIND_COUNT]);
+/* Debtor: takes what the creditor bears off the step, whose totals are gross until then, and says so in the link. */
+sq_status sq_link_bear(struct sq_step *s, uint32_t creditor, uint32_t day, struct sq_link_step *step, Sanquan__V1__Link *link);
+/* Creditor: is what the link says it bears right? Takes it off the step. Changes nothing else; sq_link_take_borne does, afterwards. */
+sq_status sq_link_check_borne(struct sq_step *s, uint32_t debtor, const Sanquan__V1__Link *link, struct sq_link_step *step);
+void sq_link_take_borne(struct sq_core *core, uint32_t debtor, const Sanquan__V1__Link *link, const int64_t gross_fen[static SQ_KIND_COUNT]);
+
 /* ---- rows.c: columns of a batch ---- */
 /* All of the same length; optional ones may be NULL. */
 struct sq_rows {
@@ -385,6 +415,7 @@ struct sq_decision {
     uint64_t at_ms;         /* the moment of the claim */
     uint32_t day;           /* in UTC+8 */
     uint64_t reserve_until_ms;
+    const struct sq_recognition *agreement; /* with the acquirer's region, or NULL */
     struct sq_explain *explain; /* NULL, or where the next row says why */
     /* running sums of what was accepted */
     uint64_t count;
@@ -397,6 +428,8 @@ static inline size_t sq_watched_row(const struct sq_core *core, uint32_t acquire
 }
 /* The watched row came out like this. */
 void sq_watch_end(struct sq_core *core, uint64_t seq, uint8_t verb, unsigned status);
+int sq_recognition_check(const struct sq_core *core, const struct sq_decision *d, const struct sq_terms *t, uint32_t kind, int64_t amount_fen,
+                         int64_t base_fen, struct sq_verdict *v);
 struct sq_decision sq_decision_of(const struct sq_core *core, uint32_t acquirer, uint32_t provider, uint64_t at_ms, uint64_t reserve_until_ms);
 /* Room for what `rows` more decisions may add: after this, sq_decide_row cannot run out of memory. */
 SQ_MUST_CHECK sq_status sq_decide_reserve(struct sq_core *core, uint32_t rows, struct sq_error *err);

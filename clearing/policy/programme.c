@@ -375,6 +375,8 @@ static int check_rest(const Sanquan__V1__Programme *t, struct sq_fault *f)
         return unfit(f, "are not causes from 1 to 32, ascending", "sanction_causes");
     if (t->related_hops > SQ_RELATED_HOPS_MAX)
         return unfit(f, "is over 8", "related_hops");
+    if (t->recognition > 1)
+        return unfit(f, "is not 0 or 1", "recognition");
     if (t->unique_contract > 3)
         return unfit(f, "is not 0 to 3", "unique_contract");
     if (t->unique_service > 1)
@@ -519,6 +521,7 @@ sq_status sq_terms_compile(const Sanquan__V1__Programme *t, struct sq_terms *out
     compile_lists(t, out);
     memcpy(out->title, t->title, strlen(t->title));
     out->unique_contract = t->unique_contract;
+    out->recognition = t->recognition;
     out->unit_price_fen = t->unit_price_fen;
     out->unit_size = t->unit_size;
     out->auto_face_fen = t->auto_face_fen;

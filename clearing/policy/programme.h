@@ -12,7 +12,7 @@
  *     2 voucher: known, in force     7 documents                               12 mandate                17 relations to programmes
  *     3 same organisation            8 minimum base, metered base              13 voucher, stages        18 delivery claimed once
  *     4 service day (version)        9 tier, rate or lump, cap per claim       14 contract base, quota   19 pool
- *     5 region, window, service     10 sanctions, related parties              15 yearly, lifetime cap
+ *     5 region, window, service,    10 sanctions, related parties              15 yearly, lifetime cap
  */
 #ifndef SQ_PROGRAMME_H
 #define SQ_PROGRAMME_H
@@ -40,6 +40,9 @@
 #define SQ_TERMS_FUNDERS_MAX 8
 #define SQ_TERMS_STAGES_MAX 8
 #define SQ_TERMS_VERDICTS_MAX 16
+
+/* What an agreement between regions does not ask of the other's providers: a bit an attribute, and one for all lists. */
+#define SQ_RELAX_LISTS 1u
 
 enum sq_case_step { SQ_CASE_GRANT = 1, SQ_CASE_REDEEM = 2 };
 
@@ -110,7 +113,7 @@ struct sq_terms {
     uint32_t base_kind, validity_days, support_months, related_hops, sanction_months;
     uint32_t grant_documents, redeem_documents, sanction_causes; /* bit n - 1: kind or cause n; no cause: all */
     uint32_t tier_choice, tier_count, window_count, limit_count, relation_count, waivable_count;
-    uint32_t unique_contract;
+    uint32_t unique_contract, recognition;
     int64_t unit_price_fen, unit_size, auto_face_fen;
     uint32_t payee, funder_count;
     struct sq_funder funders[SQ_TERMS_FUNDERS_MAX];
@@ -142,7 +145,7 @@ struct sq_case {
     uint64_t at_ms;           /* the moment of the claim */
     uint32_t acquirer_region; /* code of the acquirer's node */
     int64_t amount_fen, base_fen, quantity;
-    uint32_t service, scenario, documents, payee;
+    uint32_t service, scenario, documents, payee, relaxed;
     const char *holder_code, *provider_code; /* USCC */
     struct sq_facts holder, provider, voucher;
     struct sq_declared declared;             /* of the claim; at a grant, of the voucher */

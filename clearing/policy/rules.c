@@ -111,13 +111,20 @@ static enum sq_match match_condition(const struct sq_terms *t, const struct sq_c
     return sq_ranges_hold(ranges, k->range_count, *seen) ? SQ_WITHIN : SQ_OUTSIDE;
 }
 
+/* An agreement between the regions says that this is not asked of the other's providers. */
+static int is_relaxed(const struct sq_case *c, const struct sq_condition *k)
+{
+    int of_provider = k->subject == SANQUAN__V1__SUBJECT__SUBJECT_PROVIDER || (k->subject == SANQUAN__V1__SUBJECT__SUBJECT_CLAIM && k->attribute == SQ_ATTR(CHANNEL));
+    return of_provider && (k->attribute >= SQ_ATTR_LISTS ? c->relaxed & SQ_RELAX_LISTS : k->attribute < 32 ? c->relaxed >> k->attribute & 1 : 0);
+}
+
 /* A condition holds where its step is another one, or what it asks about is not known yet. */
 static int condition_holds(const struct sq_terms *t, const struct sq_case *c, const struct sq_condition *k, int64_t *seen)
 {
     int later = c->step == SQ_CASE_GRANT && (k->subject == SANQUAN__V1__SUBJECT__SUBJECT_PROVIDER ||
                                              k->subject == SANQUAN__V1__SUBJECT__SUBJECT_CLAIM ||
                                              k->test == SANQUAN__V1__TEST__TEST_OF_PROVIDER);
-    if (later || (k->step != 0 && k->step != (uint8_t)c->step))
+    if (later || (k->step != 0 && k->step != (uint8_t)c->step) || (c->relaxed != 0 && is_relaxed(c, k)))
         return 1;
     enum sq_match m = match_condition(t, c, k, seen);
     return k->test == SANQUAN__V1__TEST__TEST_NOT_IN ? m != SQ_WITHIN : m == SQ_WITHIN;
@@ -301,7 +308,7 @@ int sq_terms_judge(const struct sq_terms *t, const struct sq_case *c, struct sq_
 {
     *e = (struct sq_entitlement){0};
     int redeem = c->step == SQ_CASE_REDEEM;
-    if (redeem && t->region_count != 0 &&
+    if (redeem && t->region_count != 0 && !(c->relaxed >> SQ_ATTR(REGION) & 1) &&
         sq_rule(v, contains(t->regions, t->region_count, c->acquirer_region), SQ_R_PROVIDER_REGION, 0, c->acquirer_region))
         return 1;
     if ((t->rules & SQ_RULE_WINDOWS) && sq_rule(v, sq_terms_open(t, c->step, c->at_ms), SQ_R_WINDOW_CLOSED, 0, (int64_t)c->at_ms))

@@ -28,19 +28,25 @@ static __int128 positive(__int128 v)
     return v > 0 ? v : 0;
 }
 
-int sq_settlement_fits(const struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen,
-                       const int64_t pending_fen[static SQ_KIND_COUNT])
+int sq_settlement_within(const struct sq_settlement *s, uint32_t creditor, int64_t cap_fen, uint32_t kind, int64_t fen,
+                         const int64_t pending_fen[static SQ_KIND_COUNT])
 {
-    const struct sq_cap *cap = &s->owes[creditor].cap;
     __int128 used = 0, before = 0;
-    if (creditor == s->self || !cap->set)
+    if (creditor == s->self)
         return 1;
     for (size_t k = 0; k < SQ_KIND_COUNT; k++) {
         __int128 net = net_of_kind(s, s->self, creditor, k) + pending_fen[k];
         before += positive(net);
         used += positive(k == kind - 1 ? net + fen : net);
     }
-    return used <= cap->cap_fen || used <= before; /* also over the cap, what makes it no worse goes */
+    return used <= cap_fen || used <= before; /* also over the cap, what makes it no worse goes */
+}
+
+int sq_settlement_fits(const struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen,
+                       const int64_t pending_fen[static SQ_KIND_COUNT])
+{
+    const struct sq_cap *cap = &s->owes[creditor].cap;
+    return !cap->set || sq_settlement_within(s, creditor, cap->cap_fen, kind, fen, pending_fen);
 }
 
 void sq_settlement_hold(struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen)

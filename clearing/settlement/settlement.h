@@ -114,6 +114,9 @@ SQ_MUST_CHECK sq_status sq_settlement_owed(struct sq_settlement *s, uint32_t deb
  * is not a step of the link yet, by kind. Where there is no cap: 1.
  */
 int sq_settlement_fits(const struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen, const int64_t pending_fen[static SQ_KIND_COUNT]);
+/* The same under any cap, such as one that an agreement between the two regions names. */
+int sq_settlement_within(const struct sq_settlement *s, uint32_t creditor, int64_t cap_fen, uint32_t kind, int64_t fen,
+                         const int64_t pending_fen[static SQ_KIND_COUNT]);
 /* Reserved for a provider of `creditor`; negative: no longer. */
 void sq_settlement_hold(struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen);
 

@@ -188,13 +188,15 @@ static void chain_hash(const uint8_t before[static SQ_HASH_SIZE], uint64_t numbe
 
 /* One step of the stream from debtor to creditor: `sum` and `result` are what it stands for. */
 static sq_status follow_link(struct sq_books *b, const struct sq_core *core, struct stream *s, uint32_t debtor, uint32_t creditor, uint64_t batch,
-                             const Sanquan__V1__Link *l, const struct fold *sum, const uint8_t result[static SQ_HASH_SIZE], uint64_t seq, struct sq_error *err)
+                             const Sanquan__V1__Link *l, struct fold *sum, const uint8_t result[static SQ_HASH_SIZE], uint64_t seq, struct sq_error *err)
 {
     uint8_t hash[SQ_HASH_SIZE];
     const char *from = code_of(core, debtor), *to = code_of(core, creditor);
     if (l == NULL)
         return sum->count == 0 ? SQ_OK : sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": %" PRIu64 " rows moved money from %s to %s, and no link says so", seq,
                                                  sum->count, from, to);
+    for (size_t k = 0; k < SQ_KIND_COUNT && l->n_borne_fen == SQ_KIND_COUNT; k++)
+        sum->total[k] -= l->borne_fen[k]; /* what the creditor bears itself, under an agreement */
     if (l->number != s->now.number + 1)
         return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": link %s to %s goes from number %" PRIu64 " to %" PRIu64, seq, from, to, s->now.number, l->number);
     for (size_t k = 0; k < SQ_KIND_COUNT; k++)
@@ -214,7 +216,7 @@ static sq_status follow_link(struct sq_books *b, const struct sq_core *core, str
 
 /* One Decided: `sum` is what its rows add up to. */
 static sq_status follow(struct sq_books *b, const struct sq_core *core, struct stream *s, uint32_t debtor, uint32_t creditor,
-                        const Sanquan__V1__Decided *m, const struct fold *sum, uint64_t seq, struct sq_error *err)
+                        const Sanquan__V1__Decided *m, struct fold *sum, uint64_t seq, struct sq_error *err)
 {
     uint8_t result[SQ_HASH_SIZE], *room = sq_arena_room(&b->arena, m->n_row * 4 + 1);
     if (room == NULL)

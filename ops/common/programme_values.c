@@ -57,6 +57,7 @@ const struct sq_word sq_words_period[] = {{"ever", 0}, {"year", 1}, {"quarter", 
 const struct sq_word sq_words_together[] = {{"excludes", 1}, {"requires", 2}, {"higher", 3}, {"share", 4}, {NULL, 0}};
 const struct sq_word sq_words_state[] = {{"granted", 1}, {"redeemed", 2}, {NULL, 0}};
 const struct sq_word sq_words_contract[] = {{"no", 0}, {"programme", 1}, {"issuer", 2}, {"node", 3}, {NULL, 0}};
+const struct sq_word sq_words_recognition[] = {{"open", 0}, {"agreement", 1}, {NULL, 0}};
 const struct sq_word sq_words_pool[] = {{"redemption", 0}, {"grant", 1}, {NULL, 0}};
 const struct sq_word sq_words_unit[] = {{"card_minutes", 1}, {"tokens", 2}, {"records", 3}, {"megabytes", 4}, {NULL, 0}};
 const struct sq_word sq_words_payee[] = {{"provider", 1}, {"holder", 2}, {"either", 3}, {NULL, 0}};

@@ -29,7 +29,7 @@ struct sq_word {
 /* Lists end with a NULL word. */
 extern const struct sq_word sq_words_kind[], sq_words_base[], sq_words_stacking[], sq_words_service[], sq_words_subject[],
     sq_words_attribute[], sq_words_step[], sq_words_document[], sq_words_cause[], sq_words_choice[], sq_words_scope[], sq_words_counted[],
-    sq_words_period[], sq_words_together[], sq_words_state[], sq_words_contract[], sq_words_pool[], sq_words_unit[],
+    sq_words_period[], sq_words_together[], sq_words_state[], sq_words_contract[], sq_words_recognition[], sq_words_pool[], sq_words_unit[],
     sq_words_flag[], sq_words_payee[], sq_words_allocation[], sq_words_rivals[], sq_words_trigger[],
     sq_words_better[], sq_words_action[], sq_words_none[];
 

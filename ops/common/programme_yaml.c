@@ -56,7 +56,7 @@ struct file {
     char *issuer, *number, *version, *kind, *title, *from, *until, *rate, *base;
     char *pool, *cap_claim, *cap_year, *cap_total, *min_claim, *stacking, *stack_limit;
     char *tier_choice, *validity_days, *support_months, *sanction_months, *related_hops;
-    char *unit, *unit_price, *unit_size, *unique_contract, *unique_service, *pool_at;
+    char *unit, *unit_price, *unit_size, *unique_contract, *unique_service, *pool_at, *recognition;
     char *payee, *allocation, *rivals, *auto_face;
     char *evaluators;
     struct funder *funders;
@@ -119,7 +119,7 @@ static const cyaml_schema_field_t file_fields[] = {
     MANY(struct file, grant_documents, &word_schema, 32), MANY(struct file, redeem_documents, &word_schema, 32),
     MAY(struct file, sanction_months), MANY(struct file, sanction_causes, &word_schema, 32), MAY(struct file, related_hops),
     MANY(struct file, limits, &limit_schema, 32), MANY(struct file, relations, &relation_schema, 16), MAY(struct file, unit),
-    MAY(struct file, unit_price), MAY(struct file, unit_size), MAY(struct file, unique_contract), MAY(struct file, unique_service),
+    MAY(struct file, unit_price), MAY(struct file, unit_size), MAY(struct file, unique_contract), MAY(struct file, unique_service), MAY(struct file, recognition),
     MAY(struct file, pool_at), MANY(struct file, waivable, &word_schema, 16), MAY(struct file, payee),
     MAY(struct file, allocation), MAY(struct file, rivals), MAY(struct file, auto_face), MANY(struct file, funders, &funder_schema, 8),
     MANY(struct file, stages, &stage_schema, 8), MANY(struct file, verdicts, &verdict_schema, 16), MAY(struct file, evaluators), CYAML_FIELD_END};
@@ -478,6 +478,7 @@ static void convert_rest(struct sq_values *r, const struct file *f, Sanquan__V1_
     m->unit_size = f->unit_size != NULL ? sq_value_whole(r, "unit_size", f->unit_size) : f->unit_price != NULL;
     m->unique_contract = sq_value_word(r, "unique_contract", sq_words_contract, f->unique_contract, 0);
     m->unique_service = sq_value_word(r, "unique_service", sq_words_flag, f->unique_service, 0);
+    m->recognition = sq_value_word(r, "recognition", sq_words_recognition, f->recognition, 0);
     m->pool_at = sq_value_word(r, "pool_at", sq_words_pool, f->pool_at, 0);
     m->payee = sq_value_word(r, "payee", sq_words_payee, f->payee, 0);
     m->allocation = sq_value_word(r, "allocation", sq_words_allocation, f->allocation, 0);

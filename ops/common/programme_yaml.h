@@ -42,6 +42,7 @@
  *       - {programme: 410000/2, together: share, limit: 50%}    # or higher; on one contract
  *     unique_contract: issuer   # one voucher a contract: within programme, issuer or node
  *     unique_service: yes       # a delivery record is claimed from one voucher
+ *     recognition: agreement    # providers of other regions only under an agreement with theirs; left out: open
  *     pool_at: grant            # what takes up the pool; left out: redemption
  *     unit: card_minutes        # what quantity counts: card_minutes, tokens, records, megabytes
  *     unit_price: 1.20          # base <= quantity / unit_size * unit_price

@@ -10,9 +10,8 @@
 #include <string.h>
 
 #include "clearing/base/day.h"
-#include "tests/support/story.h"
+#include "tests/support/pact.h"
 
-#define SD 1u /* 370000 */
 #define TODAY 20260921u
 
 struct stages {
@@ -195,6 +194,35 @@ static void a_failed_project_gives_back_all_across_regions(void **state)
     assert_int_equal(s->w->answer.code[0], SQ_R_RETURN_EXCEEDS);
 }
 
+static void what_another_region_bore_itself_it_does_not_give_back(void **state)
+{
+    struct story *s = *state;
+    Sanquan__V1__Programme p;
+    struct stages k;
+    struct terms t;
+    char name[48];
+    shandong(&p, &k);
+    k.v[2].back_bp = 5000;
+    assert_int_equal(publish(s, &p), SQ_OK);
+    world_run(s->w);
+    begin_evaluator(s);
+    snprintf(name, sizeof name, "provider:%s", WORLD_OTHER);
+    assert_int_equal(world_enrol(s->w, SD, name), SQ_OK);
+    assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = 150 * WAN}), SQ_OK);
+    assert_int_equal(world_mandate(s->w, SH, WORLD_HOLDER, WORLD_OTHER, s->voucher, 100 * WAN), SQ_OK);
+    terms(&t, 1);
+    t.side[0].borne_bp = 2000;
+    agree(s, &t);
+    struct claims_row row = {.voucher = s->voucher, .amount_fen = 1003, .base_fen = 1003, .invoice = 500};
+    assert_int_equal(claims_batch(s->w, SD, WORLD_OTHER, &row, 1, NULL), SQ_OK);
+    world_run(s->w);
+    assert_true(owed(s, SD) == 803); /* 1003 less floor(200.6) */
+    assert_int_equal(measure(s, 2, 3, 0, 0, TODAY), SQ_OK);
+    world_run(s->w);
+    assert_int_equal(s->w->peer_status, SQ_OK);
+    assert_true(s->w->answer.amount_fen == -502 && owed(s, SD) == 401); /* 501 are left; less floor(100.2) */
+}
+
 static void a_part_is_taken_back_provider_by_provider_and_the_parts_make_the_whole(void **state)
 {
     struct story *s = *state;
@@ -341,6 +369,7 @@ int main(void)
         STORY(an_excellent_grade_sets_the_second_half_free_to_the_fen),
         STORY(a_good_grade_pays_nothing_more),
         STORY(a_failed_project_gives_back_all_across_regions),
+        STORY(what_another_region_bore_itself_it_does_not_give_back),
         STORY(a_part_is_taken_back_provider_by_provider_and_the_parts_make_the_whole),
         STORY(a_metric_counts_against_its_baseline_and_a_bonus_follows_if_it_still_holds),
         STORY(stages_and_reservations_stay_within_what_is_free),

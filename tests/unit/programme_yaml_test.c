@@ -187,7 +187,8 @@ static const char ruled[] = "issuer: \"310000\"\n"
                             "  - {share: 30%, trigger: grade}\n"
                             "  - {share: 20%, trigger: metric, metric: 7, better: more, change: 150%, after_months: 6}\n"
                             "verdicts: [{grade: 1, action: release}, {grade: 3, action: take_back, back: 33.3%}]\n"
-                            "evaluators: 1003\n";
+                            "evaluators: 1003\n"
+                            "recognition: agreement\n";
 
 static void condition_is(const Sanquan__V1__Condition *c, uint32_t group, uint32_t subject, uint32_t attribute, uint32_t test,
                          uint32_t step, size_t ranges, int64_t low, int64_t high)
@@ -247,7 +248,7 @@ static void conditions_tiers_and_windows_become_groups_of_the_message(void **sta
     x = m->relations[1];
     assert_true(x->number == 3 && x->together == 4 && x->state == 0 && x->scope == 3 && x->limit_bp == 5000);
     assert_true(m->unit == 1 && m->unit_price_fen == 120 && m->unit_size == 60);
-    assert_true(m->unique_contract == 2 && m->unique_service == 1 && m->pool_at == 1 && m->pool_fen == 10000000000);
+    assert_true(m->unique_contract == 2 && m->unique_service == 1 && m->recognition == 1 && m->pool_at == 1 && m->pool_fen == 10000000000);
     assert_true(m->payee == 3 && m->allocation == 3 && m->rivals == 1);
     assert_int_equal(m->n_stages, 3);
     assert_true(m->stages[0]->share_bp == 5000 && m->stages[0]->trigger == 1 && m->stages[1]->trigger == 2);
