@@ -112,6 +112,7 @@ int sq_cmd_directory_new(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_directory_show(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_init(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_programme_check(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_programme_try(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_programme_publish(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_programme_list(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_provider_enrol(struct sq_cli *cli, int argc, char **argv);

@@ -162,7 +162,10 @@ void sq_explanation_print(const struct sq_explain *x)
         printf(_("refused: %s (%s, %u)\n"), _(sq_status_text(x->status)), sq_status_name(x->status), x->status);
     if (x->issuer == 0)
         return; /* it never came to the programme's rules */
-    printf(_("  programme %06u/%u version %u\n"), x->issuer, x->number, x->version);
+    if (x->version == 0)
+        printf(_("  programme %06u/%u, not in force on the service day, or not looked at\n"), x->issuer, x->number);
+    else
+        printf(_("  programme %06u/%u version %u\n"), x->issuer, x->number, x->version);
     if (x->rate_bp != 0 || x->lump_fen != 0)
         print_entitlement(x);
     printf(_("  asked for %s"), sq_text_money(x->amount_fen, asked));

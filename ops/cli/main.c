@@ -26,6 +26,7 @@ static const struct sq_command {
     {"init", N_("make the ledger of a new node"), sq_cmd_init},
     {NULL, N_("Programmes, organisations and vouchers"), NULL},
     {"programme check", N_("check a programme file"), sq_cmd_programme_check},
+    {"programme try", N_("what a programme file would decide about claims; needs no node"), sq_cmd_programme_try},
     {"programme publish", N_("put a programme into force"), sq_cmd_programme_publish},
     {"programme list", N_("programmes and what is left of their pools"), sq_cmd_programme_list},
     {"provider enrol", N_("enrol providers (operator)"), sq_cmd_provider_enrol},

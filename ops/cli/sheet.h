@@ -12,7 +12,7 @@
 #include "ops/cli/cli.h"
 #include "proto/bytes.h"
 
-#define SQ_SHEET_COLUMNS_MAX 24u
+#define SQ_SHEET_COLUMNS_MAX 32u
 
 struct sq_column {
     const char *name, *chinese;
