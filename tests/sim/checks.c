@@ -67,6 +67,8 @@ void sim_check_started(struct sim_node *n)
     struct sq_error err = {0};
     struct sq_ledger *second = NULL;
     struct sq_ledger_options o = {.path = n->path, .map_size = 1u << 30};
+    if (n->on_old_copy)
+        return;
     for (size_t i = 0; i < n->seen_count && !s->failed; i++)
         check_tree(n, &n->seen[i]);
     sim_opinion_follow(n); /* a crash may have come between a commit and our look at it */
@@ -86,6 +88,8 @@ void sim_check_committed(struct sim_node *n)
 {
     uint64_t size = 0;
     sq_bytes note;
+    if (n->on_old_copy)
+        return;
     if (n->seen_count != 0 && sim_chance(&n->sim->node_random, 100))
         check_tree(n, &n->seen[sim_below(&n->sim->node_random, n->seen_count)]);
     sim_opinion_follow(n);
@@ -131,6 +135,7 @@ void sim_check_sent(struct sim_node *n, const struct sim_packet *p)
         sim_fail(n->sim, "node %s sends what is no envelope", n->config.node);
         return;
     }
+    sim_backup_sends(n, &e, p->answer);
     if (!p->answer)
         check_peer_message(n, &e, p);
     else if (e.type == SANQUAN__V1__MESSAGE_TYPE__RECEIPT)

@@ -2,6 +2,7 @@
  * make sim SEEDS=n [SEED=s]: many seeds, a process for each processor, each seed twice; what was done and what was found.
  */
 #include <argp.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,6 +20,7 @@ struct arguments {
     uint64_t seeds, seed;
     unsigned workers;
     int trace, once;
+    uint32_t faults;
     const char *dir;
 };
 
@@ -28,6 +30,20 @@ struct report { /* one a worker, in memory that all share */
     uint64_t failure[FAILURES_MAX];
     char why[FAILURES_MAX][400];
 };
+
+static int take_faults(struct arguments *a, char *names)
+{
+    char *rest = NULL;
+    for (const char *name = strtok_r(names, ",", &rest); name != NULL; name = strtok_r(NULL, ",", &rest)) {
+        int i = 0;
+        while (i < SIM_FAULTS && strcmp(name, sim_fault_names[i]) != 0)
+            i++;
+        if (i == SIM_FAULTS)
+            return -1;
+        a->faults |= 1u << i;
+    }
+    return 0;
+}
 
 static error_t parse(int key, char *value, struct argp_state *state)
 {
@@ -48,6 +64,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case '1':
         a->once = 1;
         return 0;
+    case 'f':
+        return take_faults(a, value) == 0 ? 0 : EINVAL;
     case 'd':
         a->dir = value;
         return 0;
@@ -62,6 +80,7 @@ static const struct argp_option options[] = {
     {"jobs", 'j', "COUNT", 0, "processes at a time (one a processor)", 0},
     {"trace", 't', NULL, 0, "print every noted event", 0},
     {"once", '1', NULL, 0, "run each seed once instead of twice", 0},
+    {"faults", 'f', "NAME,...", 0, "these kinds of faults and no others", 0},
     {"dir", 'd', "DIR", 0, "where ledgers lie (/dev/shm, else /tmp)", 0},
     {0},
 };
@@ -88,9 +107,9 @@ static void run_seed(const struct arguments *a, uint64_t seed, const char *dir, 
 {
     struct sim_result one, two;
     r->running = seed;
-    sim_run(seed, dir, a->trace, &one);
+    sim_run(seed, a->faults, dir, a->trace, &one);
     if (!one.failed && !a->once) {
-        sim_run(seed, dir, 0, &two);
+        sim_run(seed, a->faults, dir, 0, &two);
         if (two.failed || two.hash != one.hash) {
             one.failed = 1;
             snprintf(one.failure, sizeof one.failure, "the same seed went two ways: %016" PRIx64 " and %016" PRIx64, one.hash, two.hash);

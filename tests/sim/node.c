@@ -133,6 +133,10 @@ void sim_node_turn(struct sim_node *n, uint32_t token)
     uint32_t messages = n->inbox_count;
     s->counts.turns++;
     sq_status st = sq_front_turn(&n->d, now_ms, &err);
+    if (st == SQ_E_FOREIGN && n->on_old_copy) {
+        sim_backup_found(n);
+        return;
+    }
     if (st != SQ_OK) {
         if (!n->d.commit_failed)
             sim_fail(s, "node %s stops by itself: %s", n->config.node, err.text);

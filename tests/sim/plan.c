@@ -8,7 +8,7 @@
 
 #include "tests/sim/sim.h"
 
-const char *const sim_fault_names[SIM_FAULTS] = {"loss", "duplicate", "delay", "partition", "crash", "slow disk", "commit error", "clock", "hostile client", "lie"};
+const char *const sim_fault_names[SIM_FAULTS] = {"loss", "duplicate", "delay", "partition", "crash", "slow disk", "commit error", "clock", "hostile client", "lie", "old copy"};
 
 static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static uint64_t most(uint64_t a, uint64_t b) { return a > b ? a : b; }
@@ -35,14 +35,17 @@ static void draw_faults(struct sim_plan *p, struct sim_random *r)
         p->on[i] = sim_chance(r, 350);
 }
 
-void sim_plan_draw(struct sim *s)
+void sim_plan_draw(struct sim *s, uint32_t faults)
 {
     struct sim_random random = sim_random_of(s->seed, 1), *r = &random;
     struct sim_plan *p = &s->plan;
     draw_size(p, r);
     draw_faults(p, r);
+    for (int i = 0; faults != 0 && i < SIM_FAULTS; i++)
+        p->on[i] = faults >> i & 1;
     if (p->on[SIM_LIAR] && p->nodes < 4)
         p->nodes = 4;
+    p->on[SIM_CRASH] |= p->on[SIM_OLD_COPY]; /* copies are taken of nodes that are down */
     p->liars = p->on[SIM_LIAR] ? (uint32_t)sim_between(r, 1, (p->nodes - 1) / 3) : 0;
     p->lie_pm = (uint32_t)sim_scale(r, 20, 600);
     uint64_t length = p->requests * p->think_us;
@@ -130,6 +133,8 @@ static void jump_clock(struct sim *s)
 void sim_faults_event(struct sim *s, const struct sim_event *e)
 {
     struct sim_random *r = &s->fault_random;
+    if (e->who == SIM_OLD_COPY)
+        sim_backup_late(&s->node[e->token]);
     if (s->phase != SIM_TROUBLE)
         return;
     switch ((enum sim_fault)e->who) {
@@ -140,6 +145,7 @@ void sim_faults_event(struct sim *s, const struct sim_event *e)
             return;
         s->counts.fault[SIM_CRASH]++;
         sim_node_crash(n);
+        sim_backup_take(n);
         sim_put(s, s->now_us + sim_between(r, s->plan.down_us / 8, s->plan.down_us * 2), SIM_EV_RESTART, n->index, 0);
         return;
     }
@@ -165,6 +171,7 @@ void sim_faults_event(struct sim *s, const struct sim_event *e)
     case SIM_COMMIT_ERROR:
     case SIM_HOSTILE_CLIENT:
     case SIM_LIAR:
+    case SIM_OLD_COPY:
     case SIM_FAULTS:
         break; /* these happen to single messages and commits */
     }

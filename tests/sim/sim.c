@@ -180,10 +180,12 @@ static void watch(struct sim *s)
         sim_faults_end(s);
         return;
     case SIM_HEALING:
-        if (quiet)
+        if (quiet) {
             enter(s, SIM_CLOSING);
-        else if (lasted > HEAL_WITHIN_US)
+            sim_backup_restore(s);
+        } else if (lasted > HEAL_WITHIN_US) {
             sim_fail(s, "an hour after everything was mended, something is still unanswered or undelivered");
+        }
         return;
     case SIM_CLOSING: {
         uint32_t round = (uint32_t)(lasted / CLOSE_ROUND_US);
@@ -236,7 +238,7 @@ static void handle(struct sim *s, struct sim_event *e)
     }
 }
 
-static void begin(struct sim *s, uint64_t seed, const char *dir, int trace)
+static void begin(struct sim *s, uint64_t seed, uint32_t faults, const char *dir, int trace)
 {
     char command[400];
     s->seed = seed;
@@ -252,7 +254,7 @@ static void begin(struct sim *s, uint64_t seed, const char *dir, int trace)
     s->fault_random = sim_random_of(seed, 4);
     s->node_random = sim_random_of(seed, 5);
     s->now_us = sim_below(&s->node_random, 86400ull * SIM_SECOND);
-    sim_plan_draw(s);
+    sim_plan_draw(s, faults);
     sim_checks_begin(s);
     sim_people(s);
     sim_faults_begin(s);
@@ -285,12 +287,12 @@ static void end(struct sim *s)
         fprintf(stderr, "%s is left behind\n", s->dir);
 }
 
-void sim_run(uint64_t seed, const char *dir, int trace, struct sim_result *out)
+void sim_run(uint64_t seed, uint32_t faults, const char *dir, int trace, struct sim_result *out)
 {
     struct sim *s = calloc(1, sizeof *s);
     struct sim_event e;
     SQ_ASSERT(s != NULL);
-    begin(s, seed, dir, trace);
+    begin(s, seed, faults, dir, trace);
     uint64_t began_us = s->now_us;
     while (!s->failed && s->phase != SIM_DONE && sim_queue_take(&s->queue, &e)) {
         handle(s, &e);

@@ -28,6 +28,7 @@
 
 enum sim_fault {
     SIM_LOSS, SIM_DUPLICATE, SIM_DELAY, SIM_PARTITION, SIM_CRASH, SIM_SLOW_DISK, SIM_COMMIT_ERROR, SIM_CLOCK, SIM_HOSTILE_CLIENT, SIM_LIAR,
+    SIM_OLD_COPY,
     SIM_FAULTS
 };
 extern const char *const sim_fault_names[SIM_FAULTS];
@@ -104,6 +105,8 @@ struct sim_node {
     size_t seen_count, seen_capacity;
     struct model *model;                /* the second opinion on its journal, up to checked_seq */
     uint64_t checked_seq, final_windows;
+    int has_old_copy, on_old_copy;      /* see backup.c */
+    uint64_t old_copy_seq;
 };
 
 /* ---- a client: a person or a machine with a key, speaking to one node ---- */
@@ -232,8 +235,8 @@ struct sim_result {
     int failed;
     char failure[400];
 };
-/* One run. `dir` is made and removed. What went wrong is printed to stderr with the last events. */
-void sim_run(uint64_t seed, const char *dir, int trace, struct sim_result *out);
+/* One run. faults: only these, as bits of enum sim_fault; 0: those that the seed has in store. `dir` is made and removed. What went wrong is printed to stderr with the last events. */
+void sim_run(uint64_t seed, uint32_t faults, const char *dir, int trace, struct sim_result *out);
 void sim_put(struct sim *s, uint64_t at_us, enum sim_event_kind kind, uint32_t who, uint32_t token);
 void sim_note(struct sim *s, const char *format, ...) SQ_PRINTF(2, 3);
 /* A violation: the first is kept and ends the run. */
@@ -243,7 +246,7 @@ void sim_mix_bytes(struct sim *s, const void *data, size_t size);
 #define SIM_CHECK(s, fact, ...) ((s)->counts.checks++, (fact) ? (void)0 : sim_fail(s, __VA_ARGS__))
 
 /* plan.c: what may happen under this seed, and when */
-void sim_plan_draw(struct sim *s);
+void sim_plan_draw(struct sim *s, uint32_t faults);
 void sim_plan_print(const struct sim_plan *p, char *out, size_t size);
 void sim_faults_begin(struct sim *s);
 void sim_faults_event(struct sim *s, const struct sim_event *e);
@@ -286,6 +289,13 @@ void sim_liars_choose(struct sim *s);
 void sim_liars_end(struct sim *s);
 void sim_liar_sends(struct sim_node *n, struct sim_packet *p); /* may replace p->bytes */
 int sim_liars_hold_up(const struct sim *s, const struct sim_client *c, const struct sim_request *r);
+
+/* backup.c */
+void sim_backup_take(struct sim_node *n);
+void sim_backup_restore(struct sim *s);
+void sim_backup_found(struct sim_node *n);
+void sim_backup_late(struct sim_node *n);
+void sim_backup_sends(struct sim_node *n, const struct sq_envelope *e, int answer);
 
 /* work.c: what is asked, and what an answer means */
 int sim_work_next(struct sim *s, struct sim_client *c);
