@@ -188,7 +188,7 @@ uint64_t sq_streams_due_ms(const struct sq_daemon *d);
 /* An ACK, HELLO_OK or refusal on our DEALER. SQ_E_FOREIGN: the peer has messages of ours that this ledger does not know: it is an old copy. */
 SQ_MUST_CHECK sq_status sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_arrival *a, struct sq_error *err);
 void sq_streams_ack(struct sq_daemon *d, uint32_t node);
-/* Has this ledger been held against what peers remember of it? Until then no client's work is taken; peers that do not answer are not waited for long. */
+/* Has this ledger been held against what peers remember of it? Until then no work is taken, and time brings nothing about; peers that do not answer are not waited for long. */
 int sq_streams_greeted(const struct sq_daemon *d);
 
 /* query.c: JSON text into out (malloc'd); a refusal for those who may not ask. Paths "history?..." are the historian's. */

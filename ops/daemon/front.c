@@ -17,6 +17,7 @@
 
 #define PAUSE_MS 10 /* at most: the end of the commit ends it */
 #define BUSY_RETRY_MS 20u
+#define UNGREETED_MS 20u
 #define WAIT_MAX_MS 1000 /* housekeeping and the watchdog are looked after at least this often */
 
 /* ---- sending what needs no commit ---- */
@@ -183,8 +184,9 @@ static sq_status decide(struct sq_daemon *d, const struct sq_arrival *a, const s
     uint32_t node = p->node;
     struct sq_effects fx;
     uint8_t hash[SQ_HASH_SIZE];
-    if (!from_node && e->id > p->last_id && !sq_streams_greeted(d)) {
-        refuse(d, a, e->id, SQ_R_BUSY, BUSY_RETRY_MS);
+    if (e->id > p->last_id && !sq_streams_greeted(d)) {
+        if (!from_node) /* a node's outbox sends it again */
+            refuse(d, a, e->id, SQ_R_BUSY, BUSY_RETRY_MS);
         return SQ_OK;
     }
     if (!from_node && (!has_room(d, GROUP_CLIENT_LIMIT) || d->free_permille < d->config->disk_low_permille) && e->id > p->last_id) {
@@ -274,8 +276,9 @@ static sq_status run_timers(struct sq_daemon *d, struct sq_error *err)
     sq_bytes body;
     sq_status st = SQ_OK;
     uint64_t at;
-    d->next_ms = d->now_ms;
-    while (st == SQ_OK && has_room(d, GROUP_ARENA_SIZE / 2)) {
+    int greeted = sq_streams_greeted(d); /* what time brings about is told to peers: not before they have been heard */
+    d->next_ms = greeted ? d->now_ms : d->now_ms + UNGREETED_MS;
+    while (st == SQ_OK && greeted && has_room(d, GROUP_ARENA_SIZE / 2)) {
         sq_arena_reset(&d->step_arena);
         if (!sq_core_due(d->core, d->now_ms, &d->step_arena, &body, &at)) {
             d->next_ms = at;
@@ -283,7 +286,7 @@ static sq_status run_timers(struct sq_daemon *d, struct sq_error *err)
         }
         st = tick(d, body, err);
     }
-    if (st == SQ_OK && d->now_ms >= d->cutoff_ms) {
+    if (st == SQ_OK && greeted && d->now_ms >= d->cutoff_ms) {
         d->cutoff_ms = sq_config_next_cutoff(d->config, d->now_ms);
         st = cut_off(d, err);
     }
@@ -295,7 +298,8 @@ static sq_status run_timers(struct sq_daemon *d, struct sq_error *err)
         d->free_permille = sq_ledger_free_permille(d->ledger);
         d->disk_ms = d->now_ms + 1000;
     }
-    d->next_ms = sooner(d->next_ms, d->cutoff_ms);
+    if (greeted)
+        d->next_ms = sooner(d->next_ms, d->cutoff_ms);
     return st;
 }
 

@@ -11,6 +11,7 @@
 #define RETRY_MIN_MS 50u
 #define GREET_EVERY_MS 200u
 #define GREET_LATER_MS 5000u
+#define CONNECT_PATIENCE_MS 500u
 #define GREET_PATIENCE_MS 3000u /* a peer that is down does not keep a node from its work */
 #define RETRY_MAX_MS 2000u
 
@@ -204,8 +205,9 @@ int sq_streams_greeted(const struct sq_daemon *d)
 {
     if (d->now_ms >= d->opened_ms + GREET_PATIENCE_MS)
         return 1;
+    int connecting = d->now_ms < d->opened_ms + CONNECT_PATIENCE_MS;
     for (uint32_t node = 0; node < sq_core_node_count(d->core); node++)
-        if (d->peers[node].connected && d->peers[node].greet_at_ms != UINT64_MAX)
+        if (node != sq_core_self(d->core) && d->peers[node].greet_at_ms != UINT64_MAX && (d->peers[node].connected || connecting))
             return 0;
     return 1;
 }
