@@ -170,7 +170,7 @@ static sq_status copy_group(struct copying *c, struct sq_edge *edge, uint64_t *s
     }
     for (unsigned n = 0; st == SQ_OK && n < GROUP_ENTRIES && bytes < GROUP_BYTES && *seq < c->end; n++) {
         struct sq_entry e;
-        if ((st = sq_view_entry(c->from, in, *seq + 1, &e, err)) == SQ_OK && (st = sq_append_entry(c->to, out, edge, &e, err)) == SQ_OK) {
+        if ((st = sq_view_entry(c->from, in, *seq + 1, 1, &e, err)) == SQ_OK && (st = sq_append_entry(c->to, out, edge, &e, err)) == SQ_OK) {
             bytes += e.input.size + e.outcome.size;
             ++*seq;
         }

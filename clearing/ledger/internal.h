@@ -37,7 +37,7 @@ sq_status sq_ledger_last(const struct sq_ledger *l, MDB_txn *txn, uint64_t *seq,
 sq_status sq_append_entry(const struct sq_ledger *l, MDB_txn *txn, struct sq_edge *edge, struct sq_entry *e, struct sq_error *err);
 
 /* read.c: the entry as a view into the page, checked against its leaf record */
-sq_status sq_view_entry(const struct sq_ledger *l, MDB_txn *txn, uint64_t seq, struct sq_entry *out, struct sq_error *err);
+sq_status sq_view_entry(const struct sq_ledger *l, MDB_txn *txn, uint64_t seq, int hashes, struct sq_entry *out, struct sq_error *err);
 
 /* length.c */
 /* Errors: SQ_E_CORRUPT: a page that is used lies beyond the end of the file; SQ_E_IO. */

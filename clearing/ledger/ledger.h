@@ -119,6 +119,9 @@ const char *sq_ledger_origin(const struct sq_ledger *l); /* of its checkpoints; 
 SQ_MUST_CHECK sq_status sq_ledger_read(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena,
                                        struct sq_entry *out, struct sq_error *err);
 
+/* The same without hashing, for a caller that has read this entry a moment ago. */
+SQ_MUST_CHECK sq_status sq_ledger_reread(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena, struct sq_entry *out, struct sq_error *err);
+
 /* The payload as it is stored: what the leaf record's hash is over. Errors as above. */
 SQ_MUST_CHECK sq_status sq_ledger_payload(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena, sq_bytes *out, struct sq_error *err);
 

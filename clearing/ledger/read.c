@@ -50,7 +50,7 @@ static sq_status get_seq(MDB_txn *txn, MDB_dbi dbi, uint64_t seq, MDB_val *v, st
 }
 
 /* The entry as a view into the page, checked against its leaf record. */
-sq_status sq_view_entry(const struct sq_ledger *l, MDB_txn *txn, uint64_t seq, struct sq_entry *out, struct sq_error *err)
+sq_status sq_view_entry(const struct sq_ledger *l, MDB_txn *txn, uint64_t seq, int hashes, struct sq_entry *out, struct sq_error *err)
 {
     MDB_val payload, record;
     uint8_t hash[SQ_HASH_SIZE];
@@ -62,7 +62,10 @@ sq_status sq_view_entry(const struct sq_ledger *l, MDB_txn *txn, uint64_t seq, s
     const uint8_t *p = payload.mv_data, *leaf = record.mv_data;
     if (record.mv_size != SQ_LEAF_SIZE || payload.mv_size < SQ_ENTRY_HEAD_SIZE)
         return sq_fail(err, SQ_E_CORRUPT, "entry %" PRIu64 ": payload or leaf record has a wrong size", seq);
-    sq_sha256(p, payload.mv_size, hash);
+    if (hashes)
+        sq_sha256(p, payload.mv_size, hash);
+    else
+        memcpy(hash, leaf + 24, SQ_HASH_SIZE);
     if (memcmp(hash, leaf + 24, SQ_HASH_SIZE) != 0)
         return sq_fail(err, SQ_E_CORRUPT, "entry %" PRIu64 ": payload does not have the hash of its leaf record", seq);
     uint32_t input = sq_get_be32(p + 4);
@@ -76,14 +79,14 @@ sq_status sq_view_entry(const struct sq_ledger *l, MDB_txn *txn, uint64_t seq, s
     return SQ_OK;
 }
 
-sq_status sq_ledger_read(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena, struct sq_entry *out, struct sq_error *err)
+static sq_status read_entry(const struct sq_ledger *l, uint64_t seq, int hashes, struct sq_arena *arena, struct sq_entry *out, struct sq_error *err)
 {
     MDB_txn *txn;
     struct sq_entry view;
     sq_status st = begin(l, &txn, err);
     if (st != SQ_OK)
         return st;
-    st = sq_view_entry(l, txn, seq, &view, err);
+    st = sq_view_entry(l, txn, seq, hashes, &view, err);
     if (st == SQ_OK) {
         view.input.data = sq_arena_copy(arena, view.input.data, view.input.size);
         view.outcome.data = sq_arena_copy(arena, view.outcome.data, view.outcome.size);
@@ -96,6 +99,16 @@ sq_status sq_ledger_read(const struct sq_ledger *l, uint64_t seq, struct sq_aren
     return st;
 }
 
+sq_status sq_ledger_read(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena, struct sq_entry *out, struct sq_error *err)
+{
+    return read_entry(l, seq, 1, arena, out, err);
+}
+
+sq_status sq_ledger_reread(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena, struct sq_entry *out, struct sq_error *err)
+{
+    return read_entry(l, seq, 0, arena, out, err);
+}
+
 sq_status sq_ledger_payload(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena, sq_bytes *out, struct sq_error *err)
 {
     MDB_txn *txn;
@@ -103,7 +116,7 @@ sq_status sq_ledger_payload(const struct sq_ledger *l, uint64_t seq, struct sq_a
     sq_status st = begin(l, &txn, err);
     if (st != SQ_OK)
         return st;
-    if ((st = sq_view_entry(l, txn, seq, &view, err)) == SQ_OK) {
+    if ((st = sq_view_entry(l, txn, seq, 1, &view, err)) == SQ_OK) {
         size_t size = SQ_ENTRY_HEAD_SIZE + view.input.size + view.outcome.size;
         *out = sq_bytes_of(sq_arena_copy(arena, view.input.data - SQ_ENTRY_HEAD_SIZE, size), size);
         if (out->data == NULL)
@@ -154,7 +167,7 @@ sq_status sq_ledger_walk(const struct sq_ledger *l, uint64_t first, uint64_t las
             return st;
         for (; st == SQ_OK && seq <= end && entries < WALK_ENTRIES && bytes < WALK_BYTES; entries++, seq++) {
             struct sq_entry e;
-            st = sq_view_entry(l, txn, seq, &e, err);
+            st = sq_view_entry(l, txn, seq, 1, &e, err);
             if (st != SQ_OK)
                 break;
             bytes += e.input.size;

@@ -7,9 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "ops/history/query_internal.h"
 #include "ops/history/run_image.h"
+
+#define HASHED_FOR_S 60
 
 static void put_code(char out[static 7], const char *code) { snprintf(out, 7, "%.6s", code); }
 
@@ -86,13 +89,29 @@ static int window_is_final(const struct sq_query *q, uint64_t number)
 
 /* ---- one entry and the fates of its rows ---- */
 
-static sq_status read_rows(const struct sq_query *q, uint64_t seq, struct sq_arena *arena, struct sq_rows_of_entry *out, struct sq_error *err)
+/*
+ * Entries that were hashed within the last minute are not hashed again: the pages of one question come from dozens of entries of half a megabyte,
+ * and those of the next question from the same.
+ */
+static int was_hashed(struct sq_query *q, uint64_t seq)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (now.tv_sec - q->hashed_since_s >= HASHED_FOR_S) {
+        memset(q->hashed, 0, sizeof q->hashed);
+        q->hashed_since_s = now.tv_sec;
+    }
+    return q->hashed[seq % SQ_HASHED_KEPT] == seq;
+}
+
+static sq_status read_rows(struct sq_query *q, uint64_t seq, struct sq_arena *arena, struct sq_rows_of_entry *out, struct sq_error *err)
 {
     struct sq_entry e;
     sq_arena_reset(arena);
-    sq_status st = sq_ledger_read(q->ledger, seq, arena, &e, err);
+    sq_status st = was_hashed(q, seq) ? sq_ledger_reread(q->ledger, seq, arena, &e, err) : sq_ledger_read(q->ledger, seq, arena, &e, err);
     if (st != SQ_OK)
         return st;
+    q->hashed[seq % SQ_HASHED_KEPT] = seq;
     return sq_rows_open(&e, out) ? SQ_OK : sq_fail(err, SQ_E_CORRUPT, "entry %" PRIu64 " has no rows", seq);
 }
 

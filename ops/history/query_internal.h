@@ -2,6 +2,8 @@
 #ifndef SQ_QUERY_INTERNAL_H
 #define SQ_QUERY_INTERNAL_H
 
+#include <time.h>
+
 #include "ops/history/query.h"
 
 struct sq_network {
@@ -22,6 +24,8 @@ struct sq_open_entry { /* with what is known of its rows */
     uint64_t *link, *decided, *decided_ms, *window;
 };
 
+#define SQ_HASHED_KEPT 32768u
+
 struct sq_query {
     const struct sq_history *history;
     const struct sq_ledger *ledger;
@@ -30,6 +34,8 @@ struct sq_query {
     struct sq_table programmes; /* struct sq_run_programme, ascending by prefix, newest kept */
     struct sq_table windows;    /* struct sq_final_window */
     struct sq_open_entry open;
+    uint64_t hashed[SQ_HASHED_KEPT]; /* entries whose payload was hashed since hashed_since_s */
+    time_t hashed_since_s;
 };
 
 struct sq_final_window {
