@@ -1,7 +1,7 @@
 /*
  * From a ledger to the state it makes: every entry is decided again and must come out as it is stored.
  *
- * The daemon does this at start, `sanquan audit`, `history` and `report` do it from outside. No signature is checked here.
+ * The daemon does this at start, `sanquan audit` and what needs a timeline (timeline.h) do it from outside. No signature is checked here.
  */
 #ifndef SQ_REPLAY_H
 #define SQ_REPLAY_H

@@ -173,9 +173,11 @@ def conditions():
 def sums_of(found):
     """What the text says that sums are."""
     states = {state: {"count": 0, "amount_fen": 0} for state in ("accepted", "refused", "waiting", "granted", "mandated", "revoked")}
-    by_kind, moved = [0] * 7, 0
+    by_kind, refused, moved = [0] * 7, {}, 0
     for i in found:
         verb = i.get("verb")
+        if i["state"] == "refused":
+            refused[i["refusal_name"]] = refused.get(i["refusal_name"], 0) + 1
         fen = -i["amount_fen"] if verb == "return" else i["amount_fen"]
         if i["state"] == "accepted":
             fen = fen if verb in MOVES else 0
@@ -183,7 +185,7 @@ def sums_of(found):
             moved += verb in MOVES
         states[i["state"]]["count"] += 1
         states[i["state"]]["amount_fen"] += fen
-    return {**states, "accepted_by_kind_fen": by_kind, "moved_count": moved}
+    return {**states, "accepted_by_kind_fen": by_kind, "refused_by_code": refused, "moved_count": moved}
 
 
 @test
