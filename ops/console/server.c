@@ -187,6 +187,18 @@ static enum MHD_Result take_condition(void *ctx, enum MHD_ValueKind kind, const 
 
 /* ---- requests ---- */
 
+/* %00 would end a text early and make two spellings of one path: it becomes a byte that is in no path and no value. */
+static size_t unescape(void *ctx, struct MHD_Connection *connection, char *text)
+{
+    (void)ctx;
+    (void)connection;
+    size_t size = MHD_http_unescape(text);
+    for (size_t i = 0; i < size; i++)
+        if (text[i] == '\0')
+            text[i] = '\x01';
+    return size;
+}
+
 static enum MHD_Result answer_asker(struct sq_server *s, struct MHD_Connection *connection, const char *path)
 {
     struct sq_console *c = s->console;
@@ -368,7 +380,7 @@ sq_status sq_server_start(struct sq_console *c, struct sq_server **out, struct s
     s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_THREAD_POOL_SIZE, THREADS,
                                  MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_AN_ADDRESS,
                                  MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-                                 MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_ARRAY, s->certificate != NULL ? tls : none, MHD_OPTION_END);
+                                 MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_ARRAY, s->certificate != NULL ? tls : none, MHD_OPTION_END);
     if (s->daemon == NULL) {
         st = sq_fail(err, SQ_E_NETWORK, "listen on %s: is the port free, and the certificate one of this key?", c->settings->bind);
         sq_server_stop(s);
