@@ -1,6 +1,6 @@
 // The frame: who is asking, which page, in which language. The address after # is the page and its question.
 import { ApiError, json, logIn, logOut } from "./api.js";
-import { forget } from "./charts.js";
+import { draw, forget } from "./charts.js";
 import { h } from "./format.js";
 import { lang, switchLanguage, t } from "./i18n.js";
 import { breaks, health, programmes } from "./page_more.js";
@@ -79,6 +79,7 @@ async function show() {
     }
     if (turn !== shown) return; // another page was asked for meanwhile
     main.replaceChildren(...parts);
+    draw();
     main.setAttribute("data-page", session ? page : "login");
 }
 

@@ -3,11 +3,18 @@ import { t } from "./i18n.js";
 import { compact, h, table, yuan } from "./format.js";
 
 const COLOURS = ["#0b5394", "#b45309", "#146c2e", "#6b21a8", "#9d174d", "#0f766e", "#52525b"];
-let drawn = [];
+let drawn = [], waiting = [];
 
 export function forget() {
     drawn.forEach(c => c.destroy());
     drawn = [];
+    waiting = [];
+}
+
+// Once the page stands: before that a canvas has no size.
+export function draw() {
+    waiting.forEach(make => make());
+    waiting = [];
 }
 
 // labels: text; sets: [{name, fen: [number a label]}]; options: {horizontal, stacked, line}
@@ -17,7 +24,7 @@ export function chart(title, labelHead, labels, sets, options = {}) {
         table(`${title} (${t("yuan")})`, [{ head: labelHead, cell: r => r.label, rowHead: true }, ...sets.map((s, i) => ({ head: s.name, number: true, cell: r => yuan(sets[i].fen[r.at]) }))],
             labels.map((label, at) => ({ label, at }))));
     const box = h("div", {}, h("div", { class: "chart" }, canvas), figures);
-    requestAnimationFrame(() => { // once it has a size
+    waiting.push(() => {
         if (!canvas.isConnected || typeof Chart === "undefined") return;
         const value = { ticks: { callback: v => compact(v) }, stacked: options.stacked }, label = { stacked: options.stacked };
         drawn.push(new Chart(canvas, {

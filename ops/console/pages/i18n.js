@@ -32,8 +32,8 @@ export const texts = {
         newest: "newest first", oldest: "oldest first", any: "any", items_only: "redemptions", with_life: "grants and mandates too", find: "Search", clear: "Clear filters", sums: "Sums of all that match",
         results: "Rows", results_caption: "{0} rows on this page, of {1} that match. Times are UTC+8.", nothing: "Nothing matches these filters. Take one away, or look at other days.",
         next: "Next page", first: "First page", csv: "Download CSV", jsonl: "Download JSON lines", downloading: "{0} rows so far …", downloaded: "{0} rows written.",
-        c_at: "Time", c_voucher: "Voucher", c_provider: "Provider", c_verb: "Does", c_amount: "Amount, yuan", c_state: "State", c_window: "Window", c_open: "Details", details: "Open",
-        v_redeem: "redeem", v_reserve: "reserve", v_commit: "commit", v_release: "release", v_return: "return", v_: "",
+        c_at: "Time", c_voucher: "Voucher", c_provider: "Provider", c_verb: "Does", c_amount: "Amount, yuan", c_state: "State", c_window: "Window", c_flow: "Owes → is owed", c_open: "Details", details: "Open",
+        v_redeem: "redeem", v_reserve: "reserve", v_commit: "commit", v_release: "release", v_return: "return", v_unknown: "unknown verb", v_: "",
         net_accepted: "Accepted, yuan", find_voucher: "Find a voucher", show: "Show", life: "Life of voucher {0}", life_empty: "Nothing is known of this voucher in this ledger, or it is not yours to see.",
         face: "Face, yuan", spent: "Spent, yuan", reserved: "Reserved, yuan", left: "Left, yuan", holder: "Holder", more_life: "Only the first {0} events are shown; search shows all.",
         ev_granted: "granted: {0} yuan to {1}", ev_mandated: "provider {1} may redeem up to {0} yuan", ev_revoked: "revoked", ev_accepted: "{0} {1} yuan by {2}, accepted", ev_refused: "{0} {1} yuan by {2}, refused: {3}", ev_waiting: "{0} {1} yuan by {2}, waiting to be decided", in_window: "window {0}", final_word: "final",
@@ -48,6 +48,8 @@ export const texts = {
         breaks_title: "Breaks and disputes", breaks_caption: "Links whose two sides do not say the same.", no_breaks: "None: both sides of every link say the same.", b_cause: "Cause", b_outcome: "Outcome", b_number: "First number that differs", b_age: "Age", b_note: "Note", b_said: "Stated by debtor / creditor, yuan", regions_title: "Standing of the regions", standing: "Standing", guarantee: "Guarantee, yuan", caps_title: "Net debit caps", cap: "Cap, yuan", used: "Used, yuan", alarm: "Alarm", yes: "yes", no: "no", no_caps: "No cap is set.",
         health_title: "Health of the ledger", entries: "Entries", free: "Disk free", checkpoint: "Newest checkpoint", check_checkpoint: "Verify the signature", peers: "Peers", peers_caption: "Messages to and from other nodes.", heard: "Last heard", unacknowledged: "Not acknowledged", received: "Received", sent: "Sent", never: "never", takes_work: "Takes new work", waiting: "Batches waiting", refusals: "Refusals by reason", open_window: "Open window", public_log: "The log is public, as C2SP tlog-tiles: /checkpoint and /tile/ need no token.",
         seconds: "{0} s ago", minutes: "{0} min ago", hours: "{0} h ago", hours_long: "{0} h",
+        // fields of an item, as the interface names them
+        i_seq: "Entry of the ledger", i_row: "Row of the entry", i_at_ms: "Received", i_role: "This node’s part", i_state: "State", i_voucher: "Voucher", i_kind: "Kind", i_provider: "Provider", i_holder: "Holder", i_debtor: "Region that owes", i_creditor: "Region that is owed", i_amount_fen: "Amount, yuan", i_verb: "Does", i_batch: "Batch", i_batch_row: "Row of the batch", i_base_fen: "Eligible base, yuan", i_invoice_total_fen: "Invoice total, yuan", i_invoice: "Invoice", i_service: "Service code", i_scenario: "Scenario", i_service_day: "Day of service", i_reservation: "Reservation", i_refusal: "Number of the refusal", i_refusal_name: "Refused because", i_decided_seq: "Decided by entry", i_decided_ms: "Decided", i_link: "Number in the link", i_window: "Window", i_final: "Final",
     },
     zh: {
         title: "清算控制台", skip: "跳到正文", language: "English", language_label: "Switch to English", log_out: "退出", node: "节点 {0}",
@@ -81,8 +83,8 @@ export const texts = {
         newest: "新的在前", oldest: "旧的在前", any: "不限", items_only: "核销", with_life: "连同发放与授权", find: "查询", clear: "清除条件", sums: "全部符合条件的合计",
         results: "明细", results_caption: "本页 {0} 行，符合条件共 {1} 行。时间为东八区。", nothing: "没有符合条件的明细。请去掉一个条件，或换一段日期。",
         next: "下一页", first: "第一页", csv: "下载 CSV", jsonl: "下载 JSON 行", downloading: "已取 {0} 行……", downloaded: "已写出 {0} 行。",
-        c_at: "时间", c_voucher: "券号", c_provider: "服务商", c_verb: "动作", c_amount: "金额（元）", c_state: "状态", c_window: "窗口", c_open: "详情", details: "打开",
-        v_redeem: "核销", v_reserve: "预留", v_commit: "确认", v_release: "释放", v_return: "退回", v_: "",
+        c_at: "时间", c_voucher: "券号", c_provider: "服务商", c_verb: "动作", c_amount: "金额（元）", c_state: "状态", c_window: "窗口", c_flow: "应付 → 应收", c_open: "详情", details: "打开",
+        v_redeem: "核销", v_reserve: "预留", v_commit: "确认", v_release: "释放", v_return: "退回", v_unknown: "未知动作", v_: "",
         net_accepted: "已接受（元）", find_voucher: "查找一张券", show: "显示", life: "券 {0} 的一生", life_empty: "本账本中没有这张券的记录，或您无权查看。",
         face: "面值（元）", spent: "已用（元）", reserved: "预留（元）", left: "余额（元）", holder: "持券人", more_life: "只显示前 {0} 个事件；查询页可看全部。",
         ev_granted: "发放：{0} 元，给 {1}", ev_mandated: "授权服务商 {1} 核销至多 {0} 元", ev_revoked: "撤销", ev_accepted: "{2} {0} {1} 元，已接受", ev_refused: "{2} {0} {1} 元，被拒绝：{3}", ev_waiting: "{2} {0} {1} 元，等待决定", in_window: "窗口 {0}", final_word: "已终局",
@@ -97,6 +99,7 @@ export const texts = {
         breaks_title: "差错与争议", breaks_caption: "双方说法不一致的往来。", no_breaks: "无：每条往来双方说法一致。", b_cause: "原因", b_outcome: "结果", b_number: "首个不同的序号", b_age: "历时", b_note: "说明", b_said: "应付方/应收方所述（元）", regions_title: "各地区状态", standing: "状态", guarantee: "保证金（元）", caps_title: "净借记限额", cap: "限额（元）", used: "已用（元）", alarm: "告警", yes: "是", no: "否", no_caps: "没有设置限额。",
         health_title: "账本健康", entries: "分录数", free: "剩余磁盘", checkpoint: "最新检查点", check_checkpoint: "验证签名", peers: "对端", peers_caption: "与其他节点往来的消息。", heard: "最后收到", unacknowledged: "未确认", received: "已收", sent: "已发", never: "从未", takes_work: "接受新业务", waiting: "等待中的批次", refusals: "拒绝原因统计", open_window: "开放窗口", public_log: "日志是公开的（C2SP tlog-tiles）：/checkpoint 与 /tile/ 不需要令牌。",
         seconds: "{0} 秒前", minutes: "{0} 分钟前", hours: "{0} 小时前", hours_long: "{0} 小时",
+        i_seq: "账本分录", i_row: "分录中的行", i_at_ms: "收到时间", i_role: "本节点角色", i_state: "状态", i_voucher: "券号", i_kind: "券种", i_provider: "服务商", i_holder: "持券人", i_debtor: "应付地区", i_creditor: "应收地区", i_amount_fen: "金额（元）", i_verb: "动作", i_batch: "批次", i_batch_row: "批次中的行", i_base_fen: "补贴基数（元）", i_invoice_total_fen: "发票总额（元）", i_invoice: "发票号", i_service: "服务代码", i_scenario: "场景", i_service_day: "服务日期", i_reservation: "预留号", i_refusal: "拒绝编号", i_refusal_name: "拒绝原因", i_decided_seq: "由分录决定", i_decided_ms: "决定时间", i_link: "往来序号", i_window: "窗口", i_final: "终局",
     },
 };
 

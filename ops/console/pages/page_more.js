@@ -14,7 +14,8 @@ async function spentOverTime(code) {
     const span = buckets.length > 1 ? buckets[1].from - buckets[0].from : 60000;
     let so_far = 0;
     const fen = buckets.map(b => so_far += sum(b.sums.accepted_by_kind_fen));
-    return section(t("spent_over_time", code), chart(t("spent_over_time", code), t("time"), buckets.map(b => timeLabel(b.from, span)), [{ name: t("cumulative"), fen }], { line: true }));
+    const ends = [buckets[0].from, ...buckets.map(b => b.from + span)]; // nothing at first, then what stood at the end of each span
+    return section(t("spent_over_time", code), chart(t("spent_over_time", code), t("time"), ends.map(ms => timeLabel(ms, span)), [{ name: t("cumulative"), fen: [0, ...fen] }], { line: true }));
 }
 
 export async function programmes(session, path) {

@@ -43,11 +43,11 @@ export function itemLink(i) { return `#/item/${i.seq}.${i.row}?voucher=${i.vouch
 
 function rows(items, total) {
     return table(t("results_caption", items.length, total), [
-        { head: t("c_at"), cell: i => when(i.at_ms) }, { head: t("c_voucher"), rowHead: true, cell: i => h("a", { href: `#/voucher/${i.voucher}` }, i.voucher) },
+        { head: t("c_at"), cell: i => when(i.at_ms) }, { head: t("c_open"), cell: i => h("a", { href: itemLink(i), "aria-label": `${t("details")} ${i.seq}.${i.row}` }, t("details")) }, { head: t("c_voucher"), rowHead: true, cell: i => h("a", { href: `#/voucher/${i.voucher}` }, i.voucher) },
         { head: t("kind"), cell: i => i.kind ? kindName(i.kind) : "" }, { head: t("c_provider"), cell: i => i.provider ?? "" }, { head: t("c_verb"), cell: i => i.verb ? t("v_" + i.verb) : "" },
-        { head: t("debtor"), cell: i => i.debtor ?? "" }, { head: t("creditor"), cell: i => i.creditor ?? "" },
+        { head: t("c_flow"), cell: i => i.creditor ? `${i.debtor} → ${i.creditor}` : i.debtor ?? "" },
         { head: t("c_amount"), number: true, cell: i => yuan(i.amount_fen) }, { head: t("c_state"), cell: i => h("span", {}, state(i.state), i.refusal_name ? " " + i.refusal_name : "") },
-        { head: t("c_window"), cell: i => i.window ?? "" }, { head: t("c_open"), cell: i => h("a", { href: itemLink(i), "aria-label": `${t("details")} ${i.seq}.${i.row}` }, t("details")) }], items, t("nothing"));
+        { head: t("c_window"), cell: i => i.window ?? "" }], items, t("nothing"));
 }
 
 const CSV = ["seq", "row", "at_ms", "state", "voucher", "kind", "provider", "holder", "debtor", "creditor", "amount_fen", "verb", "batch", "batch_row", "base_fen", "invoice_total_fen", "invoice", "service", "scenario", "service_day", "refusal", "refusal_name", "decided_seq", "link", "window", "final"];

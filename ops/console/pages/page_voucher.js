@@ -1,5 +1,5 @@
 import { ApiError, history, live } from "./api.js";
-import { cards, h, kindName, section, state, table, when, yuan } from "./format.js";
+import { cards, dayText, h, kindName, section, state, table, when, yuan } from "./format.js";
 import { t } from "./i18n.js";
 import { itemLink } from "./page_search.js";
 import { checkItem } from "./verify.js";
@@ -49,7 +49,10 @@ export async function voucher(session, number) {
         h("ol", { class: "life" }, life.items.map(event)), life.after ? h("p", { class: "hint" }, t("more_life", LIFE_MAX), " ", h("a", { href: `#/search?voucher=${number}&life=1&order=oldest` }, t("search"))) : "")];
 }
 
-const SHOWN = { at_ms: when, state: s => state(s), kind: kindName, amount_fen: yuan, base_fen: yuan, invoice_total_fen: yuan };
+const SHOWN = { at_ms: when, decided_ms: when, verb: v => t("v_" + v), service_day: dayText, final: v => v ? t("yes") : t("no"), state: s => state(s), kind: kindName, amount_fen: yuan, base_fen: yuan, invoice_total_fen: yuan };
+
+// A field that this page has not heard of goes by its own name.
+function name(key) { const text = t("i_" + key); return text === "i_" + key ? key : text; }
 
 export async function item(session, place, question) {
     const [seq, row] = place.split(".").map(Number), before = row > 0 ? `${seq}.${row - 1}` : `${seq - 1}.4294967295`;
@@ -63,7 +66,7 @@ export async function item(session, place, question) {
         const r = await checkItem(await history(conditions), i, session, key.value.trim());
         out.replaceChildren(h("p", { class: r.ok ? "good" : "bad", id: "verdict-text" }, r.text), h("ol", { class: "checks" }, r.steps.map(s => h("li", { class: s.ok ? "" : "bad" }, (s.ok ? "✓ " : "✗ ") + s.text))));
     };
-    return [section(t("item_title", seq, row), table(t("item_caption"), [{ head: t("field"), rowHead: true, cell: ([k]) => k }, { head: t("value"), cell: ([k, v]) => SHOWN[k] ? SHOWN[k](v) : k === "voucher" ? h("a", { href: `#/voucher/${v}` }, v) : String(v) }], Object.entries(i))),
+    return [section(t("item_title", seq, row), table(t("item_caption"), [{ head: t("field"), rowHead: true, cell: ([k]) => name(k) }, { head: t("value"), cell: ([k, v]) => SHOWN[k] ? SHOWN[k](v) : k === "voucher" ? h("a", { href: `#/voucher/${v}` }, v) : String(v) }], Object.entries(i))),
         section(t("verify"), h("p", { class: "hint" }, t("verify_hint")), h("label", { for: "log-key" }, t("log_key")), key, h("p", { class: "hint" }, t("log_key_hint")),
             h("div", { class: "buttons" }, h("button", { type: "button", class: "main", id: "verify", onclick: () => verify().catch(e => out.replaceChildren(h("p", { class: "error", id: "verdict-text" }, e.message))) }, t("verify"))), out)];
 }
