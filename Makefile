@@ -107,6 +107,9 @@ $(BUILD)/sanquan: $(call objects,$(CLI_MAIN)) $(CLI_LIB) $(LIB)
 $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(SUPPORT) $(CLI_LIB) $(LIB)
 	$(call say,LINK,$@)
 	$(link) -lcsv -lcmocka
+$(BUILD)/tests/unit/console_test: $(BUILD)/tests/unit/console_test.o $(call objects,$(filter-out ops/console/main.c,$(CONSOLE_SOURCES))) $(LIB)
+	$(call say,LINK,$@)
+	$(link) -lmicrohttpd -lcmocka
 # What it counts, it counts there.
 $(BUILD)/tests/unit/hotpath_test: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc sq_tree_node_hash)
 $(BUILD)/locale/%/LC_MESSAGES/sanquan.mo: ops/locale/%.po
