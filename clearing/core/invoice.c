@@ -289,6 +289,22 @@ int64_t sq_invoice_claimed(const struct sq_invoices *r, const struct sq_invoice_
     return sum;
 }
 
+int64_t sq_invoice_base_used(const struct sq_invoices *r, const struct sq_invoice_claim *c, int64_t *total_fen)
+{
+    struct sq_place place = {0};
+    struct sq_invoice_row row;
+    *total_fen = c->total_fen;
+    sq_register_seek(&r->rows, &c->key, &place);
+    if (!place.found)
+        return 0;
+    sq_register_read(&r->rows, &place, &row);
+    if (is_free(r, &row))
+        return 0;
+    *total_fen = row.total_fen;
+    const struct other *o = row.programme == c->programme ? NULL : find_other(r, &row, c->programme);
+    return row.programme == c->programme ? row.base_fen : o != NULL ? o->base_fen : 0;
+}
+
 /* ---- snapshot ---- */
 
 void sq_invoices_dump(struct sq_invoices *r, struct sq_dump *d)

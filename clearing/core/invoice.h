@@ -73,6 +73,9 @@ SQ_MUST_CHECK sq_status sq_invoice_subtract(struct sq_invoices *r, const struct 
 /* Sum of amounts registered by all programmes, -1 when the invoice is unknown. */
 int64_t sq_invoice_claimed(const struct sq_invoices *r, const struct sq_invoice_key *key);
 
+/* The base that the claim's programme has registered on its invoice, and the total that bounds it: the first claim's, or this one's. */
+int64_t sq_invoice_base_used(const struct sq_invoices *r, const struct sq_invoice_claim *c, int64_t *total_fen);
+
 /* A dump that borrows ends with sq_invoices_dump_done. */
 void sq_invoices_dump(struct sq_invoices *r, struct sq_dump *d);
 void sq_invoices_dump_done(struct sq_invoices *r);

@@ -56,7 +56,7 @@ static const struct rule {
     {SQ_R_LIMIT_SOFT, N_("usual limit"), FEN},
     {SQ_R_SERVICE_TAKEN, N_("delivery claimed once"), NUMBER},
     {SQ_R_POOL_EXHAUSTED, N_("programme's pool"), FEN},
-    {SQ_R_INVOICE_OVERDRAWN, N_("invoice's total"), FEN},
+    {SQ_R_INVOICE_OVERDRAWN, N_("base within the invoice's total"), FEN},
     {SQ_R_NET_DEBIT_CAP, N_("region's net debit cap"), FEN},
     {SQ_R_NOT_PREFUNDED, N_("region's settlement account"), FEN},
 };

@@ -61,6 +61,7 @@ with Network((SH, SD)) as net:
     check("and all caps with what was left", [amounts(first, n) for n in ("SQ_R_CAP_CLAIM", "SQ_R_CAP_YEAR", "SQ_R_POOL_EXHAUSTED",
           "SQ_R_MANDATE_OVERDRAWN", "SQ_R_VOUCHER_OVERDRAWN")] == [("yes", 25000, 0, 25000), ("yes", 30000, 0, 30000), ("yes", 100000, 0, 100000),
           ("yes", 50000, 0, 50000), ("yes", 90000, 0, 90000)], first)
+    check("and the invoice's register", amounts(first, "SQ_R_INVOICE_OVERDRAWN") == ("yes", 33335, 0, 33335), first)
     refused = net.must(*at, item, "--json").json
     check("a refused row shows the rule that decided with its numbers", refused["status"] == "SQ_R_CAP_YEAR" and not refused["accepted"] and
           amounts(refused, "SQ_R_CAP_YEAR") == ("no", 30000, 30000, 0) and refused["payable_fen"] == 0, refused)

@@ -102,6 +102,16 @@ static void what_is_refused_before_the_rules_has_that_as_its_reason(void **state
     watch(s, &x);
     assert_int_equal(CLAIM(.amount_fen = 100, .base_fen = 1000, .invoice = 77), SQ_R_INVOICE_OVERDRAWN);
     assert_true(x.decided && x.count == 1 && x.reason[0].status == SQ_R_INVOICE_OVERDRAWN && !x.reason[0].passed);
+    numbers_are(&x, SQ_R_INVOICE_OVERDRAWN, 0, 1000, 1000, 0); /* all 10.00 of the invoice's total are claimed */
+    watch(s, &x);
+    assert_int_equal(CLAIM(.amount_fen = 100, .base_fen = 1000, .total_fen = 2000, .invoice = 77), SQ_R_INVOICE_TOTAL);
+    assert_int_equal(reason(&x, SQ_R_INVOICE_TOTAL)->passed, 0); /* beside what the register says, the refusal itself */
+    watch(s, &x);
+    assert_int_equal(CLAIM(.amount_fen = 100, .base_fen = 400, .total_fen = 1000, .invoice = 78), SQ_OK);
+    numbers_are(&x, SQ_R_INVOICE_OVERDRAWN, 1, 1000, 0, 1000);
+    watch(s, &x);
+    assert_int_equal(CLAIM(.amount_fen = 100, .base_fen = 600, .total_fen = 1000, .invoice = 78), SQ_OK);
+    numbers_are(&x, SQ_R_INVOICE_OVERDRAWN, 1, 1000, 400, 600); /* 10.00 - 4.00 */
     watch(s, &x);
     assert_int_equal(CLAIM(.amount_fen = 100, .voucher = s->voucher + 1), SQ_R_UNKNOWN_VOUCHER);
     assert_int_equal(reason(&x, SQ_R_UNKNOWN_VOUCHER)->passed, 0);
