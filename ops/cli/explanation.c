@@ -131,7 +131,7 @@ static void put_reason(struct sq_grid *g, const struct sq_explain *x, const stru
 
 static void print_rules(const struct sq_explain *x)
 {
-    const char *headers[] = {"", _("rule"), _("limit"), _("used before"), _("left"), _("value"), _("result")};
+    const char *headers[] = {"", _("rule"), _("limit"), _("used before"), _("left of it"), _("value"), _("result")};
     struct sq_grid g;
     sq_grid_begin(&g, "llrrrrl", headers);
     for (size_t i = 0; i < x->count; i++)
