@@ -10,9 +10,7 @@
  * at the home until the issuer has decided, and given back only when it accepted; a batch is answered once, when every row is done; a batch
  * whose rows are all at home here is decided in the one step and never waits.
  */
-#include "clearing/core/state.h"
-
-#define CLEAR_EXPIRES_MS 3600000u /* an issuer that comes back after an hour refuses; the provider may send again */
+#include "clearing/core/acquirer.h"
 
 /* ---- rows ---- */
 
@@ -27,28 +25,13 @@ struct sq_invoice_claim sq_claim_of_row(const struct sq_core *core, uint32_t pro
     return c;
 }
 
-static uint32_t home_of_row(const struct sq_core *core, const struct sq_rows *r, size_t i)
-{
-    struct sq_invoice_key key;
-    uint8_t verb = sq_row_verb(r, i);
-    if ((!sq_verb_claims(verb) && verb != SANQUAN__V1__VERB__RETURN) || !sq_invoice_key_of(r->invoice + i * SQ_INVOICE_CELL, &key))
-        return core->self; /* no invoice, no home */
-    return sq_node_of_invoice(core, &key);
-}
-
-static uint32_t issuer_of_row(const struct sq_core *core, const struct sq_rows *r, size_t i)
-{
-    uint64_t issuer = r->voucher[i] / SQ_SERIAL_RADIX / SQ_PROGRAMME_RADIX;
-    return issuer > 999999 ? SQ_ROW_NONE : sq_node_of_issuer(core, (uint32_t)issuer);
-}
-
 /* By itself, do we know whom to ask, and does a RETURN speak of what has been decided? */
 static unsigned check_row(const struct sq_core *core, uint32_t provider, const struct sq_rows *r, size_t i)
 {
     unsigned refused = sq_row_check(core, r, i);
     if (refused != SQ_OK)
         return refused;
-    uint32_t issuer = issuer_of_row(core, r, i);
+    uint32_t issuer = sq_row_issuer(core, r, i);
     if (issuer == SQ_ROW_NONE)
         return SQ_R_UNKNOWN_ISSUER;
     if (sq_verb_debits(sq_row_verb(r, i)) && !sq_settlement_may_owe(core->settlement, issuer, core->self))
@@ -63,19 +46,6 @@ static void total_refused(struct sq_core *core, unsigned code)
 {
     core->totals.items_refused++;
     core->totals.refused_by_code[code & 255]++;
-}
-
-static int64_t signed_amount(const struct sq_rows *r, size_t i)
-{
-    switch (sq_row_verb(r, i)) {
-    case SANQUAN__V1__VERB__REDEEM:
-    case SANQUAN__V1__VERB__COMMIT:
-        return r->amount_fen[i];
-    case SANQUAN__V1__VERB__RETURN:
-        return -r->amount_fen[i];
-    default:
-        return 0;
-    }
 }
 
 /* ---- all at home: decided in one step ---- */
@@ -149,7 +119,7 @@ static sq_status redeem_local(struct sq_step *s, const struct sq_rows *r)
         row[i] = (uint32_t)i;
         if (refused == SQ_OK) {
             answer.count++;
-            answer.amount_fen += signed_amount(r, i);
+            answer.amount_fen += sq_row_moves(r, i);
         } else {
             total_refused(core, refused);
         }
@@ -178,178 +148,8 @@ static void row_done(struct sq_core *core, struct sq_waiting *w, const struct sq
         return;
     }
     w->accepted++;
-    w->amount_fen += signed_amount(r, i);
+    w->amount_fen += sq_row_moves(r, i);
     core->totals.items_accepted++;
-}
-
-/* Which rows to ask node about; 0 or 1. */
-typedef int (*row_choice)(const struct sq_core *core, const struct sq_waiting *w, const struct sq_rows *r, size_t i, uint32_t node);
-
-static int wants_home(const struct sq_core *core, const struct sq_waiting *w, const struct sq_rows *r, size_t i, uint32_t node)
-{
-    return w->stage[i] == SQ_ROW_REGISTERING && home_of_row(core, r, i) == node;
-}
-
-static size_t choose(const struct sq_core *core, const struct sq_waiting *w, const struct sq_rows *r, uint32_t node,
-                     row_choice wanted, uint32_t *row)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < r->count; i++)
-        if (wanted(core, w, r, i, node))
-            row[n++] = (uint32_t)i;
-    return n;
-}
-
-static sq_status send_register(struct sq_step *s, const struct sq_waiting *w, const struct sq_rows *r, uint32_t node,
-                               uint32_t *row, size_t n)
-{
-    Sanquan__V1__Register m;
-    sanquan__v1__register__init(&m);
-    if (SQ_COLUMN(s, m.invoice.data, n * SQ_INVOICE_CELL) || SQ_COLUMN(s, m.voucher, n) || SQ_COLUMN(s, m.amount_fen, n) ||
-        SQ_COLUMN(s, m.base_fen, n) || SQ_COLUMN(s, m.invoice_total_fen, n) || SQ_COLUMN(s, m.provider, SQ_NAME_SIZE_MAX))
-        return sq_full(s);
-    m.batch = w->seq;
-    strcpy(m.provider, sq_party_code(sq_party_at(s->core, w->party)));
-    m.row = row;
-    m.n_row = m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = n;
-    m.invoice.len = n * SQ_INVOICE_CELL;
-    for (size_t k = 0; k < n; k++) {
-        size_t i = row[k];
-        int back = sq_row_verb(r, i) == SANQUAN__V1__VERB__RETURN;
-        memcpy(m.invoice.data + k * SQ_INVOICE_CELL, r->invoice + i * SQ_INVOICE_CELL, SQ_INVOICE_CELL);
-        m.voucher[k] = r->voucher[i];
-        m.amount_fen[k] = back ? -r->amount_fen[i] : r->amount_fen[i];
-        m.base_fen[k] = back ? -r->base_fen[i] : r->base_fen[i];
-        m.invoice_total_fen[k] = r->total_fen[i];
-    }
-    return sq_effects_send(s->fx, node, SANQUAN__V1__MESSAGE_TYPE__REGISTER, &m.base, s->err);
-}
-
-/* The rows of a batch that go to one issuer, as a batch of their own. */
-static sq_status copy_rows(struct sq_step *s, const Sanquan__V1__Batch *in, const uint32_t *row, size_t n, Sanquan__V1__Batch *out)
-{
-    sanquan__v1__batch__init(out);
-    if (SQ_COLUMN(s, out->voucher, n) || SQ_COLUMN(s, out->amount_fen, n) || SQ_COLUMN(s, out->base_fen, n) ||
-        SQ_COLUMN(s, out->invoice.data, n * SQ_INVOICE_CELL) || SQ_COLUMN(s, out->invoice_total_fen, n) ||
-        SQ_COLUMN(s, out->service, n) || SQ_COLUMN(s, out->scenario, n) || SQ_COLUMN(s, out->service_day, n) ||
-        SQ_COLUMN(s, out->evidence.data, n * 16) || SQ_COLUMN(s, out->verb.data, n) || SQ_COLUMN(s, out->reservation, n) ||
-        SQ_COLUMN(s, out->facts, n) || SQ_COLUMN(s, out->documents, n) || SQ_COLUMN(s, out->quantity, n) ||
-        SQ_COLUMN(s, out->payee.data, n))
-        return sq_full(s);
-    out->n_voucher = out->n_amount_fen = out->n_base_fen = out->n_invoice_total_fen = out->n_service = out->n_service_day = n;
-    out->invoice.len = n * SQ_INVOICE_CELL;
-    out->n_scenario = in->n_scenario != 0 ? n : 0;
-    out->evidence.len = in->evidence.len != 0 ? n * 16 : 0;
-    out->verb.len = in->verb.len != 0 ? n : 0;
-    out->n_reservation = in->n_reservation != 0 ? n : 0;
-    out->n_quantity = in->n_quantity != 0 ? n : 0;
-    out->payee.len = in->payee.len != 0 ? n : 0;
-    out->n_facts = in->n_facts != 0 ? n : 0;
-    out->n_documents = in->n_documents != 0 ? n : 0;
-    out->n_fact_sets = in->n_fact_sets; /* all of them: rows name them by number */
-    out->fact_sets = in->fact_sets;
-    out->reserve_until_ms = in->reserve_until_ms;
-    for (size_t k = 0; k < n; k++) {
-        size_t i = row[k];
-        out->voucher[k] = in->voucher[i];
-        out->amount_fen[k] = in->amount_fen[i];
-        out->base_fen[k] = in->base_fen[i];
-        memcpy(out->invoice.data + k * SQ_INVOICE_CELL, in->invoice.data + i * SQ_INVOICE_CELL, SQ_INVOICE_CELL);
-        out->invoice_total_fen[k] = in->invoice_total_fen[i];
-        out->service[k] = in->service[i];
-        out->service_day[k] = in->service_day[i];
-        if (out->n_scenario != 0)
-            out->scenario[k] = in->scenario[i];
-        if (out->evidence.len != 0)
-            memcpy(out->evidence.data + k * 16, in->evidence.data + i * 16, 16);
-        if (out->verb.len != 0)
-            out->verb.data[k] = in->verb.data[i];
-        if (out->n_reservation != 0)
-            out->reservation[k] = in->reservation[i];
-        if (out->payee.len != 0)
-            out->payee.data[k] = in->payee.data[i];
-        if (out->n_quantity != 0)
-            out->quantity[k] = in->quantity[i];
-        if (out->n_facts != 0)
-            out->facts[k] = in->facts[i];
-        if (out->n_documents != 0)
-            out->documents[k] = in->documents[i];
-    }
-    return SQ_OK;
-}
-
-static sq_status send_clear(struct sq_step *s, const struct sq_waiting *w, const Sanquan__V1__Batch *batch, uint32_t node,
-                            uint32_t *row, size_t n)
-{
-    Sanquan__V1__Clear m;
-    Sanquan__V1__Batch items;
-    sanquan__v1__clear__init(&m);
-    sq_status st = copy_rows(s, batch, row, n, &items);
-    if (st != SQ_OK)
-        return st;
-    if (SQ_COLUMN(s, m.provider, SQ_NAME_SIZE_MAX))
-        return sq_full(s);
-    strcpy(m.provider, sq_party_code(sq_party_at(s->core, w->party)));
-    m.batch = w->seq;
-    m.expires_at_ms = s->core->now_ms + CLEAR_EXPIRES_MS;
-    m.received_at_ms = w->received_ms;
-    m.row = row;
-    m.n_row = n;
-    m.items = &items;
-    return sq_effects_send(s->fx, node, SANQUAN__V1__MESSAGE_TYPE__CLEAR, &m.base, s->err);
-}
-
-/* How a row that is done has ended for the register of invoices. */
-static enum sq_row_end end_of(const struct sq_waiting *w, const struct sq_rows *r, uint32_t row)
-{
-    uint8_t verb = sq_row_verb(r, row);
-    if (verb == SANQUAN__V1__VERB__RETURN)
-        return w->code[row] == SQ_OK ? SQ_END_RETURN_ACCEPTED : SQ_END_RETURN_REFUSED;
-    return sq_verb_claims(verb) && w->code[row] != SQ_OK ? SQ_END_CLAIM_REFUSED : SQ_END_NONE;
-}
-
-/* The homes of their invoices hear how these rows have ended. */
-static sq_status give_back(struct sq_step *s, const struct sq_waiting *w, const struct sq_rows *r, const uint32_t *row, size_t n)
-{
-    struct sq_core *core = s->core;
-    for (size_t k = 0; k < n; k++)
-        if (home_of_row(core, r, row[k]) == core->self) {
-            struct sq_invoice_claim claim = sq_claim_of_row(core, w->party, r, row[k]);
-            if (sq_register_end(core, &claim, end_of(w, r, row[k])) != SQ_OK)
-                return sq_fail(s->err, SQ_E_NOMEM, "invoice register");
-        }
-    for (uint32_t node = 0; node < core->nodes.count; node++) {
-        size_t count = 0;
-        for (size_t k = 0; node != core->self && k < n; k++)
-            count += home_of_row(core, r, row[k]) == node;
-        if (count == 0)
-            continue;
-        Sanquan__V1__Unregister m;
-        sanquan__v1__unregister__init(&m);
-        if (SQ_COLUMN(s, m.invoice.data, count * SQ_INVOICE_CELL) || SQ_COLUMN(s, m.voucher, count) ||
-            SQ_COLUMN(s, m.amount_fen, count) || SQ_COLUMN(s, m.base_fen, count) || SQ_COLUMN(s, m.end.data, count) ||
-            SQ_COLUMN(s, m.provider, SQ_NAME_SIZE_MAX))
-            return sq_full(s);
-        strcpy(m.provider, sq_party_code(sq_party_at(core, w->party)));
-        for (size_t k = 0; k < n; k++) {
-            size_t at = m.n_voucher;
-            uint32_t i = row[k];
-            if (home_of_row(core, r, i) != node)
-                continue;
-            memcpy(m.invoice.data + at * SQ_INVOICE_CELL, r->invoice + i * SQ_INVOICE_CELL, SQ_INVOICE_CELL);
-            m.voucher[at] = r->voucher[i];
-            m.amount_fen[at] = r->amount_fen[i];
-            m.base_fen[at] = r->base_fen[i];
-            m.end.data[at] = (uint8_t)end_of(w, r, i);
-            m.n_voucher++;
-        }
-        m.n_amount_fen = m.n_base_fen = m.end.len = m.n_voucher;
-        m.invoice.len = count * SQ_INVOICE_CELL;
-        sq_status st = sq_effects_send(s->fx, node, SANQUAN__V1__MESSAGE_TYPE__UNREGISTER, &m.base, s->err);
-        if (st != SQ_OK)
-            return st;
-    }
-    return SQ_OK;
 }
 
 /* This node is the issuer of these rows of a waiting batch. */
@@ -372,12 +172,12 @@ static sq_status decide_rows_here(struct sq_step *s, struct sq_waiting *w, const
         unsigned refused = sq_decide_row(core, &d, r, row[k]);
         code[k] = (uint8_t)refused;
         row_done(core, w, r, row[k], refused);
-        if (end_of(w, r, row[k]) != SQ_END_NONE)
+        if (sq_row_end_of(w, r, row[k]) != SQ_END_NONE)
             back[back_count++] = row[k];
     }
     core->totals.items_decided += n;
     st = owe_local(s, &d, w->seq, row, code, n);
-    return st != SQ_OK ? st : give_back(s, w, r, back, back_count);
+    return st != SQ_OK ? st : sq_give_back(s, w, r, back, back_count);
 }
 
 /* Rows that have just become ready to be cleared (their numbers in `ready`) go to their issuers. */
@@ -390,11 +190,11 @@ static sq_status clear_rows(struct sq_step *s, struct sq_waiting *w, const Sanqu
         if (SQ_COLUMN(s, row, ready_count))
             return sq_full(s);
         for (size_t k = 0; k < ready_count; k++)
-            if (issuer_of_row(s->core, r, ready[k]) == node)
+            if (sq_row_issuer(s->core, r, ready[k]) == node)
                 row[n++] = ready[k];
         if (n == 0)
             continue;
-        sq_status st = node == s->core->self ? decide_rows_here(s, w, batch, r, row, n) : send_clear(s, w, batch, node, row, n);
+        sq_status st = node == s->core->self ? decide_rows_here(s, w, batch, r, row, n) : sq_send_clear(s, w, batch, node, row, n);
         if (st != SQ_OK)
             return st;
     }
@@ -423,6 +223,16 @@ static sq_status answer_if_done(struct sq_step *s, struct sq_waiting *w)
     return st;
 }
 
+/* Rows that wait for the home at `node`. */
+static size_t wanting_home(const struct sq_core *core, const struct sq_waiting *w, const struct sq_rows *r, uint32_t node, uint32_t *row)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->count; i++)
+        if (w->stage[i] == SQ_ROW_REGISTERING && sq_row_home(core, r, i) == node)
+            row[n++] = (uint32_t)i;
+    return n;
+}
+
 static sq_status redeem_elsewhere(struct sq_step *s, sq_bytes body, const Sanquan__V1__Batch *batch, const struct sq_rows *r)
 {
     struct sq_core *core = s->core;
@@ -437,7 +247,7 @@ static sq_status redeem_elsewhere(struct sq_step *s, sq_bytes body, const Sanqua
     for (size_t i = 0; i < r->count; i++) {
         unsigned refused = check_row(core, s->party, r, i);
         w->stage[i] = SQ_ROW_CLEARING;
-        if (refused == SQ_OK && home_of_row(core, r, i) != core->self) {
+        if (refused == SQ_OK && sq_row_home(core, r, i) != core->self) {
             w->stage[i] = SQ_ROW_REGISTERING;
             continue;
         }
@@ -461,8 +271,8 @@ static sq_status redeem_elsewhere(struct sq_step *s, sq_bytes body, const Sanqua
         uint32_t *row;
         if (SQ_COLUMN(s, row, r->count))
             return sq_full(s);
-        size_t n = node == core->self ? 0 : choose(core, w, r, node, wants_home, row);
-        sq_status st = n == 0 ? SQ_OK : send_register(s, w, r, node, row, n);
+        size_t n = node == core->self ? 0 : wanting_home(core, w, r, node, row);
+        sq_status st = n == 0 ? SQ_OK : sq_send_register(s, w, r, node, row, n);
         if (st != SQ_OK)
             return st;
     }
@@ -492,8 +302,8 @@ sq_status sq_on_batch(struct sq_step *s, sq_bytes body, const Sanquan__V1__Batch
     core->totals.items_received += r.count;
     int elsewhere = 0;
     for (size_t i = 0; i < r.count && !elsewhere; i++) {
-        uint32_t issuer = issuer_of_row(core, &r, i);
-        elsewhere = (issuer != core->self && issuer != SQ_ROW_NONE) || home_of_row(core, &r, i) != core->self;
+        uint32_t issuer = sq_row_issuer(core, &r, i);
+        elsewhere = (issuer != core->self && issuer != SQ_ROW_NONE) || sq_row_home(core, &r, i) != core->self;
     }
     return elsewhere ? redeem_elsewhere(s, body, m, &r) : redeem_local(s, &r);
 }
@@ -525,7 +335,7 @@ sq_status sq_on_registered(struct sq_step *s, uint32_t from, const Sanquan__V1__
     if (st != SQ_OK)
         return st;
     for (size_t k = 0; k < m->n_row; k++)
-        if (w->stage[m->row[k]] != SQ_ROW_REGISTERING || home_of_row(s->core, &r, m->row[k]) != from)
+        if (w->stage[m->row[k]] != SQ_ROW_REGISTERING || sq_row_home(s->core, &r, m->row[k]) != from)
             return sq_refuse(s, SQ_R_ORDER, "batch %" PRIu64 " row %u is not registering there", m->batch, m->row[k]);
     uint32_t *ready;
     size_t ready_count = 0;
@@ -552,7 +362,7 @@ static sq_status check_link(struct sq_step *s, uint32_t from, const Sanquan__V1_
                             int64_t gross_fen[static SQ_KIND_COUNT])
 {
     for (size_t k = 0; k < m->n_row; k++) {
-        int64_t fen = m->code.data[k] == SQ_OK ? signed_amount(r, m->row[k]) : 0;
+        int64_t fen = m->code.data[k] == SQ_OK ? sq_row_moves(r, m->row[k]) : 0;
         if (fen == 0)
             continue;
         uint32_t kind = sq_programme_at(s->core, sq_programme_of_voucher(s->core, r->voucher[m->row[k]]))->kind;
@@ -586,7 +396,7 @@ sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Dec
     if (st != SQ_OK)
         return st;
     for (size_t k = 0; k < m->n_row; k++)
-        if (w->stage[m->row[k]] != SQ_ROW_CLEARING || issuer_of_row(s->core, &r, m->row[k]) != from)
+        if (w->stage[m->row[k]] != SQ_ROW_CLEARING || sq_row_issuer(s->core, &r, m->row[k]) != from)
             return sq_refuse(s, SQ_R_ORDER, "batch %" PRIu64 " row %u is not clearing there", m->batch, m->row[k]);
     int64_t gross[SQ_KIND_COUNT] = {0};
     if ((st = check_link(s, from, m, &r, &step, gross)) != SQ_OK ||
@@ -602,9 +412,9 @@ sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Dec
     for (size_t k = 0; k < m->n_row; k++) {
         uint32_t i = m->row[k];
         row_done(s->core, w, &r, i, m->code.data[k]);
-        if (end_of(w, &r, i) != SQ_END_NONE)
+        if (sq_row_end_of(w, &r, i) != SQ_END_NONE)
             back[back_count++] = i;
     }
-    st = give_back(s, w, &r, back, back_count);
+    st = sq_give_back(s, w, &r, back, back_count);
     return st != SQ_OK ? st : answer_if_done(s, w);
 }

@@ -477,7 +477,15 @@ void sq_reservations_expire(struct sq_core *core, void (*release)(struct sq_core
 uint64_t sq_reservations_next_ms(const struct sq_core *core);
 void sq_decide_expire(struct sq_core *core);
 
-/* ---- redeem.c: the acquirer's side; home.c: the invoice home's; issue.c: requests from other acquirers ---- */
+/* ---- redeem.c: the acquirer's side; home.c: the invoice home's; issue.c: the issuer's ---- */
+/* Are these rows of a batch, ascending? */
+static inline int sq_rows_ascend(const uint32_t *row, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        if (row[k] >= SQ_BATCH_ROWS_MAX || (k != 0 && row[k] <= row[k - 1]))
+            return 0;
+    return 1;
+}
 sq_status sq_on_batch(struct sq_step *s, sq_bytes body, const Sanquan__V1__Batch *m);
 sq_status sq_on_registered(struct sq_step *s, uint32_t from, const Sanquan__V1__Registered *m);
 sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Decided *m);
