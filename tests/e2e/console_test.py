@@ -284,7 +284,7 @@ def people(c, voucher, used):
         b.click("#verify")
         check("nor is one under another log key", "signature of the checkpoint is wrong" in verdict(b), b.text("#verdict"))
 
-        for path, page, words in (("programmes/310000/1", "programmes", "Budget = available + reserved + spent"), ("breaks", "breaks", "both sides of every link say the same"), ("health", "health", "Newest checkpoint")):
+        for path, page, words in (("programmes/310000/1", "programmes", "Budget = available + reserved + spent"), ("programmes", "programmes", "370000/1"), ("breaks", "breaks", "both sides of every link say the same"), ("health", "health", "Newest checkpoint")):
             b.go(f"{c.url}/#/{path}", page)
             check(f"page {page} is there, and its charts", words in b.text("main") and all(ink(b)), b.text("main")[:300])
             b.screenshot(page + "-en")

@@ -1,11 +1,12 @@
 // Programmes, breaks, health: what the node says now.
-import { live, overTime, text } from "./api.js";
+import { ApiError, live, overTime, text } from "./api.js";
 import { chart } from "./charts.js";
 import { ago, cards, dayText, h, kindName, section, stateName, sum, table, yuan } from "./format.js";
 import { t } from "./i18n.js";
 import { timeLabel } from "./page_overview.js";
 import { checkNote } from "./verify.js";
 
+const DRAWN_MAX = 12; // more bars than that cannot be told apart
 const name = p => `${String(p.issuer).padStart(6, "0")}/${p.number}`;
 
 async function spentOverTime(code) {
@@ -23,13 +24,14 @@ export async function programmes(session, path) {
     const list = (await live("programmes")).programmes;
     if (list.length === 0) return [section(t("programmes_title"), h("p", { class: "empty" }, t("no_programmes")))];
     const available = p => p.pool_fen - p.reserved_fen - p.spent_fen;
-    return [section(t("programmes_title"),
-        chart(t("programmes_title"), t("programme"), list.map(name), [{ name: t("spent"), fen: list.map(p => p.spent_fen) }, { name: t("reserved"), fen: list.map(p => p.reserved_fen) }, { name: t("p_available"), fen: list.map(available) }], { horizontal: true, stacked: true }),
+    const drawn = path === "" ? [...list].sort((a, b) => b.pool_fen - a.pool_fen).slice(0, DRAWN_MAX) : list.filter(p => name(p) === path);
+    if (drawn.length === 0) throw new ApiError(404);
+    return [path === "" ? "" : await spentOverTime(path), section(t("programmes_title"), path === "" && list.length > DRAWN_MAX ? h("p", { class: "hint" }, t("p_largest", DRAWN_MAX)) : "",
+        chart(t("programmes_title"), t("programme"), drawn.map(name), [{ name: t("spent"), fen: drawn.map(p => p.spent_fen) }, { name: t("reserved"), fen: drawn.map(p => p.reserved_fen) }, { name: t("p_available"), fen: drawn.map(available) }], { horizontal: true, stacked: true }),
         table(t("programmes_caption"), [{ head: t("programme"), rowHead: true, cell: p => h("a", { href: `#/programmes/${name(p)}` }, name(p)) }, { head: t("p_title"), cell: p => p.title }, { head: t("kind"), cell: p => kindName(p.kind) },
             { head: t("p_budget"), number: true, cell: p => yuan(p.pool_fen) }, { head: t("p_available"), number: true, cell: p => yuan(available(p)) }, { head: t("reserved"), number: true, cell: p => yuan(p.reserved_fen) },
             { head: t("spent"), number: true, cell: p => yuan(p.spent_fen) }, { head: t("p_granted"), number: true, cell: p => yuan(p.granted_fen) }, { head: t("p_vouchers"), number: true, cell: p => String(p.vouchers) },
-            { head: t("p_rate"), number: true, cell: p => `${p.rate_bp / 100}%` }, { head: t("p_days"), cell: p => `${dayText(p.from_day)} – ${dayText(p.until_day)}` }], list)),
-    path === "" ? "" : await spentOverTime(path)];
+            { head: t("p_rate"), number: true, cell: p => `${p.rate_bp / 100}%` }, { head: t("p_days"), cell: p => `${dayText(p.from_day)} – ${dayText(p.until_day)}` }], list))];
 }
 
 export async function breaks(session) {
