@@ -36,7 +36,7 @@ sq_status sq_ledger_last(const struct sq_ledger *l, MDB_txn *txn, uint64_t *seq,
 /* append.c: the payload and leaf record of one entry, and its place in the tree; fills e->payload_hash */
 sq_status sq_append_entry(const struct sq_ledger *l, MDB_txn *txn, struct sq_edge *edge, struct sq_entry *e, struct sq_error *err);
 
-/* read.c: the entry as a view into the page, checked against its leaf record */
+/* read.c: the entry as a view into the page, checked against its leaf record; without hashes, its payload is not hashed again */
 sq_status sq_view_entry(const struct sq_ledger *l, MDB_txn *txn, uint64_t seq, int hashes, struct sq_entry *out, struct sq_error *err);
 
 /* length.c */
