@@ -82,6 +82,8 @@ static unsigned step(struct world *w, uint32_t node, const struct sq_event *even
     sq_arena_reset(&w->arena);
     if (sq_core_step(w->core[node], event, &w->arena, &fx, &err) != SQ_OK)
         die("step", &err);
+    if (w->watch != NULL)
+        w->watch(w->ctx, node, event, &fx);
     if (fx.append) {
         Sanquan__V1__Outcome *o = sanquan__v1__outcome__unpack(NULL, fx.outcome.size, fx.outcome.data);
         w->peer_status = o->status;
@@ -175,6 +177,8 @@ struct world *world_new_with(uint32_t node_count, enum sq_netting_method method,
     struct world *w = calloc(1, sizeof *w);
     struct sq_error err = {0};
     w->node_count = node_count;
+    w->watch = charter->watch;
+    w->ctx = charter->ctx;
     w->now_ms = 1790000000000u; /* 2026-09-21 */
     if (sq_arena_init(&w->arena, SQ_STEP_ARENA_SIZE, &err) != SQ_OK)
         die("arena", &err);
@@ -250,8 +254,12 @@ unsigned world_say_as(struct world *w, uint32_t node, const char *party, uint64_
 {
     size_t size = protobuf_c_message_get_packed_size(body);
     uint8_t *bytes = malloc(size + 1);
+    unsigned status = 0;
     protobuf_c_message_pack(body, bytes);
-    unsigned status = say(w, node, party, id, type, sq_bytes_of(bytes, size));
+    if (w->hold != NULL)
+        w->hold(w->ctx, node, party, id, type, sq_bytes_of(bytes, size));
+    else
+        status = say(w, node, party, id, type, sq_bytes_of(bytes, size));
     free(bytes);
     return status;
 }

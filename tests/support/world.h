@@ -29,7 +29,15 @@ struct world_answer {
     char detail[256];
 };
 
+/* Sees every step, and what it brought about. */
+typedef void (*world_watch)(void *ctx, uint32_t node, const struct sq_event *event, const struct sq_effects *fx);
+/* Gets what a party would have said. */
+typedef void (*world_hold)(void *ctx, uint32_t node, const char *party, uint64_t id, uint32_t type, sq_bytes body);
+
 struct world {
+    world_watch watch;
+    world_hold hold;                 /* when set, nothing is said: it gets the messages */
+    void *ctx;                       /* of both */
     uint32_t node_count;
     struct sq_core *core[WORLD_NODES_MAX];
     struct sq_arena arena;
@@ -54,6 +62,8 @@ struct world {
 struct world_charter {
     uint32_t loss_rule, review_ms, prefunded, enrolled_node; /* enrolled_node: number + 1 of a node whose region is not active yet */
     int64_t guarantee_fen;                        /* of each region */
+    world_watch watch;
+    void *ctx;
 };
 
 /* Nodes 310000, 370000, 440000 (hosting 440300 too), ... as many as asked for; two operators a node. */
