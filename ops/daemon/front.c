@@ -221,6 +221,12 @@ static sq_status decide(struct sq_daemon *d, const struct sq_arrival *a, const s
     return SQ_OK;
 }
 
+/* Answers, and what only a journal holds. */
+static int is_nobodys_request(uint32_t type)
+{
+    return (type >= SANQUAN__V1__MESSAGE_TYPE__HELLO_OK && type <= SANQUAN__V1__MESSAGE_TYPE__QUERY_ANSWER) || type >= SANQUAN__V1__MESSAGE_TYPE__GENESIS;
+}
+
 static sq_status on_arrival(struct sq_daemon *d, const struct sq_arrival *a, struct sq_error *err)
 {
     struct sq_envelope e;
@@ -240,8 +246,8 @@ static sq_status on_arrival(struct sq_daemon *d, const struct sq_arrival *a, str
         return sq_reject(d, a, &e, st, why.text, err);
     if ((st = keep_route(d, party, &a->route, err)) != SQ_OK)
         return st;
-    if (e.type >= SANQUAN__V1__MESSAGE_TYPE__HELLO_OK)
-        return SQ_OK; /* answers are not for us; nothing to say to them */
+    if (is_nobodys_request(e.type))
+        return SQ_OK; /* nothing to say to them */
     return reads_only(e.type) ? on_question(d, a, &e, party, err) : decide(d, a, &e, party, err);
 }
 
