@@ -139,6 +139,7 @@
     X(SQ_R_NOT_ENTERED, 208, 0, "a checker agrees to what a maker has entered, and this is not it") \
     X(SQ_R_STANDING, 209, 0, "region cannot become that, or owes nothing in that window")           \
     X(SQ_R_ACCOUNT, 210, 0, "amount is out of range, or more than the account can give")            \
+    X(SQ_R_REVERSAL, 211, 1, "returns are not what the invoice's new total no longer covers")          \
     X(SQ_R_CONTRACT_BASE, 220, 1, "bases exceed the contract, or what was approved of it")          \
     X(SQ_R_METERED, 221, 0, "base exceeds the metered quantity at the programme's price")           \
     X(SQ_R_LIMIT, 222, 1, "more than what is left of a limit of the programme")                     \

@@ -47,6 +47,10 @@ static inline enum sq_row_end sq_row_end_of(const struct sq_waiting *w, const st
     return sq_verb_claims(verb) && w->code[row] != SQ_OK ? SQ_END_CLAIM_REFUSED : SQ_END_NONE;
 }
 
+/* ---- redeem.c ---- */
+/* Rows of RETURN that the home of their invoice asks for, on this provider of this node; it holds them already. */
+sq_status sq_returns_begin(struct sq_step *s, uint32_t provider, const Sanquan__V1__Batch *batch, const struct sq_rows *r);
+
 /* ---- asking.c ---- */
 /* Rows to their invoices' home, or to their issuer. */
 sq_status sq_send_register(struct sq_step *s, const struct sq_waiting *w, const struct sq_rows *r, uint32_t node, uint32_t *row, size_t n);

@@ -11,12 +11,12 @@ sq_status sq_send_register(struct sq_step *s, const struct sq_waiting *w, const 
     Sanquan__V1__Register m;
     sanquan__v1__register__init(&m);
     if (SQ_COLUMN(s, m.invoice.data, n * SQ_INVOICE_CELL) || SQ_COLUMN(s, m.voucher, n) || SQ_COLUMN(s, m.amount_fen, n) ||
-        SQ_COLUMN(s, m.base_fen, n) || SQ_COLUMN(s, m.invoice_total_fen, n) || SQ_COLUMN(s, m.provider, SQ_NAME_SIZE_MAX))
+        SQ_COLUMN(s, m.base_fen, n) || SQ_COLUMN(s, m.invoice_total_fen, n) || SQ_COLUMN(s, m.service_day, n) || SQ_COLUMN(s, m.provider, SQ_NAME_SIZE_MAX))
         return sq_full(s);
     m.batch = w->seq;
     strcpy(m.provider, sq_party_code(sq_party_at(s->core, w->party)));
     m.row = row;
-    m.n_row = m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = n;
+    m.n_row = m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = m.n_service_day = n;
     m.invoice.len = n * SQ_INVOICE_CELL;
     for (size_t k = 0; k < n; k++) {
         size_t i = row[k];
@@ -26,6 +26,7 @@ sq_status sq_send_register(struct sq_step *s, const struct sq_waiting *w, const 
         m.amount_fen[k] = back ? -r->amount_fen[i] : r->amount_fen[i];
         m.base_fen[k] = back ? -r->base_fen[i] : r->base_fen[i];
         m.invoice_total_fen[k] = r->total_fen[i];
+        m.service_day[k] = r->service_day[i];
     }
     return sq_effects_send(s->fx, node, SANQUAN__V1__MESSAGE_TYPE__REGISTER, &m.base, s->err);
 }

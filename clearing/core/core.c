@@ -143,6 +143,7 @@ static int permitted(const struct sq_core *core, const struct sq_party *p, uint3
     case SANQUAN__V1__MESSAGE_TYPE__DEBIT_CAP:
     case SANQUAN__V1__MESSAGE_TYPE__ACCOUNT:
     case SANQUAN__V1__MESSAGE_TYPE__AGREE:
+    case SANQUAN__V1__MESSAGE_TYPE__REVERSE:
         return p->role == SQ_ROLE_OPERATOR && p->node == core->self;
     default:
         return p->role == SQ_ROLE_NODE && p->node != core->self && type >= SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE &&
@@ -218,6 +219,10 @@ static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
         return sq_on_agree(s, (const Sanquan__V1__Agree *)m);
     case SANQUAN__V1__MESSAGE_TYPE__AGREED:
         return sq_on_agreed(s, from, (const Sanquan__V1__Agreement *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__REVERSE:
+        return sq_on_reverse(s, (const Sanquan__V1__Reverse *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__REVERSED:
+        return sq_on_reversed(s, from, (const Sanquan__V1__Reverse *)m);
     case SANQUAN__V1__MESSAGE_TYPE__CLAWBACK:
         return sq_on_clawback(s, from, (const Sanquan__V1__Clawback *)m);
     case SANQUAN__V1__MESSAGE_TYPE__CONSENT:
@@ -337,6 +342,8 @@ static sq_status seal_outcome(struct sq_step *s, sq_status status, const struct 
     sanquan__v1__outcome__init(&outcome);
     outcome.status = status;
     outcome.code = sq_codes(s->code, s->code_count);
+    outcome.clawed = s->clawed;
+    outcome.n_clawed = s->clawed_count;
     outcome.sent.data = sq_arena_take(fx->arena, fx->out_count * SQ_HASH_SIZE + 1);
     if (outcome.sent.data == NULL)
         return sq_full(s);

@@ -47,7 +47,7 @@ sq_status sq_on_register(struct sq_step *s, uint32_t from, const Sanquan__V1__Re
     size_t n = m->n_row;
     uint32_t seller;
     if (n == 0 || n > SQ_BATCH_ROWS_MAX || m->invoice.len != n * SQ_INVOICE_CELL || m->n_voucher != n || m->n_amount_fen != n ||
-        m->n_base_fen != n || m->n_invoice_total_fen != n || !sq_rows_ascend(m->row, n))
+        m->n_base_fen != n || m->n_invoice_total_fen != n || m->n_service_day != n || !sq_rows_ascend(m->row, n))
         return sq_refuse(s, SQ_R_COLUMNS, "register of batch %" PRIu64, m->batch);
     if (!sq_uscc_valid(m->provider))
         return sq_refuse(s, SQ_R_BAD_USCC, "%.40s", m->provider);

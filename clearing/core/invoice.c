@@ -123,7 +123,8 @@ unsigned sq_invoice_check(const struct sq_invoices *r, const struct sq_invoice_c
     if (cursor->place.found)
         sq_register_read(&r->rows, &cursor->place, &row);
     if (!cursor->place.found || is_free(r, &row))
-        return c->base_fen > c->total_fen || c->amount_fen > c->total_fen ? SQ_R_INVOICE_OVERDRAWN : SQ_OK;
+        return cursor->place.found && row.fixed && row.total_fen != c->total_fen ? SQ_R_INVOICE_TOTAL :
+               c->base_fen > c->total_fen || c->amount_fen > c->total_fen ? SQ_R_INVOICE_OVERDRAWN : SQ_OK;
     if (!same_claimant(&row, c))
         return SQ_R_INVOICE_SELLER;
     if (row.total_fen != c->total_fen)
@@ -272,6 +273,60 @@ sq_status sq_invoice_subtract(struct sq_invoices *r, const struct sq_invoice_cla
     int first = row->programme == c->programme;
     take_off(first ? &row->base_fen : &line->base_fen, c->base_fen);
     take_off(first ? &row->amount_fen : &line->amount_fen, c->amount_fen);
+    return SQ_OK;
+}
+
+/* ---- credit notes ---- */
+
+static void look_at_part(struct sq_invoice_state *out, struct stack *s, const struct sq_invoice_part *p, uint32_t limit_bp, struct sq_invoice_part *part, size_t max)
+{
+    look_at_claimant(s, s->amounts != 0, p->amount_fen, limit_bp);
+    if (p->base_fen == 0 && p->amount_fen == 0)
+        return;
+    if (out->parts < max)
+        part[out->parts] = *p;
+    out->parts++;
+}
+
+void sq_invoice_look(const struct sq_invoices *r, const struct sq_invoice_key *key, struct sq_invoice_state *out, struct sq_invoice_part *part, size_t max)
+{
+    struct sq_place place = {0};
+    struct sq_invoice_row row;
+    struct stack s = {.limit = WHOLE_BP};
+    *out = (struct sq_invoice_state){.limit_bp = WHOLE_BP};
+    sq_register_seek(&r->rows, key, &place);
+    if (!place.found)
+        return;
+    sq_register_read(&r->rows, &place, &row);
+    struct sq_invoice_part first = {.programme = row.programme, .base_fen = row.base_fen, .amount_fen = row.amount_fen};
+    const struct other *returning = find_other(r, &row, row.programme);
+    if (returning != NULL) {
+        first.base_fen -= returning->returning_base_fen;
+        first.amount_fen -= returning->returning_fen;
+    }
+    *out = (struct sq_invoice_state){.known = 1, .total_fen = row.total_fen, .seller = row.seller, .acquirer = row.acquirer};
+    look_at_part(out, &s, &first, row.stack_limit_bp, part, max);
+    for (uint32_t n = row.other; n != SQ_ROW_NONE; n = other_at(r, n)->next) {
+        const struct other *o = other_at(r, n);
+        struct sq_invoice_part p = {.programme = o->programme, .base_fen = o->base_fen - o->returning_base_fen, .amount_fen = o->amount_fen - o->returning_fen};
+        if (o->programme != row.programme)
+            look_at_part(out, &s, &p, o->stack_limit_bp, part, max);
+    }
+    out->limit_bp = s.others && s.limit != 0 ? s.limit : WHOLE_BP;
+}
+
+sq_status sq_invoice_fix(struct sq_invoices *r, const struct sq_invoice_key *key, int64_t total_fen)
+{
+    struct sq_place place = {0};
+    sq_register_seek(&r->rows, key, &place);
+    const int known = place.found;
+    struct sq_invoice_row *row = known ? sq_register_edit(&r->rows, &place) : sq_register_insert(&r->rows, key, &place);
+    if (row == NULL)
+        return SQ_E_NOMEM;
+    if (!known)
+        row->programme = row->seller = row->other = SQ_ROW_NONE;
+    row->total_fen = total_fen;
+    row->fixed = 1;
     return SQ_OK;
 }
 

@@ -6,7 +6,8 @@
  *   - Subsidies never add up to more than the total, whatever the issuers' rules allow: sums stay in range for any peer's numbers.
  *   - Two programmes may claim one invoice only when both stack (additive), and then all their subsidies together stay
  *     within the smallest of their limits. A programme is held to every class under which it has claimed.
- *   - An invoice has one seller and one total, those of its first claim; when all of it has been given back, of the next.
+ *   - An invoice has one seller and one total, those of its first claim; when all of it has been given back, of the next. A credit
+ *     note says the total for good, whoever claims.
  *
  * Rows are kept in invoice order, because a provider's invoices ascend: a batch walks the register once from left to right.
  */
@@ -69,6 +70,23 @@ void sq_invoice_end_return(struct sq_invoices *r, const struct sq_invoice_claim 
 
 /* Give back base and amount, as far as they are registered; an unknown invoice is left alone. SQ_E_NOMEM as above. */
 SQ_MUST_CHECK sq_status sq_invoice_subtract(struct sq_invoices *r, const struct sq_invoice_claim *c);
+
+/* What a programme has on an invoice, less what is being returned. */
+struct sq_invoice_part {
+    int64_t base_fen, amount_fen;
+    uint32_t programme, padding;
+};
+struct sq_invoice_state {
+    int known;
+    uint32_t seller, acquirer;
+    uint32_t limit_bp;            /* of the total, for all amounts together */
+    int64_t total_fen;
+    size_t parts;                 /* how many there are; the first `max` of them are in the array */
+};
+void sq_invoice_look(const struct sq_invoices *r, const struct sq_invoice_key *key, struct sq_invoice_state *out, struct sq_invoice_part *part, size_t max);
+
+/* From now on this is its total, also before anybody has claimed it. SQ_E_NOMEM as above. */
+SQ_MUST_CHECK sq_status sq_invoice_fix(struct sq_invoices *r, const struct sq_invoice_key *key, int64_t total_fen);
 
 /* Sum of amounts registered by all programmes, -1 when the invoice is unknown. */
 int64_t sq_invoice_claimed(const struct sq_invoices *r, const struct sq_invoice_key *key);

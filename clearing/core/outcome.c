@@ -195,6 +195,9 @@ static sq_status owe_back(struct measured *x, uint32_t node, const struct claw *
         st = sq_settlement_owe(s->core->settlement, node, s->fx->seq, hash, &step, s->err);
     if (st != SQ_OK || node == s->core->self)
         return st;
+    if (s->clawed == NULL && SQ_COLUMN(s, s->clawed, s->core->nodes.count))
+        return sq_full(s);
+    s->clawed[s->clawed_count++] = (uint32_t)strtoul(sq_node_at(s->core, node)->code, NULL, 10);
     link.number = step.number;
     link.hash = (ProtobufCBinaryData){SQ_HASH_SIZE, step.hash};
     link.count = step.count;

@@ -211,6 +211,10 @@ static sq_status answer_if_done(struct sq_step *s, struct sq_waiting *w)
 {
     if (w->left != 0)
         return SQ_OK;
+    if (w->id == 0) {
+        sq_waiting_remove(s->core, w);
+        return SQ_OK;
+    }
     Sanquan__V1__Answer answer;
     sanquan__v1__answer__init(&answer);
     answer.id = w->id;
@@ -277,6 +281,44 @@ static sq_status redeem_elsewhere(struct sq_step *s, sq_bytes body, const Sanqua
             return st;
     }
     sq_status st = clear_rows(s, w, batch, r, ready, ready_count);
+    for (uint32_t i = 0; i < w->rows; i++)
+        s->code[i] = outcome_of(w, i);
+    return st != SQ_OK ? st : answer_if_done(s, w);
+}
+
+sq_status sq_returns_begin(struct sq_step *s, uint32_t provider, const Sanquan__V1__Batch *batch, const struct sq_rows *r)
+{
+    struct sq_core *core = s->core;
+    sq_bytes body;
+    uint32_t *ready, *back;
+    size_t ready_count = 0, back_count = 0;
+    sq_status st = sq_decide_reserve(core, (uint32_t)r->count, s->err);
+    if (st == SQ_OK)
+        st = sq_wire_pack(&batch->base, &s->memory, &body, s->err);
+    if (st != SQ_OK)
+        return st;
+    struct sq_waiting *w = sq_waiting_add(s, body, r);
+    if (w == NULL)
+        return sq_fail(s->err, SQ_E_NOMEM, "waiting batch of %zu rows", r->count);
+    w->id = 0;
+    w->party = provider;
+    if (SQ_COLUMN(s, ready, r->count) || SQ_COLUMN(s, back, r->count) || SQ_COLUMN(s, s->code, r->count))
+        return sq_full(s);
+    core->totals.items_received += r->count;
+    s->code_count = r->count;
+    for (size_t i = 0; i < r->count; i++) {
+        w->stage[i] = SQ_ROW_CLEARING;
+        unsigned refused = check_row(core, provider, r, i);
+        if (refused == SQ_OK) {
+            ready[ready_count++] = (uint32_t)i;
+        } else {
+            row_done(core, w, r, i, refused);
+            back[back_count++] = (uint32_t)i;
+        }
+    }
+    st = sq_give_back(s, w, r, back, back_count);
+    if (st == SQ_OK)
+        st = clear_rows(s, w, batch, r, ready, ready_count);
     for (uint32_t i = 0; i < w->rows; i++)
         s->code[i] = outcome_of(w, i);
     return st != SQ_OK ? st : answer_if_done(s, w);

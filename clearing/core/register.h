@@ -33,7 +33,7 @@ struct sq_invoice_row {
     uint32_t stack_limit_bp;
     uint32_t other;               /* SQ_ROW_NONE: none */
     uint32_t acquirer;            /* node that speaks for the seller */
-    uint32_t padding;
+    uint32_t fixed;               /* 1: a credit note has said the total, whoever claims */
 };
 
 struct sq_open_chunk;

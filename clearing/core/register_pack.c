@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { HEAD = 1, GAP = 2, BASE = 4, AMOUNT = 8, WHO = 16, OTHER = 32, KNOWN = 63 };
+enum { HEAD = 1, GAP = 2, BASE = 4, AMOUNT = 8, WHO = 16, OTHER = 32, FIXED = 64, KNOWN = 127 };
 
 #define RATIO_MAX 10000
 
@@ -68,7 +68,8 @@ static uint8_t *pack_row(const struct sq_invoice_row *row, const struct sq_invoi
     int head = row->key.head != before->key.head;
     uint64_t from = head ? 0 : before->key.low;
     uint8_t what = (uint8_t)((head ? HEAD : 0) | (row->key.low != next_number(from) ? GAP : 0) | (row->base_fen != row->total_fen ? BASE : 0) |
-                             (row->amount_fen != expected ? AMOUNT : 0) | (same_who(row, before) ? 0 : WHO) | (row->other != SQ_ROW_NONE ? OTHER : 0));
+                             (row->amount_fen != expected ? AMOUNT : 0) | (same_who(row, before) ? 0 : WHO) | (row->other != SQ_ROW_NONE ? OTHER : 0) |
+                             (row->fixed ? FIXED : 0));
     *at++ = what;
     at = put_varint(at, (uint64_t)row->total_fen);
     if (what & HEAD) {
@@ -136,6 +137,7 @@ static const uint8_t *unpack_row(const uint8_t *at, uint32_t ratio, struct sq_in
         row->acquirer = (uint32_t)acquirer;
         row->stack_limit_bp = (uint32_t)limit;
     }
+    row->fixed = (what & FIXED) != 0;
     row->other = SQ_ROW_NONE;
     if (what & OTHER) {
         at = get_varint(at, &v);

@@ -174,7 +174,7 @@ struct sq_reservation {
 /* A batch at its acquirer that waits for invoice homes or issuers. */
 enum sq_row_stage { SQ_ROW_REGISTERING = 1, SQ_ROW_CLEARING, SQ_ROW_DONE };
 struct sq_waiting {
-    uint64_t id;            /* of the provider's message */
+    uint64_t id;            /* of the provider's message; 0: nobody waits for an answer */
     uint64_t seq;           /* of its journal entry; names the batch to peers */
     uint32_t party, rows, left;
     uint32_t body_size;
@@ -240,6 +240,8 @@ struct sq_step {
     struct sq_error why;    /* why the sender is refused */
     uint8_t *code;          /* a byte a row, for the outcome */
     size_t code_count;
+    uint32_t *clawed;       /* codes of nodes that owe something back since this step */
+    size_t clawed_count;
     uint64_t reserve_until_ms;
 };
 
@@ -370,6 +372,10 @@ sq_status sq_link_bear(struct sq_step *s, uint32_t creditor, uint32_t day, struc
 /* Creditor: is what the link says it bears right? Takes it off the step. Changes nothing else; sq_link_take_borne does, afterwards. */
 sq_status sq_link_check_borne(struct sq_step *s, uint32_t debtor, const Sanquan__V1__Link *link, struct sq_link_step *step);
 void sq_link_take_borne(struct sq_core *core, uint32_t debtor, const Sanquan__V1__Link *link, const int64_t gross_fen[static SQ_KIND_COUNT]);
+
+/* ---- reversal.c: credit notes ---- */
+sq_status sq_on_reverse(struct sq_step *s, const Sanquan__V1__Reverse *m);
+sq_status sq_on_reversed(struct sq_step *s, uint32_t from, const Sanquan__V1__Reverse *m);
 
 /* ---- rows.c: columns of a batch ---- */
 /* All of the same length; optional ones may be NULL. */

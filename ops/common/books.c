@@ -266,13 +266,19 @@ static sq_status read_batch(struct sq_books *b, uint64_t seq, const Sanquan__V1_
 {
     struct sq_entry entry;
     struct sq_envelope e;
+    *out = NULL;
     sq_status st = sq_ledger_read(b->ledger, seq, &b->arena, &entry, err);
     if (st != SQ_OK)
         return st;
-    if (entry.type != SANQUAN__V1__MESSAGE_TYPE__BATCH || sq_envelope_open(entry.input, &e, err) != SQ_OK ||
-        (*out = open_message(b, &sanquan__v1__batch__descriptor, e.body, err)) == NULL)
+    if (sq_envelope_open(entry.input, &e, err) != SQ_OK)
         return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 " is not a batch", seq);
-    return SQ_OK;
+    if (entry.type == SANQUAN__V1__MESSAGE_TYPE__BATCH) {
+        *out = open_message(b, &sanquan__v1__batch__descriptor, e.body, err);
+    } else if (entry.type == SANQUAN__V1__MESSAGE_TYPE__REVERSE || entry.type == SANQUAN__V1__MESSAGE_TYPE__REVERSED) {
+        const Sanquan__V1__Reverse *m = open_message(b, &sanquan__v1__reverse__descriptor, e.body, err);
+        *out = m != NULL ? m->returns : NULL;
+    }
+    return *out != NULL ? SQ_OK : sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 " is not a batch", seq);
 }
 
 /* Creditor: a peer's decision of rows of an earlier batch. */
@@ -313,6 +319,24 @@ static sq_status on_answer(struct sq_books *b, const struct sq_core *core, const
     b->sums.items += m->n_voucher;
     if (accepted != a->count || sum != a->amount_fen)
         return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": batch %" PRIu64 " was answered with another count or amount than its rows have", seq, a->seq);
+    return SQ_OK;
+}
+
+/* Returns that an invoice's home asks for: those on this node's own programmes were decided at once. */
+static sq_status on_reverse(struct sq_books *b, const struct sq_core *core, const struct sq_entry *entry, sq_bytes body, struct sq_error *err)
+{
+    const Sanquan__V1__Reverse *m = open_message(b, &sanquan__v1__reverse__descriptor, body, err);
+    const Sanquan__V1__Outcome *o = open_message(b, &sanquan__v1__outcome__descriptor, entry->outcome, err);
+    if (m == NULL || o == NULL)
+        return sq_fail_context(err, SQ_E_VERIFY, "entry %" PRIu64 ": a reversal", entry->seq);
+    if (m->returns == NULL || strcmp(m->acquirer, code_of(core, b->self)) != 0)
+        return SQ_OK;
+    for (size_t i = 0; i < m->returns->n_voucher; i++) {
+        struct spent *p = programme_of(b, core, m->returns->voucher[i]);
+        if (p != NULL && p->node == b->self && (o->code.len != m->returns->n_voucher || o->code.data[i] == SQ_OK))
+            p->fen += moves(m->returns, i);
+    }
+    b->sums.items += m->returns->n_voucher;
     return SQ_OK;
 }
 
@@ -681,6 +705,9 @@ sq_status sq_books_enter(struct sq_books *b, const struct sq_core *core, const s
         on_break(b, core, envelope->body);
     if (st == SQ_OK && envelope != NULL && entry->type == SANQUAN__V1__MESSAGE_TYPE__MEASURE && !was_refused(b, entry))
         st = on_measure(b, core, envelope->body, fx, entry->seq, err);
+    if (st == SQ_OK && envelope != NULL && !was_refused(b, entry) &&
+        (entry->type == SANQUAN__V1__MESSAGE_TYPE__REVERSE || entry->type == SANQUAN__V1__MESSAGE_TYPE__REVERSED))
+        st = on_reverse(b, core, entry, envelope->body, err);
     if (st == SQ_OK)
         st = on_answers(b, core, entry, fx, err);
     const struct sq_out *out;

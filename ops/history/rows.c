@@ -85,10 +85,23 @@ static int open_clear(struct sq_rows_of_entry *r)
     return read_columns(r->body, &row, 1, &r->count) && open_items(field_of(r->body, 5), r);
 }
 
+/* Returns that an invoice's home asks for: at the acquirer, and only there, they are a batch that no provider has sent. */
+static int open_reverse(struct sq_rows_of_entry *r)
+{
+    sq_bytes acquirer = field_of(r->body, 4), items = field_of(r->body, 6);
+    const char *self = strchr(r->sender, ':') + 1; /* of its operator */
+    if (r->type == SANQUAN__V1__MESSAGE_TYPE__REVERSE && (acquirer.size != 6 || memcmp(acquirer.data, self, 6) != 0))
+        return 0;
+    r->type = SANQUAN__V1__MESSAGE_TYPE__BATCH;
+    r->batch = r->seq;
+    copy_uscc(field_of(r->body, 5), r->provider);
+    return items.size != 0 && open_items(items, r);
+}
+
 /* Another node's claim on invoices whose home is here. */
 static int open_register(struct sq_rows_of_entry *r)
 {
-    const struct column columns[] = {{3, 4, &r->row}, {4, 10, &r->invoice}, {5, 8, &r->voucher}, {6, 8, &r->amount}, {7, 8, &r->base}, {8, 8, &r->total}};
+    const struct column columns[] = {{3, 4, &r->row}, {4, 10, &r->invoice}, {5, 8, &r->voucher}, {6, 8, &r->amount}, {7, 8, &r->base}, {8, 8, &r->total}, {9, 4, &r->day}};
     uint64_t unused = 0;
     copy_uscc(field_of(r->body, 2), r->provider);
     read_numbers(r->body, 1, &r->batch, 0, &unused);
@@ -139,6 +152,9 @@ static int open_by_type(struct sq_rows_of_entry *r)
         return open_batch(r);
     case SANQUAN__V1__MESSAGE_TYPE__CLEAR:
         return open_clear(r);
+    case SANQUAN__V1__MESSAGE_TYPE__REVERSE:
+    case SANQUAN__V1__MESSAGE_TYPE__REVERSED:
+        return open_reverse(r);
     case SANQUAN__V1__MESSAGE_TYPE__REGISTER:
         return open_register(r);
     case SANQUAN__V1__MESSAGE_TYPE__REGISTERED:
@@ -159,7 +175,7 @@ static int has_rows(uint32_t type)
 {
     return type == SANQUAN__V1__MESSAGE_TYPE__BATCH || type == SANQUAN__V1__MESSAGE_TYPE__CLEAR || type == SANQUAN__V1__MESSAGE_TYPE__REGISTER ||
            type == SANQUAN__V1__MESSAGE_TYPE__REGISTERED || type == SANQUAN__V1__MESSAGE_TYPE__DECIDED || type == SANQUAN__V1__MESSAGE_TYPE__GRANT || type == SANQUAN__V1__MESSAGE_TYPE__MANDATE ||
-           type == SANQUAN__V1__MESSAGE_TYPE__REVOKE;
+           type == SANQUAN__V1__MESSAGE_TYPE__REVOKE || type == SANQUAN__V1__MESSAGE_TYPE__REVERSE || type == SANQUAN__V1__MESSAGE_TYPE__REVERSED;
 }
 
 int sq_rows_open(const struct sq_entry *e, struct sq_rows_of_entry *out)

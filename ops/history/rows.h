@@ -13,7 +13,7 @@
 
 struct sq_rows_of_entry {
     uint64_t seq, now_ms;
-    uint32_t type;                     /* MessageType: BATCH, CLEAR, REGISTER, REGISTERED, DECIDED, GRANT, MANDATE or REVOKE */
+    uint32_t type;                     /* MessageType: BATCH (also for the returns of a REVERSE or REVERSED), CLEAR, REGISTER, REGISTERED, DECIDED, GRANT, MANDATE or REVOKE */
     uint32_t count;
     char sender[SQ_NAME_SIZE_MAX + 1]; /* of the message */
     char provider[19];                 /* USCC; BATCH, CLEAR, REGISTER and MANDATE */

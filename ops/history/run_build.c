@@ -4,6 +4,7 @@
  * Invariant: entries come one after another, none is left out; what a row, an entry or a window is known by is decided from the journal's
  * bytes and from what came before in it, so that two builders that saw the same entries make the same image.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,27 +183,47 @@ static sq_status add_vouchers(struct sq_run_builder *b, const struct sq_rows_of_
     return st;
 }
 
-/* A decision that moved money took the next number of the stream to its acquirer. */
-static sq_status number_decision(struct sq_run_builder *b, const struct sq_rows_of_entry *r, struct sq_run_entry *e, struct sq_error *err)
+/* The stream to this node takes its next number. */
+static sq_status number_link(struct sq_run_builder *b, uint32_t name, uint64_t *number, struct sq_error *err)
 {
-    int moved = 0;
-    for (uint32_t i = 0; !moved && i < r->count; i++)
-        moved = sq_row_code(r, i) == 0 && sq_row_moved_fen(r, i) != 0;
-    if (!moved)
-        return SQ_OK;
     for (uint32_t i = 0; i < b->links.count; i++) {
         struct sq_run_link *l = SQ_ROW(&b->links, struct sq_run_link, i);
-        if (l->name == e->sender) {
-            e->link = ++l->number;
+        if (l->name == name) {
+            *number = ++l->number;
             return SQ_OK;
         }
     }
     struct sq_run_link *l = sq_table_add(&b->links, NULL);
     if (l == NULL)
         return no_memory(err);
-    *l = (struct sq_run_link){1, e->sender, 0};
-    e->link = 1;
+    *l = (struct sq_run_link){1, name, 0};
+    *number = 1;
     return SQ_OK;
+}
+
+/* A decision that moved money took the next number of the stream to its acquirer. */
+static sq_status number_decision(struct sq_run_builder *b, const struct sq_rows_of_entry *r, struct sq_run_entry *e, struct sq_error *err)
+{
+    int moved = 0;
+    for (uint32_t i = 0; !moved && i < r->count; i++)
+        moved = sq_row_code(r, i) == 0 && sq_row_moved_fen(r, i) != 0;
+    return moved ? number_link(b, e->sender, &e->link, err) : SQ_OK;
+}
+
+/* So did what was taken back from these nodes. */
+static sq_status number_clawbacks(struct sq_run_builder *b, sq_bytes codes, struct sq_error *err)
+{
+    sq_status st = SQ_OK;
+    for (uint32_t i = 0; st == SQ_OK && i < codes.size / 4; i++) {
+        char code[12];
+        uint32_t name;
+        uint64_t number;
+        snprintf(code, sizeof code, "%06u", sq_cell32(codes.data, i));
+        st = intern(b, "node:", code, &name, err);
+        if (st == SQ_OK)
+            st = number_link(b, name, &number, err);
+    }
+    return st;
 }
 
 static sq_status add_rows(struct sq_run_builder *b, const struct sq_rows_of_entry *r, struct sq_error *err)
@@ -308,6 +329,8 @@ sq_status sq_run_builder_add(struct sq_run_builder *b, const struct sq_entry *e,
             opened = number;
         else if (field == 5)
             st = add_settlement(b, e->seq, bytes, err);
+        else if (field == 6)
+            st = number_clawbacks(b, bytes, err);
     }
     if (st == SQ_OK && status == SQ_OK && (e->type == SANQUAN__V1__MESSAGE_TYPE__PROGRAMME || e->type == SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE))
         st = add_programme(b, e, err);

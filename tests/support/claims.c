@@ -131,6 +131,14 @@ static uint32_t set_of(struct columns *c, const struct claims_fact *f)
     return (uint32_t)++c->set_count;
 }
 
+static void put_invoice(uint8_t cell[static SQ_INVOICE_CELL], uint64_t invoice)
+{
+    char digits[21];
+    snprintf(digits, sizeof digits, "26312%015" PRIu64, invoice % 1000000000000000u);
+    for (size_t k = 0; k < 20; k++)
+        cell[k / 2] |= (uint8_t)((digits[k] - '0') << (k % 2 == 0 ? 4 : 0));
+}
+
 static void put_row(struct columns *c, size_t at, const struct claims_row *row)
 {
     c->voucher[at] = row->voucher;
@@ -147,20 +155,13 @@ static void put_row(struct columns *c, size_t at, const struct claims_row *row)
     c->quantity[at] = row->quantity;
     c->payee[at] = row->payee;
     c->evidence[at * 16] = row->evidence;
-    if (row->invoice != 0) {
-        char digits[21];
-        snprintf(digits, sizeof digits, "26312%015" PRIu64, row->invoice % 1000000000000000u);
-        for (size_t k = 0; k < 20; k++)
-            c->invoice[at * SQ_INVOICE_CELL + k / 2] |= (uint8_t)((digits[k] - '0') << (k % 2 == 0 ? 4 : 0));
-    }
+    if (row->invoice != 0)
+        put_invoice(c->invoice + at * SQ_INVOICE_CELL, row->invoice);
 }
 
-unsigned claims_batch(struct world *w, uint32_t node, const char *provider, const struct claims_row *rows, size_t count, uint8_t *code)
+static void fill_batch(Sanquan__V1__Batch *m, struct columns *c, const struct world *w, const struct claims_row *rows, size_t count)
 {
-    struct columns *c = calloc(1, sizeof *c);
-    char name[48];
-    Sanquan__V1__Batch m;
-    sanquan__v1__batch__init(&m);
+    sanquan__v1__batch__init(m);
     for (size_t i = 0; i < count; i++)
         c->order[i] = i;
     union {
@@ -170,30 +171,65 @@ unsigned claims_batch(struct world *w, uint32_t node, const char *provider, cons
     qsort_r(c->order, count, sizeof *c->order, by_invoice, context.out);
     for (size_t i = 0; i < count; i++)
         put_row(c, i, &rows[c->order[i]]);
-    m.voucher = c->voucher;
-    m.amount_fen = c->amount;
-    m.base_fen = c->base;
-    m.invoice = (ProtobufCBinaryData){count * SQ_INVOICE_CELL, c->invoice};
-    m.invoice_total_fen = c->total;
-    m.service = c->service;
-    m.service_day = c->day;
-    m.scenario = c->scenario;
-    m.documents = c->documents;
-    m.facts = c->facts;
-    m.verb = (ProtobufCBinaryData){count, c->verb};
-    m.reservation = c->reservation;
-    m.fact_sets = c->sets;
-    m.n_fact_sets = c->set_count;
-    m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = m.n_service = m.n_service_day = m.n_reservation = count;
-    m.n_scenario = m.n_documents = m.n_facts = m.n_quantity = count;
-    m.quantity = c->quantity;
-    m.payee = (ProtobufCBinaryData){count, c->payee};
-    m.evidence = (ProtobufCBinaryData){count * 16, c->evidence};
-    m.reserve_until_ms = w->now_ms + 3600000u;
+    m->voucher = c->voucher;
+    m->amount_fen = c->amount;
+    m->base_fen = c->base;
+    m->invoice = (ProtobufCBinaryData){count * SQ_INVOICE_CELL, c->invoice};
+    m->invoice_total_fen = c->total;
+    m->service = c->service;
+    m->service_day = c->day;
+    m->scenario = c->scenario;
+    m->documents = c->documents;
+    m->facts = c->facts;
+    m->verb = (ProtobufCBinaryData){count, c->verb};
+    m->reservation = c->reservation;
+    m->fact_sets = c->sets;
+    m->n_fact_sets = c->set_count;
+    m->n_voucher = m->n_amount_fen = m->n_base_fen = m->n_invoice_total_fen = m->n_service = m->n_service_day = m->n_reservation = count;
+    m->n_scenario = m->n_documents = m->n_facts = m->n_quantity = count;
+    m->quantity = c->quantity;
+    m->payee = (ProtobufCBinaryData){count, c->payee};
+    m->evidence = (ProtobufCBinaryData){count * 16, c->evidence};
+    m->reserve_until_ms = w->now_ms + 3600000u;
+}
+
+unsigned claims_batch(struct world *w, uint32_t node, const char *provider, const struct claims_row *rows, size_t count, uint8_t *code)
+{
+    struct columns *c = calloc(1, sizeof *c);
+    char name[48];
+    Sanquan__V1__Batch m;
+    fill_batch(&m, c, w, rows, count);
     snprintf(name, sizeof name, "provider:%s", provider);
     unsigned status = world_say(w, node, name, SANQUAN__V1__MESSAGE_TYPE__BATCH, &m.base);
     for (size_t i = 0; code != NULL && i < count; i++)
         code[c->order[i]] = w->answer.code_count != 0 ? w->answer.code[i] : 0;
+    free(c);
+    return status;
+}
+
+unsigned claims_reverse(struct world *w, const char *acquirer, const char *provider, uint64_t invoice, int64_t total_fen, const struct claims_row *rows,
+                        size_t count)
+{
+    struct columns *c = calloc(1, sizeof *c);
+    char node[8], seller[24];
+    uint8_t cell[SQ_INVOICE_CELL] = {0}, note[SQ_INVOICE_CELL] = {0};
+    Sanquan__V1__Batch returns;
+    Sanquan__V1__Reverse m;
+    sanquan__v1__reverse__init(&m);
+    fill_batch(&returns, c, w, rows, count);
+    put_invoice(cell, invoice);
+    put_invoice(note, 900000 + invoice);
+    snprintf(node, sizeof node, "%s", acquirer);
+    snprintf(seller, sizeof seller, "%s", provider);
+    m.invoice = (ProtobufCBinaryData){sizeof cell, cell};
+    m.credit_note = (ProtobufCBinaryData){sizeof note, note};
+    m.total_fen = total_fen;
+    if (count != 0) {
+        m.acquirer = node;
+        m.provider = seller;
+        m.returns = &returns;
+    }
+    unsigned status = world_say(w, 0, "operator:310000/li", SANQUAN__V1__MESSAGE_TYPE__REVERSE, &m.base);
     free(c);
     return status;
 }

@@ -45,6 +45,10 @@ unsigned claims_batch(struct world *w, uint32_t node, const char *provider, cons
 /* One row; its code, or the refusal of the whole. */
 unsigned claims_row(struct world *w, uint32_t node, const char *provider, const struct claims_row *row);
 
+/* A credit note against an invoice of Shanghai's (node 0), whose operator says that these rows are given back. */
+unsigned claims_reverse(struct world *w, const char *acquirer, const char *provider, uint64_t invoice, int64_t total_fen, const struct claims_row *rows,
+                        size_t count);
+
 /* party: "issuer:310000" or "operator:310000/li"; issuer 0: for all programmes of the node. */
 unsigned claims_state(struct world *w, uint32_t node, const char *party, uint32_t issuer, const char *org, uint32_t attribute, int64_t value,
                       uint32_t from_day, uint32_t until_day);

@@ -43,7 +43,7 @@ static unsigned ask(struct world *w, const struct claim *c)
 {
     Sanquan__V1__Register m;
     uint8_t cell[SQ_INVOICE_CELL] = {0x26, 0x31, 0x20, 0, 0, 0, 0, 0, 0, c->last_digits};
-    uint32_t row[1] = {0};
+    uint32_t row[1] = {0}, day[1] = {20260901};
     uint64_t voucher[1] = {c->voucher != 0 ? c->voucher : VOUCHER};
     int64_t amount[1] = {c->amount_fen}, base[1] = {c->base_fen}, total[1] = {c->total_fen};
     char provider[32];
@@ -51,13 +51,14 @@ static unsigned ask(struct world *w, const struct claim *c)
     strcpy(provider, WORLD_PROVIDER);
     m.batch = 7;
     m.provider = provider;
-    m.n_row = m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = 1;
+    m.n_row = m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = m.n_service_day = 1;
     m.row = row;
     m.invoice = (ProtobufCBinaryData){sizeof cell, cell};
     m.voucher = voucher;
     m.amount_fen = amount;
     m.base_fen = base;
     m.invoice_total_fen = total;
+    m.service_day = day;
     assert_int_equal(world_say(w, SH, ACQUIRER, SANQUAN__V1__MESSAGE_TYPE__REGISTER, &m.base), SQ_OK);
     if (w->peer_status != SQ_OK)
         return w->peer_status;

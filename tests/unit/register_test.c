@@ -40,6 +40,7 @@ static struct sq_invoice_row some_row(uint64_t *random, uint64_t number, uint32_
     row.base_fen = (r >> 8 & 3) == 0 ? some_fen(random) : row.total_fen;
     row.amount_fen = (r >> 10 & 3) == 0 ? some_fen(random) : (int64_t)((__int128)row.base_fen * 3000 / 10000);
     row.acquirer = (uint32_t)(r >> 14 & 1);
+    row.fixed = (r >> 15 & 7) == 0;
     row.stack_limit_bp = (r >> 12 & 1) != 0 ? 10000 : 0;
     return row;
 }
@@ -103,7 +104,7 @@ static void bytes_that_are_not_whole_rows_are_refused(void **state)
     assert_false(sq_chunk_fits(packed, size, 7));
     assert_false(sq_chunk_fits(packed, size, 9));
     assert_false(sq_chunk_fits(packed, size, 0));
-    packed[2] |= 64;
+    packed[2] |= 128;
     assert_false(sq_chunk_fits(packed, size, 8));
 }
 
