@@ -185,6 +185,9 @@ struct sq_error {
 
 /* Sets *err and returns `status`, so that `return sq_fail(err, SQ_E_X, "...", ...)` is the usual line. */
 sq_status sq_fail(struct sq_error *err, sq_status status, const char *format, ...) SQ_PRINTF(3, 4);
+#ifdef __clang_analyzer__ /* it looks at one file at a time, and would think that a failure may return SQ_OK */
+#define sq_fail(err, status, ...) ((void)sq_fail(err, status, __VA_ARGS__), (status))
+#endif
 
 /* Puts "context: " before what a lower layer said; returns err's status (or `status` when err is NULL). */
 sq_status sq_fail_context(struct sq_error *err, sq_status status, const char *format, ...) SQ_PRINTF(3, 4);
