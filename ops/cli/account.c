@@ -49,24 +49,7 @@ static void print_account(const json_t *answer)
 
 int sq_cmd_account(struct sq_cli *cli, int argc, char **argv)
 {
-    struct sq_session s;
-    struct sq_error err = {0};
-    json_t *answer = NULL;
-    int code = sq_cli_parse(cli, &list_args, argc, argv, NULL);
-    if (code != SQ_PARSED)
-        return code;
-    sq_status st = sq_session_open(cli, 1, &s, &err);
-    if (st == SQ_OK)
-        st = sq_session_ask(&s, "account", &answer, &err);
-    sq_session_close(&s);
-    if (st != SQ_OK)
-        return sq_cli_fail(cli, &err);
-    if (cli->json)
-        sq_cli_json(json_incref(answer));
-    else
-        print_account(answer);
-    json_decref(answer);
-    return SQ_EXIT_DONE;
+    return sq_cli_show(cli, &list_args, argc, argv, "account", NULL, print_account);
 }
 
 /* ---- account enter ---- */

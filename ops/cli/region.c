@@ -77,24 +77,7 @@ static void print_regions(const json_t *list)
 
 int sq_cmd_region(struct sq_cli *cli, int argc, char **argv)
 {
-    struct sq_session s;
-    struct sq_error err = {0};
-    json_t *answer = NULL;
-    int code = sq_cli_parse(cli, &list_args, argc, argv, NULL);
-    if (code != SQ_PARSED)
-        return code;
-    sq_status st = sq_session_open(cli, 1, &s, &err);
-    if (st == SQ_OK)
-        st = sq_session_ask(&s, "regions", &answer, &err);
-    sq_session_close(&s);
-    if (st != SQ_OK)
-        return sq_cli_fail(cli, &err);
-    if (cli->json)
-        sq_cli_json(json_incref(answer));
-    else
-        print_regions(json_object_get(answer, "regions"));
-    json_decref(answer);
-    return SQ_EXIT_DONE;
+    return sq_cli_show(cli, &list_args, argc, argv, "regions", "regions", print_regions);
 }
 
 /* ---- region want ---- */

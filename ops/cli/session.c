@@ -230,3 +230,26 @@ sq_status sq_session_ask(struct sq_session *s, const char *path, json_t **out, s
     *out = json_loads(text, 0, &why);
     return *out != NULL ? SQ_OK : sq_fail(err, SQ_E_FORMAT, "answer to %s: %s", path, why.text);
 }
+
+int sq_cli_show(struct sq_cli *cli, const struct sq_args *args, int argc, char **argv, const char *path, const char *part,
+                void (*print)(const json_t *))
+{
+    struct sq_session s;
+    struct sq_error err = {0};
+    json_t *answer = NULL;
+    int code = sq_cli_parse(cli, args, argc, argv, NULL);
+    if (code != SQ_PARSED)
+        return code;
+    sq_status st = sq_session_open(cli, 1, &s, &err);
+    if (st == SQ_OK)
+        st = sq_session_ask(&s, path, &answer, &err);
+    sq_session_close(&s);
+    if (st != SQ_OK)
+        return sq_cli_fail(cli, &err);
+    if (cli->json)
+        sq_cli_json(json_incref(answer));
+    else
+        print(part != NULL ? json_object_get(answer, part) : answer);
+    json_decref(answer);
+    return SQ_EXIT_DONE;
+}

@@ -48,6 +48,10 @@ sq_status sq_session_refused(const struct sq_client_answer *a, struct sq_error *
 /* A question; *out is a new reference. */
 SQ_MUST_CHECK sq_status sq_session_ask(struct sq_session *s, const char *path, json_t **out, struct sq_error *err);
 
+/* The whole of a command that asks one question and shows the answer, or its member `part` (NULL: all of it). Returns an exit code. */
+int sq_cli_show(struct sq_cli *cli, const struct sq_args *args, int argc, char **argv, const char *path, const char *part,
+                void (*print)(const json_t *));
+
 /* The passphrase of a key file: from `file`, or asked for on the terminal without echo. An sq_keys_ask with ctx = const struct sq_cli *. */
 sq_status sq_cli_passphrase(void *cli, char *out, size_t out_size, struct sq_error *err);
 /* Asked for twice, for a new key. */

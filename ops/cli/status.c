@@ -84,22 +84,5 @@ static void print_status(const json_t *a)
 
 int sq_cmd_status(struct sq_cli *cli, int argc, char **argv)
 {
-    struct sq_session s;
-    struct sq_error err = {0};
-    json_t *answer = NULL;
-    int code = sq_cli_parse(cli, &args, argc, argv, NULL);
-    if (code != SQ_PARSED)
-        return code;
-    sq_status st = sq_session_open(cli, 1, &s, &err);
-    if (st == SQ_OK)
-        st = sq_session_ask(&s, "status", &answer, &err);
-    sq_session_close(&s);
-    if (st != SQ_OK)
-        return sq_cli_fail(cli, &err);
-    if (cli->json)
-        sq_cli_json(json_incref(answer));
-    else
-        print_status(answer);
-    json_decref(answer);
-    return SQ_EXIT_DONE;
+    return sq_cli_show(cli, &args, argc, argv, "status", NULL, print_status);
 }
