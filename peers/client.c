@@ -20,19 +20,19 @@
 #include "peers/message.h"
 #include "peers/sockets.h"
 
-#define IN_FLIGHT_DEFAULT 16u
-#define IN_FLIGHT_MAX 256u
-#define SILENCE_MIN_MS 1000u
-#define SILENCE_MAX_MS 8000u
-#define CONNECT_AGAIN_MS 2000u
+#define IN_FLIGHT_DEFAULT  16u
+#define IN_FLIGHT_MAX      256u
+#define SILENCE_MIN_MS     1000u
+#define SILENCE_MAX_MS     8000u
+#define CONNECT_AGAIN_MS   2000u
 #define ANSWER_PATIENCE_MS 2000u /* an unnumbered question is asked again after this, at first */
-#define ARENA_SIZE (6u << 20)
+#define ARENA_SIZE         (6u << 20)
 
 struct pending {
     uint64_t id;
     uint8_t *envelope;
     size_t size;
-    int sent;            /* handed to the socket since the last resend */
+    int sent; /* handed to the socket since the last resend */
 };
 
 struct sq_client {
@@ -43,11 +43,11 @@ struct sq_client {
     char receiver[SQ_NAME_SIZE_MAX + 1];
     struct pending pending[IN_FLIGHT_MAX]; /* ascending by id */
     unsigned count, in_flight;
-    uint64_t next_id;    /* 0: not known yet */
-    int renumber;        /* a number given out was not used up */
+    uint64_t next_id; /* 0: not known yet */
+    int renumber;     /* a number given out was not used up */
     uint64_t hello_last, nonce;
     int hello_answered;
-    int foreign;         /* what came last was of another network */
+    int foreign; /* what came last was of another network */
     uint64_t silence_at_ms, silence_ms, hold_until_ms;
     uint64_t refused_ms; /* since when the socket takes nothing; 0: it does */
     struct sq_arena arena, scratch;
@@ -69,7 +69,10 @@ static void heard(struct sq_client *c)
     c->silence_at_ms = now_ms(CLOCK_MONOTONIC) + c->silence_ms;
 }
 
-static void *take(void *arena, size_t size) { return sq_arena_room(arena, size); }
+static void *take(void *arena, size_t size)
+{
+    return sq_arena_room(arena, size);
+}
 
 sq_status sq_client_open(const struct sq_client_options *o, struct sq_client **out, struct sq_error *err)
 {
@@ -81,7 +84,8 @@ sq_status sq_client_open(const struct sq_client_options *o, struct sq_client **o
     c->silence_ms = SILENCE_MIN_MS;
     memcpy(c->node_key, o->node_key, SQ_KEY_SIZE);
     memcpy(c->network_id, o->network_id, 32);
-    sq_status st = strlen(o->node_code) != 6 ? sq_fail(err, SQ_E_USAGE, "node code %.20s", o->node_code) : sq_arena_init(&c->arena, ARENA_SIZE, err);
+    sq_status st = strlen(o->node_code) != 6 ? sq_fail(err, SQ_E_USAGE, "node code %.20s", o->node_code)
+                                             : sq_arena_init(&c->arena, ARENA_SIZE, err);
     if (st == SQ_OK)
         st = sq_arena_init(&c->scratch, SQ_MESSAGE_SIZE_MAX + 4096, err);
     if (st == SQ_OK) {
@@ -89,7 +93,10 @@ sq_status sq_client_open(const struct sq_client_options *o, struct sq_client **o
         strcat(c->receiver, o->node_code);
         c->endpoint = strdup(o->endpoint);
         c->context = zmq_ctx_new();
-        c->socket = c->context == NULL || c->endpoint == NULL ? NULL : sq_dealer(c->context, o->endpoint, o->node_transport_key, c->keys->transport_public, c->keys->transport_secret, 1000);
+        c->socket = c->context == NULL || c->endpoint == NULL
+                        ? NULL
+                        : sq_dealer(c->context, o->endpoint, o->node_transport_key, c->keys->transport_public,
+                                    c->keys->transport_secret, 1000);
         if (c->socket == NULL)
             st = sq_fail(err, SQ_E_NETWORK, "connect to %s: %s", o->endpoint, zmq_strerror(errno));
     }
@@ -121,7 +128,8 @@ void sq_client_close(struct sq_client *c)
 
 /* ---- sending ---- */
 
-static sq_status seal(struct sq_client *c, uint32_t type, uint64_t id, uint64_t sent_at_ms, sq_bytes body, sq_bytes *envelope, struct sq_error *err)
+static sq_status seal(struct sq_client *c, uint32_t type, uint64_t id, uint64_t sent_at_ms, sq_bytes body,
+                      sq_bytes *envelope, struct sq_error *err)
 {
     struct sq_header h = {type, c->keys->name, c->receiver, id, sent_at_ms};
     struct sq_wire_memory memory = {take, &c->scratch};
@@ -187,13 +195,15 @@ static void wait_connected(struct sq_client *c, uint64_t deadline)
 {
     zmq_pollitem_t item = {.socket = c->socket, .events = ZMQ_POLLOUT};
     for (uint64_t now; (now = now_ms(CLOCK_MONOTONIC)) < deadline; connect_again(c))
-        if (zmq_poll(&item, 1, deadline - now < CONNECT_AGAIN_MS / 4 ? (long)(deadline - now) : CONNECT_AGAIN_MS / 4) != 0) {
+        if (zmq_poll(&item, 1, deadline - now < CONNECT_AGAIN_MS / 4 ? (long)(deadline - now) : CONNECT_AGAIN_MS / 4) !=
+            0) {
             c->refused_ms = 0;
             return;
         }
 }
 
-static sq_status keep(struct sq_client *c, uint64_t id, uint64_t sent_at_ms, uint32_t type, sq_bytes body, struct sq_error *err)
+static sq_status keep(struct sq_client *c, uint64_t id, uint64_t sent_at_ms, uint32_t type, sq_bytes body,
+                      struct sq_error *err)
 {
     sq_bytes envelope;
     if (c->count == c->in_flight)
@@ -228,7 +238,8 @@ sq_status sq_client_send(struct sq_client *c, uint32_t type, sq_bytes body, uint
     return st;
 }
 
-sq_status sq_client_send_as(struct sq_client *c, uint64_t id, uint64_t sent_at_ms, uint32_t type, sq_bytes body, struct sq_error *err)
+sq_status sq_client_send_as(struct sq_client *c, uint64_t id, uint64_t sent_at_ms, uint32_t type, sq_bytes body,
+                            struct sq_error *err)
 {
     if (c->next_id == 0) {
         uint64_t last;
@@ -244,7 +255,10 @@ sq_status sq_client_send_as(struct sq_client *c, uint64_t id, uint64_t sent_at_m
     return st;
 }
 
-unsigned sq_client_waiting(const struct sq_client *c) { return c->count; }
+unsigned sq_client_waiting(const struct sq_client *c)
+{
+    return c->count;
+}
 
 /* ---- receiving ---- */
 
@@ -295,8 +309,7 @@ static int receive(struct sq_client *c, uint64_t deadline, struct sq_envelope *e
         }
         sq_arena_reset(&c->arena);
         if (sq_envelope_open(sq_bytes_of(zmq_msg_data(&c->message), zmq_msg_size(&c->message)), e, NULL) == SQ_OK &&
-            strcmp(e->sender, c->receiver) == 0 && strcmp(e->receiver, c->keys->name) == 0 &&
-            is_ours(c, e) &&
+            strcmp(e->sender, c->receiver) == 0 && strcmp(e->receiver, c->keys->name) == 0 && is_ours(c, e) &&
             sq_wire_open(sq_wire_type(e->type), e->body, &memory, m, NULL) == SQ_OK) {
             heard(c);
             return 1;
@@ -312,7 +325,8 @@ static void on_hello_ok(struct sq_client *c, const Sanquan__V1__HelloOk *m)
     c->hello_last = m->last_id;
     int renumber = c->renumber && c->count == 0;
     if (c->next_id <= m->last_id || renumber)
-        c->next_id = m->last_id + 1; /* at first; when another user of the key went ahead; when a number was not used up */
+        c->next_id =
+            m->last_id + 1; /* at first; when another user of the key went ahead; when a number was not used up */
     c->renumber &= !renumber;
     resend_from(c, 0);
 }
@@ -351,7 +365,8 @@ static int on_receipt(struct sq_client *c, const Sanquan__V1__Receipt *r, struct
 {
     struct sq_wire_memory memory = {take, &c->arena};
     ProtobufCMessage *m;
-    if (sq_wire_open(&sanquan__v1__answer__descriptor, sq_bytes_of(r->answer.data, r->answer.len), &memory, &m, NULL) != SQ_OK)
+    if (sq_wire_open(&sanquan__v1__answer__descriptor, sq_bytes_of(r->answer.data, r->answer.len), &memory, &m, NULL) !=
+        SQ_OK)
         return 0;
     const Sanquan__V1__Answer *a = (const Sanquan__V1__Answer *)m;
     int named = names_request(c, a->id, &r->request);
@@ -363,7 +378,8 @@ static int on_receipt(struct sq_client *c, const Sanquan__V1__Receipt *r, struct
         return 1;
     }
     set_detail(c, a->status, a->detail);
-    *out = (struct sq_client_answer){.id = a->id, .status = a->status, .final = 1, .answer = a, .receipt = r, .detail = c->detail};
+    *out = (struct sq_client_answer){
+        .id = a->id, .status = a->status, .final = 1, .answer = a, .receipt = r, .detail = c->detail};
     return 1;
 }
 
@@ -400,7 +416,8 @@ static int on_refusal(struct sq_client *c, const Sanquan__V1__Refusal *r, struct
 }
 
 /* 1 when the message is an answer to a request. */
-static int take_message(struct sq_client *c, const struct sq_envelope *e, const ProtobufCMessage *m, struct sq_client_answer *out)
+static int take_message(struct sq_client *c, const struct sq_envelope *e, const ProtobufCMessage *m,
+                        struct sq_client_answer *out)
 {
     int mine = 0;
     if (e->type == SANQUAN__V1__MESSAGE_TYPE__RECEIPT)
@@ -436,7 +453,8 @@ static const Sanquan__V1__Refusal *refusal_of_question(const struct sq_envelope 
 
 static sq_status fail_refused(struct sq_error *err, const Sanquan__V1__Refusal *r)
 {
-    return sq_fail(err, (sq_status)r->status, "%s%s%.200s", sq_status_text(r->status), *r->detail != '\0' ? ": " : "", r->detail);
+    return sq_fail(err, (sq_status)r->status, "%s%s%.200s", sq_status_text(r->status), *r->detail != '\0' ? ": " : "",
+                   r->detail);
 }
 
 sq_status sq_client_hello(struct sq_client *c, int timeout_ms, uint64_t *last_id, struct sq_error *err)
@@ -464,12 +482,15 @@ sq_status sq_client_hello(struct sq_client *c, int timeout_ms, uint64_t *last_id
         if (c->foreign)
             return fail_foreign(c, err);
     }
-    return sq_fail(err, SQ_E_TIMEOUT, "%s does not answer: is it running, and is %s enrolled there with this key?", c->receiver, c->keys->name);
+    return sq_fail(err, SQ_E_TIMEOUT, "%s does not answer: is it running, and is %s enrolled there with this key?",
+                   c->receiver, c->keys->name);
 }
 
-sq_status sq_client_query(struct sq_client *c, const char *path, int timeout_ms, const char **json_out, struct sq_error *err)
+sq_status sq_client_query(struct sq_client *c, const char *path, int timeout_ms, const char **json_out,
+                          struct sq_error *err)
 {
-    uint64_t deadline = now_ms(CLOCK_MONOTONIC) + (uint64_t)timeout_ms, asked = ++c->nonce, patience_ms = ANSWER_PATIENCE_MS;
+    uint64_t deadline = now_ms(CLOCK_MONOTONIC) + (uint64_t)timeout_ms, asked = ++c->nonce,
+             patience_ms = ANSWER_PATIENCE_MS;
     struct sq_envelope e;
     ProtobufCMessage *m;
     union {
@@ -496,12 +517,14 @@ sq_status sq_client_query(struct sq_client *c, const char *path, int timeout_ms,
             if (e.type != SANQUAN__V1__MESSAGE_TYPE__QUERY_ANSWER || a->nonce != asked)
                 continue;
             if (a->status != SQ_OK)
-                return sq_fail(err, (sq_status)a->status, "%.100s: %s", a->detail[0] != '\0' ? a->detail : path, sq_status_text(a->status));
+                return sq_fail(err, (sq_status)a->status, "%.100s: %s", a->detail[0] != '\0' ? a->detail : path,
+                               sq_status_text(a->status));
             *json_out = a->json;
             return SQ_OK;
         }
         if (c->foreign)
             return fail_foreign(c, err);
     }
-    return sq_fail(err, SQ_E_TIMEOUT, "%s does not answer: is it running, and is %s known there with this key?", c->receiver, c->keys->name);
+    return sq_fail(err, SQ_E_TIMEOUT, "%s does not answer: is it running, and is %s known there with this key?",
+                   c->receiver, c->keys->name);
 }

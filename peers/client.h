@@ -15,13 +15,13 @@
 struct sq_client;
 
 struct sq_client_options {
-    const char *endpoint;                     /* of the node */
-    const char *node_code;                    /* "310000" */
-    const uint8_t *node_transport_key;        /* CURVE server key */
-    const uint8_t *node_key;                  /* checks the signature of what comes back */
+    const char *endpoint;              /* of the node */
+    const char *node_code;             /* "310000" */
+    const uint8_t *node_transport_key; /* CURVE server key */
+    const uint8_t *node_key;           /* checks the signature of what comes back */
     const uint8_t *network_id;
-    const struct sq_keys *keys;               /* borrowed for the client's life */
-    unsigned in_flight;                       /* requests awaiting an answer at most; 0: 16 */
+    const struct sq_keys *keys; /* borrowed for the client's life */
+    unsigned in_flight;         /* requests awaiting an answer at most; 0: 16 */
 };
 
 SQ_MUST_CHECK sq_status sq_client_open(const struct sq_client_options *o, struct sq_client **out, struct sq_error *err);
@@ -38,18 +38,19 @@ SQ_MUST_CHECK sq_status sq_client_send(struct sq_client *c, uint32_t type, sq_by
  * Continue an earlier run: send this id with these bytes again (the node answers from what it kept, or does it now).
  * Only ids after the node's last id + 1 are refused.
  */
-SQ_MUST_CHECK sq_status sq_client_send_as(struct sq_client *c, uint64_t id, uint64_t sent_at_ms, uint32_t type, sq_bytes body,
-                                          struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_client_send_as(struct sq_client *c, uint64_t id, uint64_t sent_at_ms, uint32_t type,
+                                          sq_bytes body, struct sq_error *err);
 
 /* One answer to one request, in any order. */
 struct sq_client_answer {
     uint64_t id;
-    unsigned status;               /* 0 accepted (perhaps with refused rows), else the refusal of the whole message */
-    int final;                     /* 0: a refusal that the client itself goes on retrying (GAP, BUSY) is never shown; kept 1 */
-    const Sanquan__V1__Answer *answer;   /* NULL when it was a Refusal; lives until the next call */
-    const Sanquan__V1__Receipt *receipt; /* its signature, leaf, proof and checkpoint are NOT checked here; see sq_receipt_verify */
-    sq_bytes envelope;             /* the signed bytes that arrived */
-    const char *detail;            /* for a person; never NULL */
+    unsigned status; /* 0 accepted (perhaps with refused rows), else the refusal of the whole message */
+    int final;       /* 0: a refusal that the client itself goes on retrying (GAP, BUSY) is never shown; kept 1 */
+    const Sanquan__V1__Answer *answer; /* NULL when it was a Refusal; lives until the next call */
+    const Sanquan__V1__Receipt
+        *receipt;       /* its signature, leaf, proof and checkpoint are NOT checked here; see sq_receipt_verify */
+    sq_bytes envelope;  /* the signed bytes that arrived */
+    const char *detail; /* for a person; never NULL */
 };
 /* SQ_E_TIMEOUT when nothing came; resending happens inside. */
 SQ_MUST_CHECK sq_status sq_client_answer(struct sq_client *c, int timeout_ms, struct sq_client_answer *out,

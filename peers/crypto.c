@@ -4,14 +4,17 @@
 #include <sodium.h>
 #include <string.h>
 
-_Static_assert(SQ_KEY_SIZE == crypto_sign_PUBLICKEYBYTES && SQ_KEY_SIZE == crypto_box_PUBLICKEYBYTES, "libsodium's sizes");
-_Static_assert(SQ_SECRET_SIZE == crypto_sign_SECRETKEYBYTES && SQ_SIGNATURE_SIZE == crypto_sign_BYTES, "libsodium's sizes");
+_Static_assert(SQ_KEY_SIZE == crypto_sign_PUBLICKEYBYTES && SQ_KEY_SIZE == crypto_box_PUBLICKEYBYTES,
+               "libsodium's sizes");
+_Static_assert(SQ_SECRET_SIZE == crypto_sign_SECRETKEYBYTES && SQ_SIGNATURE_SIZE == crypto_sign_BYTES,
+               "libsodium's sizes");
 
 /* RFC 8032 §7.1, test 1: the empty message. */
 static const char seed_hex[] = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
 static const char public_hex[] = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
-static const char signature_hex[] = "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe"
-                                    "24655141438e7a100b";
+static const char signature_hex[] =
+    "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe"
+    "24655141438e7a100b";
 /* The base point plus (0, -1): not in the prime-order group. A library with CVE-2025-69277 takes it for one that is. */
 static const char mixed_hex[] = "9599999999999999999999999999999999999999999999999999999999999999";
 
@@ -37,7 +40,8 @@ static sq_status known_answers(struct sq_error *err)
     if (!same || !checks)
         return sq_fail(err, SQ_E_CRYPTO, "libsodium does not give the signature of RFC 8032; reinstall libsodium23");
     if (!sq_ed25519_key_ok(want_public) || sq_ed25519_key_ok(mixed))
-        return sq_fail(err, SQ_E_CRYPTO, "libsodium accepts a key outside the group (CVE-2025-69277); upgrade libsodium23");
+        return sq_fail(err, SQ_E_CRYPTO,
+                       "libsodium accepts a key outside the group (CVE-2025-69277); upgrade libsodium23");
     return SQ_OK;
 }
 
@@ -67,7 +71,8 @@ sq_status sq_ed25519_sign(sq_bytes message, const uint8_t secret[static SQ_SECRE
     return SQ_OK;
 }
 
-int sq_ed25519_check(sq_bytes message, const uint8_t signature[static SQ_SIGNATURE_SIZE], const uint8_t public_key[static SQ_KEY_SIZE])
+int sq_ed25519_check(sq_bytes message, const uint8_t signature[static SQ_SIGNATURE_SIZE],
+                     const uint8_t public_key[static SQ_KEY_SIZE])
 {
     return crypto_sign_verify_detached(signature, message.data, message.size, public_key) == 0;
 }
@@ -100,9 +105,18 @@ void *sq_secret_new(size_t size)
     return p;
 }
 
-void sq_secret_free(void *secret) { sodium_free(secret); }
-void sq_wipe(void *data, size_t size) { sodium_memzero(data, size); }
-void sq_random(void *out, size_t size) { randombytes_buf(out, size); }
+void sq_secret_free(void *secret)
+{
+    sodium_free(secret);
+}
+void sq_wipe(void *data, size_t size)
+{
+    sodium_memzero(data, size);
+}
+void sq_random(void *out, size_t size)
+{
+    randombytes_buf(out, size);
+}
 
 int sq_passphrase_key(const char *passphrase, const uint8_t salt[static SQ_SALT_SIZE], uint8_t key[static SQ_KEY_SIZE])
 {
@@ -110,17 +124,22 @@ int sq_passphrase_key(const char *passphrase, const uint8_t salt[static SQ_SALT_
                          crypto_pwhash_MEMLIMIT_MODERATE, crypto_pwhash_ALG_ARGON2ID13) == 0;
 }
 
-void sq_secretbox(const uint8_t *in, size_t size, const uint8_t nonce[static SQ_NONCE_SIZE], const uint8_t key[static SQ_KEY_SIZE], uint8_t *out)
+void sq_secretbox(const uint8_t *in, size_t size, const uint8_t nonce[static SQ_NONCE_SIZE],
+                  const uint8_t key[static SQ_KEY_SIZE], uint8_t *out)
 {
     crypto_secretbox_easy(out, in, size, nonce, key);
 }
 
-int sq_secretbox_open(const uint8_t *in, size_t size, const uint8_t nonce[static SQ_NONCE_SIZE], const uint8_t key[static SQ_KEY_SIZE], uint8_t *out)
+int sq_secretbox_open(const uint8_t *in, size_t size, const uint8_t nonce[static SQ_NONCE_SIZE],
+                      const uint8_t key[static SQ_KEY_SIZE], uint8_t *out)
 {
     return crypto_secretbox_open_easy(out, in, size, nonce, key) == 0;
 }
 
-void sq_hex(const uint8_t *data, size_t size, char *out) { sodium_bin2hex(out, 2 * size + 1, data, size); }
+void sq_hex(const uint8_t *data, size_t size, char *out)
+{
+    sodium_bin2hex(out, 2 * size + 1, data, size);
+}
 
 sq_status sq_unhex(const char *text, uint8_t *out, size_t size, struct sq_error *err)
 {

@@ -10,8 +10,8 @@
 #include "proto/bytes.h"
 #include "proto/status.h"
 
-#define SQ_KEY_SIZE 32
-#define SQ_SECRET_SIZE 64 /* Ed25519 seed and public key, as libsodium keeps them */
+#define SQ_KEY_SIZE       32
+#define SQ_SECRET_SIZE    64 /* Ed25519 seed and public key, as libsodium keeps them */
 #define SQ_SIGNATURE_SIZE 64
 
 SQ_MUST_CHECK sq_status sq_crypto_init(struct sq_error *err);
@@ -38,9 +38,9 @@ void sq_wipe(void *data, size_t size);
 void sq_random(void *out, size_t size);
 
 /* A key from a passphrase: Argon2id, libsodium's moderate limits. 0 when memory is out. */
-#define SQ_SALT_SIZE 16
+#define SQ_SALT_SIZE  16
 #define SQ_NONCE_SIZE 24
-#define SQ_BOX_EXTRA 16 /* a box is this much longer than what is in it */
+#define SQ_BOX_EXTRA  16 /* a box is this much longer than what is in it */
 int sq_passphrase_key(const char *passphrase, const uint8_t salt[static SQ_SALT_SIZE], uint8_t key[static SQ_KEY_SIZE]);
 void sq_secretbox(const uint8_t *in, size_t size, const uint8_t nonce[static SQ_NONCE_SIZE],
                   const uint8_t key[static SQ_KEY_SIZE], uint8_t *out);

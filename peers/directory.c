@@ -36,12 +36,17 @@ struct file {
 static const cyaml_schema_field_t issuer_fields[] = {
     CYAML_FIELD_STRING_PTR("code", CYAML_FLAG_POINTER, struct member, code, 6, 6),
     CYAML_FIELD_STRING_PTR("key", CYAML_FLAG_POINTER, struct member, key, 64, 64),
-    CYAML_FIELD_STRING_PTR("transport_key", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct member, transport_key, 64, 64), CYAML_FIELD_END};
+    CYAML_FIELD_STRING_PTR("transport_key", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct member, transport_key, 64,
+                           64),
+    CYAML_FIELD_END};
 static const cyaml_schema_field_t named_fields[] = {
     CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct member, code, 1, 24),
     CYAML_FIELD_STRING_PTR("key", CYAML_FLAG_POINTER, struct member, key, 64, 64),
-    CYAML_FIELD_STRING_PTR("transport_key", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct member, transport_key, 64, 64), CYAML_FIELD_END};
-static const cyaml_schema_value_t issuer_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct member, issuer_fields)};
+    CYAML_FIELD_STRING_PTR("transport_key", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct member, transport_key, 64,
+                           64),
+    CYAML_FIELD_END};
+static const cyaml_schema_value_t issuer_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct member, issuer_fields)};
 static const cyaml_schema_value_t named_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct member, named_fields)};
 static const cyaml_schema_field_t node_fields[] = {
     CYAML_FIELD_STRING_PTR("code", CYAML_FLAG_POINTER, struct node, code, 6, 6),
@@ -51,7 +56,8 @@ static const cyaml_schema_field_t node_fields[] = {
     CYAML_FIELD_SEQUENCE("issuers", CYAML_FLAG_POINTER, struct node, issuers, &issuer_schema, 1, 64),
     CYAML_FIELD_SEQUENCE("operators", CYAML_FLAG_POINTER, struct node, operators, &named_schema, 2, 64),
     CYAML_FIELD_BOOL("enrolled", CYAML_FLAG_OPTIONAL, struct node, enrolled),
-    CYAML_FIELD_UINT("guarantee_yuan", CYAML_FLAG_OPTIONAL, struct node, guarantee_yuan), CYAML_FIELD_END};
+    CYAML_FIELD_UINT("guarantee_yuan", CYAML_FLAG_OPTIONAL, struct node, guarantee_yuan),
+    CYAML_FIELD_END};
 static const cyaml_schema_value_t node_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct node, node_fields)};
 static const cyaml_schema_field_t file_fields[] = {
     CYAML_FIELD_STRING_PTR("network", CYAML_FLAG_POINTER, struct file, network, 1, 64),
@@ -61,7 +67,9 @@ static const cyaml_schema_field_t file_fields[] = {
     CYAML_FIELD_BOOL("prefunded", CYAML_FLAG_OPTIONAL, struct file, prefunded),
     CYAML_FIELD_STRING_PTR("losses", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, losses, 4, 9),
     CYAML_FIELD_SEQUENCE("nodes", CYAML_FLAG_POINTER, struct file, nodes, &node_schema, 1, 1024),
-    CYAML_FIELD_SEQUENCE("regulators", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, regulators, &named_schema, 0, 256), CYAML_FIELD_END};
+    CYAML_FIELD_SEQUENCE("regulators", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, regulators, &named_schema,
+                         0, 256),
+    CYAML_FIELD_END};
 static const cyaml_schema_value_t file_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
 
 #define PLACE_SIZE 64 /* "nodes[1023].operators[63].transport_key" */
@@ -130,8 +138,8 @@ static sq_status wrong(const struct source *src, struct sq_error *err, const cha
 }
 
 /* A key: good hexadecimal, a usable point when it signs, and in no other place. */
-static sq_status take_key(struct sq_directory *d, const struct source *src, const char *owner, const char *field, const char *hex, int signs,
-                          ProtobufCBinaryData *out, struct sq_error *err)
+static sq_status take_key(struct sq_directory *d, const struct source *src, const char *owner, const char *field,
+                          const char *hex, int signs, ProtobufCBinaryData *out, struct sq_error *err)
 {
     uint8_t *key = d->keys[d->key_count];
     char place[PLACE_SIZE];
@@ -158,8 +166,8 @@ static sq_status check_code(const struct source *src, const char *owner, const c
     return SQ_OK;
 }
 
-static sq_status take_party(struct sq_directory *d, const struct source *src, const char *place, const struct member *m, const char *role,
-                            const char *prefix, char *node, struct sq_error *err)
+static sq_status take_party(struct sq_directory *d, const struct source *src, const char *place, const struct member *m,
+                            const char *role, const char *prefix, char *node, struct sq_error *err)
 {
     Sanquan__V1__Party *p = &d->party[d->party_count];
     char *name = d->names[d->party_count];
@@ -183,7 +191,8 @@ static int by_text(const void *a, const void *b)
     return strcmp(*x, *y);
 }
 
-static sq_status take_node(struct sq_directory *d, const struct source *src, unsigned number, Sanquan__V1__Node *out, struct sq_error *err)
+static sq_status take_node(struct sq_directory *d, const struct source *src, unsigned number, Sanquan__V1__Node *out,
+                           struct sq_error *err)
 {
     const struct node *in = &d->file->nodes[number];
     char place[PLACE_SIZE];
@@ -260,8 +269,8 @@ static sq_status build(struct sq_directory *d, const struct source *src, struct 
     d->names = calloc(parties + 1, sizeof *d->names);
     d->places = calloc(parties + 1, sizeof *d->places);
     d->keys = calloc(parties * 2 + f->nodes_count * 3u + 1, sizeof *d->keys);
-    if (d->node == NULL || d->nodes == NULL || d->party == NULL || d->parties == NULL || d->names == NULL || d->places == NULL ||
-        d->keys == NULL)
+    if (d->node == NULL || d->nodes == NULL || d->party == NULL || d->parties == NULL || d->names == NULL ||
+        d->places == NULL || d->keys == NULL)
         return sq_fail(err, SQ_E_NOMEM, "directory");
     sanquan__v1__genesis__init(&d->genesis);
     if (strspn(f->network, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != strlen(f->network))
@@ -305,7 +314,8 @@ static sq_status build(struct sq_directory *d, const struct source *src, struct 
 
 /* ---- from outside ---- */
 
-sq_status sq_directory_parse(sq_bytes yaml, const char *path_for_errors, struct sq_directory **out, struct sq_error *err)
+sq_status sq_directory_parse(sq_bytes yaml, const char *path_for_errors, struct sq_directory **out,
+                             struct sq_error *err)
 {
     struct source src = {yaml, path_for_errors};
     void *file = NULL;
@@ -336,17 +346,27 @@ sq_status sq_directory_read(const char *path, struct sq_directory **out, struct 
     return st;
 }
 
-const uint8_t *sq_directory_network_id(const struct sq_directory *d) { return d->network_id; }
-const char *sq_directory_network_name(const struct sq_directory *d) { return d->file->network; }
+const uint8_t *sq_directory_network_id(const struct sq_directory *d)
+{
+    return d->network_id;
+}
+const char *sq_directory_network_name(const struct sq_directory *d)
+{
+    return d->file->network;
+}
 
 void sq_log_origin(const struct sq_directory *d, const char *code, char out[static SQ_ORIGIN_SIZE])
 {
     snprintf(out, SQ_ORIGIN_SIZE, "%.64s/%.6s", d->file->network, code);
 }
 
-const Sanquan__V1__Genesis *sq_directory_members(const struct sq_directory *d) { return &d->genesis; }
+const Sanquan__V1__Genesis *sq_directory_members(const struct sq_directory *d)
+{
+    return &d->genesis;
+}
 
-sq_status sq_directory_genesis(struct sq_directory *d, const char *self, const Sanquan__V1__Genesis **out, struct sq_error *err)
+sq_status sq_directory_genesis(struct sq_directory *d, const char *self, const Sanquan__V1__Genesis **out,
+                               struct sq_error *err)
 {
     for (size_t i = 0; i < d->genesis.n_nodes; i++)
         if (strcmp(d->nodes[i]->code, self) == 0) {

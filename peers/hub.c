@@ -23,9 +23,10 @@
 #include "peers/zap.h"
 
 #define RECEIVE_HWM 32   /* frames of up to 1 MiB a connection */
-#define SEND_HWM 1000    /* answers are small */
-#define PEERS_MAX 512
-#define CONNECT_AGAIN_MS 3000u /* a refused connection costs no more than that; to one that is merely down, an attempt like libzmq's own */
+#define SEND_HWM    1000 /* answers are small */
+#define PEERS_MAX   512
+#define CONNECT_AGAIN_MS                                                                                               \
+    3000u /* a refused connection costs no more than that; to one that is merely down, an attempt like libzmq's own */
 
 struct sq_hub {
     void *context, *router, *monitor;
@@ -39,31 +40,37 @@ struct sq_hub {
     } peer[PEERS_MAX];
     size_t peer_count, turn;
     int wake;
-    zmq_msg_t message;       /* the arrival that was handed out last */
+    zmq_msg_t message; /* the arrival that was handed out last */
     int holds;
     struct sq_hub_counters counters;
 };
 
 /* ---- sockets ---- */
 
-static int set_int(void *socket, int option, int value) { return zmq_setsockopt(socket, option, &value, sizeof value); }
+static int set_int(void *socket, int option, int value)
+{
+    return zmq_setsockopt(socket, option, &value, sizeof value);
+}
 
 int sq_socket_common(void *socket)
 {
     int64_t largest = SQ_MESSAGE_SIZE_MAX;
-    return set_int(socket, ZMQ_LINGER, 0) | set_int(socket, ZMQ_HANDSHAKE_IVL, 5000) | set_int(socket, ZMQ_HEARTBEAT_IVL, 2000) |
-           set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 6000) | set_int(socket, ZMQ_HEARTBEAT_TTL, 6000) | set_int(socket, ZMQ_TCP_KEEPALIVE, 1) |
+    return set_int(socket, ZMQ_LINGER, 0) | set_int(socket, ZMQ_HANDSHAKE_IVL, 5000) |
+           set_int(socket, ZMQ_HEARTBEAT_IVL, 2000) | set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 6000) |
+           set_int(socket, ZMQ_HEARTBEAT_TTL, 6000) | set_int(socket, ZMQ_TCP_KEEPALIVE, 1) |
            set_int(socket, ZMQ_RECONNECT_IVL, 100) | set_int(socket, ZMQ_RECONNECT_IVL_MAX, 5000) |
            zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
 }
 
-void *sq_dealer(void *context, const char *endpoint, const uint8_t *server_key, const uint8_t *public_key, const uint8_t *secret_key, int hwm)
+void *sq_dealer(void *context, const char *endpoint, const uint8_t *server_key, const uint8_t *public_key,
+                const uint8_t *secret_key, int hwm)
 {
     void *s = zmq_socket(context, ZMQ_DEALER);
     if (s == NULL)
         return NULL;
-    if ((sq_socket_common(s) | set_int(s, ZMQ_IMMEDIATE, 1) | set_int(s, ZMQ_SNDHWM, hwm) | set_int(s, ZMQ_RCVHWM, hwm) |
-         zmq_setsockopt(s, ZMQ_CURVE_SERVERKEY, server_key, SQ_KEY_SIZE) | zmq_setsockopt(s, ZMQ_CURVE_PUBLICKEY, public_key, SQ_KEY_SIZE) |
+    if ((sq_socket_common(s) | set_int(s, ZMQ_IMMEDIATE, 1) | set_int(s, ZMQ_SNDHWM, hwm) |
+         set_int(s, ZMQ_RCVHWM, hwm) | zmq_setsockopt(s, ZMQ_CURVE_SERVERKEY, server_key, SQ_KEY_SIZE) |
+         zmq_setsockopt(s, ZMQ_CURVE_PUBLICKEY, public_key, SQ_KEY_SIZE) |
          zmq_setsockopt(s, ZMQ_CURVE_SECRETKEY, secret_key, SQ_KEY_SIZE)) == 0 &&
         (endpoint == NULL || zmq_connect(s, endpoint) == 0))
         return s;
@@ -86,15 +93,17 @@ static sq_status open_router(struct sq_hub *h, const struct sq_hub_options *o, s
         return sq_fail(err, SQ_E_CONFIG, "%s: only tcp:// endpoints are served", o->bind);
     h->router = zmq_socket(h->context, ZMQ_ROUTER);
     if (h->router == NULL ||
-        (sq_socket_common(h->router) | set_int(h->router, ZMQ_ROUTER_MANDATORY, 1) | set_int(h->router, ZMQ_ROUTER_HANDOVER, 0) |
-         set_int(h->router, ZMQ_RCVHWM, RECEIVE_HWM) | set_int(h->router, ZMQ_SNDHWM, SEND_HWM) | set_int(h->router, ZMQ_CURVE_SERVER, 1) |
+        (sq_socket_common(h->router) | set_int(h->router, ZMQ_ROUTER_MANDATORY, 1) |
+         set_int(h->router, ZMQ_ROUTER_HANDOVER, 0) | set_int(h->router, ZMQ_RCVHWM, RECEIVE_HWM) |
+         set_int(h->router, ZMQ_SNDHWM, SEND_HWM) | set_int(h->router, ZMQ_CURVE_SERVER, 1) |
          zmq_setsockopt(h->router, ZMQ_CURVE_SECRETKEY, o->transport_secret, SQ_KEY_SIZE) |
          zmq_setsockopt(h->router, ZMQ_ZAP_DOMAIN, "sanquan", 7) | set_int(h->router, ZAP_ENFORCE_DOMAIN, 1)) != 0)
         return sq_fail(err, SQ_E_NETWORK, "set up the server socket: %s", zmq_strerror(errno));
     h->monitor = zmq_socket(h->context, ZMQ_PAIR);
     /* No limit on what waits there: libzmq's own thread would stand still at one. It is emptied at every turn. */
     if (h->monitor == NULL || (set_int(h->monitor, ZMQ_LINGER, 0) | set_int(h->monitor, ZMQ_RCVHWM, 0)) != 0 ||
-        zmq_socket_monitor(h->router, "inproc://connections", ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED) != 0 ||
+        zmq_socket_monitor(h->router, "inproc://connections", ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED) !=
+            0 ||
         zmq_connect(h->monitor, "inproc://connections") != 0)
         return sq_fail(err, SQ_E_NETWORK, "watch the server socket: %s", zmq_strerror(errno));
     if (zmq_bind(h->router, o->bind) != 0)
@@ -107,19 +116,24 @@ static sq_status open_router(struct sq_hub *h, const struct sq_hub_options *o, s
 /* ---- self-test: an unknown key gets no session, a known one does ---- */
 
 /* 1: a session; 0: refused; -1: neither within two seconds. Each try watches under its own name: one is freed some time after its socket. */
-static int try_handshake(struct sq_hub *h, const char *watch, const char *endpoint, const uint8_t *server_key, const uint8_t *public_key, const uint8_t *secret_key)
+static int try_handshake(struct sq_hub *h, const char *watch, const char *endpoint, const uint8_t *server_key,
+                         const uint8_t *public_key, const uint8_t *secret_key)
 {
     int result = -1;
     void *client = sq_dealer(h->context, NULL, server_key, public_key, secret_key, 1);
     void *monitor = zmq_socket(h->context, ZMQ_PAIR);
     if (client == NULL || monitor == NULL ||
-        zmq_socket_monitor(client, watch, ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) != 0 ||
-        zmq_connect(monitor, watch) != 0 || zmq_connect(client, endpoint) != 0) /* last: what happens before one watches is never told */
+        zmq_socket_monitor(client, watch,
+                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+                               ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) != 0 ||
+        zmq_connect(monitor, watch) != 0 ||
+        zmq_connect(client, endpoint) != 0) /* last: what happens before one watches is never told */
         goto out;
     set_int(monitor, ZMQ_LINGER, 0);
     set_int(monitor, ZMQ_RCVTIMEO, 2000);
     uint8_t event[6], address[256];
-    if (zmq_recv(monitor, event, sizeof event, 0) == (int)sizeof event && zmq_recv(monitor, address, sizeof address, 0) >= 0) {
+    if (zmq_recv(monitor, event, sizeof event, 0) == (int)sizeof event &&
+        zmq_recv(monitor, address, sizeof address, 0) >= 0) {
         uint16_t number;
         memcpy(&number, event, sizeof number);
         result = number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
@@ -154,7 +168,10 @@ static sq_status self_test(struct sq_hub *h, const uint8_t *server_key, struct s
     if (in == 1 && out == 0)
         return SQ_OK;
     return sq_fail(err, SQ_E_NETWORK, "authentication self-test on %s: a known key was %s, an unknown one %s", endpoint,
-                   in == 1 ? "let in" : "not let in", out == 0 ? "refused" : out == 1 ? "LET IN" : "not answered");
+                   in == 1 ? "let in" : "not let in",
+                   out == 0   ? "refused"
+                   : out == 1 ? "LET IN"
+                              : "not answered");
 }
 
 /* ---- open and close ---- */
@@ -179,7 +196,8 @@ sq_status sq_hub_open(const struct sq_hub_options *o, struct sq_hub **out, struc
         h->peer_count++;
         h->peer[i].node = o->peers[i].node;
         h->peer[i].endpoint = strdup(o->peers[i].endpoint);
-        h->peer[i].socket = sq_dealer(h->context, o->peers[i].endpoint, o->peers[i].transport_key, o->transport_public, o->transport_secret, RECEIVE_HWM * 2);
+        h->peer[i].socket = sq_dealer(h->context, o->peers[i].endpoint, o->peers[i].transport_key, o->transport_public,
+                                      o->transport_secret, RECEIVE_HWM * 2);
         if (h->peer[i].endpoint == NULL || h->peer[i].socket == NULL)
             st = sq_fail(err, SQ_E_NETWORK, "connect to %s: %s", o->peers[i].endpoint, zmq_strerror(errno));
     }
@@ -217,16 +235,26 @@ void sq_hub_close(struct sq_hub *h)
     free(h);
 }
 
-const char *sq_hub_endpoint(const struct sq_hub *h) { return h->endpoint; }
+const char *sq_hub_endpoint(const struct sq_hub *h)
+{
+    return h->endpoint;
+}
 
-sq_status sq_hub_allow(struct sq_hub *h, const uint8_t transport_key[static SQ_KEY_SIZE], const char *name, struct sq_error *err)
+sq_status sq_hub_allow(struct sq_hub *h, const uint8_t transport_key[static SQ_KEY_SIZE], const char *name,
+                       struct sq_error *err)
 {
     return sq_zap_allow(&h->zap, transport_key, name, err);
 }
 
-void sq_hub_deny(struct sq_hub *h, const uint8_t transport_key[static SQ_KEY_SIZE]) { sq_zap_deny(&h->zap, transport_key); }
+void sq_hub_deny(struct sq_hub *h, const uint8_t transport_key[static SQ_KEY_SIZE])
+{
+    sq_zap_deny(&h->zap, transport_key);
+}
 
-struct sq_zap *sq_hub_zap(struct sq_hub *h) { return &h->zap; }
+struct sq_zap *sq_hub_zap(struct sq_hub *h)
+{
+    return &h->zap;
+}
 
 /* ---- receiving ---- */
 
@@ -272,7 +300,8 @@ static int receive_router(struct sq_hub *h, struct sq_arrival *out)
         h->counters.dropped_no_identity++;
         return -1;
     }
-    *out = (struct sq_arrival){.route.size = (uint8_t)n, .bytes = sq_bytes_of(zmq_msg_data(&h->message), zmq_msg_size(&h->message))};
+    *out = (struct sq_arrival){.route.size = (uint8_t)n,
+                               .bytes = sq_bytes_of(zmq_msg_data(&h->message), zmq_msg_size(&h->message))};
     memcpy(out->route.id, id, (size_t)n);
     memcpy(out->from, name, sizeof name);
     return 1;
@@ -289,7 +318,9 @@ static int receive_dealer(struct sq_hub *h, size_t i, struct sq_arrival *out)
         h->counters.dropped_shape++;
         return -1;
     }
-    *out = (struct sq_arrival){.from_peer = 1, .node = h->peer[i].node, .bytes = sq_bytes_of(zmq_msg_data(&h->message), zmq_msg_size(&h->message))};
+    *out = (struct sq_arrival){.from_peer = 1,
+                               .node = h->peer[i].node,
+                               .bytes = sq_bytes_of(zmq_msg_data(&h->message), zmq_msg_size(&h->message))};
     return 1;
 }
 
@@ -316,7 +347,8 @@ static int receive_any(struct sq_hub *h, struct sq_arrival *out)
 static void count_connections(struct sq_hub *h)
 {
     uint8_t event[6], address[256];
-    while (zmq_recv(h->monitor, event, sizeof event, ZMQ_DONTWAIT) == (int)sizeof event && zmq_recv(h->monitor, address, sizeof address, ZMQ_DONTWAIT) >= 0) {
+    while (zmq_recv(h->monitor, event, sizeof event, ZMQ_DONTWAIT) == (int)sizeof event &&
+           zmq_recv(h->monitor, address, sizeof address, ZMQ_DONTWAIT) >= 0) {
         uint16_t number;
         memcpy(&number, event, sizeof number);
         h->counters.accepted += number == ZMQ_EVENT_ACCEPTED;

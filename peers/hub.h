@@ -22,13 +22,13 @@
 struct sq_hub;
 
 struct sq_hub_peer {
-    uint32_t node;                 /* its number */
-    const char *endpoint;          /* "tcp://127.0.0.1:7002" */
+    uint32_t node;        /* its number */
+    const char *endpoint; /* "tcp://127.0.0.1:7002" */
     uint8_t transport_key[SQ_KEY_SIZE];
 };
 
 struct sq_hub_options {
-    const char *bind;              /* "tcp://127.0.0.1:7001"; port 0 or * takes a free one */
+    const char *bind; /* "tcp://127.0.0.1:7001"; port 0 or * takes a free one */
     const uint8_t *transport_public, *transport_secret;
     const struct sq_hub_peer *peers;
     size_t peer_count;
@@ -46,8 +46,8 @@ void sq_hub_close(struct sq_hub *h);
 const char *sq_hub_endpoint(const struct sq_hub *h);
 
 /* This transport key may connect, and is `name`. Again with another name replaces; copied. */
-SQ_MUST_CHECK sq_status sq_hub_allow(struct sq_hub *h, const uint8_t transport_key[static SQ_KEY_SIZE], const char *name,
-                                     struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_hub_allow(struct sq_hub *h, const uint8_t transport_key[static SQ_KEY_SIZE],
+                                     const char *name, struct sq_error *err);
 /* It may not any more; what its sessions still send is dropped. */
 void sq_hub_deny(struct sq_hub *h, const uint8_t transport_key[static SQ_KEY_SIZE]);
 
@@ -62,7 +62,7 @@ struct sq_arrival {
     struct sq_route route;           /* when it came through the ROUTER */
     int from_peer;                   /* 1: an answer on the DEALER to node `node` */
     uint32_t node;
-    sq_bytes bytes;                  /* one envelope; lives until the next call on the hub */
+    sq_bytes bytes; /* one envelope; lives until the next call on the hub */
 };
 
 /*
@@ -78,12 +78,14 @@ void sq_hub_wake(struct sq_hub *h);
 struct sq_zap *sq_hub_zap(struct sq_hub *h);
 
 /* SQ_OK queued; SQ_E_NETWORK the connection is gone or its queue is full (the sender will ask again). Never blocks. */
-SQ_MUST_CHECK sq_status sq_hub_reply(struct sq_hub *h, const struct sq_route *route, sq_bytes bytes, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_hub_reply(struct sq_hub *h, const struct sq_route *route, sq_bytes bytes,
+                                     struct sq_error *err);
 SQ_MUST_CHECK sq_status sq_hub_send(struct sq_hub *h, uint32_t node, sq_bytes bytes, struct sq_error *err);
 
 struct sq_hub_counters {
     uint64_t received, sent, dropped_no_identity, dropped_shape, denied_handshakes, reply_failed;
-    uint64_t accepted, established; /* TCP connections, and those of them that became sessions: the others were cut, or are about to be */
+    uint64_t accepted,
+        established; /* TCP connections, and those of them that became sessions: the others were cut, or are about to be */
 };
 void sq_hub_counters(const struct sq_hub *h, struct sq_hub_counters *out);
 

@@ -13,9 +13,9 @@
 
 #include "peers/yaml.h"
 
-#define VERSION_LINE "sanquan-key: v1"
+#define VERSION_LINE  "sanquan-key: v1"
 #define FILE_SIZE_MAX 4096
-#define SECRETS_MAX (SQ_SECRET_SIZE + SQ_KEY_SIZE + SQ_SECRET_SIZE)
+#define SECRETS_MAX   (SQ_SECRET_SIZE + SQ_KEY_SIZE + SQ_SECRET_SIZE)
 
 /* "role:code": small letters, then letters, digits and - _ . / of ASCII. */
 static int is_name(const char *name)
@@ -72,9 +72,11 @@ static void line(char *text, const char *name, const uint8_t *data, size_t size)
     sq_wipe(hex, sizeof hex);
 }
 
-static sq_status compose(const struct sq_keys *k, const char *passphrase, char text[static FILE_SIZE_MAX], struct sq_error *err)
+static sq_status compose(const struct sq_keys *k, const char *passphrase, char text[static FILE_SIZE_MAX],
+                         struct sq_error *err)
 {
-    uint8_t secrets[SECRETS_MAX], box[SECRETS_MAX + SQ_BOX_EXTRA], salt[SQ_SALT_SIZE], nonce[SQ_NONCE_SIZE], key[SQ_KEY_SIZE];
+    uint8_t secrets[SECRETS_MAX], box[SECRETS_MAX + SQ_BOX_EXTRA], salt[SQ_SALT_SIZE], nonce[SQ_NONCE_SIZE],
+        key[SQ_KEY_SIZE];
     size_t size = gather(k, secrets);
     sq_status st = SQ_OK;
     snprintf(text, FILE_SIZE_MAX, VERSION_LINE "\nname: %s\n", k->name);
@@ -109,7 +111,8 @@ sq_status sq_keys_write(const struct sq_keys *keys, const char *path, const char
     sq_status st = compose(keys, passphrase, text, err);
     int fd = st == SQ_OK ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
     if (st == SQ_OK && fd < 0)
-        st = sq_fail(err, SQ_E_IO, errno == EEXIST ? "%s is there already; keys are never overwritten" : "cannot create %s", path);
+        st = sq_fail(err, SQ_E_IO,
+                     errno == EEXIST ? "%s is there already; keys are never overwritten" : "cannot create %s", path);
     if (fd >= 0) {
         size_t size = strlen(text);
         if (write(fd, text, size) != (ssize_t)size || fsync(fd) != 0) {
@@ -137,7 +140,8 @@ static sq_status load(const char *path, char **text, struct sq_error *err)
     else if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode) || file.st_size > FILE_SIZE_MAX)
         st = sq_fail(err, SQ_E_FORMAT, "%s is not a key file", path);
     else if ((file.st_mode & 077) != 0)
-        st = sq_fail(err, SQ_E_CRYPTO, "others can read %s (mode %03o); run: chmod 600 %s", path, file.st_mode & 0777u, path);
+        st = sq_fail(err, SQ_E_CRYPTO, "others can read %s (mode %03o); run: chmod 600 %s", path, file.st_mode & 0777u,
+                     path);
     else if (read(fd, *text, (size_t)file.st_size) != (ssize_t)file.st_size)
         st = sq_fail(err, SQ_E_IO, "read %s: %s", path, strerror(errno));
     close(fd);
@@ -175,14 +179,17 @@ static int hex_value(const char *text, const char *name, uint8_t *out, size_t si
 
 static sq_status parse_public(const char *text, const char *path, struct sq_keys *k, struct sq_error *err)
 {
-    if (strncmp(text, VERSION_LINE "\n", strlen(VERSION_LINE) + 1) != 0 || !value_of(text, "name", k->name, sizeof k->name) || !is_name(k->name) ||
-        !hex_value(text, "public", k->public_key, SQ_KEY_SIZE) || !hex_value(text, "transport-public", k->transport_public, SQ_KEY_SIZE))
+    if (strncmp(text, VERSION_LINE "\n", strlen(VERSION_LINE) + 1) != 0 ||
+        !value_of(text, "name", k->name, sizeof k->name) || !is_name(k->name) ||
+        !hex_value(text, "public", k->public_key, SQ_KEY_SIZE) ||
+        !hex_value(text, "transport-public", k->transport_public, SQ_KEY_SIZE))
         return sq_fail(err, SQ_E_FORMAT, "%s is not a key file of version 1", path);
     k->has_log = hex_value(text, "log-public", k->log_public, SQ_KEY_SIZE);
     return SQ_OK;
 }
 
-static sq_status unseal(const char *text, const char *path, sq_keys_ask ask, void *ctx, size_t size, uint8_t *secrets, struct sq_error *err)
+static sq_status unseal(const char *text, const char *path, sq_keys_ask ask, void *ctx, size_t size, uint8_t *secrets,
+                        struct sq_error *err)
 {
     uint8_t salt[SQ_SALT_SIZE], nonce[SQ_NONCE_SIZE], key[SQ_KEY_SIZE], box[SECRETS_MAX + SQ_BOX_EXTRA];
     char passphrase[256] = "";
@@ -201,7 +208,8 @@ static sq_status unseal(const char *text, const char *path, sq_keys_ask ask, voi
     return st;
 }
 
-static sq_status read_file(const char *path, int secret, sq_keys_ask ask, void *ctx, struct sq_keys **out, struct sq_error *err)
+static sq_status read_file(const char *path, int secret, sq_keys_ask ask, void *ctx, struct sq_keys **out,
+                           struct sq_error *err)
 {
     char *text = NULL;
     sq_status st = load(path, &text, err);
@@ -217,7 +225,8 @@ static sq_status read_file(const char *path, int secret, sq_keys_ask ask, void *
         if (st == SQ_OK)
             scatter(k, secrets);
         /* With another public half beside it a secret key would sign for somebody else, or never get a connection. */
-        if (st == SQ_OK && (!sq_ed25519_pair_ok(k->secret, k->public_key) || !sq_curve_pair_ok(k->transport_secret, k->transport_public) ||
+        if (st == SQ_OK && (!sq_ed25519_pair_ok(k->secret, k->public_key) ||
+                            !sq_curve_pair_ok(k->transport_secret, k->transport_public) ||
                             (k->has_log && !sq_ed25519_pair_ok(k->log_secret, k->log_public))))
             st = sq_fail(err, SQ_E_CRYPTO, "%s: secret and public keys do not belong together", path);
     }

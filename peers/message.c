@@ -12,9 +12,13 @@ static const char tag[] = "sanquan/message/v1"; /* signed with its NUL, which no
 
 #define SIGNED_MAX (sizeof tag + 32 + 4 + 256 + SQ_HASH_SIZE)
 
-uint64_t sq_network_prefix(const uint8_t network_id[static 32]) { return sq_get_be64(network_id); }
+uint64_t sq_network_prefix(const uint8_t network_id[static 32])
+{
+    return sq_get_be64(network_id);
+}
 
-static size_t signed_bytes(uint32_t type, sq_bytes header, sq_bytes body, const uint8_t network_id[static 32], uint8_t out[static SIGNED_MAX])
+static size_t signed_bytes(uint32_t type, sq_bytes header, sq_bytes body, const uint8_t network_id[static 32],
+                           uint8_t out[static SIGNED_MAX])
 {
     uint8_t *at = out;
     memcpy(at, tag, sizeof tag);
@@ -62,7 +66,8 @@ static uint8_t *put_field(uint8_t *at, uint8_t field_tag, const void *data, size
 }
 
 sq_status sq_message_seal(const struct sq_header *h, sq_bytes body, const uint8_t network_id[static 32],
-                          const uint8_t secret[static SQ_SECRET_SIZE], const struct sq_wire_memory *memory, sq_bytes *envelope, struct sq_error *err)
+                          const uint8_t secret[static SQ_SECRET_SIZE], const struct sq_wire_memory *memory,
+                          sq_bytes *envelope, struct sq_error *err)
 {
     uint8_t header[256], to_sign[SIGNED_MAX], signature[SQ_SIGNATURE_SIZE];
     if (strlen(h->sender) > SQ_NAME_SIZE_MAX || strlen(h->receiver) > SQ_NAME_SIZE_MAX)
@@ -85,11 +90,13 @@ sq_status sq_message_seal(const struct sq_header *h, sq_bytes body, const uint8_
     return SQ_OK;
 }
 
-sq_status sq_message_check(const struct sq_envelope *e, const uint8_t network_id[static 32], const uint8_t public_key[static SQ_KEY_SIZE], struct sq_error *err)
+sq_status sq_message_check(const struct sq_envelope *e, const uint8_t network_id[static 32],
+                           const uint8_t public_key[static SQ_KEY_SIZE], struct sq_error *err)
 {
     uint8_t to_check[SIGNED_MAX];
     if (e->network != sq_network_prefix(network_id))
-        return sq_fail(err, SQ_R_WRONG_NETWORK, "network %016" PRIx64 ", this one is %016" PRIx64, e->network, sq_network_prefix(network_id));
+        return sq_fail(err, SQ_R_WRONG_NETWORK, "network %016" PRIx64 ", this one is %016" PRIx64, e->network,
+                       sq_network_prefix(network_id));
     if (e->header.size > 256)
         return sq_fail(err, SQ_R_MALFORMED, "a header of %zu bytes", e->header.size);
     size_t size = signed_bytes(e->type, e->header, e->body, network_id, to_check);
@@ -98,7 +105,8 @@ sq_status sq_message_check(const struct sq_envelope *e, const uint8_t network_id
     return SQ_OK;
 }
 
-int sq_message_signed_by(const struct sq_envelope *e, const uint8_t network_id[static 32], const uint8_t public_key[static SQ_KEY_SIZE])
+int sq_message_signed_by(const struct sq_envelope *e, const uint8_t network_id[static 32],
+                         const uint8_t public_key[static SQ_KEY_SIZE])
 {
     return sq_message_check(e, network_id, public_key, NULL) == SQ_OK;
 }

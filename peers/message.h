@@ -19,8 +19,8 @@ struct sq_header {
 
 /* Envelope bytes into `memory`. Errors: SQ_E_FULL, SQ_E_CRYPTO, SQ_E_FORMAT (name too long, body too large). */
 SQ_MUST_CHECK sq_status sq_message_seal(const struct sq_header *h, sq_bytes body, const uint8_t network_id[static 32],
-                                        const uint8_t secret[static SQ_SECRET_SIZE], const struct sq_wire_memory *memory,
-                                        sq_bytes *envelope, struct sq_error *err);
+                                        const uint8_t secret[static SQ_SECRET_SIZE],
+                                        const struct sq_wire_memory *memory, sq_bytes *envelope, struct sq_error *err);
 
 /*
  * Network and signature of an opened envelope. Errors: SQ_R_WRONG_NETWORK, SQ_R_BAD_SIGNATURE.
@@ -31,6 +31,7 @@ SQ_MUST_CHECK sq_status sq_message_check(const struct sq_envelope *e, const uint
 uint64_t sq_network_prefix(const uint8_t network_id[static 32]); /* Header.network */
 
 /* The same as a yes or no: fits sq_core_set_signature_check. */
-int sq_message_signed_by(const struct sq_envelope *e, const uint8_t network_id[static 32], const uint8_t public_key[static SQ_KEY_SIZE]);
+int sq_message_signed_by(const struct sq_envelope *e, const uint8_t network_id[static 32],
+                         const uint8_t public_key[static SQ_KEY_SIZE]);
 
 #endif

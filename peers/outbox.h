@@ -12,13 +12,13 @@
 
 #include <stdint.h>
 
-#define SQ_OUTBOX_WINDOW 64u          /* messages in flight: 64 requests of 8,192 rows fill any link we know */
+#define SQ_OUTBOX_WINDOW        64u /* messages in flight: 64 requests of 8,192 rows fill any link we know */
 #define SQ_OUTBOX_RESEND_MIN_MS 500u
 #define SQ_OUTBOX_RESEND_MAX_MS 8000u
 
 struct sq_outbox {
     uint64_t durable, sent, acked;
-    uint64_t resend_at_ms;            /* 0: nothing in flight */
+    uint64_t resend_at_ms; /* 0: nothing in flight */
     uint32_t resend_ms;
 };
 

@@ -14,6 +14,7 @@ int sq_socket_common(void *socket);
 void sq_dealer_again(void *socket, const char *endpoint);
 
 /* A DEALER under CURVE, connected unless endpoint is NULL; or NULL with errno set. */
-void *sq_dealer(void *context, const char *endpoint, const uint8_t *server_key, const uint8_t *public_key, const uint8_t *secret_key, int hwm);
+void *sq_dealer(void *context, const char *endpoint, const uint8_t *server_key, const uint8_t *public_key,
+                const uint8_t *secret_key, int hwm);
 
 #endif

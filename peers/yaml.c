@@ -36,7 +36,8 @@ static void listen(cyaml_log_t level, void *ctx, const char *format, va_list arg
 /* Some reasons name the field they are about, and then it is another than the innermost one. */
 static const char *field_of(const struct complaint *c)
 {
-    static const char *const naming[] = {"Missing required mapping field", "Unexpected key", "Mapping field already seen"};
+    static const char *const naming[] = {"Missing required mapping field", "Unexpected key",
+                                         "Mapping field already seen"};
     for (size_t i = 0; i < sizeof naming / sizeof *naming; i++)
         if (strncmp(c->reason, naming[i], strlen(naming[i])) == 0)
             return "";
@@ -52,7 +53,8 @@ static unsigned line_of_key(sq_bytes text, const char *key, unsigned not_before)
         const uint8_t *stop = memchr(p, '\n', (size_t)(end - p));
         stop = stop != NULL ? stop : end;
         for (const uint8_t *at = p; line >= not_before && at + size < stop; at++)
-            if (memcmp(at, key, size) == 0 && (at == p || strchr(" \"'{,-", at[-1]) != NULL) && strchr(":\"' ", at[size]) != NULL)
+            if (memcmp(at, key, size) == 0 && (at == p || strchr(" \"'{,-", at[-1]) != NULL) &&
+                strchr(":\"' ", at[size]) != NULL)
                 return line;
         p = stop + 1;
     }
@@ -61,10 +63,15 @@ static unsigned line_of_key(sq_bytes text, const char *key, unsigned not_before)
 
 static cyaml_config_t config_of(struct complaint *c)
 {
-    return (cyaml_config_t){.log_fn = listen, .log_ctx = c, .mem_fn = cyaml_mem, .log_level = CYAML_LOG_WARNING, .flags = CYAML_CFG_NO_ALIAS};
+    return (cyaml_config_t){.log_fn = listen,
+                            .log_ctx = c,
+                            .mem_fn = cyaml_mem,
+                            .log_level = CYAML_LOG_WARNING,
+                            .flags = CYAML_CFG_NO_ALIAS};
 }
 
-sq_status sq_yaml_parse(sq_bytes text, const char *path, const cyaml_schema_value_t *schema, void **out, struct sq_error *err)
+sq_status sq_yaml_parse(sq_bytes text, const char *path, const cyaml_schema_value_t *schema, void **out,
+                        struct sq_error *err)
 {
     struct complaint c = {0};
     cyaml_config_t config = config_of(&c);
@@ -75,8 +82,11 @@ sq_status sq_yaml_parse(sq_bytes text, const char *path, const cyaml_schema_valu
         cyaml_free(&config, schema, data, 0);
         if (strncmp(c.reason, unexpected, strlen(unexpected)) == 0)
             c.line = line_of_key(text, c.reason + strlen(unexpected), c.line);
-        const char *field = field_of(&c), *reason = c.reason[0] != '\0' ? c.reason : rc == CYAML_OK ? "is empty" : cyaml_strerror(rc);
-        return sq_fail(err, SQ_E_CONFIG, "%.90s:%u: %s%s%.100s", path, c.line, field, *field != '\0' ? ": " : "", reason);
+        const char *field = field_of(&c), *reason = c.reason[0] != '\0' ? c.reason
+                                                    : rc == CYAML_OK    ? "is empty"
+                                                                        : cyaml_strerror(rc);
+        return sq_fail(err, SQ_E_CONFIG, "%.90s:%u: %s%s%.100s", path, c.line, field, *field != '\0' ? ": " : "",
+                       reason);
     }
     *out = data;
     return SQ_OK;
@@ -97,7 +107,8 @@ static yaml_node_t *descend(yaml_document_t *doc, yaml_node_t *node, const char 
         return NULL;
     for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
         const yaml_node_t *key = yaml_document_get_node(doc, p->key);
-        if (key->type == YAML_SCALAR_NODE && key->data.scalar.length == size && memcmp(key->data.scalar.value, *place, size) == 0) {
+        if (key->type == YAML_SCALAR_NODE && key->data.scalar.length == size &&
+            memcmp(key->data.scalar.value, *place, size) == 0) {
             *place += size;
             return yaml_document_get_node(doc, p->value);
         }
@@ -143,7 +154,9 @@ sq_status sq_file_read(const char *path, uint8_t **data, size_t *size, struct sq
     fclose(f);
     if (bytes == NULL || failed || n > SQ_YAML_SIZE_MAX) {
         free(bytes);
-        return bytes == NULL ? sq_fail(err, SQ_E_NOMEM, "%s", path) : sq_fail(err, SQ_E_IO, "%s: %s", path, failed ? "cannot be read" : "is larger than 4 MiB");
+        return bytes == NULL
+                   ? sq_fail(err, SQ_E_NOMEM, "%s", path)
+                   : sq_fail(err, SQ_E_IO, "%s: %s", path, failed ? "cannot be read" : "is larger than 4 MiB");
     }
     *data = bytes;
     *size = n;

@@ -13,7 +13,8 @@
 #define SQ_YAML_SIZE_MAX (4u << 20)
 
 /* `path` is for messages. *out is freed with sq_yaml_free and the same schema. Errors: SQ_E_CONFIG "path:line: reason". */
-SQ_MUST_CHECK sq_status sq_yaml_parse(sq_bytes text, const char *path, const cyaml_schema_value_t *schema, void **out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_yaml_parse(sq_bytes text, const char *path, const cyaml_schema_value_t *schema, void **out,
+                                      struct sq_error *err);
 
 /* Read a whole file (at most SQ_YAML_SIZE_MAX) into malloc'd memory of the caller. */
 SQ_MUST_CHECK sq_status sq_file_read(const char *path, uint8_t **data, size_t *size, struct sq_error *err);

@@ -8,7 +8,10 @@
 
 #define STOP "stop"
 
-static struct sq_zap_entry *entry_at(const struct sq_zap *z, uint32_t n) { return SQ_ROW(&z->allowed, struct sq_zap_entry, n); }
+static struct sq_zap_entry *entry_at(const struct sq_zap *z, uint32_t n)
+{
+    return SQ_ROW(&z->allowed, struct sq_zap_entry, n);
+}
 
 /* ---- the list ---- */
 
@@ -98,7 +101,8 @@ static int answer(void *socket, const void *request, size_t request_size, const 
 {
     int good = user_id[0] != '\0';
     return zmq_send(socket, "1.0", 3, ZMQ_SNDMORE) >= 0 && zmq_send(socket, request, request_size, ZMQ_SNDMORE) >= 0 &&
-           zmq_send(socket, good ? "200" : "400", 3, ZMQ_SNDMORE) >= 0 && zmq_send(socket, good ? "" : "unknown key", good ? 0 : 11, ZMQ_SNDMORE) >= 0 &&
+           zmq_send(socket, good ? "200" : "400", 3, ZMQ_SNDMORE) >= 0 &&
+           zmq_send(socket, good ? "" : "unknown key", good ? 0 : 11, ZMQ_SNDMORE) >= 0 &&
            zmq_send(socket, user_id, strlen(user_id), ZMQ_SNDMORE) >= 0 && zmq_send(socket, "", 0, 0) >= 0;
 }
 
@@ -124,8 +128,8 @@ static int serve(struct sq_zap *z)
     }
     if (count == 1 && size[0] == strlen(STOP))
         return 0;
-    if (!odd && count == FRAMES && size[VERSION] == 3 && memcmp(frame[VERSION], "1.0", 3) == 0 && size[MECHANISM] == 5 &&
-        memcmp(frame[MECHANISM], "CURVE", 5) == 0)
+    if (!odd && count == FRAMES && size[VERSION] == 3 && memcmp(frame[VERSION], "1.0", 3) == 0 &&
+        size[MECHANISM] == 5 && memcmp(frame[MECHANISM], "CURVE", 5) == 0)
         decide(z, frame[KEY], size[KEY], user_id);
     if (user_id[0] == '\0')
         atomic_fetch_add(&z->denied, 1);

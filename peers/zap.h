@@ -13,11 +13,11 @@
 #include "proto/wire.h"
 
 struct sq_zap {
-    void *context, *socket;      /* the socket belongs to the thread once it runs */
+    void *context, *socket; /* the socket belongs to the thread once it runs */
     pthread_t thread;
     int running;
-    pthread_mutex_t mutex;       /* guards the list */
-    struct sq_table allowed;     /* struct sq_zap_entry; a denied one keeps its row, without a name */
+    pthread_mutex_t mutex;   /* guards the list */
+    struct sq_table allowed; /* struct sq_zap_entry; a denied one keeps its row, without a name */
     struct sq_index by_key;
     atomic_uint_fast64_t denied;
 };
@@ -29,10 +29,11 @@ struct sq_zap_entry {
 
 /* Binds inproc://zeromq.zap.01; call before any other socket of the context binds. */
 SQ_MUST_CHECK sq_status sq_zap_start(struct sq_zap *z, void *context, struct sq_error *err);
-void sq_zap_stop(struct sq_zap *z);  /* the thread only: afterwards everyone is refused */
+void sq_zap_stop(struct sq_zap *z); /* the thread only: afterwards everyone is refused */
 void sq_zap_free(struct sq_zap *z);
 
-SQ_MUST_CHECK sq_status sq_zap_allow(struct sq_zap *z, const uint8_t key[static SQ_KEY_SIZE], const char *name, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_zap_allow(struct sq_zap *z, const uint8_t key[static SQ_KEY_SIZE], const char *name,
+                                     struct sq_error *err);
 void sq_zap_deny(struct sq_zap *z, const uint8_t key[static SQ_KEY_SIZE]);
 /*
  * Is the key that this session was let in with still allowed, under the name of then? `user_id` is what the handler gave the

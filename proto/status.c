@@ -41,7 +41,7 @@ int sq_status_retry(unsigned number)
     return i < sizeof statuses / sizeof *statuses ? statuses[i].retry : 0;
 }
 
-sq_status (sq_fail)(struct sq_error *err, sq_status status, const char *format, ...)
+sq_status(sq_fail)(struct sq_error *err, sq_status status, const char *format, ...)
 {
     if (err != NULL) {
         va_list args;

@@ -119,7 +119,8 @@ static int read_uint32(struct scan *s)
     return read_varint(s, &v) && v <= UINT32_MAX ? (v != 0 ? 1 : 0) : -1;
 }
 
-static sq_status check_message(struct scan *s, const ProtobufCMessageDescriptor *type, const uint8_t *end, unsigned depth);
+static sq_status check_message(struct scan *s, const ProtobufCMessageDescriptor *type, const uint8_t *end,
+                               unsigned depth);
 
 /* A packed column: whole cells, at least one, not too many. */
 static sq_status check_packed(struct scan *s, const ProtobufCFieldDescriptor *f, uint64_t size)
@@ -176,7 +177,9 @@ static sq_status check_field(struct scan *s, const ProtobufCFieldDescriptor *f, 
         return check_length_delimited(s, f, depth);
     if (wire == WIRE_VARINT) {
         int got = read_uint32(s);
-        return got > 0 ? SQ_OK : malformed(s, f->name, got == 0 ? "a zero is left out" : "varint is cut off, too long or out of range");
+        return got > 0 ? SQ_OK
+                       : malformed(s, f->name,
+                                   got == 0 ? "a zero is left out" : "varint is cut off, too long or out of range");
     }
     size_t size = wire == WIRE_FIXED64 ? 8 : 4;
     if ((size_t)(s->end - s->at) < size)
@@ -188,7 +191,8 @@ static sq_status check_field(struct scan *s, const ProtobufCFieldDescriptor *f, 
     return any != 0 ? SQ_OK : malformed(s, f->name, "a zero is left out");
 }
 
-static sq_status check_message(struct scan *s, const ProtobufCMessageDescriptor *type, const uint8_t *end, unsigned depth)
+static sq_status check_message(struct scan *s, const ProtobufCMessageDescriptor *type, const uint8_t *end,
+                               unsigned depth)
 {
     unsigned next = 0; /* fields before this one are over */
     uint32_t last = 0;
@@ -199,7 +203,8 @@ static sq_status check_message(struct scan *s, const ProtobufCMessageDescriptor 
         if (!read_varint(s, &tag) || tag > UINT32_MAX)
             return malformed(s, type->short_name, "tag is cut off or too long");
         uint32_t id = (uint32_t)(tag >> 3);
-        while (next < type->n_fields && type->fields[next].id < id) /* fields stand in ascending order of their numbers */
+        while (next < type->n_fields &&
+               type->fields[next].id < id) /* fields stand in ascending order of their numbers */
             next++;
         if (next == type->n_fields || type->fields[next].id != id)
             return malformed(s, type->short_name, id != 0 && id <= last ? "fields are out of order" : "unknown field");
@@ -246,37 +251,46 @@ sq_status sq_wire_open(const ProtobufCMessageDescriptor *type, sq_bytes bytes, c
     ProtobufCAllocator allocator = {take, keep, &region};
     *out = protobuf_c_message_unpack(type, &allocator, bytes.size, bytes.data);
     /* What passed the check can be unpacked; only memory can be missing. */
-    return *out != NULL ? SQ_OK : sq_fail(err, SQ_E_FULL, "%s of %zu bytes does not fit into memory", type->short_name, bytes.size);
+    return *out != NULL
+               ? SQ_OK
+               : sq_fail(err, SQ_E_FULL, "%s of %zu bytes does not fit into memory", type->short_name, bytes.size);
 }
 
-sq_status sq_wire_pack(const ProtobufCMessage *message, const struct sq_wire_memory *memory, sq_bytes *out, struct sq_error *err)
+sq_status sq_wire_pack(const ProtobufCMessage *message, const struct sq_wire_memory *memory, sq_bytes *out,
+                       struct sq_error *err)
 {
     size_t size = protobuf_c_message_get_packed_size(message);
     uint8_t *bytes = memory->take(memory->ctx, size + 1); /* an empty message still has an address */
     if (bytes == NULL)
-        return sq_fail(err, SQ_E_FULL, "%s of %zu bytes does not fit into memory", message->descriptor->short_name, size);
+        return sq_fail(err, SQ_E_FULL, "%s of %zu bytes does not fit into memory", message->descriptor->short_name,
+                       size);
     SQ_ASSERT(protobuf_c_message_pack(message, bytes) == size);
     *out = sq_bytes_of(bytes, size);
     return SQ_OK;
 }
 
-#define BODIES(X)                                                                                                     \
-    X(HELLO, hello) X(QUERY, query) X(PROGRAMME, programme) X(ENROL, enrol) X(GRANT, grant) X(MANDATE, mandate)       \
-    X(FACTS, facts) X(EDGES, edges) X(SANCTION, sanction) X(SANCTION_NOTICE, sanction) X(OVERRIDE, override)     \
-    X(APPLY, apply) X(ASSESS, assess) X(ALLOCATE, allocate) X(CONSENT, consent)  \
-    X(PREFUND, prefund) X(MEASURE, measure) X(CLAWBACK, clawback) X(AGREE, agree) X(AGREED, agreement)  \
-    X(REVERSE, reverse) X(REVERSED, reverse) \
-    X(BATCH, batch) X(REVOKE, revoke) X(WINDOW_CUT, window_cut) X(CONFIRM, confirm) X(PROGRAMME_NOTICE, programme)    \
-    X(REGISTER, register) X(REGISTERED, registered) X(CLEAR, clear) X(DECIDED, decided) X(UNREGISTER, unregister)     \
-    X(STATEMENT, statement) X(COUNTERSTATEMENT, counterstatement) X(PROPOSAL, proposal)     \
-    X(VOTE, vote) X(RELAY, relay) X(LINK_ASK, link_ask) X(LINK_TELL, link_tell) X(BREAK, break) X(DEBIT_CAP, debit_cap) X(STANDING, standing) X(ACCOUNT, account) X(STANDING_NOTICE, standing_notice) X(DEBIT_CAP_NOTICE, debit_cap_notice) X(HELLO_OK, hello_ok) X(RECEIPT, receipt) X(REFUSAL, refusal) X(ACK, ack)                           \
-    X(QUERY_ANSWER, query_answer) X(GENESIS, genesis) X(TICK, tick) X(REJECTED, rejected)
+#define BODIES(X)                                                                                                      \
+    X(HELLO, hello)                                                                                                    \
+    X(QUERY, query) X(PROGRAMME, programme) X(ENROL, enrol) X(GRANT, grant) X(MANDATE, mandate) X(FACTS, facts)        \
+        X(EDGES, edges) X(SANCTION, sanction) X(SANCTION_NOTICE, sanction) X(OVERRIDE, override) X(APPLY, apply)       \
+            X(ASSESS, assess) X(ALLOCATE, allocate) X(CONSENT, consent) X(PREFUND, prefund) X(MEASURE, measure)        \
+                X(CLAWBACK, clawback) X(AGREE, agree) X(AGREED, agreement) X(REVERSE, reverse) X(REVERSED, reverse)    \
+                    X(BATCH, batch) X(REVOKE, revoke) X(WINDOW_CUT, window_cut) X(CONFIRM, confirm)                    \
+                        X(PROGRAMME_NOTICE, programme) X(REGISTER, register) X(REGISTERED, registered) X(CLEAR, clear) \
+                            X(DECIDED, decided) X(UNREGISTER, unregister) X(STATEMENT, statement)                      \
+                                X(COUNTERSTATEMENT, counterstatement) X(PROPOSAL, proposal) X(VOTE, vote)              \
+                                    X(RELAY, relay) X(LINK_ASK, link_ask) X(LINK_TELL, link_tell) X(BREAK, break)      \
+                                        X(DEBIT_CAP, debit_cap) X(STANDING, standing) X(ACCOUNT, account)              \
+                                            X(STANDING_NOTICE, standing_notice) X(DEBIT_CAP_NOTICE, debit_cap_notice)  \
+                                                X(HELLO_OK, hello_ok) X(RECEIPT, receipt) X(REFUSAL, refusal)          \
+                                                    X(ACK, ack) X(QUERY_ANSWER, query_answer) X(GENESIS, genesis)      \
+                                                        X(TICK, tick) X(REJECTED, rejected)
 
 const ProtobufCMessageDescriptor *sq_wire_type(uint32_t type)
 {
     switch (type) {
-#define BODY(name, body)                     \
-    case SANQUAN__V1__MESSAGE_TYPE__##name:  \
+#define BODY(name, body)                                                                                               \
+    case SANQUAN__V1__MESSAGE_TYPE__##name:                                                                            \
         return &sanquan__v1__##body##__descriptor;
         BODIES(BODY)
 #undef BODY
@@ -329,18 +343,31 @@ static sq_status open_header(struct sq_envelope *e, struct sq_error *err)
     while ((field = sq_wire_field(&rest, &number, &text)) != 0) {
         char *name = field == 4 ? e->sender : e->receiver;
         switch (field) {
-        case 1: e->version = (uint32_t)number; break;
-        case 2: e->type = (uint32_t)number; break;
-        case 3: e->algorithm = (uint32_t)number; break;
+        case 1:
+            e->version = (uint32_t)number;
+            break;
+        case 2:
+            e->type = (uint32_t)number;
+            break;
+        case 3:
+            e->algorithm = (uint32_t)number;
+            break;
         case 4:
         case 5:
             if (text.size > SQ_NAME_SIZE_MAX)
-                return sq_fail(err, SQ_R_MALFORMED, "header: a name of %zu bytes; at most %d go", text.size, SQ_NAME_SIZE_MAX);
+                return sq_fail(err, SQ_R_MALFORMED, "header: a name of %zu bytes; at most %d go", text.size,
+                               SQ_NAME_SIZE_MAX);
             memcpy(name, text.data, text.size);
             break;
-        case 6: e->id = number; break;
-        case 7: e->sent_at_ms = number; break;
-        default: e->network = number; break;
+        case 6:
+            e->id = number;
+            break;
+        case 7:
+            e->sent_at_ms = number;
+            break;
+        default:
+            e->network = number;
+            break;
         }
     }
     return SQ_OK;

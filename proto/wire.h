@@ -20,13 +20,14 @@
 #include "proto/status.h"
 
 #define SQ_MESSAGE_SIZE_MAX (1u << 20) /* one envelope: 8,192 rows of 100 bytes and its frame fit */
-#define SQ_BATCH_ROWS_MAX 8192u        /* rows of any column */
-#define SQ_WIRE_DEPTH_MAX 4            /* our deepest message is Proposal.value.pairs */
-#define SQ_WIRE_CELLS_MAX 131072u      /* 1 MiB of 8-byte cells: bounds columns of varints, which unpack to more than they take */
-#define SQ_WIRE_ELEMENTS_MAX 32768u    /* 1 MiB of 32 bytes each: smaller ones are empty shells, made to take memory */
-#define SQ_WIRE_MEMORY_MAX (9u << 20)  /* of unpacking any message that passes */
-#define SQ_NAME_SIZE_MAX 48            /* a participant name, without the NUL */
-#define SQ_KIND_COUNT 7                /* kinds 1..7; index = kind - 1 */
+#define SQ_BATCH_ROWS_MAX   8192u      /* rows of any column */
+#define SQ_WIRE_DEPTH_MAX   4          /* our deepest message is Proposal.value.pairs */
+#define SQ_WIRE_CELLS_MAX                                                                                              \
+    131072u /* 1 MiB of 8-byte cells: bounds columns of varints, which unpack to more than they take */
+#define SQ_WIRE_ELEMENTS_MAX 32768u     /* 1 MiB of 32 bytes each: smaller ones are empty shells, made to take memory */
+#define SQ_WIRE_MEMORY_MAX   (9u << 20) /* of unpacking any message that passes */
+#define SQ_NAME_SIZE_MAX     48         /* a participant name, without the NUL */
+#define SQ_KIND_COUNT        7          /* kinds 1..7; index = kind - 1 */
 
 /* Is `bytes` the canonical form of a message of this type? SQ_OK or SQ_R_MALFORMED (offset and field in err). */
 SQ_MUST_CHECK sq_status sq_wire_check(const ProtobufCMessageDescriptor *type, sq_bytes bytes, struct sq_error *err);

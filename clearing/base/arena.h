@@ -21,7 +21,10 @@ struct sq_arena {
 
 SQ_MUST_CHECK sq_status sq_arena_init(struct sq_arena *a, size_t size, struct sq_error *err);
 void sq_arena_free(struct sq_arena *a);
-static inline void sq_arena_reset(struct sq_arena *a) { a->used = 0; }
+static inline void sq_arena_reset(struct sq_arena *a)
+{
+    a->used = 0;
+}
 
 /* 16-byte aligned and zeroed; NULL when full. */
 void *sq_arena_take(struct sq_arena *a, size_t size);

@@ -1,7 +1,7 @@
 #include "clearing/base/day.h"
 
 #define MS_PER_DAY 86400000u
-#define UTC8_MS (8u * 3600000u)
+#define UTC8_MS    (8u * 3600000u)
 
 static uint32_t month_length(uint32_t y, uint32_t m)
 {

@@ -10,16 +10,25 @@ _Static_assert(sizeof(SHA256_CTX) <= sizeof(struct sq_sha256), "libcrypto's stat
 
 /* libcrypto's functions never fail; a library that is not itself must not go unnoticed. */
 
-static SHA256_CTX *state_of(struct sq_sha256 *s) { return (SHA256_CTX *)(void *)s->state; }
+static SHA256_CTX *state_of(struct sq_sha256 *s)
+{
+    return (SHA256_CTX *)(void *)s->state;
+}
 
-void sq_sha256_begin(struct sq_sha256 *s) { SQ_ASSERT(SHA256_Init(state_of(s)) == 1); }
+void sq_sha256_begin(struct sq_sha256 *s)
+{
+    SQ_ASSERT(SHA256_Init(state_of(s)) == 1);
+}
 
 void sq_sha256_add(struct sq_sha256 *s, const void *data, size_t size)
 {
     SQ_ASSERT(size == 0 || SHA256_Update(state_of(s), data, size) == 1);
 }
 
-void sq_sha256_end(struct sq_sha256 *s, uint8_t out[static SQ_HASH_SIZE]) { SQ_ASSERT(SHA256_Final(out, state_of(s)) == 1); }
+void sq_sha256_end(struct sq_sha256 *s, uint8_t out[static SQ_HASH_SIZE])
+{
+    SQ_ASSERT(SHA256_Final(out, state_of(s)) == 1);
+}
 
 void sq_sha256_parts(const struct sq_sha256_part *parts, size_t count, uint8_t out[static SQ_HASH_SIZE])
 {

@@ -230,7 +230,8 @@ int sq_dump_piece(const struct sq_dump *d, size_t number, sq_bytes *out)
     if (i > d->loans.count || (i == d->loans.count && number % 2 != 0))
         return 0;
     const struct sq_dump_loan *loan = i < d->loans.count ? SQ_ROW(&d->loans, struct sq_dump_loan, (uint32_t)i) : NULL;
-    size_t from = i > 0 ? SQ_ROW(&d->loans, struct sq_dump_loan, (uint32_t)i - 1)->at : 0, to = loan != NULL ? loan->at : d->size;
+    size_t from = i > 0 ? SQ_ROW(&d->loans, struct sq_dump_loan, (uint32_t)i - 1)->at : 0,
+           to = loan != NULL ? loan->at : d->size;
     *out = number % 2 != 0 ? sq_bytes_of(loan->data, loan->size) : sq_bytes_of(d->bytes + from, to - from);
     return 1;
 }
@@ -248,7 +249,8 @@ sq_status sq_undump_table(struct sq_reader *r, struct sq_table *t, struct sq_err
 {
     uint64_t row_size = sq_read_be64(r), count = sq_read_be64(r);
     if (r->bad || row_size != t->row_size || count >= SQ_ROW_NONE)
-        return sq_fail(err, SQ_E_FORMAT, "table has rows of %" PRIu64 " bytes, this build's have %" PRIu32, row_size, t->row_size);
+        return sq_fail(err, SQ_E_FORMAT, "table has rows of %" PRIu64 " bytes, this build's have %" PRIu32, row_size,
+                       t->row_size);
     const uint8_t *rows = sq_read_bytes(r, (size_t)(row_size * count));
     if (r->bad)
         return sq_fail(err, SQ_E_FORMAT, "snapshot ends inside a table");

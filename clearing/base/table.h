@@ -71,14 +71,14 @@ void sq_index_free(struct sq_index *ix);
 struct sq_dump {
     uint8_t *bytes;
     size_t size, capacity;
-    int failed;            /* memory ran out; everything after is dropped */
-    int borrows;           /* set by the caller at first: sq_dump_lend takes references instead of copies */
+    int failed;  /* memory ran out; everything after is dropped */
+    int borrows; /* set by the caller at first: sq_dump_lend takes references instead of copies */
     size_t lent_size;
     struct sq_table loans; /* struct sq_dump_loan, in the order of their places */
 };
 
 struct sq_dump_loan {
-    size_t at;             /* stands in front of bytes[at] */
+    size_t at; /* stands in front of bytes[at] */
     const void *data;
     size_t size;
 };

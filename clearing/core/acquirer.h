@@ -12,7 +12,8 @@ static inline uint32_t sq_row_home(const struct sq_core *core, const struct sq_r
 {
     struct sq_invoice_key key;
     uint8_t verb = sq_row_verb(r, i);
-    if ((!sq_verb_claims(verb) && verb != SANQUAN__V1__VERB__RETURN) || !sq_invoice_key_of(r->invoice + i * SQ_INVOICE_CELL, &key))
+    if ((!sq_verb_claims(verb) && verb != SANQUAN__V1__VERB__RETURN) ||
+        !sq_invoice_key_of(r->invoice + i * SQ_INVOICE_CELL, &key))
         return core->self; /* no invoice, no home */
     return sq_node_of_invoice(core, &key);
 }
@@ -49,13 +50,17 @@ static inline enum sq_row_end sq_row_end_of(const struct sq_waiting *w, const st
 
 /* ---- redeem.c ---- */
 /* Rows of RETURN that the home of their invoice asks for, on this provider of this node; it holds them already. */
-sq_status sq_returns_begin(struct sq_step *s, uint32_t provider, const Sanquan__V1__Batch *batch, const struct sq_rows *r);
+sq_status sq_returns_begin(struct sq_step *s, uint32_t provider, const Sanquan__V1__Batch *batch,
+                           const struct sq_rows *r);
 
 /* ---- asking.c ---- */
 /* Rows to their invoices' home, or to their issuer. */
-sq_status sq_send_register(struct sq_step *s, const struct sq_waiting *w, const struct sq_rows *r, uint32_t node, uint32_t *row, size_t n);
-sq_status sq_send_clear(struct sq_step *s, const struct sq_waiting *w, const Sanquan__V1__Batch *batch, uint32_t node, uint32_t *row, size_t n);
+sq_status sq_send_register(struct sq_step *s, const struct sq_waiting *w, const struct sq_rows *r, uint32_t node,
+                           uint32_t *row, size_t n);
+sq_status sq_send_clear(struct sq_step *s, const struct sq_waiting *w, const Sanquan__V1__Batch *batch, uint32_t node,
+                        uint32_t *row, size_t n);
 /* The homes of their invoices hear how these rows have ended. */
-sq_status sq_give_back(struct sq_step *s, const struct sq_waiting *w, const struct sq_rows *r, const uint32_t *row, size_t n);
+sq_status sq_give_back(struct sq_step *s, const struct sq_waiting *w, const struct sq_rows *r, const uint32_t *row,
+                       size_t n);
 
 #endif

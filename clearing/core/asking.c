@@ -6,12 +6,13 @@
 #define CLEAR_EXPIRES_MS 3600000u /* an issuer that comes back after an hour refuses; the provider may send again */
 
 sq_status sq_send_register(struct sq_step *s, const struct sq_waiting *w, const struct sq_rows *r, uint32_t node,
-                               uint32_t *row, size_t n)
+                           uint32_t *row, size_t n)
 {
     Sanquan__V1__Register m;
     sanquan__v1__register__init(&m);
-    if (SQ_COLUMN(s, m.invoice.data, n * SQ_INVOICE_CELL) || SQ_COLUMN(s, m.voucher, n) || SQ_COLUMN(s, m.amount_fen, n) ||
-        SQ_COLUMN(s, m.base_fen, n) || SQ_COLUMN(s, m.invoice_total_fen, n) || SQ_COLUMN(s, m.service_day, n) || SQ_COLUMN(s, m.provider, SQ_NAME_SIZE_MAX))
+    if (SQ_COLUMN(s, m.invoice.data, n * SQ_INVOICE_CELL) || SQ_COLUMN(s, m.voucher, n) ||
+        SQ_COLUMN(s, m.amount_fen, n) || SQ_COLUMN(s, m.base_fen, n) || SQ_COLUMN(s, m.invoice_total_fen, n) ||
+        SQ_COLUMN(s, m.service_day, n) || SQ_COLUMN(s, m.provider, SQ_NAME_SIZE_MAX))
         return sq_full(s);
     m.batch = w->seq;
     strcpy(m.provider, sq_party_code(sq_party_at(s->core, w->party)));
@@ -32,17 +33,19 @@ sq_status sq_send_register(struct sq_step *s, const struct sq_waiting *w, const 
 }
 
 /* The rows of a batch that go to one issuer, as a batch of their own. */
-static sq_status copy_rows(struct sq_step *s, const Sanquan__V1__Batch *in, const uint32_t *row, size_t n, Sanquan__V1__Batch *out)
+static sq_status copy_rows(struct sq_step *s, const Sanquan__V1__Batch *in, const uint32_t *row, size_t n,
+                           Sanquan__V1__Batch *out)
 {
     sanquan__v1__batch__init(out);
     if (SQ_COLUMN(s, out->voucher, n) || SQ_COLUMN(s, out->amount_fen, n) || SQ_COLUMN(s, out->base_fen, n) ||
         SQ_COLUMN(s, out->invoice.data, n * SQ_INVOICE_CELL) || SQ_COLUMN(s, out->invoice_total_fen, n) ||
         SQ_COLUMN(s, out->service, n) || SQ_COLUMN(s, out->scenario, n) || SQ_COLUMN(s, out->service_day, n) ||
-        SQ_COLUMN(s, out->evidence.data, n * 16) || SQ_COLUMN(s, out->verb.data, n) || SQ_COLUMN(s, out->reservation, n) ||
-        SQ_COLUMN(s, out->facts, n) || SQ_COLUMN(s, out->documents, n) || SQ_COLUMN(s, out->quantity, n) ||
-        SQ_COLUMN(s, out->payee.data, n))
+        SQ_COLUMN(s, out->evidence.data, n * 16) || SQ_COLUMN(s, out->verb.data, n) ||
+        SQ_COLUMN(s, out->reservation, n) || SQ_COLUMN(s, out->facts, n) || SQ_COLUMN(s, out->documents, n) ||
+        SQ_COLUMN(s, out->quantity, n) || SQ_COLUMN(s, out->payee.data, n))
         return sq_full(s);
-    out->n_voucher = out->n_amount_fen = out->n_base_fen = out->n_invoice_total_fen = out->n_service = out->n_service_day = n;
+    out->n_voucher = out->n_amount_fen = out->n_base_fen = out->n_invoice_total_fen = out->n_service =
+        out->n_service_day = n;
     out->invoice.len = n * SQ_INVOICE_CELL;
     out->n_scenario = in->n_scenario != 0 ? n : 0;
     out->evidence.len = in->evidence.len != 0 ? n * 16 : 0;
@@ -85,7 +88,7 @@ static sq_status copy_rows(struct sq_step *s, const Sanquan__V1__Batch *in, cons
 }
 
 sq_status sq_send_clear(struct sq_step *s, const struct sq_waiting *w, const Sanquan__V1__Batch *batch, uint32_t node,
-                            uint32_t *row, size_t n)
+                        uint32_t *row, size_t n)
 {
     Sanquan__V1__Clear m;
     Sanquan__V1__Batch items;
@@ -106,7 +109,8 @@ sq_status sq_send_clear(struct sq_step *s, const struct sq_waiting *w, const San
 }
 
 /* The homes of their invoices hear how these rows have ended. */
-sq_status sq_give_back(struct sq_step *s, const struct sq_waiting *w, const struct sq_rows *r, const uint32_t *row, size_t n)
+sq_status sq_give_back(struct sq_step *s, const struct sq_waiting *w, const struct sq_rows *r, const uint32_t *row,
+                       size_t n)
 {
     struct sq_core *core = s->core;
     for (size_t k = 0; k < n; k++)
@@ -148,4 +152,3 @@ sq_status sq_give_back(struct sq_step *s, const struct sq_waiting *w, const stru
     }
     return SQ_OK;
 }
-

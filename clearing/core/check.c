@@ -137,7 +137,8 @@ static int check_parties(struct check *k)
         sq_rule(&k->v, !sq_org_sanctioned(core, provider, 2, k->d->day), SQ_R_PROVIDER_SANCTIONED, 0, 0))
         return 1;
     return (k->terms->rules & SQ_RULE_RELATED) != 0 && k->t->account->watched &&
-           sq_rule(&k->v, !sq_org_related(core, holder, provider, k->terms->related_hops, k->c.day), SQ_R_RELATED_PARTY, 0, 0);
+           sq_rule(&k->v, !sq_org_related(core, holder, provider, k->terms->related_hops, k->c.day), SQ_R_RELATED_PARTY,
+                   0, 0);
 }
 
 /* All service days of a holder, this one among them, lie within the months of support. */
@@ -147,7 +148,8 @@ static int check_support(struct check *k)
     uint32_t day = k->c.day, first = a->first_day != 0 && a->first_day < day ? a->first_day : day;
     uint32_t last = a->last_day > day ? a->last_day : day;
     return (k->terms->rules & SQ_RULE_SUPPORT) != 0 &&
-           sq_rule(&k->v, last < sq_day_add_months(first, (int32_t)k->terms->support_months), SQ_R_SUPPORT_PERIOD, 0, first);
+           sq_rule(&k->v, last < sq_day_add_months(first, (int32_t)k->terms->support_months), SQ_R_SUPPORT_PERIOD, 0,
+                   first);
 }
 
 /* A delivery record belongs to the voucher it was first claimed from. */
@@ -173,7 +175,8 @@ static int check_pool(struct check *k)
     const struct sq_programme *p = k->t->programme;
     if (p->pool_fen == 0 || (p->pool_at == 1 && (sq_voucher_alive(k->core, k->t->voucher) || k->t->voucher->asleep)))
         return 0;
-    return sq_rule_amount(&k->v, k->c.amount_fen, p->pool_fen, p->reserved_fen + p->spent_fen, SQ_R_POOL_EXHAUSTED, 0, 1);
+    return sq_rule_amount(&k->v, k->c.amount_fen, p->pool_fen, p->reserved_fen + p->spent_fen, SQ_R_POOL_EXHAUSTED, 0,
+                          1);
 }
 
 static int check_balances(struct check *k)
@@ -185,8 +188,9 @@ static int check_balances(struct check *k)
     int64_t amount = k->c.amount_fen;
     if (sq_rule(&k->v, m != NULL, SQ_R_NO_MANDATE, 0, 0))
         return 1;
-    if (m != NULL && (sq_rule(&k->v, k->d->at_ms <= m->until_ms, SQ_R_MANDATE_EXPIRED, 0, (int64_t)m->until_ms) ||
-                      sq_rule_amount(&k->v, amount, m->limit_fen, m->reserved_fen + m->spent_fen, SQ_R_MANDATE_OVERDRAWN, 0, 1)))
+    if (m != NULL &&
+        (sq_rule(&k->v, k->d->at_ms <= m->until_ms, SQ_R_MANDATE_EXPIRED, 0, (int64_t)m->until_ms) ||
+         sq_rule_amount(&k->v, amount, m->limit_fen, m->reserved_fen + m->spent_fen, SQ_R_MANDATE_OVERDRAWN, 0, 1)))
         return 1;
     if (sq_rule_amount(&k->v, amount, k->face_fen, w->reserved_fen + w->spent_fen, SQ_R_VOUCHER_OVERDRAWN, 0, 1))
         return 1;
@@ -201,7 +205,8 @@ static int check_balances(struct check *k)
         if (sq_rule_amount(&k->v, amount, terms->cap_year_fen, used, SQ_R_CAP_YEAR, 0, 1))
             return 1;
     }
-    return terms->cap_total_fen != 0 && sq_rule_amount(&k->v, amount, terms->cap_total_fen, a->used_fen, SQ_R_CAP_TOTAL, 0, 1);
+    return terms->cap_total_fen != 0 &&
+           sq_rule_amount(&k->v, amount, terms->cap_total_fen, a->used_fen, SQ_R_CAP_TOTAL, 0, 1);
 }
 
 static void begin_explanation(struct check *k)
@@ -233,8 +238,8 @@ static int check_terms(struct check *k)
     return check_delivery(k) || check_pool(k);
 }
 
-unsigned sq_check_use(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i, struct sq_touched *t,
-                      struct sq_posting *p)
+unsigned sq_check_use(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i,
+                      struct sq_touched *t, struct sq_posting *p)
 {
     struct check k = {.core = core, .d = d, .r = r, .row = i, .t = t, .p = p, .v = {.x = d->explain}};
     unsigned unknown = sq_find_touched(core, d->provider, r->voucher[i], t);
@@ -248,10 +253,20 @@ unsigned sq_check_use(struct sq_core *core, const struct sq_decision *d, const s
     k.c.base_fen = r->base_fen[i];
     k.c.service = r->service[i];
     k.c.scenario = r->scenario != NULL ? r->scenario[i] : 0;
-    k.c.relaxed = d->agreement != NULL && (d->agreement->kinds >> (t->programme->kind - 1) & 1) ? d->agreement->side[0].relaxed : 0;
+    k.c.relaxed = d->agreement != NULL && (d->agreement->kinds >> (t->programme->kind - 1) & 1)
+                      ? d->agreement->side[0].relaxed
+                      : 0;
     k.c.payee = r->payee != NULL ? r->payee[i] : 0;
-    *p = (struct sq_posting){.voucher = r->voucher[i], .amount_fen = k.c.amount_fen, .base_fen = k.c.base_fen, .count = 1, .programme = t->number,
-                             .day = k.c.day, .service = k.c.service, .scenario = k.c.scenario, .detail = SQ_ROW_NONE, .contract_use = SQ_ROW_NONE};
+    *p = (struct sq_posting){.voucher = r->voucher[i],
+                             .amount_fen = k.c.amount_fen,
+                             .base_fen = k.c.base_fen,
+                             .count = 1,
+                             .programme = t->number,
+                             .day = k.c.day,
+                             .service = k.c.service,
+                             .scenario = k.c.scenario,
+                             .detail = SQ_ROW_NONE,
+                             .contract_use = SQ_ROW_NONE};
     if (d->explain != NULL)
         begin_explanation(&k);
     if (check_voucher(&k))

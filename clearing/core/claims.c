@@ -19,26 +19,35 @@ enum { FACTS_MAX = 18 }; /* of one application: 16 of its own, and the office's 
 
 /* ---- APPLY ---- */
 
-static int in_time(const struct sq_core *core, const struct sq_terms *t) { return sq_terms_open(t, SQ_CASE_GRANT, core->now_ms); }
+static int in_time(const struct sq_core *core, const struct sq_terms *t)
+{
+    return sq_terms_open(t, SQ_CASE_GRANT, core->now_ms);
+}
 
 static sq_status check_application(struct sq_step *s, const Sanquan__V1__Apply *m, uint32_t programme)
 {
     const struct sq_programme *p = sq_programme_at(s->core, programme);
     const struct sq_terms *t = sq_terms_of_day(s->core, p, s->core->today);
     if (p->node != s->core->self)
-        return sq_refuse(s, SQ_R_WRONG_RECEIVER, "programme %06u/%u is at home at node %s", m->issuer, m->programme, sq_node_at(s->core, p->node)->code);
-    if (m->asked_fen <= 0 || m->asked_fen > SQ_AMOUNT_MAX_FEN || m->contract_fen < 0 || m->contract_fen > SQ_AMOUNT_MAX_FEN ||
-        m->quota < 0 || m->quota > SQ_QUANTITY_MAX)
-        return sq_refuse(s, SQ_R_AMOUNT, "asked %" PRId64 " fen, contract %" PRId64 " fen, quota %" PRId64, m->asked_fen, m->contract_fen, m->quota);
+        return sq_refuse(s, SQ_R_WRONG_RECEIVER, "programme %06u/%u is at home at node %s", m->issuer, m->programme,
+                         sq_node_at(s->core, p->node)->code);
+    if (m->asked_fen <= 0 || m->asked_fen > SQ_AMOUNT_MAX_FEN || m->contract_fen < 0 ||
+        m->contract_fen > SQ_AMOUNT_MAX_FEN || m->quota < 0 || m->quota > SQ_QUANTITY_MAX)
+        return sq_refuse(s, SQ_R_AMOUNT, "asked %" PRId64 " fen, contract %" PRId64 " fen, quota %" PRId64,
+                         m->asked_fen, m->contract_fen, m->quota);
     if (m->side < 1 || m->side > 2 || (m->contract.len != 0 && m->contract.len != 16))
         return sq_refuse(s, SQ_R_APPLICATION, "side %u, contract of %zu bytes", m->side, m->contract.len);
-    if ((m->contract_day != 0 && !sq_day_valid(m->contract_day)) || (m->contract_from_day == 0) != (m->contract_until_day == 0) ||
+    if ((m->contract_day != 0 && !sq_day_valid(m->contract_day)) ||
+        (m->contract_from_day == 0) != (m->contract_until_day == 0) ||
         (m->contract_from_day != 0 && (!sq_day_valid(m->contract_from_day) || !sq_day_valid(m->contract_until_day) ||
                                        m->contract_from_day > m->contract_until_day)))
-        return sq_refuse(s, SQ_R_CONTRACT_TERMS, "contract of %u from %u until %u", m->contract_day, m->contract_from_day, m->contract_until_day);
+        return sq_refuse(s, SQ_R_CONTRACT_TERMS, "contract of %u from %u until %u", m->contract_day,
+                         m->contract_from_day, m->contract_until_day);
     if (m->facts != NULL && !sq_fact_sets_ok((Sanquan__V1__FactSet *const[]){m->facts}, 1, 1, NULL, 0))
         return sq_refuse(s, SQ_R_FACT, "facts are not in form");
-    return in_time(s->core, t != NULL ? t : sq_terms_at(s->core, p->terms)) ? SQ_OK : sq_refuse(s, SQ_R_WINDOW_CLOSED, "programme %06u/%u", m->issuer, m->programme);
+    return in_time(s->core, t != NULL ? t : sq_terms_at(s->core, p->terms))
+               ? SQ_OK
+               : sq_refuse(s, SQ_R_WINDOW_CLOSED, "programme %06u/%u", m->issuer, m->programme);
 }
 
 static uint32_t add_facts(struct sq_core *core, const Sanquan__V1__FactSet *set)
@@ -46,7 +55,8 @@ static uint32_t add_facts(struct sq_core *core, const Sanquan__V1__FactSet *set)
     uint32_t first = SQ_ROW_NONE, number;
     for (size_t k = 0; set != NULL && k < set->n_attribute; k++) {
         struct sq_fact *f = sq_table_add(&core->facts, &number);
-        *f = (struct sq_fact){.value = set->value[k], .attribute = set->attribute[k], .until_day = SQ_DAY_OPEN, .next = first};
+        *f = (struct sq_fact){
+            .value = set->value[k], .attribute = set->attribute[k], .until_day = SQ_DAY_OPEN, .next = first};
         first = number;
     }
     return first;
@@ -67,11 +77,20 @@ sq_status sq_on_apply(struct sq_step *s, const Sanquan__V1__Apply *m)
         return st;
     struct sq_programme *p = sq_programme_at(core, programme);
     struct sq_application *a = sq_table_add(&core->applications, &number);
-    *a = (struct sq_application){.asked_fen = m->asked_fen, .contract_fen = m->contract_fen, .quota = m->quota, .programme = programme,
-                                 .holder = s->party, .number = ++p->applications, .day = core->today, .side = m->side,
-                                 .contract_day = m->contract_day, .contract_from_day = m->contract_from_day,
-                                 .contract_until_day = m->contract_until_day, .documents = m->documents,
-                                 .facts = add_facts(core, m->facts), .next = SQ_ROW_NONE};
+    *a = (struct sq_application){.asked_fen = m->asked_fen,
+                                 .contract_fen = m->contract_fen,
+                                 .quota = m->quota,
+                                 .programme = programme,
+                                 .holder = s->party,
+                                 .number = ++p->applications,
+                                 .day = core->today,
+                                 .side = m->side,
+                                 .contract_day = m->contract_day,
+                                 .contract_from_day = m->contract_from_day,
+                                 .contract_until_day = m->contract_until_day,
+                                 .documents = m->documents,
+                                 .facts = add_facts(core, m->facts),
+                                 .next = SQ_ROW_NONE};
     if (m->contract.len == 16)
         memcpy(a->contract, m->contract.data, 16);
     if (p->last_application != SQ_ROW_NONE)
@@ -150,7 +169,7 @@ struct round {
     struct sq_wish *wish;         /* what each would be granted */
     uint32_t *order;              /* places in `open` */
     uint8_t *code, *beaten;
-    int64_t left_fen;             /* of the budget; -1: there is no end to it */
+    int64_t left_fen; /* of the budget; -1: there is no end to it */
     uint64_t first_voucher, granted;
     int64_t granted_fen;
 };
@@ -229,9 +248,15 @@ static int fill_wish(struct round *r, uint32_t place, struct sq_arena *arena)
         if (f->attribute != SQ_ATTR(GRADE) && f->attribute != SQ_ATTR(SCORE))
             attribute[n] = f->attribute, value[n++] = f->value;
     }
-    *w = (struct sq_wish){.holder = a->holder, .until_day = r->until_day, .documents = a->documents, .contract_fen = a->contract_fen,
-                          .approved_fen = a->approved_fen, .quota = a->quota, .contract_day = a->contract_day,
-                          .contract_from_day = a->contract_from_day, .contract_until_day = a->contract_until_day,
+    *w = (struct sq_wish){.holder = a->holder,
+                          .until_day = r->until_day,
+                          .documents = a->documents,
+                          .contract_fen = a->contract_fen,
+                          .approved_fen = a->approved_fen,
+                          .quota = a->quota,
+                          .contract_day = a->contract_day,
+                          .contract_from_day = a->contract_from_day,
+                          .contract_until_day = a->contract_until_day,
                           .facts = {n, attribute, value}};
     memcpy(w->contract, a->contract, 16);
     int64_t most = sq_voucher_most(r->core, r->programme, w);
@@ -253,7 +278,8 @@ static unsigned allocate_one(struct round *r, uint32_t place)
     if (st != SQ_OK)
         return st;
     const struct sq_programme *p = sq_programme_at(r->core, r->programme);
-    uint64_t voucher = ((uint64_t)p->issuer * SQ_PROGRAMME_RADIX + p->number) * SQ_SERIAL_RADIX + r->core->vouchers[r->programme].count;
+    uint64_t voucher = ((uint64_t)p->issuer * SQ_PROGRAMME_RADIX + p->number) * SQ_SERIAL_RADIX +
+                       r->core->vouchers[r->programme].count;
     r->open[place]->voucher = voucher;
     r->first_voucher = r->granted++ == 0 ? voucher : r->first_voucher;
     r->granted_fen += w->face_fen;
@@ -276,8 +302,9 @@ static sq_status open_round(struct sq_step *s, const Sanquan__V1__Allocate *m, s
     struct sq_core *core = s->core;
     const struct sq_programme *p = sq_programme_at(core, r->programme);
     uint32_t facts = 0;
-    if (SQ_COLUMN(s, r->open, SQ_BATCH_ROWS_MAX) || SQ_COLUMN(s, r->order, SQ_BATCH_ROWS_MAX) || SQ_COLUMN(s, r->code, SQ_BATCH_ROWS_MAX) ||
-        SQ_COLUMN(s, r->beaten, SQ_BATCH_ROWS_MAX) || SQ_COLUMN(s, r->wish, SQ_BATCH_ROWS_MAX))
+    if (SQ_COLUMN(s, r->open, SQ_BATCH_ROWS_MAX) || SQ_COLUMN(s, r->order, SQ_BATCH_ROWS_MAX) ||
+        SQ_COLUMN(s, r->code, SQ_BATCH_ROWS_MAX) || SQ_COLUMN(s, r->beaten, SQ_BATCH_ROWS_MAX) ||
+        SQ_COLUMN(s, r->wish, SQ_BATCH_ROWS_MAX))
         return sq_full(s);
     for (uint32_t row = p->first_application; row != SQ_ROW_NONE && r->count < SQ_BATCH_ROWS_MAX;) {
         struct sq_application *a = SQ_ROW(&core->applications, struct sq_application, row);
@@ -291,7 +318,8 @@ static sq_status open_round(struct sq_step *s, const Sanquan__V1__Allocate *m, s
         facts += (uint32_t)r->wish[r->count++].facts.count;
     }
     /* What there is: the budget, and of the pool what no grant has been promised yet. */
-    int64_t pool = p->pool_fen == 0 ? -1 : p->pool_fen - (p->pool_at == 1 ? p->reserved_fen + p->spent_fen : p->granted_fen);
+    int64_t pool =
+        p->pool_fen == 0 ? -1 : p->pool_fen - (p->pool_at == 1 ? p->reserved_fen + p->spent_fen : p->granted_fen);
     if (p->pool_fen != 0 && pool < 0)
         pool = 0;
     r->left_fen = m->budget_fen != 0 && (pool < 0 || m->budget_fen < pool) ? m->budget_fen : pool;
@@ -314,7 +342,8 @@ static sq_status answer_round(struct sq_step *s, const struct round *r)
 sq_status sq_on_allocate(struct sq_step *s, const Sanquan__V1__Allocate *m)
 {
     struct sq_core *core = s->core;
-    struct round r = {.core = core, .programme = sq_programme_find(core, m->issuer, m->programme), .until_day = m->until_day};
+    struct round r = {
+        .core = core, .programme = sq_programme_find(core, m->issuer, m->programme), .until_day = m->until_day};
     sq_status st = sq_check_authority(s, m->issuer);
     if (st != SQ_OK)
         return st;

@@ -64,7 +64,8 @@ sq_status sq_answer(struct sq_step *s, uint32_t party, Sanquan__V1__Answer *answ
         answer->id = s->id;
     if (answer->seq == 0)
         answer->seq = s->fx->seq;
-    struct sq_out out = {.kind = SQ_OUT_ANSWER, .to = party, .type = SANQUAN__V1__MESSAGE_TYPE__RECEIPT, .id = answer->id};
+    struct sq_out out = {
+        .kind = SQ_OUT_ANSWER, .to = party, .type = SANQUAN__V1__MESSAGE_TYPE__RECEIPT, .id = answer->id};
     return push(s, out, &answer->base);
 }
 
@@ -104,7 +105,8 @@ static sq_status refuse_unjournalled(struct sq_step *s, sq_status refusal, uint6
     m.status = refusal;
     m.expected_id = expected;
     m.retry_after_ms = refusal == SQ_R_BUSY ? TOO_EARLY_RETRY_MS : sq_status_retry(refusal) ? 1 : 0;
-    struct sq_out out = {.kind = SQ_OUT_REFUSAL, .to = s->party, .type = SANQUAN__V1__MESSAGE_TYPE__REFUSAL, .id = s->id};
+    struct sq_out out = {
+        .kind = SQ_OUT_REFUSAL, .to = s->party, .type = SANQUAN__V1__MESSAGE_TYPE__REFUSAL, .id = s->id};
     return push(s, out, &m.base);
 }
 
@@ -135,7 +137,8 @@ static int permitted(const struct sq_core *core, const struct sq_party *p, uint3
     case SANQUAN__V1__MESSAGE_TYPE__STANDING:
         return p->role == SQ_ROLE_REGULATOR || (p->role == SQ_ROLE_OPERATOR && p->node == core->self);
     case SANQUAN__V1__MESSAGE_TYPE__SANCTION:
-        return p->role == SQ_ROLE_REGULATOR || ((p->role == SQ_ROLE_ISSUER || p->role == SQ_ROLE_OPERATOR) && p->node == core->self);
+        return p->role == SQ_ROLE_REGULATOR ||
+               ((p->role == SQ_ROLE_ISSUER || p->role == SQ_ROLE_OPERATOR) && p->node == core->self);
     case SANQUAN__V1__MESSAGE_TYPE__ENROL:
     case SANQUAN__V1__MESSAGE_TYPE__WINDOW_CUT:
     case SANQUAN__V1__MESSAGE_TYPE__CONFIRM:
@@ -146,8 +149,8 @@ static int permitted(const struct sq_core *core, const struct sq_party *p, uint3
     case SANQUAN__V1__MESSAGE_TYPE__REVERSE:
         return p->role == SQ_ROLE_OPERATOR && p->node == core->self;
     default:
-        return p->role == SQ_ROLE_NODE && p->node != core->self && type >= SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE &&
-               type < SANQUAN__V1__MESSAGE_TYPE__HELLO_OK;
+        return p->role == SQ_ROLE_NODE && p->node != core->self &&
+               type >= SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE && type < SANQUAN__V1__MESSAGE_TYPE__HELLO_OK;
     }
 }
 
@@ -157,13 +160,15 @@ static uint32_t node_named(void *ctx, const char *name)
 {
     const struct sq_core *core = ctx;
     uint32_t party = sq_party_find(core, name);
-    return party != SQ_ROW_NONE && sq_party_at(core, party)->role == SQ_ROLE_NODE ? sq_party_at(core, party)->node : SQ_ROW_NONE;
+    return party != SQ_ROW_NONE && sq_party_at(core, party)->role == SQ_ROLE_NODE ? sq_party_at(core, party)->node
+                                                                                  : SQ_ROW_NONE;
 }
 
 static int node_signed(void *ctx, const struct sq_envelope *e, uint32_t node)
 {
     const struct sq_core *core = ctx;
-    return core->signed_by != NULL && core->signed_by(e, core->network_id, sq_party_at(core, sq_node_at(core, node)->party)->key);
+    return core->signed_by != NULL &&
+           core->signed_by(e, core->network_id, sq_party_at(core, sq_node_at(core, node)->party)->key);
 }
 
 static sq_status to_settlement(struct sq_step *s, uint32_t from, uint32_t type, sq_bytes body)
@@ -295,7 +300,8 @@ static sq_status on_own(struct sq_step *s, const struct sq_event *event)
     case SANQUAN__V1__MESSAGE_TYPE__REJECTED:
         s->core->totals.rejected++;
         return sq_wire_check(&sanquan__v1__rejected__descriptor, event->body, s->err) == SQ_OK
-                   ? SQ_OK : sq_fail_context(s->err, SQ_E_FORMAT, "rejected");
+                   ? SQ_OK
+                   : sq_fail_context(s->err, SQ_E_FORMAT, "rejected");
     default:
         return sq_fail(s->err, SQ_E_FORMAT, "event type %u without an envelope", event->type);
     }
@@ -312,7 +318,8 @@ static struct windows_before windows_of(const struct sq_core *core)
 {
     if (!core->born)
         return (struct windows_before){0, 0};
-    return (struct windows_before){sq_settlement_open_window(core->settlement), sq_settlement_last_final(core->settlement)};
+    return (struct windows_before){sq_settlement_open_window(core->settlement),
+                                   sq_settlement_last_final(core->settlement)};
 }
 
 static sq_status put_windows(struct sq_step *s, const struct windows_before *before, Sanquan__V1__Outcome *outcome)
@@ -378,11 +385,14 @@ static void advance_clock(struct sq_core *core, uint64_t now_ms)
     sq_decide_expire(core);
 }
 
-sq_status sq_core_step(struct sq_core *core, const struct sq_event *event, struct sq_arena *arena, struct sq_effects *fx,
-                       struct sq_error *err)
+sq_status sq_core_step(struct sq_core *core, const struct sq_event *event, struct sq_arena *arena,
+                       struct sq_effects *fx, struct sq_error *err)
 {
-    *fx = (struct sq_effects){.arena = arena, .seq = core->seq + 1, .peer_next = core->peer_next,
-                              .node_count = core->nodes.count, .self = core->self};
+    *fx = (struct sq_effects){.arena = arena,
+                              .seq = core->seq + 1,
+                              .peer_next = core->peer_next,
+                              .node_count = core->nodes.count,
+                              .self = core->self};
     struct sq_step s = {.core = core, .fx = fx, .party = SQ_ROW_NONE, .err = err};
     s.memory = sq_effects_memory(fx);
     fx->out = sq_arena_room(arena, SQ_OUT_MAX * sizeof *fx->out);
@@ -405,7 +415,8 @@ sq_status sq_core_step(struct sq_core *core, const struct sq_event *event, struc
             return sq_fail(err, SQ_E_NOT_FOUND, "sender %s is not enrolled", event->envelope->sender);
         if ((st = take_id(&s, sq_party_at(core, s.party), &is_next)) != SQ_OK || !is_next)
             return st;
-        if (sq_party_at(core, s.party)->role == SQ_ROLE_NODE && sq_settlement_too_early(core->settlement, event->type, event->body))
+        if (sq_party_at(core, s.party)->role == SQ_ROLE_NODE &&
+            sq_settlement_too_early(core->settlement, event->type, event->body))
             return refuse_unjournalled(&s, SQ_R_BUSY, s.id);
         sq_party_at(core, s.party)->last_id = s.id;
         advance_clock(core, event->now_ms);
@@ -427,7 +438,8 @@ sq_status sq_core_step(struct sq_core *core, const struct sq_event *event, struc
     return SQ_OK;
 }
 
-int sq_core_due(const struct sq_core *core, uint64_t now_ms, struct sq_arena *arena, sq_bytes *tick, uint64_t *at_ms_out)
+int sq_core_due(const struct sq_core *core, uint64_t now_ms, struct sq_arena *arena, sq_bytes *tick,
+                uint64_t *at_ms_out)
 {
     *at_ms_out = UINT64_MAX;
     if (!core->born)

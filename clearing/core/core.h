@@ -23,10 +23,10 @@
 struct sq_core; /* opaque: vouchers, mandates, pools, caps, invoices and positions must agree */
 
 struct sq_event {
-    uint64_t now_ms;                      /* Unix ms; the core takes the larger of this and the last one */
-    uint32_t type;                        /* MessageType of the body: a client's, a peer's, GENESIS, TICK or REJECTED */
-    const struct sq_envelope *envelope;   /* NULL for GENESIS, TICK and REJECTED */
-    sq_bytes body;                        /* envelope->body, or the canonical message itself */
+    uint64_t now_ms;                    /* Unix ms; the core takes the larger of this and the last one */
+    uint32_t type;                      /* MessageType of the body: a client's, a peer's, GENESIS, TICK or REJECTED */
+    const struct sq_envelope *envelope; /* NULL for GENESIS, TICK and REJECTED */
+    sq_bytes body;                      /* envelope->body, or the canonical message itself */
 };
 
 /* An empty core; its first event must be GENESIS. */
@@ -34,7 +34,8 @@ SQ_MUST_CHECK sq_status sq_core_new(struct sq_core **out, struct sq_error *err);
 /* What tells a usable Ed25519 key from others when parties are enrolled; a pure function. Set before the first step. */
 void sq_core_set_key_check(struct sq_core *core, int (*key_ok)(const uint8_t key[static 32]));
 /* What tells whether a message that somebody else brings is signed with this key; a pure function. Without it none is believed. */
-typedef int (*sq_signature_check)(const struct sq_envelope *e, const uint8_t network_id[static 32], const uint8_t key[static 32]);
+typedef int (*sq_signature_check)(const struct sq_envelope *e, const uint8_t network_id[static 32],
+                                  const uint8_t key[static 32]);
 void sq_core_set_signature_check(struct sq_core *core, sq_signature_check signed_by);
 void sq_core_free(struct sq_core *core);
 
@@ -52,7 +53,8 @@ SQ_MUST_CHECK sq_status sq_core_step(struct sq_core *core, const struct sq_event
                                      struct sq_effects *effects, struct sq_error *err);
 
 /* Is something due at this time? Then `tick` is the body of a TICK event to be stepped. `at_ms_out`: when next. */
-int sq_core_due(const struct sq_core *core, uint64_t now_ms, struct sq_arena *arena, sq_bytes *tick, uint64_t *at_ms_out);
+int sq_core_due(const struct sq_core *core, uint64_t now_ms, struct sq_arena *arena, sq_bytes *tick,
+                uint64_t *at_ms_out);
 
 /*
  * When row `row` of the batch that is entry `batch` of the ledger of node `acquirer` is decided on this core, write down why into *out
@@ -64,17 +66,25 @@ void sq_core_watch(struct sq_core *core, uint32_t acquirer, uint64_t batch, uint
 
 /* ---- reading; all results are borrowed and live until the next step ---- */
 
-enum sq_role { SQ_ROLE_NODE = 1, SQ_ROLE_ISSUER, SQ_ROLE_OPERATOR, SQ_ROLE_REGULATOR, SQ_ROLE_PROVIDER, SQ_ROLE_HOLDER, SQ_ROLE_EVALUATOR };
+enum sq_role {
+    SQ_ROLE_NODE = 1,
+    SQ_ROLE_ISSUER,
+    SQ_ROLE_OPERATOR,
+    SQ_ROLE_REGULATOR,
+    SQ_ROLE_PROVIDER,
+    SQ_ROLE_HOLDER,
+    SQ_ROLE_EVALUATOR
+};
 
 struct sq_party {
-    char name[SQ_NAME_SIZE_MAX + 1];  /* "role:code" */
-    uint8_t role;                     /* enum sq_role */
+    char name[SQ_NAME_SIZE_MAX + 1]; /* "role:code" */
+    uint8_t role;                    /* enum sq_role */
     uint8_t suspended;
-    uint8_t known_key;                /* 0: named by others (a foreign provider), cannot sign here */
-    uint32_t node;                    /* number of the home node */
-    uint32_t org;                     /* of a provider, holder or evaluator: its organisation, else SQ_ROW_NONE */
+    uint8_t known_key; /* 0: named by others (a foreign provider), cannot sign here */
+    uint32_t node;     /* number of the home node */
+    uint32_t org;      /* of a provider, holder or evaluator: its organisation, else SQ_ROW_NONE */
     uint8_t key[32], transport_key[32];
-    uint64_t last_id;                 /* last id that was journalled */
+    uint64_t last_id; /* last id that was journalled */
 };
 
 uint32_t sq_core_party_count(const struct sq_core *core);
@@ -84,15 +94,15 @@ uint32_t sq_core_party_find(const struct sq_core *core, const char *name);
 
 struct sq_node {
     char code[7];
-    uint32_t party;                   /* number of "node:CODE" */
+    uint32_t party; /* number of "node:CODE" */
     uint8_t log_key[32];
 };
 uint32_t sq_core_node_count(const struct sq_core *core);
 uint32_t sq_core_self(const struct sq_core *core);
 const struct sq_node *sq_core_node(const struct sq_core *core, uint32_t number);
 uint64_t sq_core_peer_next(const struct sq_core *core, uint32_t node); /* next number of our stream to it */
-const uint8_t *sq_core_network_id(const struct sq_core *core); /* 32 bytes; NULL before GENESIS */
-uint64_t sq_core_seq(const struct sq_core *core);              /* entries so far */
+const uint8_t *sq_core_network_id(const struct sq_core *core);         /* 32 bytes; NULL before GENESIS */
+uint64_t sq_core_seq(const struct sq_core *core);                      /* entries so far */
 uint64_t sq_core_now_ms(const struct sq_core *core);
 
 struct sq_programme_view {
@@ -100,7 +110,7 @@ struct sq_programme_view {
     int64_t pool_fen, granted_fen, reserved_fen, spent_fen;
     uint32_t rate_bp, from_day, until_day;
     const char *title;
-    uint32_t voucher_count;           /* 0 at nodes that do not host the issuer */
+    uint32_t voucher_count; /* 0 at nodes that do not host the issuer */
 };
 uint32_t sq_core_programme_count(const struct sq_core *core);
 void sq_core_programme(const struct sq_core *core, uint32_t number, struct sq_programme_view *out);
@@ -110,17 +120,19 @@ struct sq_funder_view {
     uint32_t code, share_bp;
     int64_t borne_fen;
 };
-SQ_MUST_CHECK sq_status sq_core_funder(const struct sq_core *core, uint32_t number, uint32_t k, struct sq_funder_view *out);
+SQ_MUST_CHECK sq_status sq_core_funder(const struct sq_core *core, uint32_t number, uint32_t k,
+                                       struct sq_funder_view *out);
 
 /* Money in advance that a provider (party number) of this node has under programme `number`. SQ_E_NOT_FOUND: it never had any. */
 struct sq_prefund_view {
-    int64_t advanced_fen, drawn_fen;  /* drawn: of what it has redeemed since, paid by the advance */
+    int64_t advanced_fen, drawn_fen; /* drawn: of what it has redeemed since, paid by the advance */
 };
-SQ_MUST_CHECK sq_status sq_core_prefund(const struct sq_core *core, uint32_t number, uint32_t provider, struct sq_prefund_view *out);
+SQ_MUST_CHECK sq_status sq_core_prefund(const struct sq_core *core, uint32_t number, uint32_t provider,
+                                        struct sq_prefund_view *out);
 
 /* Agreements with other nodes, in the order in which they were first heard of. [0] is this node's side, for vouchers of its issuers. */
 struct sq_recognition_view {
-    uint32_t other, version;          /* other: number of the node */
+    uint32_t other, version; /* other: number of the node */
     int in_force, said_here, said_there, waiting_for_checker;
     uint32_t kinds, rate_ceiling_bp, from_day, until_day; /* kinds: a bit each, kind 1 the lowest */
     struct {
@@ -133,9 +145,9 @@ void sq_core_recognition(const struct sq_core *core, uint32_t i, struct sq_recog
 
 /* What was redeemed and given back for scenario i (any order that replays the same), 0 to sq_core_scenario_count - 1. */
 struct sq_scenario_view {
-    uint32_t programme, scenario;     /* programme: its number in this core's table */
+    uint32_t programme, scenario; /* programme: its number in this core's table */
     int64_t redeemed_fen, returned_fen;
-    uint64_t count;                   /* redemptions */
+    uint64_t count; /* redemptions */
 };
 uint32_t sq_core_scenario_count(const struct sq_core *core);
 void sq_core_scenario(const struct sq_core *core, uint32_t i, struct sq_scenario_view *out);
@@ -143,31 +155,38 @@ void sq_core_scenario(const struct sq_core *core, uint32_t i, struct sq_scenario
 /* Application `application` of programme `number`. */
 enum sq_application_state { SQ_APPLICATION_OPEN, SQ_APPLICATION_GRANTED, SQ_APPLICATION_REFUSED };
 struct sq_application_view {
-    const char *holder;               /* party name */
+    const char *holder; /* party name */
     enum sq_application_state state;
     int64_t asked_fen, approved_fen;
     uint32_t day, score, grade, verdict;
-    uint64_t voucher;                 /* 0 until it is granted */
+    uint64_t voucher; /* 0 until it is granted */
 };
-SQ_MUST_CHECK sq_status sq_core_application(const struct sq_core *core, uint32_t number, uint64_t application, struct sq_application_view *out);
+SQ_MUST_CHECK sq_status sq_core_application(const struct sq_core *core, uint32_t number, uint64_t application,
+                                            struct sq_application_view *out);
 
-enum sq_voucher_state { SQ_VOUCHER_GRANTED = 1, SQ_VOUCHER_ACTIVE, SQ_VOUCHER_EXHAUSTED, SQ_VOUCHER_EXPIRED, SQ_VOUCHER_REVOKED };
+enum sq_voucher_state {
+    SQ_VOUCHER_GRANTED = 1,
+    SQ_VOUCHER_ACTIVE,
+    SQ_VOUCHER_EXHAUSTED,
+    SQ_VOUCHER_EXPIRED,
+    SQ_VOUCHER_REVOKED
+};
 struct sq_voucher_view {
     uint64_t number;
-    const char *holder;               /* party name */
-    enum sq_voucher_state state;      /* expiry as of the last event's time */
+    const char *holder;          /* party name */
+    enum sq_voucher_state state; /* expiry as of the last event's time */
     int64_t face_fen, reserved_fen, spent_fen;
     uint32_t until_day;
-    int64_t free_fen;                 /* what its stages have set free of its face; -1: it has no stages */
-    uint32_t stages_free, stopped;    /* a bit a stage */
-    int64_t back_fen;                 /* what was taken back of it, and is not in spent_fen any more */
+    int64_t free_fen;              /* what its stages have set free of its face; -1: it has no stages */
+    uint32_t stages_free, stopped; /* a bit a stage */
+    int64_t back_fen;              /* what was taken back of it, and is not in spent_fen any more */
 };
 SQ_MUST_CHECK sq_status sq_core_voucher(const struct sq_core *core, uint64_t number, struct sq_voucher_view *out);
 
 /* In an Outcome's codes: this row waits for the home of its invoice, or for its issuer. No refusal has this number. */
 #define SQ_ROW_WAITS 1u
 
-struct sq_core_totals {               /* since genesis, at this node */
+struct sq_core_totals {                                     /* since genesis, at this node */
     uint64_t items_received, items_accepted, items_refused; /* as acquirer */
     uint64_t items_decided;                                 /* as issuer */
     uint64_t batches_waiting;                               /* received and not yet answered */

@@ -11,13 +11,19 @@
 
 #define RESERVE_TERM_MAX_MS (90ull * 86400000u)
 
-struct sq_decision sq_decision_of(const struct sq_core *core, uint32_t acquirer, uint32_t provider, uint64_t at_ms, uint64_t reserve_until_ms)
+struct sq_decision sq_decision_of(const struct sq_core *core, uint32_t acquirer, uint32_t provider, uint64_t at_ms,
+                                  uint64_t reserve_until_ms)
 {
     uint32_t day = sq_day_of_ms(at_ms);
-    return (struct sq_decision){.acquirer = acquirer, .provider = provider, .at_ms = at_ms, .day = day,
-                                .agreement = acquirer != core->self ? sq_recognition_in_force(core, acquirer, day) : NULL,
+    return (struct sq_decision){.acquirer = acquirer,
+                                .provider = provider,
+                                .at_ms = at_ms,
+                                .day = day,
+                                .agreement =
+                                    acquirer != core->self ? sq_recognition_in_force(core, acquirer, day) : NULL,
                                 .acquirer_region = (uint32_t)strtoul(sq_node_at(core, acquirer)->code, NULL, 10),
-                                .provider_org = sq_party_at(core, provider)->org, .reserve_until_ms = reserve_until_ms};
+                                .provider_org = sq_party_at(core, provider)->org,
+                                .reserve_until_ms = reserve_until_ms};
 }
 
 void sq_core_watch(struct sq_core *core, uint32_t acquirer, uint64_t batch, uint32_t row, struct sq_explain *out)
@@ -42,7 +48,8 @@ void sq_watch_end(struct sq_core *core, uint64_t seq, uint8_t verb, unsigned sta
 
 /* ---- moving ---- */
 
-static void account_move(struct sq_core *core, struct sq_account *a, uint32_t day, int64_t spent_fen, int64_t reserved_fen)
+static void account_move(struct sq_core *core, struct sq_account *a, uint32_t day, int64_t spent_fen,
+                         int64_t reserved_fen)
 {
     struct sq_use_of_year *year = sq_year_used(core, a, day / 10000, 1);
     a->used_fen += spent_fen + reserved_fen;
@@ -76,12 +83,14 @@ static void post(struct sq_core *core, struct sq_touched *t, const struct sq_pos
 /* Providers of this node may have money in advance for it. */
 static void draw(struct sq_core *core, const struct sq_decision *d, const struct sq_touched *t, int64_t fen)
 {
-    struct sq_prefund *f = t->programme->prefunds != SQ_ROW_NONE ? sq_prefund_find(core, t->programme, d->provider) : NULL;
+    struct sq_prefund *f =
+        t->programme->prefunds != SQ_ROW_NONE ? sq_prefund_find(core, t->programme, d->provider) : NULL;
     if (f != NULL)
         f->spent_fen += fen;
 }
 
-static void spend(struct sq_core *core, struct sq_decision *d, struct sq_touched *t, const struct sq_rows *r, size_t i, const struct sq_posting *p)
+static void spend(struct sq_core *core, struct sq_decision *d, struct sq_touched *t, const struct sq_rows *r, size_t i,
+                  const struct sq_posting *p)
 {
     struct sq_account *a = t->account;
     struct sq_invoice_key invoice;
@@ -100,15 +109,18 @@ static void spend(struct sq_core *core, struct sq_decision *d, struct sq_touched
 }
 
 /* The rules of the issuer, then what its region may come to owe: the acquirer's, and all others together. */
-static unsigned check_use(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i, struct sq_touched *t, struct sq_posting *p)
+static unsigned check_use(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i,
+                          struct sq_touched *t, struct sq_posting *p)
 {
     struct sq_verdict v = {.x = d->explain};
     unsigned refused = sq_check_use(core, d, r, i, t, p);
     if (refused != SQ_OK)
         return refused;
     uint32_t kind = t->programme->kind;
-    if (!sq_rule(&v, sq_settlement_fits(core->settlement, d->acquirer, kind, p->amount_fen, d->total_fen), SQ_R_NET_DEBIT_CAP, 0, p->amount_fen))
-        (void)sq_rule(&v, sq_settlement_covered(core->settlement, d->acquirer, kind, p->amount_fen, d->total_fen), SQ_R_NOT_PREFUNDED, 0, p->amount_fen);
+    if (!sq_rule(&v, sq_settlement_fits(core->settlement, d->acquirer, kind, p->amount_fen, d->total_fen),
+                 SQ_R_NET_DEBIT_CAP, 0, p->amount_fen))
+        (void)sq_rule(&v, sq_settlement_covered(core->settlement, d->acquirer, kind, p->amount_fen, d->total_fen),
+                      SQ_R_NOT_PREFUNDED, 0, p->amount_fen);
     return v.status;
 }
 
@@ -129,12 +141,16 @@ static void release(struct sq_core *core, struct sq_reservation *r)
     r->p.amount_fen = 0;
 }
 
-void sq_decide_expire(struct sq_core *core) { sq_reservations_expire(core, release); }
+void sq_decide_expire(struct sq_core *core)
+{
+    sq_reservations_expire(core, release);
+}
 
 static unsigned reserve(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i)
 {
     struct sq_touched t;
-    struct sq_reservation row = {.number = r->reservation[i], .until_ms = d->reserve_until_ms, .provider = d->provider, .acquirer = d->acquirer};
+    struct sq_reservation row = {
+        .number = r->reservation[i], .until_ms = d->reserve_until_ms, .provider = d->provider, .acquirer = d->acquirer};
     if (sq_reservation_find(core, d->provider, row.number) != NULL)
         return SQ_R_RESERVATION_EXISTS;
     if (d->reserve_until_ms < core->now_ms || d->reserve_until_ms > core->now_ms + RESERVE_TERM_MAX_MS)
@@ -148,13 +164,15 @@ static unsigned reserve(struct sq_core *core, const struct sq_decision *d, const
 }
 
 /* An open reservation of this provider on this voucher. */
-static struct sq_reservation *open_reservation(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i)
+static struct sq_reservation *open_reservation(struct sq_core *core, const struct sq_decision *d,
+                                               const struct sq_rows *r, size_t i)
 {
     struct sq_reservation *row = sq_reservation_find(core, d->provider, r->reservation[i]);
     return row != NULL && row->p.amount_fen != 0 && row->p.voucher == r->voucher[i] ? row : NULL;
 }
 
-static unsigned commit(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i, struct sq_touched *t, struct sq_posting *p)
+static unsigned commit(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i,
+                       struct sq_touched *t, struct sq_posting *p)
 {
     struct sq_reservation *row = open_reservation(core, d, r, i);
     if (row == NULL)
@@ -180,12 +198,13 @@ static unsigned commit(struct sq_core *core, const struct sq_decision *d, const 
 static int is_tracked(const struct sq_core *core, const struct sq_touched *t, uint32_t day)
 {
     const struct sq_terms *terms = sq_terms_of_day(core, t->programme, day);
-    return t->voucher->detail != SQ_ROW_NONE || (terms != NULL && (terms->rules & (SQ_RULE_LIMITS | SQ_RULE_RELATIONS)) != 0);
+    return t->voucher->detail != SQ_ROW_NONE ||
+           (terms != NULL && (terms->rules & (SQ_RULE_LIMITS | SQ_RULE_RELATIONS)) != 0);
 }
 
 /* What a return of this row takes back; *use is what it takes it from, where uses are tracked. */
-static unsigned check_return(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i, struct sq_touched *t,
-                             struct sq_posting *p, struct sq_use **use)
+static unsigned check_return(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i,
+                             struct sq_touched *t, struct sq_posting *p, struct sq_use **use)
 {
     struct sq_invoice_key invoice;
     int64_t amount = r->amount_fen[i], base = r->base_fen[i], quantity = r->quantity != NULL ? r->quantity[i] : 0;
@@ -197,8 +216,14 @@ static unsigned check_return(struct sq_core *core, const struct sq_decision *d, 
         return SQ_R_NO_MANDATE;
     if (!sq_invoice_key_of(r->invoice + i * SQ_INVOICE_CELL, &invoice))
         return SQ_R_INVOICE_FORMAT;
-    *p = (struct sq_posting){.voucher = r->voucher[i], .amount_fen = amount, .base_fen = base, .quantity = quantity, .programme = t->number,
-                             .day = r->service_day[i], .scenario = r->scenario != NULL ? r->scenario[i] : 0, .detail = SQ_ROW_NONE,
+    *p = (struct sq_posting){.voucher = r->voucher[i],
+                             .amount_fen = amount,
+                             .base_fen = base,
+                             .quantity = quantity,
+                             .programme = t->number,
+                             .day = r->service_day[i],
+                             .scenario = r->scenario != NULL ? r->scenario[i] : 0,
+                             .detail = SQ_ROW_NONE,
                              .contract_use = SQ_ROW_NONE};
     *use = sq_use_find(core, r->voucher[i], &invoice, amount, base, quantity, &any);
     if (*use != NULL) {
@@ -211,8 +236,10 @@ static unsigned check_return(struct sq_core *core, const struct sq_decision *d, 
         return SQ_R_RETURN_EXCEEDS;
     }
     const struct sq_use_of_year *year = sq_year_used(core, t->account, p->day / 10000, 0);
-    return amount <= t->mandate->spent_fen && amount <= t->voucher->spent_fen && year != NULL && amount <= year->spent_fen
-               ? SQ_OK : SQ_R_RETURN_EXCEEDS;
+    return amount <= t->mandate->spent_fen && amount <= t->voucher->spent_fen && year != NULL &&
+                   amount <= year->spent_fen
+               ? SQ_OK
+               : SQ_R_RETURN_EXCEEDS;
 }
 
 static unsigned give_back(struct sq_core *core, struct sq_decision *d, const struct sq_rows *r, size_t i)
@@ -267,7 +294,8 @@ void sq_decide_prefetch(const struct sq_core *core, const struct sq_rows *r, siz
     uint32_t programme;
     if (i + VOUCHER_AHEAD < r->count && (v = sq_voucher_find(core, r->voucher[i + VOUCHER_AHEAD], &programme)) != NULL)
         fetch(v, sizeof *v);
-    if (i + MANDATE_AHEAD < r->count && (v = sq_voucher_find(core, r->voucher[i + MANDATE_AHEAD], &programme)) != NULL && v->mandate != SQ_ROW_NONE)
+    if (i + MANDATE_AHEAD < r->count &&
+        (v = sq_voucher_find(core, r->voucher[i + MANDATE_AHEAD], &programme)) != NULL && v->mandate != SQ_ROW_NONE)
         fetch(SQ_ROW(&core->mandates, struct sq_mandate, v->mandate), sizeof(struct sq_mandate));
 }
 

@@ -3,9 +3,15 @@
  */
 #include "clearing/core/effects.h"
 
-static void *take(void *arena, size_t size) { return sq_arena_take(arena, size); }
+static void *take(void *arena, size_t size)
+{
+    return sq_arena_take(arena, size);
+}
 
-struct sq_wire_memory sq_effects_memory(struct sq_effects *fx) { return (struct sq_wire_memory){take, fx->arena}; }
+struct sq_wire_memory sq_effects_memory(struct sq_effects *fx)
+{
+    return (struct sq_wire_memory){take, fx->arena};
+}
 
 static sq_status push(struct sq_effects *fx, uint32_t node, uint32_t type, sq_bytes body, struct sq_error *err)
 {
@@ -17,7 +23,8 @@ static sq_status push(struct sq_effects *fx, uint32_t node, uint32_t type, sq_by
     return SQ_OK;
 }
 
-sq_status sq_effects_send(struct sq_effects *fx, uint32_t node, uint32_t type, const ProtobufCMessage *body, struct sq_error *err)
+sq_status sq_effects_send(struct sq_effects *fx, uint32_t node, uint32_t type, const ProtobufCMessage *body,
+                          struct sq_error *err)
 {
     struct sq_wire_memory memory = sq_effects_memory(fx);
     sq_bytes bytes;

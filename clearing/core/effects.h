@@ -20,8 +20,8 @@ enum sq_out_kind {
 
 struct sq_out {
     enum sq_out_kind kind;
-    uint32_t to;        /* ANSWER, REPEAT, REFUSAL: number of the party; PEER: number of the node */
-    uint32_t type;      /* MessageType of the body */
+    uint32_t to;   /* ANSWER, REPEAT, REFUSAL: number of the party; PEER: number of the node */
+    uint32_t type; /* MessageType of the body */
     uint64_t id;
     sq_bytes body;
 };
@@ -30,13 +30,13 @@ struct sq_out {
 
 struct sq_effects {
     struct sq_arena *arena;
-    int append;              /* 1: the entry must be journalled; 0: nothing changed */
-    uint64_t seq;            /* of the entry, when append */
-    sq_bytes outcome;        /* canonical Outcome, when append */
+    int append;       /* 1: the entry must be journalled; 0: nothing changed */
+    uint64_t seq;     /* of the entry, when append */
+    sq_bytes outcome; /* canonical Outcome, when append */
     struct sq_out *out;
     size_t out_count;
     /* core's own: where peer stream numbers come from */
-    uint64_t *peer_next;     /* per node, next stream number */
+    uint64_t *peer_next; /* per node, next stream number */
     uint32_t node_count, self;
 };
 

@@ -17,7 +17,8 @@ uint32_t sq_programme_of_voucher(const struct sq_core *core, uint64_t voucher)
     uint64_t programme = voucher / SQ_SERIAL_RADIX;
     if (programme / SQ_PROGRAMME_RADIX > 999999)
         return SQ_ROW_NONE;
-    return sq_programme_find(core, (uint32_t)(programme / SQ_PROGRAMME_RADIX), (uint32_t)(programme % SQ_PROGRAMME_RADIX));
+    return sq_programme_find(core, (uint32_t)(programme / SQ_PROGRAMME_RADIX),
+                             (uint32_t)(programme % SQ_PROGRAMME_RADIX));
 }
 
 struct sq_voucher *sq_voucher_find(const struct sq_core *core, uint64_t voucher, uint32_t *programme_out)
@@ -62,9 +63,13 @@ uint32_t sq_account_intern(struct sq_core *core, uint32_t programme, uint32_t ho
     struct sq_account *a = sq_table_add(&core->accounts, &row);
     SQ_ASSERT(a != NULL);
     struct sq_org *org = sq_org_at(core, sq_party_at(core, holder)->org);
-    *a = (struct sq_account){.programme = programme, .holder = holder, .org = sq_party_at(core, holder)->org,
+    *a = (struct sq_account){.programme = programme,
+                             .holder = holder,
+                             .org = sq_party_at(core, holder)->org,
                              .watched = org->edges != SQ_ROW_NONE || org->sanctions != SQ_ROW_NONE,
-                             .next_of_org = org->accounts, .overrides = SQ_ROW_NONE, .year = {.next = SQ_ROW_NONE}};
+                             .next_of_org = org->accounts,
+                             .overrides = SQ_ROW_NONE,
+                             .year = {.next = SQ_ROW_NONE}};
     org->accounts = row;
     sq_index_put(&core->account_index, account_hash(programme, holder), row);
     return row;
@@ -87,7 +92,10 @@ static sq_status find_holders(struct sq_step *s, const Sanquan__V1__Grant *m, ui
 
 /* ---- GRANT ---- */
 
-static int whole(size_t cells, size_t n) { return cells == n || cells == 0; }
+static int whole(size_t cells, size_t n)
+{
+    return cells == n || cells == 0;
+}
 
 static sq_status check_grant_columns(struct sq_step *s, const Sanquan__V1__Grant *m, uint32_t programme)
 {
@@ -96,7 +104,8 @@ static sq_status check_grant_columns(struct sq_step *s, const Sanquan__V1__Grant
         return sq_refuse(s, SQ_R_BATCH_SIZE, "%zu vouchers; 1 to %u go", n, SQ_BATCH_ROWS_MAX);
     if (m->n_holder != n || m->n_until_day != n || !whole(m->contract.len, n * 16) || !whole(m->n_contract_fen, n) ||
         !whole(m->n_approved_fen, n) || !whole(m->n_contract_day, n) || !whole(m->n_contract_from_day, n) ||
-        m->n_contract_from_day != m->n_contract_until_day || !whole(m->n_quota, n) || !whole(m->n_facts, n) || !whole(m->n_documents, n))
+        m->n_contract_from_day != m->n_contract_until_day || !whole(m->n_quota, n) || !whole(m->n_facts, n) ||
+        !whole(m->n_documents, n))
         return sq_refuse(s, SQ_R_COLUMNS, "a column of the grant has not %zu rows", n);
     if (!sq_fact_sets_ok(m->fact_sets, m->n_fact_sets, SQ_BATCH_ROWS_MAX, m->facts, m->n_facts))
         return sq_refuse(s, SQ_R_FACT, "a fact set of the grant is not in form, or a row names none");
@@ -109,11 +118,14 @@ static sq_status check_grant_columns(struct sq_step *s, const Sanquan__V1__Grant
 }
 
 /* One row of a grant, read out of its columns. */
-static sq_status wish_of(struct sq_step *s, const Sanquan__V1__Grant *m, size_t i, const uint32_t *holders, struct sq_wish *w)
+static sq_status wish_of(struct sq_step *s, const Sanquan__V1__Grant *m, size_t i, const uint32_t *holders,
+                         struct sq_wish *w)
 {
     if (m->holder[i] >= m->n_holders)
         return sq_refuse(s, SQ_R_COLUMNS, "row %zu: holder %u of %zu", i, m->holder[i], m->n_holders);
-    *w = (struct sq_wish){.holder = holders[m->holder[i]], .face_fen = m->face_fen[i], .until_day = m->until_day[i],
+    *w = (struct sq_wish){.holder = holders[m->holder[i]],
+                          .face_fen = m->face_fen[i],
+                          .until_day = m->until_day[i],
                           .documents = m->n_documents != 0 ? m->documents[i] : 0,
                           .facts = sq_declared_of(m->fact_sets, m->n_facts != 0 ? m->facts : NULL, i)};
     w->contract_fen = m->n_contract_fen != 0 ? m->contract_fen[i] : 0;
@@ -200,7 +212,8 @@ static struct sq_mandate *find_mandate(struct sq_core *core, const struct sq_vou
 }
 
 /* Room must be reserved. */
-static void put_mandate(struct sq_core *core, struct sq_voucher *v, uint32_t provider, int64_t limit_fen, uint64_t until_ms)
+static void put_mandate(struct sq_core *core, struct sq_voucher *v, uint32_t provider, int64_t limit_fen,
+                        uint64_t until_ms)
 {
     struct sq_mandate *row = find_mandate(core, v, provider);
     if (row == NULL) {
@@ -263,7 +276,8 @@ static sq_status check_consent(struct sq_step *s, const Sanquan__V1__Consent *m,
     const struct sq_terms *t = sq_terms_of_day(core, p, core->today);
     uint32_t account = sq_account_find(core, programme, s->party), of;
     if (p->node != core->self)
-        return sq_refuse(s, SQ_R_WRONG_RECEIVER, "programme %06u/%u is at home at node %s", m->issuer, m->programme, sq_node_at(core, p->node)->code);
+        return sq_refuse(s, SQ_R_WRONG_RECEIVER, "programme %06u/%u is at home at node %s", m->issuer, m->programme,
+                         sq_node_at(core, p->node)->code);
     if (t == NULL || t->auto_face_fen == 0)
         return sq_refuse(s, SQ_R_NOT_OFFERED, "programme %06u/%u grants nothing by itself", m->issuer, m->programme);
     if (!sq_uscc_valid(m->provider))
@@ -275,7 +289,8 @@ static sq_status check_consent(struct sq_step *s, const Sanquan__V1__Consent *m,
     uint32_t serial = account != SQ_ROW_NONE ? SQ_ROW(&core->accounts, struct sq_account, account)->consented : 0;
     uint64_t number = ((uint64_t)m->issuer * SQ_PROGRAMME_RADIX + m->programme) * SQ_SERIAL_RADIX;
     if (serial != 0 && sq_voucher_alive(core, sq_voucher_find(core, number + serial, &of)))
-        return sq_refuse(s, SQ_R_NOT_OFFERED, "voucher %019" PRIu64 " came by consent and is still alive", number + serial);
+        return sq_refuse(s, SQ_R_NOT_OFFERED, "voucher %019" PRIu64 " came by consent and is still alive",
+                         number + serial);
     if ((uint64_t)core->vouchers[programme].count + 2 >= SQ_SERIAL_RADIX)
         return sq_refuse(s, SQ_R_SERIAL_GAP, "programme %06u/%u has no serials left", m->issuer, m->programme);
     return SQ_OK;
@@ -289,10 +304,12 @@ sq_status sq_on_consent(struct sq_step *s, const Sanquan__V1__Consent *m)
         return sq_refuse(s, SQ_R_UNKNOWN_PROGRAMME, "%06u/%u", m->issuer, m->programme);
     sq_status st = check_consent(s, m, programme);
     if (st != SQ_OK || (st = sq_party_intern(core, "provider", m->provider, core->self, &provider, s->err)) != SQ_OK ||
-        (st = sq_vouchers_reserve(core, programme, 1, 0, s->err)) != SQ_OK || (st = sq_table_reserve(&core->mandates, 1, s->err)) != SQ_OK)
+        (st = sq_vouchers_reserve(core, programme, 1, 0, s->err)) != SQ_OK ||
+        (st = sq_table_reserve(&core->mandates, 1, s->err)) != SQ_OK)
         return st;
     uint32_t serial = sq_voucher_sleep(core, programme, s->party, m->until_day); /* from here it must succeed */
-    put_mandate(core, SQ_ROW(&core->vouchers[programme], struct sq_voucher, serial - 1), provider, m->limit_fen, m->until_ms);
+    put_mandate(core, SQ_ROW(&core->vouchers[programme], struct sq_voucher, serial - 1), provider, m->limit_fen,
+                m->until_ms);
     Sanquan__V1__Answer answer;
     sanquan__v1__answer__init(&answer);
     answer.count = 1;

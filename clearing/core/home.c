@@ -7,9 +7,11 @@
 #include "clearing/base/uscc.h"
 #include "clearing/core/state.h"
 
-static sq_status claim_of_cell(struct sq_step *s, uint32_t from, uint32_t seller, const uint8_t *cell, uint64_t voucher, struct sq_invoice_claim *c)
+static sq_status claim_of_cell(struct sq_step *s, uint32_t from, uint32_t seller, const uint8_t *cell, uint64_t voucher,
+                               struct sq_invoice_claim *c)
 {
-    *c = (struct sq_invoice_claim){.programme = sq_programme_of_voucher(s->core, voucher), .seller = seller, .acquirer = from};
+    *c = (struct sq_invoice_claim){
+        .programme = sq_programme_of_voucher(s->core, voucher), .seller = seller, .acquirer = from};
     if (!sq_invoice_key_of(cell, &c->key) || sq_node_of_invoice(s->core, &c->key) != s->core->self)
         return SQ_R_INVOICE_FORMAT;
     if (c->programme == SQ_ROW_NONE)
@@ -20,8 +22,8 @@ static sq_status claim_of_cell(struct sq_step *s, uint32_t from, uint32_t seller
 }
 
 /* 0, a refusal, or SQ_E_NOMEM. */
-static unsigned register_row(struct sq_step *s, uint32_t from, uint32_t seller, const Sanquan__V1__Register *m, size_t k,
-                             struct sq_invoice_cursor *cursor)
+static unsigned register_row(struct sq_step *s, uint32_t from, uint32_t seller, const Sanquan__V1__Register *m,
+                             size_t k, struct sq_invoice_cursor *cursor)
 {
     struct sq_invoice_claim c;
     unsigned refused = claim_of_cell(s, from, seller, m->invoice.data + k * SQ_INVOICE_CELL, m->voucher[k], &c);
@@ -29,8 +31,9 @@ static unsigned register_row(struct sq_step *s, uint32_t from, uint32_t seller, 
         return refused;
     const int64_t amount = m->amount_fen[k], base = m->base_fen[k], total = m->invoice_total_fen[k];
     int back = amount < 0;
-    if (amount == 0 || amount < -SQ_AMOUNT_MAX_FEN || amount > SQ_AMOUNT_MAX_FEN || base < (back ? -SQ_AMOUNT_MAX_FEN : 0) ||
-        base > (back ? 0 : SQ_AMOUNT_MAX_FEN) || total < 0 || total > SQ_AMOUNT_MAX_FEN)
+    if (amount == 0 || amount < -SQ_AMOUNT_MAX_FEN || amount > SQ_AMOUNT_MAX_FEN ||
+        base < (back ? -SQ_AMOUNT_MAX_FEN : 0) || base > (back ? 0 : SQ_AMOUNT_MAX_FEN) || total < 0 ||
+        total > SQ_AMOUNT_MAX_FEN)
         return SQ_R_AMOUNT;
     c.amount_fen = back ? -amount : amount;
     c.base_fen = back ? -base : base;
@@ -46,8 +49,9 @@ sq_status sq_on_register(struct sq_step *s, uint32_t from, const Sanquan__V1__Re
     struct sq_core *core = s->core;
     size_t n = m->n_row;
     uint32_t seller;
-    if (n == 0 || n > SQ_BATCH_ROWS_MAX || m->invoice.len != n * SQ_INVOICE_CELL || m->n_voucher != n || m->n_amount_fen != n ||
-        m->n_base_fen != n || m->n_invoice_total_fen != n || m->n_service_day != n || !sq_rows_ascend(m->row, n))
+    if (n == 0 || n > SQ_BATCH_ROWS_MAX || m->invoice.len != n * SQ_INVOICE_CELL || m->n_voucher != n ||
+        m->n_amount_fen != n || m->n_base_fen != n || m->n_invoice_total_fen != n || m->n_service_day != n ||
+        !sq_rows_ascend(m->row, n))
         return sq_refuse(s, SQ_R_COLUMNS, "register of batch %" PRIu64, m->batch);
     if (!sq_uscc_valid(m->provider))
         return sq_refuse(s, SQ_R_BAD_USCC, "%.40s", m->provider);
@@ -78,14 +82,16 @@ sq_status sq_register_end(struct sq_core *core, const struct sq_invoice_claim *c
 {
     if (end == SQ_END_RETURN_ACCEPTED || end == SQ_END_RETURN_REFUSED)
         sq_invoice_end_return(&core->invoices, c);
-    return end == SQ_END_CLAIM_REFUSED || end == SQ_END_RETURN_ACCEPTED ? sq_invoice_subtract(&core->invoices, c) : SQ_OK;
+    return end == SQ_END_CLAIM_REFUSED || end == SQ_END_RETURN_ACCEPTED ? sq_invoice_subtract(&core->invoices, c)
+                                                                        : SQ_OK;
 }
 
 sq_status sq_on_unregister(struct sq_step *s, uint32_t from, const Sanquan__V1__Unregister *m)
 {
     size_t n = m->n_voucher;
     char name[SQ_NAME_SIZE_MAX + 1] = "provider:";
-    if (n == 0 || n > SQ_BATCH_ROWS_MAX || m->invoice.len != n * SQ_INVOICE_CELL || m->n_amount_fen != n || m->n_base_fen != n || m->end.len != n)
+    if (n == 0 || n > SQ_BATCH_ROWS_MAX || m->invoice.len != n * SQ_INVOICE_CELL || m->n_amount_fen != n ||
+        m->n_base_fen != n || m->end.len != n)
         return sq_refuse(s, SQ_R_COLUMNS, "unregister of %zu rows", n);
     if (!sq_uscc_valid(m->provider))
         return sq_refuse(s, SQ_R_BAD_USCC, "%.40s", m->provider);
@@ -97,7 +103,9 @@ sq_status sq_on_unregister(struct sq_step *s, uint32_t from, const Sanquan__V1__
             continue;
         c.amount_fen = m->amount_fen[k];
         c.base_fen = m->base_fen[k];
-        if (sq_register_end(s->core, &c, m->end.data[k] <= SQ_END_RETURN_REFUSED ? (enum sq_row_end)m->end.data[k] : SQ_END_NONE) != SQ_OK)
+        if (sq_register_end(s->core, &c,
+                            m->end.data[k] <= SQ_END_RETURN_REFUSED ? (enum sq_row_end)m->end.data[k] : SQ_END_NONE) !=
+            SQ_OK)
             return sq_fail(s->err, SQ_E_NOMEM, "invoice register");
     }
     return SQ_OK;

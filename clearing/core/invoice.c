@@ -54,7 +54,10 @@ void sq_invoices_free(struct sq_invoices *r)
     sq_table_free(&r->others);
 }
 
-static struct other *other_at(const struct sq_invoices *r, uint32_t number) { return SQ_ROW(&r->others, struct other, number); }
+static struct other *other_at(const struct sq_invoices *r, uint32_t number)
+{
+    return SQ_ROW(&r->others, struct other, number);
+}
 
 static struct other *find_other(const struct sq_invoices *r, const struct sq_invoice_row *row, uint32_t programme)
 {
@@ -93,7 +96,8 @@ static void look_at_claimant(struct stack *s, int is_other, int64_t amount_fen, 
     s->limit = limit_bp < s->limit ? limit_bp : s->limit;
 }
 
-static unsigned check_stacking(const struct sq_invoices *r, const struct sq_invoice_row *row, const struct sq_invoice_claim *c)
+static unsigned check_stacking(const struct sq_invoices *r, const struct sq_invoice_row *row,
+                               const struct sq_invoice_claim *c)
 {
     struct stack s = {c->amount_fen, c->stack_limit_bp, 0, c->stack_limit_bp == 0};
     look_at_claimant(&s, row->programme != c->programme, row->amount_fen, row->stack_limit_bp);
@@ -114,17 +118,22 @@ static uint32_t class_with(int64_t amount_fen, uint32_t held_bp, uint32_t limit_
 }
 
 /* A provider is another one when another node speaks for it: no node can free, or use up, what was claimed through another. */
-static int same_claimant(const struct sq_invoice_row *row, const struct sq_invoice_claim *c) { return row->seller == c->seller && row->acquirer == c->acquirer; }
+static int same_claimant(const struct sq_invoice_row *row, const struct sq_invoice_claim *c)
+{
+    return row->seller == c->seller && row->acquirer == c->acquirer;
+}
 
-unsigned sq_invoice_check(const struct sq_invoices *r, const struct sq_invoice_claim *c, struct sq_invoice_cursor *cursor)
+unsigned sq_invoice_check(const struct sq_invoices *r, const struct sq_invoice_claim *c,
+                          struct sq_invoice_cursor *cursor)
 {
     struct sq_invoice_row row;
     sq_register_seek(&r->rows, &c->key, &cursor->place);
     if (cursor->place.found)
         sq_register_read(&r->rows, &cursor->place, &row);
     if (!cursor->place.found || is_free(r, &row))
-        return cursor->place.found && row.fixed && row.total_fen != c->total_fen ? SQ_R_INVOICE_TOTAL :
-               c->base_fen > c->total_fen || c->amount_fen > c->total_fen ? SQ_R_INVOICE_OVERDRAWN : SQ_OK;
+        return cursor->place.found && row.fixed && row.total_fen != c->total_fen ? SQ_R_INVOICE_TOTAL
+               : c->base_fen > c->total_fen || c->amount_fen > c->total_fen      ? SQ_R_INVOICE_OVERDRAWN
+                                                                                 : SQ_OK;
     if (!same_claimant(&row, c))
         return SQ_R_INVOICE_SELLER;
     if (row.total_fen != c->total_fen)
@@ -192,7 +201,8 @@ sq_status sq_invoice_add(struct sq_invoices *r, const struct sq_invoice_claim *c
 /* ---- giving back ---- */
 
 /* What the claim's programme has on its invoice; 0 when there is nothing. `line`: its returns under way, or NULL. */
-static int sums_of(const struct sq_invoices *r, const struct sq_invoice_claim *c, struct sq_place *place, int64_t *base, int64_t *amount, struct other **line)
+static int sums_of(const struct sq_invoices *r, const struct sq_invoice_claim *c, struct sq_place *place, int64_t *base,
+                   int64_t *amount, struct other **line)
 {
     struct sq_invoice_row row;
     *place = (struct sq_place){0};
@@ -247,7 +257,10 @@ unsigned sq_invoice_begin_return(struct sq_invoices *r, const struct sq_invoice_
     return SQ_OK;
 }
 
-static void take_off(int64_t *sum, int64_t fen) { *sum -= fen < *sum ? fen : *sum; }
+static void take_off(int64_t *sum, int64_t fen)
+{
+    *sum -= fen < *sum ? fen : *sum;
+}
 
 void sq_invoice_end_return(struct sq_invoices *r, const struct sq_invoice_claim *c)
 {
@@ -278,7 +291,8 @@ sq_status sq_invoice_subtract(struct sq_invoices *r, const struct sq_invoice_cla
 
 /* ---- credit notes ---- */
 
-static void look_at_part(struct sq_invoice_state *out, struct stack *s, const struct sq_invoice_part *p, uint32_t limit_bp, struct sq_invoice_part *part, size_t max)
+static void look_at_part(struct sq_invoice_state *out, struct stack *s, const struct sq_invoice_part *p,
+                         uint32_t limit_bp, struct sq_invoice_part *part, size_t max)
 {
     look_at_claimant(s, s->amounts != 0, p->amount_fen, limit_bp);
     if (p->base_fen == 0 && p->amount_fen == 0)
@@ -288,7 +302,8 @@ static void look_at_part(struct sq_invoice_state *out, struct stack *s, const st
     out->parts++;
 }
 
-void sq_invoice_look(const struct sq_invoices *r, const struct sq_invoice_key *key, struct sq_invoice_state *out, struct sq_invoice_part *part, size_t max)
+void sq_invoice_look(const struct sq_invoices *r, const struct sq_invoice_key *key, struct sq_invoice_state *out,
+                     struct sq_invoice_part *part, size_t max)
 {
     struct sq_place place = {0};
     struct sq_invoice_row row;
@@ -304,11 +319,14 @@ void sq_invoice_look(const struct sq_invoices *r, const struct sq_invoice_key *k
         first.base_fen -= returning->returning_base_fen;
         first.amount_fen -= returning->returning_fen;
     }
-    *out = (struct sq_invoice_state){.known = 1, .total_fen = row.total_fen, .seller = row.seller, .acquirer = row.acquirer};
+    *out = (struct sq_invoice_state){
+        .known = 1, .total_fen = row.total_fen, .seller = row.seller, .acquirer = row.acquirer};
     look_at_part(out, &s, &first, row.stack_limit_bp, part, max);
     for (uint32_t n = row.other; n != SQ_ROW_NONE; n = other_at(r, n)->next) {
         const struct other *o = other_at(r, n);
-        struct sq_invoice_part p = {.programme = o->programme, .base_fen = o->base_fen - o->returning_base_fen, .amount_fen = o->amount_fen - o->returning_fen};
+        struct sq_invoice_part p = {.programme = o->programme,
+                                    .base_fen = o->base_fen - o->returning_base_fen,
+                                    .amount_fen = o->amount_fen - o->returning_fen};
         if (o->programme != row.programme)
             look_at_part(out, &s, &p, o->stack_limit_bp, part, max);
     }
@@ -368,7 +386,10 @@ void sq_invoices_dump(struct sq_invoices *r, struct sq_dump *d)
     sq_register_dump(&r->rows, d);
 }
 
-void sq_invoices_dump_done(struct sq_invoices *r) { sq_register_dump_done(&r->rows); }
+void sq_invoices_dump_done(struct sq_invoices *r)
+{
+    sq_register_dump_done(&r->rows);
+}
 
 sq_status sq_invoices_undump(struct sq_invoices *r, struct sq_reader *in, struct sq_error *err)
 {

@@ -31,7 +31,7 @@ uint32_t sq_invoice_province(const struct sq_invoice_key *key);
 
 struct sq_invoices {
     struct sq_register rows;
-    struct sq_table others;    /* struct other: second and further programmes on an invoice */
+    struct sq_table others; /* struct other: second and further programmes on an invoice */
 };
 
 void sq_invoices_init(struct sq_invoices *r);
@@ -44,18 +44,20 @@ struct sq_invoice_cursor {
 
 struct sq_invoice_claim {
     struct sq_invoice_key key;
-    uint32_t programme;           /* number in the core's table */
-    uint32_t seller;              /* party number */
+    uint32_t programme; /* number in the core's table */
+    uint32_t seller;    /* party number */
     int64_t total_fen, base_fen, amount_fen;
-    uint32_t stack_limit_bp;      /* 0: exclusive */
-    uint32_t acquirer;            /* node that speaks for the seller: only it can give the claim back */
+    uint32_t stack_limit_bp; /* 0: exclusive */
+    uint32_t acquirer;       /* node that speaks for the seller: only it can give the claim back */
 };
 
 /* May this claim be added? 0 or SQ_R_INVOICE_*. Leaves the cursor where sq_invoice_add wants it. */
-unsigned sq_invoice_check(const struct sq_invoices *r, const struct sq_invoice_claim *c, struct sq_invoice_cursor *cursor);
+unsigned sq_invoice_check(const struct sq_invoices *r, const struct sq_invoice_claim *c,
+                          struct sq_invoice_cursor *cursor);
 
 /* Add a claim that sq_invoice_check has just allowed, nothing in between. SQ_E_NOMEM: the register is of no more use. */
-SQ_MUST_CHECK sq_status sq_invoice_add(struct sq_invoices *r, const struct sq_invoice_claim *c, struct sq_invoice_cursor *cursor);
+SQ_MUST_CHECK sq_status sq_invoice_add(struct sq_invoices *r, const struct sq_invoice_claim *c,
+                                       struct sq_invoice_cursor *cursor);
 
 /* Could this much be given back, beside what is being returned already? 0 or SQ_R_RETURN_EXCEEDS. */
 unsigned sq_invoice_check_return(const struct sq_invoices *r, const struct sq_invoice_claim *c);
@@ -79,11 +81,12 @@ struct sq_invoice_part {
 struct sq_invoice_state {
     int known;
     uint32_t seller, acquirer;
-    uint32_t limit_bp;            /* of the total, for all amounts together */
+    uint32_t limit_bp; /* of the total, for all amounts together */
     int64_t total_fen;
-    size_t parts;                 /* how many there are; the first `max` of them are in the array */
+    size_t parts; /* how many there are; the first `max` of them are in the array */
 };
-void sq_invoice_look(const struct sq_invoices *r, const struct sq_invoice_key *key, struct sq_invoice_state *out, struct sq_invoice_part *part, size_t max);
+void sq_invoice_look(const struct sq_invoices *r, const struct sq_invoice_key *key, struct sq_invoice_state *out,
+                     struct sq_invoice_part *part, size_t max);
 
 /* From now on this is its total, also before anybody has claimed it. SQ_E_NOMEM as above. */
 SQ_MUST_CHECK sq_status sq_invoice_fix(struct sq_invoices *r, const struct sq_invoice_key *key, int64_t total_fen);

@@ -64,7 +64,8 @@ sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear
     struct sq_core *core = s->core;
     struct sq_rows r;
     uint32_t provider;
-    if (m->items == NULL || sq_rows_of(m->items, 1, &r) != SQ_OK || m->n_row != r.count || !sq_rows_ascend(m->row, m->n_row))
+    if (m->items == NULL || sq_rows_of(m->items, 1, &r) != SQ_OK || m->n_row != r.count ||
+        !sq_rows_ascend(m->row, m->n_row))
         return sq_refuse(s, SQ_R_COLUMNS, "clear of batch %" PRIu64, m->batch);
     if (!sq_uscc_valid(m->provider))
         return sq_refuse(s, SQ_R_BAD_USCC, "%.40s", m->provider);
@@ -87,10 +88,14 @@ sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear
     for (size_t i = 0; i < r.count; i++) {
         sq_decide_prefetch(core, &r, i);
         d.explain = m->row[i] == watched ? core->watch.out : NULL;
-        unsigned refused = core->now_ms > m->expires_at_ms ? SQ_R_EXPIRED : too_late ? SQ_R_TOO_LATE : sq_row_check(core, &r, i);
-        if (refused == SQ_OK && sq_node_of_issuer(core, (uint32_t)(r.voucher[i] / SQ_SERIAL_RADIX / SQ_PROGRAMME_RADIX)) != core->self)
+        unsigned refused = core->now_ms > m->expires_at_ms ? SQ_R_EXPIRED
+                           : too_late                      ? SQ_R_TOO_LATE
+                                                           : sq_row_check(core, &r, i);
+        if (refused == SQ_OK &&
+            sq_node_of_issuer(core, (uint32_t)(r.voucher[i] / SQ_SERIAL_RADIX / SQ_PROGRAMME_RADIX)) != core->self)
             refused = SQ_R_UNKNOWN_VOUCHER;
-        if (refused == SQ_OK && sq_verb_debits(sq_row_verb(&r, i)) && !sq_settlement_may_owe(core->settlement, core->self, from))
+        if (refused == SQ_OK && sq_verb_debits(sq_row_verb(&r, i)) &&
+            !sq_settlement_may_owe(core->settlement, core->self, from))
             refused = SQ_R_REGION_STANDING;
         s->code[i] = (uint8_t)(refused != SQ_OK ? refused : sq_decide_row(core, &d, &r, i));
         if (d.explain != NULL)

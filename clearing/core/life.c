@@ -8,17 +8,41 @@
 
 /* Tables and indexes, in the one order that dump, undump and the end share. */
 enum { TABLES = 27, INDEXES = 11 };
-static void parts(struct sq_core *core, struct sq_table *tables[static TABLES], struct sq_index *indexes[static INDEXES])
+static void parts(struct sq_core *core, struct sq_table *tables[static TABLES],
+                  struct sq_index *indexes[static INDEXES])
 {
-    struct sq_table *t[TABLES] = {&core->nodes, &core->parties, &core->programmes, &core->terms, &core->hosted,
-                                  &core->orgs, &core->facts, &core->edges, &core->sanctions, &core->details,
-                                  &core->mandates, &core->accounts, &core->years, &core->reservations, &core->reservation_heap,
-                                  &core->maturities, &core->overrides, &core->applications, &core->prefunds, &core->progress, &core->recognitions, &core->counts.counters, &core->counts.uses,
-                                  &core->counts.contracts, &core->counts.contract_uses, &core->counts.deliveries,
+    struct sq_table *t[TABLES] = {&core->nodes,
+                                  &core->parties,
+                                  &core->programmes,
+                                  &core->terms,
+                                  &core->hosted,
+                                  &core->orgs,
+                                  &core->facts,
+                                  &core->edges,
+                                  &core->sanctions,
+                                  &core->details,
+                                  &core->mandates,
+                                  &core->accounts,
+                                  &core->years,
+                                  &core->reservations,
+                                  &core->reservation_heap,
+                                  &core->maturities,
+                                  &core->overrides,
+                                  &core->applications,
+                                  &core->prefunds,
+                                  &core->progress,
+                                  &core->recognitions,
+                                  &core->counts.counters,
+                                  &core->counts.uses,
+                                  &core->counts.contracts,
+                                  &core->counts.contract_uses,
+                                  &core->counts.deliveries,
                                   &core->counts.scenarios};
-    struct sq_index *x[INDEXES] = {&core->party_index, &core->transport_index, &core->programme_index, &core->org_index,
-                                   &core->account_index, &core->reservation_index, &core->counts.counter_index,
-                                   &core->counts.use_index, &core->counts.contract_index, &core->counts.delivery_index,
+    struct sq_index *x[INDEXES] = {&core->party_index,           &core->transport_index,
+                                   &core->programme_index,       &core->org_index,
+                                   &core->account_index,         &core->reservation_index,
+                                   &core->counts.counter_index,  &core->counts.use_index,
+                                   &core->counts.contract_index, &core->counts.delivery_index,
                                    &core->counts.scenario_index};
     memcpy(tables, t, sizeof t);
     memcpy(indexes, x, sizeof x);
@@ -56,8 +80,14 @@ sq_status sq_core_new(struct sq_core **out, struct sq_error *err)
     return SQ_OK;
 }
 
-void sq_core_set_key_check(struct sq_core *core, int (*key_ok)(const uint8_t key[static 32])) { core->key_ok = key_ok; }
-void sq_core_set_signature_check(struct sq_core *core, sq_signature_check signed_by) { core->signed_by = signed_by; }
+void sq_core_set_key_check(struct sq_core *core, int (*key_ok)(const uint8_t key[static 32]))
+{
+    core->key_ok = key_ok;
+}
+void sq_core_set_signature_check(struct sq_core *core, sq_signature_check signed_by)
+{
+    core->signed_by = signed_by;
+}
 
 void sq_core_free(struct sq_core *core)
 {
@@ -84,27 +114,67 @@ void sq_core_free(struct sq_core *core)
 
 /* ---- views ---- */
 
-uint32_t sq_core_party_count(const struct sq_core *core) { return core->parties.count; }
-const struct sq_party *sq_core_party(const struct sq_core *core, uint32_t number) { return sq_party_at(core, number); }
-uint32_t sq_core_party_find(const struct sq_core *core, const char *name) { return sq_party_find(core, name); }
-uint32_t sq_core_node_count(const struct sq_core *core) { return core->nodes.count; }
-uint32_t sq_core_self(const struct sq_core *core) { return core->self; }
-const uint8_t *sq_core_network_id(const struct sq_core *core) { return core->born ? core->network_id : NULL; }
-uint64_t sq_core_seq(const struct sq_core *core) { return core->seq; }
-uint64_t sq_core_now_ms(const struct sq_core *core) { return core->now_ms; }
-uint32_t sq_core_programme_count(const struct sq_core *core) { return core->programmes.count; }
-const struct sq_settlement *sq_core_settlement(const struct sq_core *core) { return core->settlement; }
+uint32_t sq_core_party_count(const struct sq_core *core)
+{
+    return core->parties.count;
+}
+const struct sq_party *sq_core_party(const struct sq_core *core, uint32_t number)
+{
+    return sq_party_at(core, number);
+}
+uint32_t sq_core_party_find(const struct sq_core *core, const char *name)
+{
+    return sq_party_find(core, name);
+}
+uint32_t sq_core_node_count(const struct sq_core *core)
+{
+    return core->nodes.count;
+}
+uint32_t sq_core_self(const struct sq_core *core)
+{
+    return core->self;
+}
+const uint8_t *sq_core_network_id(const struct sq_core *core)
+{
+    return core->born ? core->network_id : NULL;
+}
+uint64_t sq_core_seq(const struct sq_core *core)
+{
+    return core->seq;
+}
+uint64_t sq_core_now_ms(const struct sq_core *core)
+{
+    return core->now_ms;
+}
+uint32_t sq_core_programme_count(const struct sq_core *core)
+{
+    return core->programmes.count;
+}
+const struct sq_settlement *sq_core_settlement(const struct sq_core *core)
+{
+    return core->settlement;
+}
 
-const struct sq_node *sq_core_node(const struct sq_core *core, uint32_t number) { return sq_node_at(core, number); }
-uint64_t sq_core_peer_next(const struct sq_core *core, uint32_t node) { return core->peer_next[node]; }
+const struct sq_node *sq_core_node(const struct sq_core *core, uint32_t number)
+{
+    return sq_node_at(core, number);
+}
+uint64_t sq_core_peer_next(const struct sq_core *core, uint32_t node)
+{
+    return core->peer_next[node];
+}
 
 void sq_core_programme(const struct sq_core *core, uint32_t number, struct sq_programme_view *out)
 {
     const struct sq_programme *p = sq_programme_at(core, number);
     const struct sq_terms *t = sq_terms_at(core, p->terms);
-    *out = (struct sq_programme_view){p->issuer, p->number, p->version, p->kind, p->node, p->pool_fen, p->granted_fen,
-                                      p->reserved_fen, p->spent_fen, t->rate_bp, t->from_day, t->until_day, t->title,
-                                      core->vouchers[number].count};
+    *out = (struct sq_programme_view){p->issuer,      p->number,
+                                      p->version,     p->kind,
+                                      p->node,        p->pool_fen,
+                                      p->granted_fen, p->reserved_fen,
+                                      p->spent_fen,   t->rate_bp,
+                                      t->from_day,    t->until_day,
+                                      t->title,       core->vouchers[number].count};
 }
 
 sq_status sq_core_funder(const struct sq_core *core, uint32_t number, uint32_t k, struct sq_funder_view *out)
@@ -117,7 +187,10 @@ sq_status sq_core_funder(const struct sq_core *core, uint32_t number, uint32_t k
     return SQ_OK;
 }
 
-uint32_t sq_core_scenario_count(const struct sq_core *core) { return core->counts.scenarios.count; }
+uint32_t sq_core_scenario_count(const struct sq_core *core)
+{
+    return core->counts.scenarios.count;
+}
 
 void sq_core_scenario(const struct sq_core *core, uint32_t i, struct sq_scenario_view *out)
 {
@@ -125,15 +198,23 @@ void sq_core_scenario(const struct sq_core *core, uint32_t i, struct sq_scenario
     *out = (struct sq_scenario_view){s->programme, s->scenario, s->redeemed_fen, s->returned_fen, s->count};
 }
 
-sq_status sq_core_application(const struct sq_core *core, uint32_t number, uint64_t application, struct sq_application_view *out)
+sq_status sq_core_application(const struct sq_core *core, uint32_t number, uint64_t application,
+                              struct sq_application_view *out)
 {
     for (uint32_t row = sq_programme_at(core, number)->first_application; row != SQ_ROW_NONE;) {
         const struct sq_application *a = SQ_ROW(&core->applications, struct sq_application, row);
         row = a->next;
         if (a->number != application)
             continue;
-        *out = (struct sq_application_view){sq_party_at(core, a->holder)->name, (enum sq_application_state)a->state, a->asked_fen, a->approved_fen,
-                                            a->day, a->score, a->grade, a->verdict, a->voucher};
+        *out = (struct sq_application_view){sq_party_at(core, a->holder)->name,
+                                            (enum sq_application_state)a->state,
+                                            a->asked_fen,
+                                            a->approved_fen,
+                                            a->day,
+                                            a->score,
+                                            a->grade,
+                                            a->verdict,
+                                            a->voucher};
         return SQ_OK;
     }
     return SQ_E_NOT_FOUND;
@@ -154,8 +235,13 @@ sq_status sq_core_voucher(const struct sq_core *core, uint64_t number, struct sq
         state = SQ_VOUCHER_EXPIRED;
     else if (v->mandate != SQ_ROW_NONE)
         state = SQ_VOUCHER_ACTIVE;
-    *out = (struct sq_voucher_view){.number = number, .holder = sq_party_at(core, v->holder)->name, .state = state, .face_fen = v->face_fen,
-                                    .reserved_fen = v->reserved_fen, .spent_fen = v->spent_fen, .until_day = v->until_day};
+    *out = (struct sq_voucher_view){.number = number,
+                                    .holder = sq_party_at(core, v->holder)->name,
+                                    .state = state,
+                                    .face_fen = v->face_fen,
+                                    .reserved_fen = v->reserved_fen,
+                                    .spent_fen = v->spent_fen,
+                                    .until_day = v->until_day};
     out->free_fen = -1;
     const struct sq_detail *d = v->detail != SQ_ROW_NONE ? SQ_ROW(&core->details, struct sq_detail, v->detail) : NULL;
     if (d != NULL && d->progress != SQ_ROW_NONE) {
@@ -204,7 +290,10 @@ void sq_core_dump(struct sq_core *core, struct sq_dump *d)
         sq_settlement_dump(core->settlement, d);
 }
 
-void sq_core_dump_done(struct sq_core *core) { sq_invoices_dump_done(&core->invoices); }
+void sq_core_dump_done(struct sq_core *core)
+{
+    sq_invoices_dump_done(&core->invoices);
+}
 
 static sq_status undump_rest(struct sq_core *core, struct sq_reader *r, struct sq_error *err)
 {
@@ -214,7 +303,7 @@ static sq_status undump_rest(struct sq_core *core, struct sq_reader *r, struct s
     core->voucher_tables = core->programmes.count;
     core->vouchers = calloc(core->voucher_tables + 1u, sizeof *core->vouchers);
     core->peer_next = calloc(core->nodes.count + 1u, sizeof *core->peer_next);
-    char (*codes)[7] = calloc(core->nodes.count + 1u, sizeof *codes);
+    char(*codes)[7] = calloc(core->nodes.count + 1u, sizeof *codes);
     if (core->vouchers == NULL || core->peer_next == NULL || codes == NULL) {
         free(codes);
         return sq_fail(err, SQ_E_NOMEM, "snapshot");
@@ -233,8 +322,11 @@ static sq_status undump_rest(struct sq_core *core, struct sq_reader *r, struct s
     if (st == SQ_OK)
         st = sq_waiting_undump(core, r, err);
     if (st == SQ_OK && core->born) {
-        struct sq_settlement_setup setup = {.codes = codes, .node_count = core->nodes.count, .self = core->self,
-                                            .method = SQ_NET_HUB, .round_timeout_ms = 1}; /* the dump brings the real ones */
+        struct sq_settlement_setup setup = {.codes = codes,
+                                            .node_count = core->nodes.count,
+                                            .self = core->self,
+                                            .method = SQ_NET_HUB,
+                                            .round_timeout_ms = 1}; /* the dump brings the real ones */
         st = sq_settlement_new(&setup, core->now_ms, &core->settlement, err);
         if (st == SQ_OK)
             st = sq_settlement_undump(core->settlement, r, err);

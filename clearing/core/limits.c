@@ -9,9 +9,12 @@
 
 void sq_counts_init(struct sq_counts *c)
 {
-    *c = (struct sq_counts){.counters = SQ_TABLE_OF(struct sq_counter), .uses = SQ_TABLE_OF(struct sq_use),
-                            .contracts = SQ_TABLE_OF(struct sq_contract), .contract_uses = SQ_TABLE_OF(struct sq_contract_use),
-                            .deliveries = SQ_TABLE_OF(struct sq_delivery), .scenarios = SQ_TABLE_OF(struct sq_scenario)};
+    *c = (struct sq_counts){.counters = SQ_TABLE_OF(struct sq_counter),
+                            .uses = SQ_TABLE_OF(struct sq_use),
+                            .contracts = SQ_TABLE_OF(struct sq_contract),
+                            .contract_uses = SQ_TABLE_OF(struct sq_contract_use),
+                            .deliveries = SQ_TABLE_OF(struct sq_delivery),
+                            .scenarios = SQ_TABLE_OF(struct sq_scenario)};
 }
 
 static sq_status reserve_pair(struct sq_table *t, struct sq_index *ix, uint32_t more, struct sq_error *err)
@@ -27,7 +30,9 @@ sq_status sq_counts_reserve(struct sq_counts *c, uint32_t rows, struct sq_error 
         st = reserve_pair(&c->deliveries, &c->delivery_index, rows, err);
     if (st == SQ_OK)
         st = reserve_pair(&c->uses, &c->use_index, rows, err);
-    return st != SQ_OK ? st : reserve_pair(&c->counters, &c->counter_index, 2 * rows * c->limits_max, err); /* a use may also grant */
+    return st != SQ_OK ? st
+                       : reserve_pair(&c->counters, &c->counter_index, 2 * rows * c->limits_max,
+                                      err); /* a use may also grant */
 }
 
 sq_status sq_counts_reserve_grants(struct sq_counts *c, uint32_t rows, struct sq_error *err)
@@ -48,7 +53,9 @@ static int key_of(const struct sq_limit *l, const struct sq_posting *p, const st
         *key = p->voucher;
         return 1;
     case SANQUAN__V1__SCOPE__SCOPE_CONTRACT:
-        *key = p->contract_use == SQ_ROW_NONE ? 0 : SQ_ROW(&core->counts.contract_uses, struct sq_contract_use, p->contract_use)->contract;
+        *key = p->contract_use == SQ_ROW_NONE
+                   ? 0
+                   : SQ_ROW(&core->counts.contract_uses, struct sq_contract_use, p->contract_use)->contract;
         return p->contract_use != SQ_ROW_NONE;
     case SANQUAN__V1__SCOPE__SCOPE_HOLDER:
         *key = p->holder_org;
@@ -101,7 +108,8 @@ static uint64_t counter_hash(uint32_t programme, uint32_t limit, uint32_t period
     return h ^ h >> 32;
 }
 
-static struct sq_counter *counter_find(const struct sq_core *core, uint32_t programme, uint32_t limit, uint32_t period, uint64_t key)
+static struct sq_counter *counter_find(const struct sq_core *core, uint32_t programme, uint32_t limit, uint32_t period,
+                                       uint64_t key)
 {
     struct sq_index_cursor c = {.hash = counter_hash(programme, limit, period, key)};
     uint32_t row;
@@ -113,7 +121,8 @@ static struct sq_counter *counter_find(const struct sq_core *core, uint32_t prog
     return NULL;
 }
 
-static struct sq_counter *counter_add(struct sq_core *core, uint32_t programme, uint32_t limit, uint32_t period, uint64_t key)
+static struct sq_counter *counter_add(struct sq_core *core, uint32_t programme, uint32_t limit, uint32_t period,
+                                      uint64_t key)
 {
     uint32_t row;
     struct sq_counter *x = sq_table_add(&core->counts.counters, &row);
@@ -125,9 +134,11 @@ static struct sq_counter *counter_add(struct sq_core *core, uint32_t programme, 
 
 /* ---- checking ---- */
 
-#define SUM_MAX (INT64_MAX / 2) /* bases and quantities without a cap are only what providers say: their sums end here */
+#define SUM_MAX                                                                                                        \
+    (INT64_MAX / 2) /* bases and quantities without a cap are only what providers say: their sums end here */
 
-static int check_limit(const struct sq_core *core, const struct sq_limit *l, const struct sq_posting *p, struct sq_verdict *v)
+static int check_limit(const struct sq_core *core, const struct sq_limit *l, const struct sq_posting *p,
+                       struct sq_verdict *v)
 {
     int64_t asked = value_of(l, p), used = 0;
     uint64_t key;
@@ -149,15 +160,19 @@ int sq_counts_check(const struct sq_core *core, const struct sq_posting *p, stru
     if (p->detail != SQ_ROW_NONE) {
         const struct sq_detail *d = SQ_ROW(&core->details, struct sq_detail, p->detail);
         int64_t bases = t->base_kind == 1 ? d->contract_fen : t->base_kind == 2 ? d->approved_fen : 0;
-        if ((p->base_fen > SUM_MAX - d->base_used_fen || p->quantity > SUM_MAX - d->quantity_used) && sq_rule(v, 0, SQ_R_AMOUNT, 0, p->quantity))
+        if ((p->base_fen > SUM_MAX - d->base_used_fen || p->quantity > SUM_MAX - d->quantity_used) &&
+            sq_rule(v, 0, SQ_R_AMOUNT, 0, p->quantity))
             return 1;
-        if (bases != 0 && sq_rule_amount(v, p->base_fen, bases, d->base_used_fen, SQ_R_CONTRACT_BASE, 0, SANQUAN__V1__UNIT__UNIT_BASE))
+        if (bases != 0 && sq_rule_amount(v, p->base_fen, bases, d->base_used_fen, SQ_R_CONTRACT_BASE, 0,
+                                         SANQUAN__V1__UNIT__UNIT_BASE))
             return 1;
-        if (d->quota != 0 && sq_rule_amount(v, p->quantity, d->quota, d->quantity_used, SQ_R_QUOTA, 0, SANQUAN__V1__UNIT__UNIT_QUANTITY))
+        if (d->quota != 0 &&
+            sq_rule_amount(v, p->quantity, d->quota, d->quantity_used, SQ_R_QUOTA, 0, SANQUAN__V1__UNIT__UNIT_QUANTITY))
             return 1;
     }
     if (p->contract_use != SQ_ROW_NONE &&
-        p->base_fen > SUM_MAX - SQ_ROW(&core->counts.contract_uses, struct sq_contract_use, p->contract_use)->base_fen &&
+        p->base_fen >
+            SUM_MAX - SQ_ROW(&core->counts.contract_uses, struct sq_contract_use, p->contract_use)->base_fen &&
         sq_rule(v, 0, SQ_R_AMOUNT, 0, p->base_fen))
         return 1;
     for (uint32_t i = 0; i < t->limit_count; i++)
@@ -218,8 +233,8 @@ void sq_use_add(struct sq_core *core, const struct sq_posting *p, const struct s
     sq_index_put(&core->counts.use_index, use_hash(p->voucher, invoice), row);
 }
 
-struct sq_use *sq_use_find(const struct sq_core *core, uint64_t voucher, const struct sq_invoice_key *invoice, int64_t amount_fen,
-                           int64_t base_fen, int64_t quantity, int *any)
+struct sq_use *sq_use_find(const struct sq_core *core, uint64_t voucher, const struct sq_invoice_key *invoice,
+                           int64_t amount_fen, int64_t base_fen, int64_t quantity, int *any)
 {
     struct sq_index_cursor c = {.hash = use_hash(voucher, invoice)};
     uint32_t row, best = SQ_ROW_NONE; /* an index has no order of its own: the newest row is chosen by its number */
@@ -229,7 +244,8 @@ struct sq_use *sq_use_find(const struct sq_core *core, uint64_t voucher, const s
         if (u->p.voucher != voucher || u->invoice.low != invoice->low || u->invoice.head != invoice->head)
             continue;
         *any = 1;
-        if (amount_fen <= u->p.amount_fen && base_fen <= u->p.base_fen && quantity <= u->p.quantity && (best == SQ_ROW_NONE || row > best))
+        if (amount_fen <= u->p.amount_fen && base_fen <= u->p.base_fen && quantity <= u->p.quantity &&
+            (best == SQ_ROW_NONE || row > best))
             best = row;
     }
     return best != SQ_ROW_NONE ? SQ_ROW(&core->counts.uses, struct sq_use, best) : NULL;
@@ -287,7 +303,8 @@ int sq_contract_taken(const struct sq_core *core, const uint8_t digest[static 16
     for (uint32_t n = SQ_ROW(&core->counts.contracts, struct sq_contract, contract)->first; n != SQ_ROW_NONE;) {
         const struct sq_contract_use *u = SQ_ROW(&core->counts.contract_uses, struct sq_contract_use, n);
         n = u->next;
-        if (u->vouchers != 0 && (within == 3 || u->programme == programme || (within == 2 && sq_programme_at(core, u->programme)->issuer == issuer)))
+        if (u->vouchers != 0 && (within == 3 || u->programme == programme ||
+                                 (within == 2 && sq_programme_at(core, u->programme)->issuer == issuer)))
             return 1;
     }
     return 0;

@@ -19,16 +19,16 @@ struct sq_core;
 struct sq_posting {
     uint64_t voucher;
     int64_t amount_fen, base_fen, quantity;
-    uint32_t count;         /* items: 1, or 0 for a return that leaves some of its use */
-    uint32_t limits;        /* those of `terms` that count it, a bit each */
-    uint32_t terms;         /* row of the version that judged it */
+    uint32_t count;  /* items: 1, or 0 for a return that leaves some of its use */
+    uint32_t limits; /* those of `terms` that count it, a bit each */
+    uint32_t terms;  /* row of the version that judged it */
     uint32_t programme;
     uint32_t day, service, scenario;
-    uint32_t tracked;       /* 0: nothing in this file is concerned but the scenario */
-    uint32_t detail;        /* of the voucher, or SQ_ROW_NONE */
-    uint32_t contract_use;  /* or SQ_ROW_NONE */
+    uint32_t tracked;      /* 0: nothing in this file is concerned but the scenario */
+    uint32_t detail;       /* of the voucher, or SQ_ROW_NONE */
+    uint32_t contract_use; /* or SQ_ROW_NONE */
     uint32_t holder_org, group_org, provider_org;
-    uint32_t delivery;      /* 1: its delivery record is claimed by it */
+    uint32_t delivery; /* 1: its delivery record is claimed by it */
 };
 
 struct sq_counter {
@@ -38,7 +38,7 @@ struct sq_counter {
 };
 
 struct sq_use {
-    struct sq_posting p;    /* what is left of it */
+    struct sq_posting p; /* what is left of it */
     struct sq_invoice_key invoice;
 };
 
@@ -61,13 +61,13 @@ struct sq_delivery {
 struct sq_scenario {
     uint32_t programme, scenario;
     int64_t redeemed_fen, returned_fen;
-    uint64_t count;         /* redemptions */
+    uint64_t count; /* redemptions */
 };
 
 struct sq_counts {
     struct sq_table counters, uses, contracts, contract_uses, deliveries, scenarios;
     struct sq_index counter_index, use_index, contract_index, delivery_index, scenario_index;
-    uint32_t limits_max;    /* most limits of any version: how many counters a use may need */
+    uint32_t limits_max; /* most limits of any version: how many counters a use may need */
 };
 
 void sq_counts_init(struct sq_counts *c);
@@ -86,8 +86,8 @@ void sq_counts_move(struct sq_core *core, const struct sq_posting *p, int sign, 
 /* A tracked posting that was spent on an invoice. */
 void sq_use_add(struct sq_core *core, const struct sq_posting *p, const struct sq_invoice_key *invoice);
 /* The newest use on it that holds so much; NULL: none does. *any: 1 when there is a use at all. */
-struct sq_use *sq_use_find(const struct sq_core *core, uint64_t voucher, const struct sq_invoice_key *invoice, int64_t amount_fen,
-                           int64_t base_fen, int64_t quantity, int *any);
+struct sq_use *sq_use_find(const struct sq_core *core, uint64_t voucher, const struct sq_invoice_key *invoice,
+                           int64_t amount_fen, int64_t base_fen, int64_t quantity, int *any);
 
 /* Contracts; 16 zero bytes are none. Row of the (contract, programme), added when it is not there; room must be reserved. */
 uint32_t sq_contract_use_intern(struct sq_core *core, const uint8_t digest[static 16], uint32_t programme);

@@ -12,9 +12,10 @@
 #include "clearing/base/day.h"
 #include "clearing/core/state.h"
 
-#define RELATED_SEEN_MAX 256u /* organisations looked at before two are held to be related: a web that large is no arm's length */
+#define RELATED_SEEN_MAX                                                                                               \
+    256u /* organisations looked at before two are held to be related: a web that large is no arm's length */
 
-#define CONTROL_HOPS_MAX 16u   /* longer chains of control are circles */
+#define CONTROL_HOPS_MAX 16u /* longer chains of control are circles */
 
 /* ---- organisations ---- */
 
@@ -82,7 +83,10 @@ static int days_ok(uint32_t from, uint32_t until)
     return sq_day_valid(from) && (until == 0 || (sq_day_valid(until) && until >= from));
 }
 
-static uint32_t last_day(uint32_t until) { return until == 0 ? SQ_DAY_OPEN : until; }
+static uint32_t last_day(uint32_t until)
+{
+    return until == 0 ? SQ_DAY_OPEN : until;
+}
 
 /* code -> number for each code of the message */
 static sq_status intern_codes(struct sq_step *s, char *const *codes, size_t count, uint32_t **out)
@@ -115,12 +119,14 @@ static sq_status check_facts(struct sq_step *s, const Sanquan__V1__Facts *m)
         if (m->org[i] >= m->n_orgs)
             return sq_refuse(s, SQ_R_COLUMNS, "row %zu: organisation %u of %zu", i, m->org[i], m->n_orgs);
         if (!known || !days_ok(m->from_day[i], m->until_day[i]))
-            return sq_refuse(s, SQ_R_FACT, "row %zu: attribute %u from %u until %u", i, a, m->from_day[i], m->until_day[i]);
+            return sq_refuse(s, SQ_R_FACT, "row %zu: attribute %u from %u until %u", i, a, m->from_day[i],
+                             m->until_day[i]);
     }
     return st;
 }
 
-static void state_fact(struct sq_core *core, uint32_t org, uint32_t issuer, uint32_t attribute, int64_t value, uint32_t from, uint32_t until)
+static void state_fact(struct sq_core *core, uint32_t org, uint32_t issuer, uint32_t attribute, int64_t value,
+                       uint32_t from, uint32_t until)
 {
     struct sq_org *o = sq_org_at(core, org);
     struct sq_fact *same = NULL;
@@ -142,7 +148,12 @@ static void state_fact(struct sq_core *core, uint32_t org, uint32_t issuer, uint
     uint32_t number;
     struct sq_fact *f = sq_table_add(&core->facts, &number);
     SQ_ASSERT(f != NULL);
-    *f = (struct sq_fact){.value = value, .attribute = attribute, .issuer = issuer, .from_day = from, .until_day = until, .next = o->facts};
+    *f = (struct sq_fact){.value = value,
+                          .attribute = attribute,
+                          .issuer = issuer,
+                          .from_day = from,
+                          .until_day = until,
+                          .next = o->facts};
     o->facts = number;
 }
 
@@ -154,7 +165,8 @@ sq_status sq_on_facts(struct sq_step *s, const Sanquan__V1__Facts *m)
         (st = sq_table_reserve(&s->core->facts, (uint32_t)m->n_org, s->err)) != SQ_OK)
         return st;
     for (size_t i = 0; i < m->n_org; i++) /* from here it must succeed */
-        state_fact(s->core, org[m->org[i]], m->issuer, m->attribute[i], m->value[i], m->from_day[i], last_day(m->until_day[i]));
+        state_fact(s->core, org[m->org[i]], m->issuer, m->attribute[i], m->value[i], m->from_day[i],
+                   last_day(m->until_day[i]));
     return sq_answer_accepted(s, m->n_org);
 }
 
@@ -170,16 +182,22 @@ static sq_status check_edges(struct sq_step *s, const Sanquan__V1__Edges *m)
     sq_status st = check_codes(s, m->orgs, m->n_orgs);
     for (size_t i = 0; st == SQ_OK && i < n; i++) {
         if (m->owner[i] >= m->n_orgs || m->owned[i] >= m->n_orgs || m->owner[i] == m->owned[i])
-            return sq_refuse(s, SQ_R_COLUMNS, "row %zu: organisations %u and %u of %zu", i, m->owner[i], m->owned[i], m->n_orgs);
+            return sq_refuse(s, SQ_R_COLUMNS, "row %zu: organisations %u and %u of %zu", i, m->owner[i], m->owned[i],
+                             m->n_orgs);
         if (m->kind[i] < 1 || m->kind[i] > 2 || !days_ok(m->from_day[i], m->until_day[i]))
-            return sq_refuse(s, SQ_R_FACT, "row %zu: kind %u from %u until %u", i, m->kind[i], m->from_day[i], m->until_day[i]);
+            return sq_refuse(s, SQ_R_FACT, "row %zu: kind %u from %u until %u", i, m->kind[i], m->from_day[i],
+                             m->until_day[i]);
     }
     return st;
 }
 
-static uint32_t next_edge(const struct sq_edge *e, uint32_t org) { return e->owner == org ? e->next_of_owner : e->next_of_owned; }
+static uint32_t next_edge(const struct sq_edge *e, uint32_t org)
+{
+    return e->owner == org ? e->next_of_owner : e->next_of_owned;
+}
 
-static void state_edge(struct sq_core *core, uint32_t owner, uint32_t owned, uint32_t kind, uint32_t from, uint32_t until)
+static void state_edge(struct sq_core *core, uint32_t owner, uint32_t owned, uint32_t kind, uint32_t from,
+                       uint32_t until)
 {
     for (uint32_t n = sq_org_at(core, owner)->edges; n != SQ_ROW_NONE;) {
         struct sq_edge *e = SQ_ROW(&core->edges, struct sq_edge, n);
@@ -193,7 +211,8 @@ static void state_edge(struct sq_core *core, uint32_t owner, uint32_t owned, uin
     uint32_t number;
     struct sq_edge *e = sq_table_add(&core->edges, &number);
     SQ_ASSERT(e != NULL);
-    *e = (struct sq_edge){owner, owned, kind, from, until, sq_org_at(core, owner)->edges, sq_org_at(core, owned)->edges};
+    *e =
+        (struct sq_edge){owner, owned, kind, from, until, sq_org_at(core, owner)->edges, sq_org_at(core, owned)->edges};
     sq_org_at(core, owner)->edges = sq_org_at(core, owned)->edges = number;
     watch_accounts(core, owner);
     watch_accounts(core, owned);
@@ -263,7 +282,8 @@ static sq_status check_sanction(struct sq_step *s, const Sanquan__V1__Sanction *
     if (!sq_uscc_valid(m->org))
         return sq_refuse(s, SQ_R_BAD_USCC, "%.40s", m->org);
     if (m->cause < 1 || m->cause > 32 || m->effect < 1 || m->effect > 2 || !days_ok(m->from_day, m->until_day))
-        return sq_refuse(s, SQ_R_FACT, "cause %u, effect %u from %u until %u", m->cause, m->effect, m->from_day, m->until_day);
+        return sq_refuse(s, SQ_R_FACT, "cause %u, effect %u from %u until %u", m->cause, m->effect, m->from_day,
+                         m->until_day);
     if (strlen(m->reason) == 0 || strlen(m->reason) > 200)
         return sq_refuse(s, SQ_R_FACT, "a sanction gives a reason of at most 200 bytes");
     return SQ_OK;
@@ -280,14 +300,16 @@ static sq_status state_sanction(struct sq_step *s, const Sanquan__V1__Sanction *
         return st;
     uint32_t org = sq_org_intern(core, m->org), number;
     struct sq_sanction *row = NULL;
-    for (uint32_t n = sq_org_at(core, org)->sanctions; n != SQ_ROW_NONE; n = SQ_ROW(&core->sanctions, struct sq_sanction, n)->next) {
+    for (uint32_t n = sq_org_at(core, org)->sanctions; n != SQ_ROW_NONE;
+         n = SQ_ROW(&core->sanctions, struct sq_sanction, n)->next) {
         struct sq_sanction *known = SQ_ROW(&core->sanctions, struct sq_sanction, n);
         if (known->cause == m->cause && known->authority == authority)
             row = known;
     }
     if (row == NULL) {
         row = sq_table_add(&core->sanctions, &number);
-        *row = (struct sq_sanction){.org = org, .cause = m->cause, .authority = authority, .next = sq_org_at(core, org)->sanctions};
+        *row = (struct sq_sanction){
+            .org = org, .cause = m->cause, .authority = authority, .next = sq_org_at(core, org)->sanctions};
         sq_org_at(core, org)->sanctions = number;
         watch_accounts(core, org);
     }
@@ -316,8 +338,10 @@ sq_status sq_on_sanction_notice(struct sq_step *s, uint32_t from, const Sanquan_
     sq_status st = check_sanction(s, m);
     if (st != SQ_OK)
         return st;
-    if (authority == SQ_ROW_NONE || (sq_party_at(s->core, authority)->node != from && sq_party_at(s->core, authority)->role != SQ_ROLE_REGULATOR))
-        return sq_refuse(s, SQ_R_NOT_PERMITTED, "%.60s does not speak at node %s", m->authority, sq_node_at(s->core, from)->code);
+    if (authority == SQ_ROW_NONE ||
+        (sq_party_at(s->core, authority)->node != from && sq_party_at(s->core, authority)->role != SQ_ROLE_REGULATOR))
+        return sq_refuse(s, SQ_R_NOT_PERMITTED, "%.60s does not speak at node %s", m->authority,
+                         sq_node_at(s->core, from)->code);
     return state_sanction(s, m, authority);
 }
 

@@ -63,18 +63,21 @@ static sq_status find_measured(struct sq_step *s, const Sanquan__V1__Measure *m,
     out->voucher = sq_voucher_find(core, m->voucher, &out->programme);
     if (out->voucher == NULL)
         return sq_refuse(s, SQ_R_UNKNOWN_VOUCHER, "%019" PRIu64, m->voucher);
-    out->detail = out->voucher->detail != SQ_ROW_NONE ? SQ_ROW(&core->details, struct sq_detail, out->voucher->detail) : NULL;
+    out->detail =
+        out->voucher->detail != SQ_ROW_NONE ? SQ_ROW(&core->details, struct sq_detail, out->voucher->detail) : NULL;
     if (out->detail == NULL || out->detail->progress == SQ_ROW_NONE)
         return sq_refuse(s, SQ_R_STAGE, "voucher %019" PRIu64 " has no stages", m->voucher);
     out->progress = SQ_ROW(&core->progress, struct sq_progress, out->detail->progress);
     out->terms = sq_terms_at(core, out->progress->terms);
     if (!sq_day_valid(m->day) || m->day > core->today || m->evidence.len != 16 || strlen(m->note) > 400)
-        return sq_refuse(s, SQ_R_FACT, "day %u, evidence of %zu bytes, or a note over 400 bytes", m->day, m->evidence.len);
+        return sq_refuse(s, SQ_R_FACT, "day %u, evidence of %zu bytes, or a note over 400 bytes", m->day,
+                         m->evidence.len);
     struct sq_facts facts = sq_org_facts(core, sq_party_at(core, s->party)->org);
     const struct sq_range member = {1, 1};
     int64_t seen;
     if (sq_facts_match(&facts, out->terms->issuer, out->terms->evaluators, m->day, &member, 1, &seen) != SQ_WITHIN)
-        return sq_refuse(s, SQ_R_EVALUATOR, "%s on list %u on %u", sq_party_at(core, s->party)->name, out->terms->evaluators, m->day);
+        return sq_refuse(s, SQ_R_EVALUATOR, "%s on list %u on %u", sq_party_at(core, s->party)->name,
+                         out->terms->evaluators, m->day);
     if (out->progress->stopped)
         return sq_refuse(s, SQ_R_STAGE, "voucher %019" PRIu64 " is paid no further", m->voucher);
     return SQ_OK;
@@ -92,7 +95,11 @@ static sq_status record_baseline(struct measured *x)
     if (st != SQ_OK)
         return st;
     struct sq_fact *f = sq_table_add(&core->facts, &number);
-    *f = (struct sq_fact){.value = x->m->value, .attribute = x->m->metric, .from_day = x->m->day, .until_day = SQ_DAY_OPEN, .next = x->progress->baselines};
+    *f = (struct sq_fact){.value = x->m->value,
+                          .attribute = x->m->metric,
+                          .from_day = x->m->day,
+                          .until_day = SQ_DAY_OPEN,
+                          .next = x->progress->baselines};
     x->progress->baselines = number;
     return sq_answer_accepted(x->s, 1);
 }
@@ -143,8 +150,8 @@ static sq_status share_out(struct measured *x, int64_t back_fen, struct claw *cl
     return SQ_OK;
 }
 
-sq_status sq_clawback_hash(uint64_t voucher, char *const *provider, const int64_t *fen, size_t count, struct sq_arena *arena,
-                           uint8_t out[static SQ_HASH_SIZE], struct sq_error *err)
+sq_status sq_clawback_hash(uint64_t voucher, char *const *provider, const int64_t *fen, size_t count,
+                           struct sq_arena *arena, uint8_t out[static SQ_HASH_SIZE], struct sq_error *err)
 {
     uint8_t *text = sq_arena_take(arena, 8 + count * (SQ_USCC_LENGTH + 8)), *at = text;
     if (text == NULL)
@@ -211,7 +218,8 @@ static sq_status take_back(struct measured *x, uint32_t back_bp)
 {
     struct sq_core *core = x->s->core;
     struct sq_programme *p = sq_programme_at(core, x->programme);
-    int64_t back = (int64_t)(((__int128)x->voucher->spent_fen * back_bp + 9999) / 10000); /* rounded up: in favour of the budget */
+    int64_t back =
+        (int64_t)(((__int128)x->voucher->spent_fen * back_bp + 9999) / 10000); /* rounded up: in favour of the budget */
     struct claw *claws;
     uint32_t count = 0;
     if (SQ_COLUMN(x->s, claws, CLAW_PROVIDERS_MAX))
@@ -263,10 +271,11 @@ static sq_status judge_metric(struct measured *x, const struct sq_stage *stage)
     if (x->m->metric != stage->metric || x->m->value < 0 || x->m->value > SQ_QUANTITY_MAX)
         return sq_refuse(x->s, SQ_R_STAGE, "stage %u waits for metric %u", x->m->stage, stage->metric);
     __int128 then = baseline->value, now = (__int128)x->m->value * 10000;
-    int reached = stage->better == 1 ? now <= then * (10000 - (int64_t)stage->change_bp) : now >= then * (10000 + (int64_t)stage->change_bp);
+    int reached = stage->better == 1 ? now <= then * (10000 - (int64_t)stage->change_bp)
+                                     : now >= then * (10000 + (int64_t)stage->change_bp);
     if (!reached)
-        return sq_refuse(x->s, SQ_R_NOT_REACHED, "metric %u: %" PRId64 " after %" PRId64 ", %u bp are asked for", stage->metric, x->m->value,
-                         baseline->value, stage->change_bp);
+        return sq_refuse(x->s, SQ_R_NOT_REACHED, "metric %u: %" PRId64 " after %" PRId64 ", %u bp are asked for",
+                         stage->metric, x->m->value, baseline->value, stage->change_bp);
     set_free(x);
     return sq_answer_accepted(x->s, 1);
 }
@@ -285,7 +294,8 @@ sq_status sq_on_measure(struct sq_step *s, const Sanquan__V1__Measure *m)
     if (m->stage > 1 && !(x.progress->free >> (m->stage - 2) & 1))
         return sq_refuse(s, SQ_R_STAGE, "stage %u comes after one that is not free", m->stage);
     if (stage->after_months != 0 && m->day < sq_day_add_months(x.progress->last_day, (int32_t)stage->after_months))
-        return sq_refuse(s, SQ_R_STAGE, "stage %u is measured from %u on", m->stage, sq_day_add_months(x.progress->last_day, (int32_t)stage->after_months));
+        return sq_refuse(s, SQ_R_STAGE, "stage %u is measured from %u on", m->stage,
+                         sq_day_add_months(x.progress->last_day, (int32_t)stage->after_months));
     return stage->trigger == 2 ? judge_grade(&x) : judge_metric(&x, stage);
 }
 
@@ -307,8 +317,9 @@ sq_status sq_on_clawback(struct sq_step *s, uint32_t from, const Sanquan__V1__Cl
         uint32_t provider = sq_party_find(core, strcat(name, m->provider[i]));
         if (provider == SQ_ROW_NONE || sq_party_at(core, provider)->node != core->self)
             return sq_refuse(s, SQ_R_UNKNOWN_SENDER, "%s is no provider of this node", name);
-        if (m->amount_fen[i] <= 0 || __builtin_sub_overflow(step.total_fen[sq_programme_at(core, programme)->kind - 1], m->amount_fen[i],
-                                                            &step.total_fen[sq_programme_at(core, programme)->kind - 1]))
+        if (m->amount_fen[i] <= 0 ||
+            __builtin_sub_overflow(step.total_fen[sq_programme_at(core, programme)->kind - 1], m->amount_fen[i],
+                                   &step.total_fen[sq_programme_at(core, programme)->kind - 1]))
             return sq_refuse(s, SQ_R_AMOUNT, "clawback of %" PRId64 " fen", m->amount_fen[i]);
         step.count++;
     }

@@ -134,7 +134,8 @@ static sq_status check_genesis(const Sanquan__V1__Genesis *g, struct sq_error *e
     for (size_t i = 0; i < g->n_nodes; i++) {
         const Sanquan__V1__Node *n = g->nodes[i];
         if (!six_digits(n->code) || n->node_key.len != 32 || n->log_key.len != 32 || n->transport_key.len != 32 ||
-            n->n_issuers == 0 || n->enrolled > 1 || n->guarantee_fen < 0 || (i != 0 && strcmp(g->nodes[i - 1]->code, n->code) >= 0))
+            n->n_issuers == 0 || n->enrolled > 1 || n->guarantee_fen < 0 ||
+            (i != 0 && strcmp(g->nodes[i - 1]->code, n->code) >= 0))
             return sq_fail(err, SQ_E_FORMAT, "genesis: node %s", n->code);
         for (size_t k = 0; k < n->n_issuers; k++)
             if (!six_digits(n->issuers[k]))
@@ -143,8 +144,8 @@ static sq_status check_genesis(const Sanquan__V1__Genesis *g, struct sq_error *e
     for (size_t i = 0; i < g->n_parties; i++) {
         const Sanquan__V1__Party *p = g->parties[i];
         int role = role_of(p->name);
-        if (role < SQ_ROLE_ISSUER || role > SQ_ROLE_REGULATOR || strlen(p->name) > SQ_NAME_SIZE_MAX || p->key.len != 32 ||
-            (p->transport_key.len != 32 && p->transport_key.len != 0) ||
+        if (role < SQ_ROLE_ISSUER || role > SQ_ROLE_REGULATOR || strlen(p->name) > SQ_NAME_SIZE_MAX ||
+            p->key.len != 32 || (p->transport_key.len != 32 && p->transport_key.len != 0) ||
             (i != 0 && strcmp(g->parties[i - 1]->name, p->name) >= 0))
             return sq_fail(err, SQ_E_FORMAT, "genesis: party %s", p->name);
     }
@@ -152,7 +153,8 @@ static sq_status check_genesis(const Sanquan__V1__Genesis *g, struct sq_error *e
 }
 
 /* Room must be reserved. Keys never change, so a party that has its keys has them in the index too. */
-static void set_keys(struct sq_core *core, uint32_t party, const ProtobufCBinaryData *key, const ProtobufCBinaryData *transport)
+static void set_keys(struct sq_core *core, uint32_t party, const ProtobufCBinaryData *key,
+                     const ProtobufCBinaryData *transport)
 {
     struct sq_party *p = sq_party_at(core, party);
     if (p->known_key)
@@ -232,12 +234,14 @@ sq_status sq_genesis_apply(struct sq_core *core, sq_bytes body, struct sq_step *
         add_party(core, in->name, node, &number);
         set_keys(core, number, &in->key, &in->transport_key);
     }
-    char (*codes)[7] = sq_arena_take(s->fx->arena, g->n_nodes * sizeof *codes);
+    char(*codes)[7] = sq_arena_take(s->fx->arena, g->n_nodes * sizeof *codes);
     if (codes == NULL)
         return sq_full(s);
     for (uint32_t i = 0; i < core->nodes.count; i++)
         memcpy(codes[i], sq_node_at(core, i)->code, 7);
-    struct sq_settlement_setup setup = {.codes = codes, .node_count = core->nodes.count, .self = core->self,
+    struct sq_settlement_setup setup = {.codes = codes,
+                                        .node_count = core->nodes.count,
+                                        .self = core->self,
                                         .method = (enum sq_netting_method)g->netting_method,
                                         .round_timeout_ms = g->round_timeout_ms};
     st = sq_settlement_new(&setup, core->now_ms, &core->settlement, s->err);
@@ -287,8 +291,8 @@ static sq_status check_keys_differ(struct sq_step *s, const Sanquan__V1__Enrol *
     qsort(key, n, sizeof *key, by_key);
     for (size_t i = 1; i < n; i++)
         if (memcmp(key[i - 1], key[i], 32) == 0)
-            return sq_refuse(s, SQ_R_BAD_KEY, "two parties of this message have the transport key %02x%02x%02x%02x...", key[i][0],
-                             key[i][1], key[i][2], key[i][3]);
+            return sq_refuse(s, SQ_R_BAD_KEY, "two parties of this message have the transport key %02x%02x%02x%02x...",
+                             key[i][0], key[i][1], key[i][2], key[i][3]);
     return SQ_OK;
 }
 
@@ -309,7 +313,8 @@ static sq_status check_enrolment(struct sq_step *s, const Sanquan__V1__Party *p)
     uint32_t known = sq_party_find(core, p->name);
     uint32_t owner = p->transport_key.len == 32 ? owner_of_transport(core, p->transport_key.data, known) : SQ_ROW_NONE;
     if (owner != SQ_ROW_NONE)
-        return sq_refuse(s, SQ_R_BAD_KEY, "%s: its transport key is that of %s", p->name, sq_party_at(core, owner)->name);
+        return sq_refuse(s, SQ_R_BAD_KEY, "%s: its transport key is that of %s", p->name,
+                         sq_party_at(core, owner)->name);
     if (known == SQ_ROW_NONE || !sq_party_at(core, known)->known_key)
         return SQ_OK;
     const struct sq_party *row = sq_party_at(core, known);
@@ -339,8 +344,8 @@ sq_status sq_on_enrol(struct sq_step *s, const Sanquan__V1__Enrol *m)
     for (size_t i = 0; i < m->n_parties; i++) { /* from here it must succeed */
         const Sanquan__V1__Party *in = m->parties[i];
         uint32_t number = sq_party_find(core, in->name);
-        struct sq_party *p = number == SQ_ROW_NONE ? add_party(core, in->name, core->self, &number)
-                                                   : sq_party_at(core, number);
+        struct sq_party *p =
+            number == SQ_ROW_NONE ? add_party(core, in->name, core->self, &number) : sq_party_at(core, number);
         p->node = core->self;
         set_keys(core, number, &in->key, &in->transport_key);
     }

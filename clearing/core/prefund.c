@@ -21,7 +21,8 @@ struct sq_prefund *sq_prefund_find(const struct sq_core *core, const struct sq_p
 
 static int64_t drawn(const struct sq_prefund *f)
 {
-    int64_t spent = f->spent_fen > 0 ? f->spent_fen : 0; /* what was spent before the first advance may be given back after it */
+    int64_t spent =
+        f->spent_fen > 0 ? f->spent_fen : 0; /* what was spent before the first advance may be given back after it */
     return spent < f->advanced_fen ? spent : f->advanced_fen;
 }
 
@@ -47,7 +48,8 @@ sq_status sq_on_prefund(struct sq_step *s, const Sanquan__V1__Prefund *m)
     if (!sq_uscc_valid(m->provider))
         return sq_refuse(s, SQ_R_BAD_USCC, "%.40s", m->provider);
     uint32_t provider = sq_party_find(core, strcat(name, m->provider));
-    if (provider == SQ_ROW_NONE || sq_party_at(core, provider)->node != core->self || !sq_party_at(core, provider)->known_key)
+    if (provider == SQ_ROW_NONE || sq_party_at(core, provider)->node != core->self ||
+        !sq_party_at(core, provider)->known_key)
         return sq_refuse(s, SQ_R_PREFUND, "%s is no provider of this node", name);
     if (m->amount_fen == 0 || m->amount_fen > SQ_AMOUNT_MAX_FEN || m->amount_fen < -SQ_AMOUNT_MAX_FEN)
         return sq_refuse(s, SQ_R_AMOUNT, "%" PRId64 " fen", m->amount_fen);

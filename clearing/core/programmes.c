@@ -76,7 +76,8 @@ static uint32_t changed_limit(const struct sq_core *core, const struct sq_progra
             const struct sq_limit *was = &sq_terms_at(core, n)->limits[i];
             for (size_t k = 0; k < m->n_limits; k++) {
                 const Sanquan__V1__Limit *is = m->limits[k];
-                if (is->number == was->number && (is->scope != was->scope || is->unit != was->unit || is->step != was->step || is->period != was->period))
+                if (is->number == was->number && (is->scope != was->scope || is->unit != was->unit ||
+                                                  is->step != was->step || is->period != was->period))
                     return is->number;
             }
         }
@@ -97,11 +98,13 @@ static sq_status check_version(struct sq_step *s, const Sanquan__V1__Programme *
         return sq_refuse(s, SQ_R_PROGRAMME_TERMS, "programme %06u/%u: pool_at cannot change", m->issuer, m->number);
     uint32_t changed = p != NULL ? changed_limit(s->core, p, m) : 0;
     if (changed != 0)
-        return sq_refuse(s, SQ_R_PROGRAMME_TERMS, "programme %06u/%u: limit %u keeps its scope, unit, step and period", m->issuer, m->number, changed);
+        return sq_refuse(s, SQ_R_PROGRAMME_TERMS, "programme %06u/%u: limit %u keeps its scope, unit, step and period",
+                         m->issuer, m->number, changed);
     /* What is counted from today on cannot bound, or be given back by, what was not counted before. */
     if (p != NULL && m->n_limits + m->n_relations != 0 && m->from_day <= s->core->today && !counts_already(s->core, p))
-        return sq_refuse(s, SQ_R_PROGRAMME_TERMS, "programme %06u/%u: limits or relations are new in it, so it begins after today",
-                         m->issuer, m->number);
+        return sq_refuse(s, SQ_R_PROGRAMME_TERMS,
+                         "programme %06u/%u: limits or relations are new in it, so it begins after today", m->issuer,
+                         m->number);
     return SQ_OK;
 }
 
@@ -124,8 +127,14 @@ static sq_status put_programme(struct sq_step *s, uint32_t node, const Sanquan__
         fresh->previous = p->terms;
     } else {
         p = sq_table_add(&core->programmes, &row);
-        *p = (struct sq_programme){.issuer = m->issuer, .number = m->number, .kind = m->kind, .pool_at = m->pool_at, .maturities = SQ_ROW_NONE,
-                                   .first_application = SQ_ROW_NONE, .last_application = SQ_ROW_NONE, .prefunds = SQ_ROW_NONE};
+        *p = (struct sq_programme){.issuer = m->issuer,
+                                   .number = m->number,
+                                   .kind = m->kind,
+                                   .pool_at = m->pool_at,
+                                   .maturities = SQ_ROW_NONE,
+                                   .first_application = SQ_ROW_NONE,
+                                   .last_application = SQ_ROW_NONE,
+                                   .prefunds = SQ_ROW_NONE};
         sq_index_put(&core->programme_index, programme_hash(m->issuer, m->number), row);
     }
     *(struct sq_terms *)sq_table_add(&core->terms, &terms) = *fresh;

@@ -21,12 +21,15 @@ static sq_status check_side(struct sq_step *s, const Sanquan__V1__Side *side)
     if (sq_node_of_code(s->core, side->node) == SQ_ROW_NONE)
         return sq_refuse(s, SQ_R_UNKNOWN_NODE, "%.40s", side->node);
     if (side->borne_bp > 10000 || side->exposure_fen < 0)
-        return sq_refuse(s, SQ_R_AGREEMENT, "%s: borne %u bp, exposure %" PRId64 " fen", side->node, side->borne_bp, side->exposure_fen);
+        return sq_refuse(s, SQ_R_AGREEMENT, "%s: borne %u bp, exposure %" PRId64 " fen", side->node, side->borne_bp,
+                         side->exposure_fen);
     for (size_t i = 0; i < side->n_relaxed; i++) {
         uint32_t a = side->relaxed[i];
-        int known = a == SQ_ATTR(REGION) || a == SQ_ATTR(TAX_REGION) || a == SQ_ATTR(ZONE) || a == SQ_ATTR(CHANNEL) || a == SQ_ATTR_LISTS;
+        int known = a == SQ_ATTR(REGION) || a == SQ_ATTR(TAX_REGION) || a == SQ_ATTR(ZONE) || a == SQ_ATTR(CHANNEL) ||
+                    a == SQ_ATTR_LISTS;
         if (!known || (i != 0 && a <= side->relaxed[i - 1]))
-            return sq_refuse(s, SQ_R_AGREEMENT, "%s: attribute %u cannot be relaxed, or is out of order", side->node, a);
+            return sq_refuse(s, SQ_R_AGREEMENT, "%s: attribute %u cannot be relaxed, or is out of order", side->node,
+                             a);
     }
     return SQ_OK;
 }
@@ -45,7 +48,8 @@ static sq_status check_agreement(struct sq_step *s, const Sanquan__V1__Agreement
     if (a != core->self && b != core->self)
         return sq_refuse(s, SQ_R_AGREEMENT, "this node is no side of it");
     *other = a == core->self ? b : a;
-    if (m->n_kinds == 0 || m->rate_ceiling_bp > 10000 || !sq_day_valid(m->from_day) || !sq_day_valid(m->until_day) || m->from_day > m->until_day)
+    if (m->n_kinds == 0 || m->rate_ceiling_bp > 10000 || !sq_day_valid(m->from_day) || !sq_day_valid(m->until_day) ||
+        m->from_day > m->until_day)
         return sq_refuse(s, SQ_R_AGREEMENT, "kinds, rate ceiling or days");
     for (size_t i = 0; i < m->n_kinds; i++)
         if (m->kinds[i] < 1 || m->kinds[i] > SQ_KIND_COUNT || (i != 0 && m->kinds[i] <= m->kinds[i - 1]))
@@ -82,7 +86,10 @@ static uint32_t last_said(const struct sq_core *core, uint32_t other, int here)
     return last;
 }
 
-static int in_force(const struct sq_recognition *a) { return a->said_here && a->said_there && a->same; }
+static int in_force(const struct sq_recognition *a)
+{
+    return a->said_here && a->said_there && a->same;
+}
 
 static void keep_terms(struct sq_core *core, struct sq_recognition *a, const Sanquan__V1__Agreement *m)
 {
@@ -94,12 +101,13 @@ static void keep_terms(struct sq_core *core, struct sq_recognition *a, const San
     a->from_day = m->from_day;
     a->until_day = m->until_day;
     for (int i = 0; i < 2; i++)
-        a->side[i] = (struct sq_recognition_side){m->sides[own ^ i]->exposure_fen, m->sides[own ^ i]->borne_bp, relaxed_bits(m->sides[own ^ i])};
+        a->side[i] = (struct sq_recognition_side){m->sides[own ^ i]->exposure_fen, m->sides[own ^ i]->borne_bp,
+                                                  relaxed_bits(m->sides[own ^ i])};
 }
 
 /* The version's row, and what its bytes are; the version must follow what this side has said. */
-static sq_status version_row(struct sq_step *s, const Sanquan__V1__Agreement *m, uint32_t other, int here, struct sq_recognition **row,
-                             uint8_t hash[static SQ_HASH_SIZE])
+static sq_status version_row(struct sq_step *s, const Sanquan__V1__Agreement *m, uint32_t other, int here,
+                             struct sq_recognition **row, uint8_t hash[static SQ_HASH_SIZE])
 {
     struct sq_core *core = s->core;
     sq_bytes bytes;
@@ -119,7 +127,8 @@ static sq_status version_row(struct sq_step *s, const Sanquan__V1__Agreement *m,
     return SQ_OK;
 }
 
-static void state(struct sq_core *core, struct sq_recognition *a, const Sanquan__V1__Agreement *m, const uint8_t hash[static SQ_HASH_SIZE], int here)
+static void state(struct sq_core *core, struct sq_recognition *a, const Sanquan__V1__Agreement *m,
+                  const uint8_t hash[static SQ_HASH_SIZE], int here)
 {
     if (!a->said_here && !a->said_there) {
         memcpy(a->hash, hash, SQ_HASH_SIZE);
@@ -148,9 +157,11 @@ sq_status sq_on_agree(struct sq_step *s, const Sanquan__V1__Agree *m)
         return sq_answer_accepted(s, 1);
     }
     if (a->maker == SQ_ROW_NONE || memcmp(a->entered, hash, SQ_HASH_SIZE) != 0)
-        return sq_refuse(s, SQ_R_NOT_ENTERED, "agreement with %s, version %u", sq_node_at(s->core, other)->code, m->terms->version);
+        return sq_refuse(s, SQ_R_NOT_ENTERED, "agreement with %s, version %u", sq_node_at(s->core, other)->code,
+                         m->terms->version);
     if (a->maker == s->party)
-        return sq_refuse(s, SQ_R_SAME_PERSON, "agreement with %s, version %u", sq_node_at(s->core, other)->code, m->terms->version);
+        return sq_refuse(s, SQ_R_SAME_PERSON, "agreement with %s, version %u", sq_node_at(s->core, other)->code,
+                         m->terms->version);
     st = sq_effects_send(s->fx, other, SANQUAN__V1__MESSAGE_TYPE__AGREED, &m->terms->base, s->err);
     if (st != SQ_OK)
         return st;
@@ -187,16 +198,19 @@ struct sq_recognition *sq_recognition_in_force(const struct sq_core *core, uint3
     return newest != NULL && day <= newest->until_day ? newest : NULL;
 }
 
-int sq_recognition_check(const struct sq_core *core, const struct sq_decision *d, const struct sq_terms *t, uint32_t kind, int64_t amount_fen,
-                         int64_t base_fen, struct sq_verdict *v)
+int sq_recognition_check(const struct sq_core *core, const struct sq_decision *d, const struct sq_terms *t,
+                         uint32_t kind, int64_t amount_fen, int64_t base_fen, struct sq_verdict *v)
 {
     const struct sq_recognition *a = d->agreement;
     if (a == NULL || !(a->kinds >> (kind - 1) & 1))
         return t->recognition == 1 && sq_rule(v, 0, SQ_R_NO_AGREEMENT, 0, 0);
-    if (a->rate_ceiling_bp != 0 && sq_rule_amount(v, amount_fen, sq_share_floor(base_fen, a->rate_ceiling_bp), 0, SQ_R_AGREEMENT_RATE, a->version, 1))
+    if (a->rate_ceiling_bp != 0 && sq_rule_amount(v, amount_fen, sq_share_floor(base_fen, a->rate_ceiling_bp), 0,
+                                                  SQ_R_AGREEMENT_RATE, a->version, 1))
         return 1;
     return a->side[0].exposure_fen != 0 &&
-           sq_rule(v, sq_settlement_within(core->settlement, d->acquirer, a->side[0].exposure_fen, kind, amount_fen, d->total_fen),
+           sq_rule(v,
+                   sq_settlement_within(core->settlement, d->acquirer, a->side[0].exposure_fen, kind, amount_fen,
+                                        d->total_fen),
                    SQ_R_AGREEMENT_EXPOSURE, a->version, amount_fen);
 }
 
@@ -209,7 +223,8 @@ static int64_t share_of(int64_t sum_fen, uint32_t bp)
     return (int64_t)(x >= 0 ? x / 10000 : -((-x + 9999) / 10000));
 }
 
-void sq_recognition_bear(struct sq_recognition *a, int we_owe, const int64_t gross_fen[static SQ_KIND_COUNT], int64_t borne_fen[static SQ_KIND_COUNT])
+void sq_recognition_bear(struct sq_recognition *a, int we_owe, const int64_t gross_fen[static SQ_KIND_COUNT],
+                         int64_t borne_fen[static SQ_KIND_COUNT])
 {
     int64_t *sum = a->sum_fen[we_owe ? 0 : 1];
     uint32_t bp = a->side[we_owe ? 0 : 1].borne_bp;
@@ -222,7 +237,8 @@ void sq_recognition_bear(struct sq_recognition *a, int we_owe, const int64_t gro
     }
 }
 
-sq_status sq_link_bear(struct sq_step *s, uint32_t creditor, uint32_t day, struct sq_link_step *step, Sanquan__V1__Link *link)
+sq_status sq_link_bear(struct sq_step *s, uint32_t creditor, uint32_t day, struct sq_link_step *step,
+                       Sanquan__V1__Link *link)
 {
     struct sq_recognition *a = creditor != s->core->self ? sq_recognition_in_force(s->core, creditor, day) : NULL;
     int64_t *borne;
@@ -239,7 +255,8 @@ sq_status sq_link_bear(struct sq_step *s, uint32_t creditor, uint32_t day, struc
     return SQ_OK;
 }
 
-sq_status sq_link_check_borne(struct sq_step *s, uint32_t debtor, const Sanquan__V1__Link *link, struct sq_link_step *step)
+sq_status sq_link_check_borne(struct sq_step *s, uint32_t debtor, const Sanquan__V1__Link *link,
+                              struct sq_link_step *step)
 {
     struct sq_recognition *a = link->agreement != 0 ? find_version(s->core, debtor, link->agreement) : NULL;
     int64_t borne[SQ_KIND_COUNT] = {0};
@@ -256,7 +273,8 @@ sq_status sq_link_check_borne(struct sq_step *s, uint32_t debtor, const Sanquan_
     return SQ_OK;
 }
 
-void sq_link_take_borne(struct sq_core *core, uint32_t debtor, const Sanquan__V1__Link *link, const int64_t gross_fen[static SQ_KIND_COUNT])
+void sq_link_take_borne(struct sq_core *core, uint32_t debtor, const Sanquan__V1__Link *link,
+                        const int64_t gross_fen[static SQ_KIND_COUNT])
 {
     int64_t borne[SQ_KIND_COUNT];
     if (link != NULL && link->agreement != 0)
@@ -265,14 +283,24 @@ void sq_link_take_borne(struct sq_core *core, uint32_t debtor, const Sanquan__V1
 
 /* ---- reading ---- */
 
-uint32_t sq_core_recognition_count(const struct sq_core *core) { return core->recognitions.count; }
+uint32_t sq_core_recognition_count(const struct sq_core *core)
+{
+    return core->recognitions.count;
+}
 
 void sq_core_recognition(const struct sq_core *core, uint32_t i, struct sq_recognition_view *out)
 {
     const struct sq_recognition *a = SQ_ROW(&core->recognitions, struct sq_recognition, i);
-    *out = (struct sq_recognition_view){.other = a->other, .version = a->version, .in_force = in_force(a), .said_here = a->said_here != 0,
-                                        .said_there = a->said_there != 0, .waiting_for_checker = a->maker != SQ_ROW_NONE,
-                                      .kinds = a->kinds, .rate_ceiling_bp = a->rate_ceiling_bp, .from_day = a->from_day, .until_day = a->until_day};
+    *out = (struct sq_recognition_view){.other = a->other,
+                                        .version = a->version,
+                                        .in_force = in_force(a),
+                                        .said_here = a->said_here != 0,
+                                        .said_there = a->said_there != 0,
+                                        .waiting_for_checker = a->maker != SQ_ROW_NONE,
+                                        .kinds = a->kinds,
+                                        .rate_ceiling_bp = a->rate_ceiling_bp,
+                                        .from_day = a->from_day,
+                                        .until_day = a->until_day};
     for (int k = 0; k < 2; k++) {
         out->side[k].borne_bp = a->side[k].borne_bp;
         out->side[k].exposure_fen = a->side[k].exposure_fen;

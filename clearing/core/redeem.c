@@ -14,10 +14,15 @@
 
 /* ---- rows ---- */
 
-struct sq_invoice_claim sq_claim_of_row(const struct sq_core *core, uint32_t provider, const struct sq_rows *r, size_t i)
+struct sq_invoice_claim sq_claim_of_row(const struct sq_core *core, uint32_t provider, const struct sq_rows *r,
+                                        size_t i)
 {
-    struct sq_invoice_claim c = {.programme = sq_programme_of_voucher(core, r->voucher[i]), .seller = provider, .acquirer = core->self,
-                                 .total_fen = r->total_fen[i], .base_fen = r->base_fen[i], .amount_fen = r->amount_fen[i]};
+    struct sq_invoice_claim c = {.programme = sq_programme_of_voucher(core, r->voucher[i]),
+                                 .seller = provider,
+                                 .acquirer = core->self,
+                                 .total_fen = r->total_fen[i],
+                                 .base_fen = r->base_fen[i],
+                                 .amount_fen = r->amount_fen[i]};
     int ok = sq_invoice_key_of(r->invoice + i * SQ_INVOICE_CELL, &c.key);
     SQ_ASSERT(ok);
     if (c.programme != SQ_ROW_NONE && sq_programme_at(core, c.programme)->stacking == 1)
@@ -39,7 +44,10 @@ static unsigned check_row(const struct sq_core *core, uint32_t provider, const s
     if (sq_programme_of_voucher(core, r->voucher[i]) == SQ_ROW_NONE)
         return SQ_R_UNKNOWN_PROGRAMME;
     /* The home cannot tell a claim that will be refused from one that stands; what is under way is no money to return. */
-    return sq_row_verb(r, i) == SANQUAN__V1__VERB__RETURN && sq_waiting_claims(core, provider, r->invoice + i * SQ_INVOICE_CELL) ? SQ_R_RETURN_EXCEEDS : SQ_OK;
+    return sq_row_verb(r, i) == SANQUAN__V1__VERB__RETURN &&
+                   sq_waiting_claims(core, provider, r->invoice + i * SQ_INVOICE_CELL)
+               ? SQ_R_RETURN_EXCEEDS
+               : SQ_OK;
 }
 
 static void total_refused(struct sq_core *core, unsigned code)
@@ -51,7 +59,8 @@ static void total_refused(struct sq_core *core, unsigned code)
 /* ---- all at home: decided in one step ---- */
 
 /* What the register says of a claim, for a row that is to be explained: the refusal that is not of the base, then base and total. */
-static void explain_invoice(const struct sq_core *core, struct sq_explain *x, const struct sq_invoice_claim *c, unsigned refused)
+static void explain_invoice(const struct sq_core *core, struct sq_explain *x, const struct sq_invoice_claim *c,
+                            unsigned refused)
 {
     struct sq_verdict v = {.x = x};
     int64_t total, used = sq_invoice_base_used(&core->invoices, c, &total);
@@ -83,7 +92,8 @@ static unsigned decide_here(struct sq_core *core, struct sq_decision *d, const s
     return sq_invoice_add(&core->invoices, &claim, cursor);
 }
 
-static sq_status owe_local(struct sq_step *s, const struct sq_decision *d, uint64_t batch, const uint32_t *row, const uint8_t *code, size_t n)
+static sq_status owe_local(struct sq_step *s, const struct sq_decision *d, uint64_t batch, const uint32_t *row,
+                           const uint8_t *code, size_t n)
 {
     if (d->count == 0)
         return SQ_OK;
@@ -181,8 +191,8 @@ static sq_status decide_rows_here(struct sq_step *s, struct sq_waiting *w, const
 }
 
 /* Rows that have just become ready to be cleared (their numbers in `ready`) go to their issuers. */
-static sq_status clear_rows(struct sq_step *s, struct sq_waiting *w, const Sanquan__V1__Batch *batch, const struct sq_rows *r,
-                            const uint32_t *ready, size_t ready_count)
+static sq_status clear_rows(struct sq_step *s, struct sq_waiting *w, const Sanquan__V1__Batch *batch,
+                            const struct sq_rows *r, const uint32_t *ready, size_t ready_count)
 {
     for (uint32_t node = 0; node < s->core->nodes.count; node++) {
         uint32_t *row;
@@ -194,7 +204,8 @@ static sq_status clear_rows(struct sq_step *s, struct sq_waiting *w, const Sanqu
                 row[n++] = ready[k];
         if (n == 0)
             continue;
-        sq_status st = node == s->core->self ? decide_rows_here(s, w, batch, r, row, n) : sq_send_clear(s, w, batch, node, row, n);
+        sq_status st =
+            node == s->core->self ? decide_rows_here(s, w, batch, r, row, n) : sq_send_clear(s, w, batch, node, row, n);
         if (st != SQ_OK)
             return st;
     }
@@ -228,7 +239,8 @@ static sq_status answer_if_done(struct sq_step *s, struct sq_waiting *w)
 }
 
 /* Rows that wait for the home at `node`. */
-static size_t wanting_home(const struct sq_core *core, const struct sq_waiting *w, const struct sq_rows *r, uint32_t node, uint32_t *row)
+static size_t wanting_home(const struct sq_core *core, const struct sq_waiting *w, const struct sq_rows *r,
+                           uint32_t node, uint32_t *row)
 {
     size_t n = 0;
     for (size_t i = 0; i < r->count; i++)
@@ -237,7 +249,8 @@ static size_t wanting_home(const struct sq_core *core, const struct sq_waiting *
     return n;
 }
 
-static sq_status redeem_elsewhere(struct sq_step *s, sq_bytes body, const Sanquan__V1__Batch *batch, const struct sq_rows *r)
+static sq_status redeem_elsewhere(struct sq_step *s, sq_bytes body, const Sanquan__V1__Batch *batch,
+                                  const struct sq_rows *r)
 {
     struct sq_core *core = s->core;
     struct sq_waiting *w = sq_waiting_add(s, body, r);
@@ -286,7 +299,8 @@ static sq_status redeem_elsewhere(struct sq_step *s, sq_bytes body, const Sanqua
     return st != SQ_OK ? st : answer_if_done(s, w);
 }
 
-sq_status sq_returns_begin(struct sq_step *s, uint32_t provider, const Sanquan__V1__Batch *batch, const struct sq_rows *r)
+sq_status sq_returns_begin(struct sq_step *s, uint32_t provider, const Sanquan__V1__Batch *batch,
+                           const struct sq_rows *r)
 {
     struct sq_core *core = s->core;
     sq_bytes body;
@@ -400,8 +414,8 @@ sq_status sq_on_registered(struct sq_step *s, uint32_t from, const Sanquan__V1__
 }
 
 /* Do the debtor's count and totals equal what our own rows add up to, less what this region bears itself? */
-static sq_status check_link(struct sq_step *s, uint32_t from, const Sanquan__V1__Decided *m, const struct sq_rows *r, struct sq_link_step *step,
-                            int64_t gross_fen[static SQ_KIND_COUNT])
+static sq_status check_link(struct sq_step *s, uint32_t from, const Sanquan__V1__Decided *m, const struct sq_rows *r,
+                            struct sq_link_step *step, int64_t gross_fen[static SQ_KIND_COUNT])
 {
     for (size_t k = 0; k < m->n_row; k++) {
         int64_t fen = m->code.data[k] == SQ_OK ? sq_row_moves(r, m->row[k]) : 0;
@@ -412,7 +426,9 @@ static sq_status check_link(struct sq_step *s, uint32_t from, const Sanquan__V1_
         step->total_fen[kind - 1] += fen;
     }
     if (m->link == NULL)
-        return step->count == 0 ? SQ_OK : sq_refuse(s, SQ_R_LINK_BROKEN, "batch %" PRIu64 ": obligation without a link", m->batch);
+        return step->count == 0
+                   ? SQ_OK
+                   : sq_refuse(s, SQ_R_LINK_BROKEN, "batch %" PRIu64 ": obligation without a link", m->batch);
     memcpy(gross_fen, step->total_fen, sizeof step->total_fen);
     sq_status st = sq_link_check_borne(s, from, m->link, step);
     if (st != SQ_OK)

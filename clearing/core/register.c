@@ -9,11 +9,11 @@
 
 #include "clearing/core/register_pack.h"
 
-#define BLOCK_FENCES 256u
+#define BLOCK_FENCES    256u
 #define OPEN_CHUNKS_MAX 1024u /* eleven megabytes: as many providers can append in turn without packing anything */
 
 struct chunk {
-    void *memory;        /* struct sq_open_chunk when size is 0, else packed bytes */
+    void *memory; /* struct sq_open_chunk when size is 0, else packed bytes */
     uint32_t size, count;
 };
 
@@ -25,7 +25,7 @@ struct sq_open_chunk {
 
 struct fence {
     struct sq_invoice_key key;
-    uint32_t number;     /* of a chunk, or of a block in `top` */
+    uint32_t number; /* of a chunk, or of a block in `top` */
 };
 
 struct block {
@@ -42,11 +42,16 @@ int sq_invoice_key_compare(const struct sq_invoice_key *a, const struct sq_invoi
 
 void sq_register_init(struct sq_register *r)
 {
-    *r = (struct sq_register){.chunks = SQ_TABLE_OF(struct chunk), .blocks = SQ_TABLE_OF(struct block), .top = SQ_TABLE_OF(struct fence),
+    *r = (struct sq_register){.chunks = SQ_TABLE_OF(struct chunk),
+                              .blocks = SQ_TABLE_OF(struct block),
+                              .top = SQ_TABLE_OF(struct fence),
                               .retired = SQ_TABLE_OF(void *)};
 }
 
-static struct chunk *chunk_at(const struct sq_register *r, uint32_t number) { return SQ_ROW(&r->chunks, struct chunk, number); }
+static struct chunk *chunk_at(const struct sq_register *r, uint32_t number)
+{
+    return SQ_ROW(&r->chunks, struct chunk, number);
+}
 
 static struct block *block_of(const struct sq_register *r, uint32_t top)
 {
@@ -165,9 +170,13 @@ static int covers(const struct sq_register *r, const struct sq_place *p, const s
     return p->top + 1 == r->top.count || sq_invoice_key_compare(&SQ_ROW(&r->top, struct fence, p->top + 1)->key, k) > 0;
 }
 
-static uint32_t chunk_of(const struct sq_register *r, const struct sq_place *p) { return block_of(r, p->top)->fences[p->fence].number; }
+static uint32_t chunk_of(const struct sq_register *r, const struct sq_place *p)
+{
+    return block_of(r, p->top)->fences[p->fence].number;
+}
 
-static void seek_open(const struct sq_invoice_row *rows, uint32_t count, const struct sq_invoice_key *k, struct sq_place *p)
+static void seek_open(const struct sq_invoice_row *rows, uint32_t count, const struct sq_invoice_key *k,
+                      struct sq_place *p)
 {
     uint32_t low = 0, high = count;
     if (sq_invoice_key_compare(&rows[count - 1].key, k) < 0)
@@ -235,7 +244,8 @@ static uint32_t new_chunk(struct sq_register *r)
     return number;
 }
 
-static void insert_fence(struct fence *fences, uint32_t count, uint32_t at, const struct sq_invoice_key *key, uint32_t number)
+static void insert_fence(struct fence *fences, uint32_t count, uint32_t at, const struct sq_invoice_key *key,
+                         uint32_t number)
 {
     memmove(fences + at + 1, fences + at, (count - at) * sizeof *fences);
     fences[at] = (struct fence){*key, number};
@@ -315,7 +325,8 @@ static int make_room(struct sq_register *r, const struct sq_invoice_key *key, st
     }
     struct sq_open_chunk *from = open_chunk(r, full), *to;
     struct sq_place behind = *p;
-    uint32_t keep = at != 0 ? at : SQ_CHUNK_ROWS / 2; /* before the first row of all: something must stay in front of nothing */
+    uint32_t keep =
+        at != 0 ? at : SQ_CHUNK_ROWS / 2; /* before the first row of all: something must stay in front of nothing */
     if (from == NULL || !chunk_behind(r, &behind, &from->rows[keep].key))
         return 0;
     to = chunk_at(r, chunk_of(r, &behind))->memory; /* the two newest are open: neither was packed meanwhile */
@@ -358,7 +369,8 @@ void sq_register_dump(struct sq_register *r, struct sq_dump *d)
     for (uint32_t i = 0; i < r->chunks.count; i++) {
         const struct chunk *c = chunk_at(r, i);
         uint8_t packed[SQ_CHUNK_PACKED_MAX];
-        size_t size = c->size != 0 ? c->size : sq_chunk_pack(((const struct sq_open_chunk *)c->memory)->rows, c->count, packed);
+        size_t size =
+            c->size != 0 ? c->size : sq_chunk_pack(((const struct sq_open_chunk *)c->memory)->rows, c->count, packed);
         sq_dump_u64(d, (uint64_t)size << 32 | c->count);
         if (c->size != 0)
             sq_dump_lend(d, c->memory, size);

@@ -31,22 +31,22 @@ struct sq_invoice_row {
     int64_t total_fen;
     int64_t base_fen, amount_fen; /* of the first programme; others hang on `other` */
     uint32_t stack_limit_bp;
-    uint32_t other;               /* SQ_ROW_NONE: none */
-    uint32_t acquirer;            /* node that speaks for the seller */
-    uint32_t fixed;               /* 1: a credit note has said the total, whoever claims */
+    uint32_t other;    /* SQ_ROW_NONE: none */
+    uint32_t acquirer; /* node that speaks for the seller */
+    uint32_t fixed;    /* 1: a credit note has said the total, whoever claims */
 };
 
 struct sq_open_chunk;
 
 struct sq_register {
-    struct sq_table chunks;       /* struct chunk */
-    struct sq_table blocks;       /* struct block */
-    struct sq_table top;          /* struct fence */
+    struct sq_table chunks; /* struct chunk */
+    struct sq_table blocks; /* struct block */
+    struct sq_table top;    /* struct fence */
     struct sq_open_chunk *newest, *oldest;
     uint32_t open_count;
     uint64_t count;
-    int borrowed;                 /* a dump still points at packed chunks: what is replaced is kept in `retired` */
-    struct sq_table retired;      /* void * */
+    int borrowed;            /* a dump still points at packed chunks: what is replaced is kept in `retired` */
+    struct sq_table retired; /* void * */
 };
 
 void sq_register_init(struct sq_register *r);

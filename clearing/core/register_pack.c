@@ -26,8 +26,14 @@ static const uint8_t *get_varint(const uint8_t *at, uint64_t *out)
     return at + 1;
 }
 
-static uint64_t zigzag(int64_t v) { return (uint64_t)v << 1 ^ (uint64_t)(v >> 63); }
-static int64_t unzigzag(uint64_t v) { return (int64_t)(v >> 1) ^ -(int64_t)(v & 1); }
+static uint64_t zigzag(int64_t v)
+{
+    return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+}
+static int64_t unzigzag(uint64_t v)
+{
+    return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
+}
 
 /* The next sixteen-digit number: decimal addition of one on 4-bit digits. */
 static uint64_t next_number(uint64_t digits)
@@ -39,7 +45,10 @@ static uint64_t next_number(uint64_t digits)
 
 /* ---- the ratio ---- */
 
-static int64_t by_ratio(int64_t base, uint32_t ratio) { return (int64_t)((__int128)base * ratio / 10000); }
+static int64_t by_ratio(int64_t base, uint32_t ratio)
+{
+    return (int64_t)((__int128)base * ratio / 10000);
+}
 
 /* From the row with the largest base, where rounding hides least: most claims take the whole of their programme's rate. */
 static uint32_t ratio_of(const struct sq_invoice_row *rows, uint32_t count)
@@ -59,16 +68,19 @@ static uint32_t ratio_of(const struct sq_invoice_row *rows, uint32_t count)
 
 static int same_who(const struct sq_invoice_row *a, const struct sq_invoice_row *b)
 {
-    return a->programme == b->programme && a->seller == b->seller && a->acquirer == b->acquirer && a->stack_limit_bp == b->stack_limit_bp;
+    return a->programme == b->programme && a->seller == b->seller && a->acquirer == b->acquirer &&
+           a->stack_limit_bp == b->stack_limit_bp;
 }
 
-static uint8_t *pack_row(const struct sq_invoice_row *row, const struct sq_invoice_row *before, uint32_t ratio, uint8_t *at)
+static uint8_t *pack_row(const struct sq_invoice_row *row, const struct sq_invoice_row *before, uint32_t ratio,
+                         uint8_t *at)
 {
     int64_t expected = by_ratio(row->base_fen, ratio);
     int head = row->key.head != before->key.head;
     uint64_t from = head ? 0 : before->key.low;
-    uint8_t what = (uint8_t)((head ? HEAD : 0) | (row->key.low != next_number(from) ? GAP : 0) | (row->base_fen != row->total_fen ? BASE : 0) |
-                             (row->amount_fen != expected ? AMOUNT : 0) | (same_who(row, before) ? 0 : WHO) | (row->other != SQ_ROW_NONE ? OTHER : 0) |
+    uint8_t what = (uint8_t)((head ? HEAD : 0) | (row->key.low != next_number(from) ? GAP : 0) |
+                             (row->base_fen != row->total_fen ? BASE : 0) | (row->amount_fen != expected ? AMOUNT : 0) |
+                             (same_who(row, before) ? 0 : WHO) | (row->other != SQ_ROW_NONE ? OTHER : 0) |
                              (row->fixed ? FIXED : 0));
     *at++ = what;
     at = put_varint(at, (uint64_t)row->total_fen);
@@ -83,7 +95,8 @@ static uint8_t *pack_row(const struct sq_invoice_row *row, const struct sq_invoi
     if (what & AMOUNT)
         at = put_varint(at, zigzag((int64_t)((uint64_t)row->amount_fen - (uint64_t)expected)));
     if (what & WHO)
-        at = put_varint(put_varint(put_varint(put_varint(at, row->programme), row->seller), row->acquirer), row->stack_limit_bp);
+        at = put_varint(put_varint(put_varint(put_varint(at, row->programme), row->seller), row->acquirer),
+                        row->stack_limit_bp);
     if (what & OTHER)
         at = put_varint(at, row->other);
     return at;

@@ -18,7 +18,7 @@
 
 #include "clearing/core/register.h"
 
-#define SQ_CHUNK_ROWS 192u
+#define SQ_CHUNK_ROWS       192u
 #define SQ_CHUNK_PACKED_MAX (2u + SQ_CHUNK_ROWS * (1u + 2u + 4u * 10u + 5u * 5u))
 
 /* Returns the size; `out` has room for SQ_CHUNK_PACKED_MAX. */

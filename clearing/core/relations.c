@@ -17,11 +17,13 @@ static const struct sq_contract_use *other_use(const struct sq_core *core, const
 {
     if (p->contract_use == SQ_ROW_NONE || other == SQ_ROW_NONE)
         return NULL;
-    return sq_contract_use_of(core, SQ_ROW(&core->counts.contract_uses, struct sq_contract_use, p->contract_use)->contract, other);
+    return sq_contract_use_of(
+        core, SQ_ROW(&core->counts.contract_uses, struct sq_contract_use, p->contract_use)->contract, other);
 }
 
 /* What the other programme has granted or paid, to the holder or for the contract. */
-static int64_t support_of(const struct sq_core *core, const struct sq_relation *r, const struct sq_posting *p, uint32_t holder, uint32_t other)
+static int64_t support_of(const struct sq_core *core, const struct sq_relation *r, const struct sq_posting *p,
+                          uint32_t holder, uint32_t other)
 {
     if (r->scope == SANQUAN__V1__SCOPE__SCOPE_CONTRACT) {
         const struct sq_contract_use *u = other_use(core, p, other);
@@ -32,8 +34,9 @@ static int64_t support_of(const struct sq_core *core, const struct sq_relation *
     return a == NULL ? 0 : r->state == 1 ? a->granted_fen : a->used_fen;
 }
 
-static int check_together(const struct sq_core *core, const struct sq_relation *r, unsigned index, const struct sq_posting *p, uint32_t other,
-                          const struct sq_entitlement *e, struct sq_verdict *v)
+static int check_together(const struct sq_core *core, const struct sq_relation *r, unsigned index,
+                          const struct sq_posting *p, uint32_t other, const struct sq_entitlement *e,
+                          struct sq_verdict *v)
 {
     if (p->contract_use == SQ_ROW_NONE)
         return sq_rule(v, 0, SQ_R_CONTRACT_TERMS, index, 0);
@@ -42,26 +45,30 @@ static int check_together(const struct sq_core *core, const struct sq_relation *
     int64_t used = theirs != NULL ? theirs->used_fen : 0, base = own->base_fen + p->base_fen;
     if (r->together == SANQUAN__V1__TOGETHER__TOGETHER_HIGHER) {
         int64_t alone = e->lump_fen != 0 ? e->lump_fen : sq_share_floor(base, e->rate_bp);
-        return sq_rule_amount(v, p->amount_fen, alone, own->used_fen + used, SQ_R_HIGHER_ONLY, index, 1); /* the other paid more: nothing is left */
+        return sq_rule_amount(v, p->amount_fen, alone, own->used_fen + used, SQ_R_HIGHER_ONLY, index,
+                              1); /* the other paid more: nothing is left */
     }
     int64_t contract = p->detail != SQ_ROW_NONE ? SQ_ROW(&core->details, struct sq_detail, p->detail)->contract_fen : 0;
     int64_t whole = contract != 0 ? contract : theirs != NULL && theirs->base_fen > base ? theirs->base_fen : base;
-    return sq_rule_amount(v, p->amount_fen, sq_share_floor(whole, r->limit_bp), own->used_fen + used, SQ_R_SHARE_LIMIT, index, 1);
+    return sq_rule_amount(v, p->amount_fen, sq_share_floor(whole, r->limit_bp), own->used_fen + used, SQ_R_SHARE_LIMIT,
+                          index, 1);
 }
 
-int sq_relations_check(const struct sq_core *core, const struct sq_terms *terms, const struct sq_posting *p, uint32_t holder,
-                       enum sq_case_step step, const struct sq_entitlement *e, struct sq_verdict *v)
+int sq_relations_check(const struct sq_core *core, const struct sq_terms *terms, const struct sq_posting *p,
+                       uint32_t holder, enum sq_case_step step, const struct sq_entitlement *e, struct sq_verdict *v)
 {
     for (uint32_t i = 0; i < terms->relation_count; i++) {
         const struct sq_relation *r = &terms->relations[i];
         uint32_t other = sq_programme_find(core, r->issuer, r->number);
         int over = 0;
-        if (r->together == SANQUAN__V1__TOGETHER__TOGETHER_HIGHER || r->together == SANQUAN__V1__TOGETHER__TOGETHER_SHARE) {
+        if (r->together == SANQUAN__V1__TOGETHER__TOGETHER_HIGHER ||
+            r->together == SANQUAN__V1__TOGETHER__TOGETHER_SHARE) {
             over = step == SQ_CASE_REDEEM && check_together(core, r, i, p, other, e, v);
         } else if (step == SQ_CASE_REDEEM || r->state == 1) { /* what is redeemed is asked about when something is */
             int64_t support = support_of(core, r, p, holder, other);
-            over = r->together == SANQUAN__V1__TOGETHER__TOGETHER_EXCLUDES ? sq_rule(v, support == 0, SQ_R_EXCLUDED, i, support)
-                                                                           : sq_rule(v, support > 0, SQ_R_REQUIRED, i, support);
+            over = r->together == SANQUAN__V1__TOGETHER__TOGETHER_EXCLUDES
+                       ? sq_rule(v, support == 0, SQ_R_EXCLUDED, i, support)
+                       : sq_rule(v, support > 0, SQ_R_REQUIRED, i, support);
         }
         if (over)
             return 1;

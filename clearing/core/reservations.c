@@ -78,13 +78,15 @@ void sq_reservation_add(struct sq_core *core, const struct sq_reservation *r)
 uint64_t sq_reservations_next_ms(const struct sq_core *core)
 {
     const uint32_t *top = core->reservation_heap.rows;
-    return core->reservation_heap.count == 0 ? UINT64_MAX : SQ_ROW(&core->reservations, struct sq_reservation, top[0])->until_ms;
+    return core->reservation_heap.count == 0 ? UINT64_MAX
+                                             : SQ_ROW(&core->reservations, struct sq_reservation, top[0])->until_ms;
 }
 
 void sq_reservations_expire(struct sq_core *core, void (*release)(struct sq_core *core, struct sq_reservation *r))
 {
     while (sq_reservations_next_ms(core) < core->now_ms) {
-        struct sq_reservation *r = SQ_ROW(&core->reservations, struct sq_reservation, *(uint32_t *)core->reservation_heap.rows);
+        struct sq_reservation *r =
+            SQ_ROW(&core->reservations, struct sq_reservation, *(uint32_t *)core->reservation_heap.rows);
         if (r->p.amount_fen != 0)
             release(core, r);
         heap_pop(core);

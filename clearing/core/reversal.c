@@ -32,7 +32,8 @@ static void find_uncovered(struct reversal *x)
     __int128 stays = 0;
     for (size_t k = 0; k < x->state.parts; k++) {
         struct sq_invoice_part p = x->part[k];
-        int64_t above = p.amount_fen != 0 && p.base_fen > total ? p.base_fen - total : 0; /* a base without an amount is nobody's money */
+        int64_t above = p.amount_fen != 0 && p.base_fen > total ? p.base_fen - total
+                                                                : 0; /* a base without an amount is nobody's money */
         int64_t amount = above == 0 ? 0 : share_up(p.amount_fen, above, p.base_fen);
         x->needed[k] = (struct sq_invoice_part){.programme = p.programme, .base_fen = above, .amount_fen = amount};
         x->needed_fen += amount;
@@ -47,8 +48,8 @@ static sq_status look(struct sq_step *s, struct reversal *x)
     struct sq_core *core = s->core;
     const Sanquan__V1__Reverse *m = x->m;
     struct sq_invoice_key note;
-    if (m->invoice.len != SQ_INVOICE_CELL || !sq_invoice_key_of(m->invoice.data, &x->key) || m->credit_note.len != SQ_INVOICE_CELL ||
-        !sq_invoice_key_of(m->credit_note.data, &note))
+    if (m->invoice.len != SQ_INVOICE_CELL || !sq_invoice_key_of(m->invoice.data, &x->key) ||
+        m->credit_note.len != SQ_INVOICE_CELL || !sq_invoice_key_of(m->credit_note.data, &note))
         return sq_refuse(s, SQ_R_INVOICE_FORMAT, "invoice or credit note");
     if (sq_node_of_invoice(core, &x->key) != core->self)
         return sq_refuse(s, SQ_R_WRONG_RECEIVER, "this node is not the invoice's home");
@@ -71,7 +72,8 @@ static sq_status check_rows(struct sq_step *s, const Sanquan__V1__Reverse *m, st
         return sq_refuse(s, (sq_status)broken, "returns of %zu rows", m->returns->n_voucher);
     for (size_t i = 0; i < r->count; i++) {
         unsigned refused = sq_row_check(s->core, r, i);
-        if (refused == SQ_OK && (sq_row_verb(r, i) != SANQUAN__V1__VERB__RETURN || memcmp(r->invoice + i * SQ_INVOICE_CELL, m->invoice.data, SQ_INVOICE_CELL) != 0))
+        if (refused == SQ_OK && (sq_row_verb(r, i) != SANQUAN__V1__VERB__RETURN ||
+                                 memcmp(r->invoice + i * SQ_INVOICE_CELL, m->invoice.data, SQ_INVOICE_CELL) != 0))
             refused = SQ_R_REVERSAL;
         if (refused != SQ_OK)
             return sq_refuse(s, (sq_status)refused, "row %zu", i);
@@ -82,8 +84,10 @@ static sq_status check_rows(struct sq_step *s, const Sanquan__V1__Reverse *m, st
 static sq_status not_these(struct sq_step *s, const struct reversal *x, size_t k, int64_t base_fen, int64_t amount_fen)
 {
     const struct sq_programme *p = sq_programme_at(s->core, x->part[k].programme);
-    return sq_refuse(s, SQ_R_REVERSAL, "%06u/%u: base %" PRId64 " and at least %" PRId64 " fen must come back, not %" PRId64 " and %" PRId64, p->issuer, p->number,
-                     x->needed[k].base_fen, x->needed[k].amount_fen, base_fen, amount_fen);
+    return sq_refuse(s, SQ_R_REVERSAL,
+                     "%06u/%u: base %" PRId64 " and at least %" PRId64 " fen must come back, not %" PRId64
+                     " and %" PRId64,
+                     p->issuer, p->number, x->needed[k].base_fen, x->needed[k].amount_fen, base_fen, amount_fen);
 }
 
 /* Do the rows come to what is uncovered, programme by programme and all together? */
@@ -100,11 +104,13 @@ static sq_status check_sums(struct sq_step *s, const struct reversal *x, const s
                 matched++;
             }
         if (base != x->needed[k].base_fen || amount < x->needed[k].amount_fen || amount > x->part[k].amount_fen)
-            return not_these(s, x, k, base > INT64_MAX ? INT64_MAX : (int64_t)base, amount > INT64_MAX ? INT64_MAX : (int64_t)amount);
+            return not_these(s, x, k, base > INT64_MAX ? INT64_MAX : (int64_t)base,
+                             amount > INT64_MAX ? INT64_MAX : (int64_t)amount);
         all += amount;
     }
     if (matched != r->count)
-        return sq_refuse(s, SQ_R_REVERSAL, "%zu rows are of programmes that have nothing on this invoice", r->count - matched);
+        return sq_refuse(s, SQ_R_REVERSAL, "%zu rows are of programmes that have nothing on this invoice",
+                         r->count - matched);
     if (all != x->needed_fen)
         return sq_refuse(s, SQ_R_REVERSAL, "%" PRId64 " fen must come back altogether", x->needed_fen);
     return SQ_OK;
@@ -114,7 +120,8 @@ static sq_status check_claimant(struct sq_step *s, const struct reversal *x)
 {
     if (x->state.parts == 0)
         return sq_refuse(s, SQ_R_REVERSAL, "nothing is claimed on this invoice");
-    const char *acquirer = sq_node_at(s->core, x->state.acquirer)->code, *provider = sq_party_code(sq_party_at(s->core, x->state.seller));
+    const char *acquirer = sq_node_at(s->core, x->state.acquirer)->code,
+               *provider = sq_party_code(sq_party_at(s->core, x->state.seller));
     if (strcmp(x->m->acquirer, acquirer) != 0 || strcmp(x->m->provider, provider) != 0)
         return sq_refuse(s, SQ_R_REVERSAL, "%s speaks for its seller, %s", acquirer, provider);
     return SQ_OK;
@@ -124,8 +131,12 @@ static sq_status check_claimant(struct sq_step *s, const struct reversal *x)
 static sq_status hold(struct sq_step *s, const struct reversal *x, const struct sq_rows *r)
 {
     for (size_t i = 0; i < r->count; i++) {
-        struct sq_invoice_claim c = {.key = x->key, .programme = sq_programme_of_voucher(s->core, r->voucher[i]), .seller = x->state.seller,
-                                     .base_fen = r->base_fen[i], .amount_fen = r->amount_fen[i], .acquirer = x->state.acquirer};
+        struct sq_invoice_claim c = {.key = x->key,
+                                     .programme = sq_programme_of_voucher(s->core, r->voucher[i]),
+                                     .seller = x->state.seller,
+                                     .base_fen = r->base_fen[i],
+                                     .amount_fen = r->amount_fen[i],
+                                     .acquirer = x->state.acquirer};
         unsigned refused = sq_invoice_begin_return(&s->core->invoices, &c);
         if (refused == SQ_E_NOMEM)
             return sq_fail(s->err, SQ_E_NOMEM, "invoice register");
@@ -142,7 +153,8 @@ sq_status sq_on_reverse(struct sq_step *s, const Sanquan__V1__Reverse *m)
     sq_status st = look(s, &x);
     if (st == SQ_OK && m->returns == NULL && x.needed_fen != 0)
         st = sq_refuse(s, SQ_R_REVERSAL, "%" PRId64 " fen must come back altogether", x.needed_fen);
-    if (st == SQ_OK && m->returns != NULL && (st = check_rows(s, m, &r)) == SQ_OK && (st = check_claimant(s, &x)) == SQ_OK)
+    if (st == SQ_OK && m->returns != NULL && (st = check_rows(s, m, &r)) == SQ_OK &&
+        (st = check_claimant(s, &x)) == SQ_OK)
         st = check_sums(s, &x, &r);
     if (st != SQ_OK)
         return st;
@@ -151,8 +163,9 @@ sq_status sq_on_reverse(struct sq_step *s, const Sanquan__V1__Reverse *m)
     if (m->returns != NULL)
         st = hold(s, &x, &r);
     if (st == SQ_OK && m->returns != NULL)
-        st = x.state.acquirer == core->self ? sq_returns_begin(s, x.state.seller, m->returns, &r)
-                                            : sq_effects_send(s->fx, x.state.acquirer, SANQUAN__V1__MESSAGE_TYPE__REVERSED, &m->base, s->err);
+        st = x.state.acquirer == core->self
+                 ? sq_returns_begin(s, x.state.seller, m->returns, &r)
+                 : sq_effects_send(s->fx, x.state.acquirer, SANQUAN__V1__MESSAGE_TYPE__REVERSED, &m->base, s->err);
     if (st != SQ_OK)
         return st;
     Sanquan__V1__Answer answer;
@@ -168,7 +181,8 @@ sq_status sq_on_reversed(struct sq_step *s, uint32_t from, const Sanquan__V1__Re
     struct sq_invoice_key key;
     struct sq_rows r;
     char name[SQ_NAME_SIZE_MAX + 1] = "provider:";
-    if (m->invoice.len != SQ_INVOICE_CELL || !sq_invoice_key_of(m->invoice.data, &key) || sq_node_of_invoice(core, &key) != from)
+    if (m->invoice.len != SQ_INVOICE_CELL || !sq_invoice_key_of(m->invoice.data, &key) ||
+        sq_node_of_invoice(core, &key) != from)
         return sq_refuse(s, SQ_R_INVOICE_FORMAT, "its home is another node");
     if (m->returns == NULL || !sq_uscc_valid(m->provider))
         return sq_refuse(s, SQ_R_REVERSAL, "nothing to return, or nobody to return it");

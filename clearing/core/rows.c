@@ -4,7 +4,7 @@
 #include "clearing/base/day.h"
 #include "clearing/core/state.h"
 
-#define FACT_SETS_MAX 64u               /* what one provider declares in one batch differs by product, not by row */
+#define FACT_SETS_MAX    64u /* what one provider declares in one batch differs by product, not by row */
 #define FACTS_IN_SET_MAX 16u
 
 static int fact_set_ok(const Sanquan__V1__FactSet *set)
@@ -33,23 +33,32 @@ int sq_fact_sets_ok(Sanquan__V1__FactSet *const *sets, size_t count, size_t max,
     return 1;
 }
 
-static int whole(size_t cells, size_t n) { return cells == n || cells == 0; }
+static int whole(size_t cells, size_t n)
+{
+    return cells == n || cells == 0;
+}
 
 unsigned sq_rows_of(const Sanquan__V1__Batch *m, int must_ascend, struct sq_rows *out)
 {
     size_t n = m->n_voucher;
     if (n == 0 || n > SQ_BATCH_ROWS_MAX)
         return SQ_R_BATCH_SIZE;
-    if (m->n_amount_fen != n || m->n_base_fen != n || m->invoice.len != n * SQ_INVOICE_CELL || m->n_invoice_total_fen != n ||
-        m->n_service != n || m->n_service_day != n || !whole(m->n_scenario, n) || !whole(m->evidence.len, n * 16) ||
-        !whole(m->verb.len, n) || !whole(m->n_reservation, n) || !whole(m->n_facts, n) || !whole(m->n_documents, n) ||
-        !whole(m->n_quantity, n) || !whole(m->payee.len, n))
+    if (m->n_amount_fen != n || m->n_base_fen != n || m->invoice.len != n * SQ_INVOICE_CELL ||
+        m->n_invoice_total_fen != n || m->n_service != n || m->n_service_day != n || !whole(m->n_scenario, n) ||
+        !whole(m->evidence.len, n * 16) || !whole(m->verb.len, n) || !whole(m->n_reservation, n) ||
+        !whole(m->n_facts, n) || !whole(m->n_documents, n) || !whole(m->n_quantity, n) || !whole(m->payee.len, n))
         return SQ_R_COLUMNS;
     if (!sq_fact_sets_ok(m->fact_sets, m->n_fact_sets, FACT_SETS_MAX, m->facts, m->n_facts))
         return SQ_R_FACT;
-    *out = (struct sq_rows){.count = n, .voucher = m->voucher, .amount_fen = m->amount_fen, .base_fen = m->base_fen,
-                            .total_fen = m->invoice_total_fen, .invoice = m->invoice.data, .service = m->service,
-                            .service_day = m->service_day, .fact_sets = m->fact_sets};
+    *out = (struct sq_rows){.count = n,
+                            .voucher = m->voucher,
+                            .amount_fen = m->amount_fen,
+                            .base_fen = m->base_fen,
+                            .total_fen = m->invoice_total_fen,
+                            .invoice = m->invoice.data,
+                            .service = m->service,
+                            .service_day = m->service_day,
+                            .fact_sets = m->fact_sets};
     out->scenario = m->n_scenario != 0 ? m->scenario : NULL;
     out->verb = m->verb.len != 0 ? m->verb.data : NULL;
     out->reservation = m->n_reservation != 0 ? m->reservation : NULL;
@@ -75,8 +84,8 @@ unsigned sq_row_check(const struct sq_core *core, const struct sq_rows *r, size_
     struct sq_invoice_key key;
     if (verb < SANQUAN__V1__VERB__REDEEM || verb > SANQUAN__V1__VERB__RETURN)
         return SQ_R_VERB;
-    if (r->amount_fen[i] <= 0 || r->amount_fen[i] > SQ_AMOUNT_MAX_FEN || r->base_fen[i] < 0 || r->base_fen[i] > SQ_AMOUNT_MAX_FEN ||
-        r->total_fen[i] < 0 || r->total_fen[i] > SQ_AMOUNT_MAX_FEN)
+    if (r->amount_fen[i] <= 0 || r->amount_fen[i] > SQ_AMOUNT_MAX_FEN || r->base_fen[i] < 0 ||
+        r->base_fen[i] > SQ_AMOUNT_MAX_FEN || r->total_fen[i] < 0 || r->total_fen[i] > SQ_AMOUNT_MAX_FEN)
         return SQ_R_AMOUNT;
     if (r->quantity != NULL && (r->quantity[i] < 0 || r->quantity[i] > SQ_QUANTITY_MAX))
         return SQ_R_AMOUNT;

@@ -19,25 +19,25 @@
 #include "proto/sanquan.pb-c.h"
 
 /* Voucher number: issuer(6) programme(4) serial(9), one decimal number. */
-#define SQ_SERIAL_RADIX 1000000000u
+#define SQ_SERIAL_RADIX    1000000000u
 #define SQ_PROGRAMME_RADIX 10000u
 
-#define SQ_AMOUNT_MAX_FEN 10000000000000ll /* 100 billion yuan a row: sums of many batches stay far from int64 */
-#define SQ_QUANTITY_MAX 1000000000000000ll /* of tokens or minutes of a card a row */
+#define SQ_AMOUNT_MAX_FEN 10000000000000ll   /* 100 billion yuan a row: sums of many batches stay far from int64 */
+#define SQ_QUANTITY_MAX   1000000000000000ll /* of tokens or minutes of a card a row */
 
 struct sq_programme {
     uint32_t issuer, number, version, kind;
-    uint32_t node;          /* where its issuer is hosted */
-    uint32_t terms;         /* row of its newest version; older ones hang on it */
+    uint32_t node;  /* where its issuer is hosted */
+    uint32_t terms; /* row of its newest version; older ones hang on it */
     uint32_t stacking, stack_limit_bp;
-    int64_t pool_fen;       /* 0: not stated */
+    int64_t pool_fen;                             /* 0: not stated */
     int64_t granted_fen, reserved_fen, spent_fen; /* pool = available + reserved + spent */
-    uint32_t pool_at;       /* 1: what is granted is reserved, until it is spent or its voucher ends */
-    uint32_t maturities;    /* first, where pool_at is 1 */
+    uint32_t pool_at;    /* 1: what is granted is reserved, until it is spent or its voucher ends */
+    uint32_t maturities; /* first, where pool_at is 1 */
     uint32_t first_application, last_application; /* in the order of their numbers, or SQ_ROW_NONE */
-    uint64_t applications;  /* number of the last */
+    uint64_t applications;                        /* number of the last */
     uint32_t allocation, rivals;
-    uint32_t prefunds;      /* first, or SQ_ROW_NONE */
+    uint32_t prefunds; /* first, or SQ_ROW_NONE */
     uint32_t padding;
 };
 
@@ -56,20 +56,21 @@ struct sq_recognition {
     uint8_t hash[SQ_HASH_SIZE];         /* of the terms that were said first, here or there */
     uint8_t entered[SQ_HASH_SIZE];      /* of what waits for its checker */
     struct sq_recognition_side side[2]; /* [0] this node's, [1] the other's */
-    int64_t sum_fen[2][SQ_KIND_COUNT];  /* what was redeemed under it, less returned: [0] of our vouchers, [1] of theirs */
-    uint32_t other;                     /* node */
-    uint32_t maker;                     /* party that entered what waits; SQ_ROW_NONE */
+    int64_t sum_fen[2]
+                   [SQ_KIND_COUNT]; /* what was redeemed under it, less returned: [0] of our vouchers, [1] of theirs */
+    uint32_t other;                 /* node */
+    uint32_t maker;                 /* party that entered what waits; SQ_ROW_NONE */
     uint32_t version, kinds, rate_ceiling_bp, from_day, until_day;
     uint32_t said_here, said_there, same;
 };
 
 /* How far a voucher's stages have come. */
 struct sq_progress {
-    int64_t back_fen;       /* taken back */
-    uint32_t terms;         /* row: the version whose stages it follows */
-    uint32_t free;          /* a bit a stage */
+    int64_t back_fen;           /* taken back */
+    uint32_t terms;             /* row: the version whose stages it follows */
+    uint32_t free;              /* a bit a stage */
     uint32_t stopped, last_day; /* last_day: of the grant, or of the newest release */
-    uint32_t baselines;     /* first, or SQ_ROW_NONE */
+    uint32_t baselines;         /* first, or SQ_ROW_NONE */
     uint32_t padding;
 };
 
@@ -91,8 +92,8 @@ struct sq_maturity {
 
 /* A refusal lifted for a holder under a programme. */
 struct sq_override {
-    uint64_t voucher;       /* 0: all of the holder's */
-    int64_t ceiling;        /* 0: none */
+    uint64_t voucher; /* 0: all of the holder's */
+    int64_t ceiling;  /* 0: none */
     uint32_t refusal, limit, until_day, next;
 };
 
@@ -110,77 +111,77 @@ struct sq_edge {
 
 struct sq_sanction {
     uint32_t org, cause, effect, from_day, until_day;
-    uint32_t authority;     /* party; SQ_ROW_NONE is never one */
+    uint32_t authority; /* party; SQ_ROW_NONE is never one */
     uint32_t next;
 };
 
 struct sq_voucher {
     int64_t face_fen, reserved_fen, spent_fen;
-    uint32_t holder;        /* party */
-    uint32_t account;       /* what its holder used under its programme */
-    uint32_t mandate;       /* first of its mandates, or SQ_ROW_NONE */
+    uint32_t holder;  /* party */
+    uint32_t account; /* what its holder used under its programme */
+    uint32_t mandate; /* first of its mandates, or SQ_ROW_NONE */
     uint32_t until_day;
     uint16_t revoked;
-    uint16_t asleep;        /* 1: consented to; its first use grants its face */
-    uint32_t detail;        /* what else its grant said, or SQ_ROW_NONE */
+    uint16_t asleep; /* 1: consented to; its first use grants its face */
+    uint32_t detail; /* what else its grant said, or SQ_ROW_NONE */
 };
 
 struct sq_detail {
     int64_t contract_fen, approved_fen, base_used_fen;
     int64_t quota, quantity_used;
     uint32_t contract_day, contract_days;
-    uint32_t facts;         /* first, or SQ_ROW_NONE */
-    uint32_t contract_use;  /* or SQ_ROW_NONE */
-    int64_t free_fen;       /* what its stages have set free of its face; -1: it has none */
-    uint32_t progress;      /* or SQ_ROW_NONE */
+    uint32_t facts;        /* first, or SQ_ROW_NONE */
+    uint32_t contract_use; /* or SQ_ROW_NONE */
+    int64_t free_fen;      /* what its stages have set free of its face; -1: it has none */
+    uint32_t progress;     /* or SQ_ROW_NONE */
     uint32_t padding;
 };
 
 struct sq_mandate {
     int64_t limit_fen, reserved_fen, spent_fen;
     uint64_t until_ms;
-    uint32_t provider;      /* party */
-    uint32_t next;          /* next mandate on the same voucher, or SQ_ROW_NONE */
+    uint32_t provider; /* party */
+    uint32_t next;     /* next mandate on the same voucher, or SQ_ROW_NONE */
 };
 
 /* What one holder has used under one programme in one calendar year of service days. */
 struct sq_use_of_year {
     int64_t spent_fen, reserved_fen;
-    uint32_t year, next;    /* next: row in `years`, or SQ_ROW_NONE */
+    uint32_t year, next; /* next: row in `years`, or SQ_ROW_NONE */
 };
 
 /* What one holder has used under one programme. Years other than the first seen hang on that one as a list. */
 struct sq_account {
-    int64_t used_fen;       /* spent and reserved */
+    int64_t used_fen; /* spent and reserved */
     int64_t granted_fen;
     struct sq_use_of_year year;
     uint32_t programme, holder;
-    uint32_t org;           /* of the holder */
-    uint32_t watched;       /* 1: the organisation has edges or sanctions that must be looked at */
+    uint32_t org;     /* of the holder */
+    uint32_t watched; /* 1: the organisation has edges or sanctions that must be looked at */
     uint32_t next_of_org;
     uint32_t first_day, last_day; /* of what was spent; 0: nothing yet */
-    uint32_t overrides;     /* first, or SQ_ROW_NONE */
-    uint32_t consented;     /* serial of the voucher that came by consent; 0 none */
+    uint32_t overrides;           /* first, or SQ_ROW_NONE */
+    uint32_t consented;           /* serial of the voucher that came by consent; 0 none */
     uint32_t padding;
 };
 
 struct sq_reservation {
     uint64_t number, until_ms;
-    struct sq_posting p;    /* amount 0: used, released or expired; the number stays taken */
-    uint32_t provider;      /* party */
-    uint32_t acquirer;      /* node it came from */
+    struct sq_posting p; /* amount 0: used, released or expired; the number stays taken */
+    uint32_t provider;   /* party */
+    uint32_t acquirer;   /* node it came from */
 };
 
 /* A batch at its acquirer that waits for invoice homes or issuers. */
 enum sq_row_stage { SQ_ROW_REGISTERING = 1, SQ_ROW_CLEARING, SQ_ROW_DONE };
 struct sq_waiting {
-    uint64_t id;            /* of the provider's message; 0: nobody waits for an answer */
-    uint64_t seq;           /* of its journal entry; names the batch to peers */
+    uint64_t id;  /* of the provider's message; 0: nobody waits for an answer */
+    uint64_t seq; /* of its journal entry; names the batch to peers */
     uint32_t party, rows, left;
     uint32_t body_size;
-    int64_t amount_fen;     /* accepted so far */
+    int64_t amount_fen; /* accepted so far */
     uint64_t accepted, received_ms;
-    uint8_t *body;          /* canonical Batch; the columns lie behind it, see waiting.c */
+    uint8_t *body; /* canonical Batch; the columns lie behind it, see waiting.c */
     uint8_t *stage, *code, *claims, *invoice;
 };
 
@@ -190,17 +191,17 @@ struct sq_core {
     uint64_t now_ms, seq;
     uint32_t today;
     uint8_t network_id[32];
-    int born;               /* GENESIS was seen */
+    int born; /* GENESIS was seen */
     uint32_t self;
 
     struct sq_table nodes, parties, programmes, terms;
     struct sq_table orgs, facts, edges, sanctions, details;
     struct sq_index org_index;
-    struct sq_table hosted;         /* struct sq_hosted: issuer code -> node */
+    struct sq_table hosted; /* struct sq_hosted: issuer code -> node */
     struct sq_index party_index, programme_index;
     struct sq_index transport_index; /* transport key -> party; one key, one name */
 
-    struct sq_table *vouchers;      /* one table a programme, row = serial - 1 */
+    struct sq_table *vouchers; /* one table a programme, row = serial - 1 */
     uint32_t voucher_tables;
     struct sq_table mandates, accounts, years, maturities, overrides, applications, prefunds, progress, recognitions;
     struct sq_index account_index;
@@ -212,12 +213,12 @@ struct sq_core {
     struct sq_invoices invoices;
     struct sq_waiting *waiting;
     uint32_t waiting_count, waiting_capacity;
-    uint64_t *peer_next;            /* per node */
+    uint64_t *peer_next; /* per node */
 
     struct sq_core_totals totals;
     struct sq_settlement *settlement;
 
-    struct {                        /* not part of the state: whom to tell why a row came out as it did */
+    struct { /* not part of the state: whom to tell why a row came out as it did */
         uint64_t batch;
         uint32_t acquirer, row;
         struct sq_explain *out;
@@ -233,14 +234,14 @@ struct sq_step {
     struct sq_core *core;
     struct sq_effects *fx;
     struct sq_wire_memory memory;
-    uint32_t party;         /* sender */
-    sq_bytes whole;         /* the message as it was signed */
+    uint32_t party; /* sender */
+    sq_bytes whole; /* the message as it was signed */
     uint64_t id;
-    struct sq_error *err;   /* our own failures */
-    struct sq_error why;    /* why the sender is refused */
-    uint8_t *code;          /* a byte a row, for the outcome */
+    struct sq_error *err; /* our own failures */
+    struct sq_error why;  /* why the sender is refused */
+    uint8_t *code;        /* a byte a row, for the outcome */
     size_t code_count;
-    uint32_t *clawed;       /* codes of nodes that owe something back since this step */
+    uint32_t *clawed; /* codes of nodes that owe something back since this step */
     size_t clawed_count;
     uint64_t reserve_until_ms;
 };
@@ -256,8 +257,14 @@ uint32_t sq_node_of_code(const struct sq_core *core, const char *code);
 uint32_t sq_node_of_issuer(const struct sq_core *core, uint32_t issuer);
 /* The node where an invoice is registered: that of its province, else the first node of the directory. */
 uint32_t sq_node_of_invoice(const struct sq_core *core, const struct sq_invoice_key *key);
-static inline struct sq_party *sq_party_at(const struct sq_core *core, uint32_t n) { return SQ_ROW(&core->parties, struct sq_party, n); }
-static inline struct sq_node *sq_node_at(const struct sq_core *core, uint32_t n) { return SQ_ROW(&core->nodes, struct sq_node, n); }
+static inline struct sq_party *sq_party_at(const struct sq_core *core, uint32_t n)
+{
+    return SQ_ROW(&core->parties, struct sq_party, n);
+}
+static inline struct sq_node *sq_node_at(const struct sq_core *core, uint32_t n)
+{
+    return SQ_ROW(&core->nodes, struct sq_node, n);
+}
 /* What follows "role:". */
 const char *sq_party_code(const struct sq_party *p);
 
@@ -266,7 +273,10 @@ SQ_MUST_CHECK sq_status sq_orgs_reserve(struct sq_core *core, uint32_t more, str
 /* Find or add; room must be reserved. */
 uint32_t sq_org_intern(struct sq_core *core, const char *uscc);
 uint32_t sq_org_find(const struct sq_core *core, const char *uscc);
-static inline struct sq_org *sq_org_at(const struct sq_core *core, uint32_t n) { return SQ_ROW(&core->orgs, struct sq_org, n); }
+static inline struct sq_org *sq_org_at(const struct sq_core *core, uint32_t n)
+{
+    return SQ_ROW(&core->orgs, struct sq_org, n);
+}
 struct sq_facts sq_org_facts(const struct sq_core *core, uint32_t org);
 sq_status sq_on_facts(struct sq_step *s, const Sanquan__V1__Facts *m);
 sq_status sq_on_edges(struct sq_step *s, const Sanquan__V1__Edges *m);
@@ -284,10 +294,16 @@ uint32_t sq_org_root(const struct sq_core *core, uint32_t org, uint32_t day);
 
 /* ---- programmes.c ---- */
 uint32_t sq_programme_find(const struct sq_core *core, uint32_t issuer, uint32_t number);
-static inline const struct sq_terms *sq_terms_at(const struct sq_core *core, uint32_t n) { return SQ_ROW(&core->terms, struct sq_terms, n); }
+static inline const struct sq_terms *sq_terms_at(const struct sq_core *core, uint32_t n)
+{
+    return SQ_ROW(&core->terms, struct sq_terms, n);
+}
 /* The newest version whose days hold this one; NULL when none does. */
 const struct sq_terms *sq_terms_of_day(const struct sq_core *core, const struct sq_programme *p, uint32_t day);
-static inline struct sq_programme *sq_programme_at(const struct sq_core *core, uint32_t n) { return SQ_ROW(&core->programmes, struct sq_programme, n); }
+static inline struct sq_programme *sq_programme_at(const struct sq_core *core, uint32_t n)
+{
+    return SQ_ROW(&core->programmes, struct sq_programme, n);
+}
 sq_status sq_on_programme(struct sq_step *s, const Sanquan__V1__Programme *m);
 sq_status sq_on_programme_notice(struct sq_step *s, uint32_t from, const Sanquan__V1__Programme *m);
 /* Does the sender act for this issuer, and is the issuer hosted here? */
@@ -306,21 +322,23 @@ uint32_t sq_account_intern(struct sq_core *core, uint32_t programme, uint32_t ho
 SQ_MUST_CHECK sq_status sq_accounts_reserve(struct sq_core *core, uint32_t more, struct sq_error *err);
 /* ---- vouchers.c: granting one, taking it back, revoking it ---- */
 struct sq_wish {
-    uint32_t holder;        /* party */
+    uint32_t holder; /* party */
     uint32_t until_day, documents;
     int64_t face_fen, contract_fen, approved_fen, quota;
     uint32_t contract_day, contract_from_day, contract_until_day; /* 0: not stated */
-    uint8_t contract[16];   /* zeros: none */
+    uint8_t contract[16];                                         /* zeros: none */
     struct sq_declared facts;
 };
 /* Room for so many vouchers with so many facts in all. */
-SQ_MUST_CHECK sq_status sq_vouchers_reserve(struct sq_core *core, uint32_t programme, uint32_t rows, uint32_t facts, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_vouchers_reserve(struct sq_core *core, uint32_t programme, uint32_t rows, uint32_t facts,
+                                            struct sq_error *err);
 /* The next voucher of the programme, judged by the terms in force today. Room must be reserved. A refusal (named in why) grants nothing. */
 sq_status sq_voucher_grant(struct sq_core *core, uint32_t programme, const struct sq_wish *w, struct sq_error *why);
 /* A voucher that its holder has consented to. Room must be reserved; returns its serial. */
 uint32_t sq_voucher_sleep(struct sq_core *core, uint32_t programme, uint32_t holder, uint32_t until_day);
 /* May it be granted by its first use now? Changes nothing; *face_fen is what it would be worth. Returns 1 when the verdict is final. */
-int sq_voucher_may_wake(struct sq_core *core, uint32_t programme, const struct sq_voucher *v, struct sq_verdict *verdict, int64_t *face_fen);
+int sq_voucher_may_wake(struct sq_core *core, uint32_t programme, const struct sq_voucher *v,
+                        struct sq_verdict *verdict, int64_t *face_fen);
 /* It is granted. Room must be reserved. */
 void sq_voucher_wake(struct sq_core *core, uint32_t programme, struct sq_voucher *v);
 /* The newest voucher of the programme, granted in this step with this wish, is gone as if it had never been. */
@@ -339,7 +357,10 @@ uint32_t sq_programme_of_voucher(const struct sq_core *core, uint64_t voucher);
 struct sq_voucher *sq_voucher_find(const struct sq_core *core, uint64_t voucher, uint32_t *programme_out);
 
 /* Neither revoked nor ended. */
-static inline int sq_voucher_alive(const struct sq_core *core, const struct sq_voucher *v) { return !v->revoked && core->today <= v->until_day; }
+static inline int sq_voucher_alive(const struct sq_core *core, const struct sq_voucher *v)
+{
+    return !v->revoked && core->today <= v->until_day;
+}
 
 /* ---- claims.c: applications and allocation ---- */
 sq_status sq_on_apply(struct sq_step *s, const Sanquan__V1__Apply *m);
@@ -357,8 +378,8 @@ int64_t sq_stages_free_fen(const struct sq_terms *t, uint32_t free, int64_t face
 sq_status sq_on_measure(struct sq_step *s, const Sanquan__V1__Measure *m);
 sq_status sq_on_clawback(struct sq_step *s, uint32_t from, const Sanquan__V1__Clawback *m);
 /* Identifies what is taken back, for the link stream: SHA-256 of be64 voucher, then code(18) and be64 amount of each provider. */
-sq_status sq_clawback_hash(uint64_t voucher, char *const *provider, const int64_t *fen, size_t count, struct sq_arena *arena,
-                           uint8_t out[static SQ_HASH_SIZE], struct sq_error *err);
+sq_status sq_clawback_hash(uint64_t voucher, char *const *provider, const int64_t *fen, size_t count,
+                           struct sq_arena *arena, uint8_t out[static SQ_HASH_SIZE], struct sq_error *err);
 
 /* ---- recognition.c: agreements between regions ---- */
 sq_status sq_on_agree(struct sq_step *s, const Sanquan__V1__Agree *m);
@@ -366,12 +387,16 @@ sq_status sq_on_agreed(struct sq_step *s, uint32_t from, const Sanquan__V1__Agre
 /* The newest in force that has begun; NULL: there is none, or its last day is over. */
 struct sq_recognition *sq_recognition_in_force(const struct sq_core *core, uint32_t other, uint32_t day);
 /* A sum more under it: of what we owe, or are owed, the creditor bears so much itself. */
-void sq_recognition_bear(struct sq_recognition *a, int we_owe, const int64_t gross_fen[static SQ_KIND_COUNT], int64_t borne_fen[static SQ_KIND_COUNT]);
+void sq_recognition_bear(struct sq_recognition *a, int we_owe, const int64_t gross_fen[static SQ_KIND_COUNT],
+                         int64_t borne_fen[static SQ_KIND_COUNT]);
 /* Debtor: takes what the creditor bears off the step, whose totals are gross until then, and says so in the link. */
-sq_status sq_link_bear(struct sq_step *s, uint32_t creditor, uint32_t day, struct sq_link_step *step, Sanquan__V1__Link *link);
+sq_status sq_link_bear(struct sq_step *s, uint32_t creditor, uint32_t day, struct sq_link_step *step,
+                       Sanquan__V1__Link *link);
 /* Creditor: is what the link says it bears right? Takes it off the step. Changes nothing else; sq_link_take_borne does, afterwards. */
-sq_status sq_link_check_borne(struct sq_step *s, uint32_t debtor, const Sanquan__V1__Link *link, struct sq_link_step *step);
-void sq_link_take_borne(struct sq_core *core, uint32_t debtor, const Sanquan__V1__Link *link, const int64_t gross_fen[static SQ_KIND_COUNT]);
+sq_status sq_link_check_borne(struct sq_step *s, uint32_t debtor, const Sanquan__V1__Link *link,
+                              struct sq_link_step *step);
+void sq_link_take_borne(struct sq_core *core, uint32_t debtor, const Sanquan__V1__Link *link,
+                        const int64_t gross_fen[static SQ_KIND_COUNT]);
 
 /* ---- reversal.c: credit notes ---- */
 sq_status sq_on_reverse(struct sq_step *s, const Sanquan__V1__Reverse *m);
@@ -394,7 +419,10 @@ struct sq_rows {
 };
 /* Are the columns whole? 0, SQ_R_BATCH_SIZE, SQ_R_COLUMNS, SQ_R_FACT or SQ_R_ORDER. */
 unsigned sq_rows_of(const Sanquan__V1__Batch *m, int must_ascend, struct sq_rows *out);
-static inline uint8_t sq_row_verb(const struct sq_rows *r, size_t i) { return r->verb == NULL ? SANQUAN__V1__VERB__REDEEM : r->verb[i]; }
+static inline uint8_t sq_row_verb(const struct sq_rows *r, size_t i)
+{
+    return r->verb == NULL ? SANQUAN__V1__VERB__REDEEM : r->verb[i];
+}
 /* Would this verb make an issuer's region owe an acquirer's something new, or hold it for that? */
 static inline int sq_verb_debits(uint8_t verb)
 {
@@ -403,7 +431,8 @@ static inline int sq_verb_debits(uint8_t verb)
 /* What is wrong with the row by itself? 0 or a refusal. */
 unsigned sq_row_check(const struct sq_core *core, const struct sq_rows *r, size_t i);
 /* Are all sets in form, at most `max`, and does each row of the column name one? A column of no rows is left out. */
-int sq_fact_sets_ok(Sanquan__V1__FactSet *const *sets, size_t count, size_t max, const uint32_t *rows, size_t row_count);
+int sq_fact_sets_ok(Sanquan__V1__FactSet *const *sets, size_t count, size_t max, const uint32_t *rows,
+                    size_t row_count);
 static inline struct sq_declared sq_declared_of(Sanquan__V1__FactSet *const *sets, const uint32_t *rows, size_t i)
 {
     if (rows == NULL || rows[i] == 0)
@@ -414,15 +443,15 @@ static inline struct sq_declared sq_declared_of(Sanquan__V1__FactSet *const *set
 
 /* ---- decide.c: the issuer's side ---- */
 struct sq_decision {
-    uint32_t acquirer;      /* node */
+    uint32_t acquirer;        /* node */
     uint32_t acquirer_region; /* its code as a number */
-    uint32_t provider;      /* party */
+    uint32_t provider;        /* party */
     uint32_t provider_org;
-    uint64_t at_ms;         /* the moment of the claim */
-    uint32_t day;           /* in UTC+8 */
+    uint64_t at_ms; /* the moment of the claim */
+    uint32_t day;   /* in UTC+8 */
     uint64_t reserve_until_ms;
     const struct sq_recognition *agreement; /* with the acquirer's region, or NULL */
-    struct sq_explain *explain; /* NULL, or where the next row says why */
+    struct sq_explain *explain;             /* NULL, or where the next row says why */
     /* running sums of what was accepted */
     uint64_t count;
     int64_t total_fen[SQ_KIND_COUNT];
@@ -430,13 +459,15 @@ struct sq_decision {
 /* The row of this batch that somebody wants explained; SIZE_MAX: none. */
 static inline size_t sq_watched_row(const struct sq_core *core, uint32_t acquirer, uint64_t batch)
 {
-    return core->watch.out != NULL && core->watch.batch == batch && core->watch.acquirer == acquirer ? core->watch.row : SIZE_MAX;
+    return core->watch.out != NULL && core->watch.batch == batch && core->watch.acquirer == acquirer ? core->watch.row
+                                                                                                     : SIZE_MAX;
 }
 /* The watched row came out like this. */
 void sq_watch_end(struct sq_core *core, uint64_t seq, uint8_t verb, unsigned status);
-int sq_recognition_check(const struct sq_core *core, const struct sq_decision *d, const struct sq_terms *t, uint32_t kind, int64_t amount_fen,
-                         int64_t base_fen, struct sq_verdict *v);
-struct sq_decision sq_decision_of(const struct sq_core *core, uint32_t acquirer, uint32_t provider, uint64_t at_ms, uint64_t reserve_until_ms);
+int sq_recognition_check(const struct sq_core *core, const struct sq_decision *d, const struct sq_terms *t,
+                         uint32_t kind, int64_t amount_fen, int64_t base_fen, struct sq_verdict *v);
+struct sq_decision sq_decision_of(const struct sq_core *core, uint32_t acquirer, uint32_t provider, uint64_t at_ms,
+                                  uint64_t reserve_until_ms);
 /* Room for what `rows` more decisions may add: after this, sq_decide_row cannot run out of memory. */
 SQ_MUST_CHECK sq_status sq_decide_reserve(struct sq_core *core, uint32_t rows, struct sq_error *err);
 /* Decide one row under its issuer's rules and apply it when it is accepted. 0 or a refusal that changed nothing. */
@@ -450,22 +481,22 @@ struct sq_touched {
     struct sq_voucher *voucher;
     struct sq_mandate *mandate;
     struct sq_account *account;
-    uint32_t number;        /* of the programme */
+    uint32_t number; /* of the programme */
 };
 /* 0, SQ_R_UNKNOWN_PROGRAMME or SQ_R_UNKNOWN_VOUCHER; the mandate is NULL where there is none. */
 unsigned sq_find_touched(struct sq_core *core, uint32_t provider, uint64_t voucher, struct sq_touched *t);
 /* 0 and what is to be posted, or a refusal. */
-unsigned sq_check_use(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i, struct sq_touched *t,
-                      struct sq_posting *p);
+unsigned sq_check_use(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i,
+                      struct sq_touched *t, struct sq_posting *p);
 
 /* ---- relations.c: how programmes stand to each other, and what an office has lifted ---- */
-int sq_relations_check(const struct sq_core *core, const struct sq_terms *terms, const struct sq_posting *p, uint32_t holder,
-                       enum sq_case_step step, const struct sq_entitlement *e, struct sq_verdict *v);
+int sq_relations_check(const struct sq_core *core, const struct sq_terms *terms, const struct sq_posting *p,
+                       uint32_t holder, enum sq_case_step step, const struct sq_entitlement *e, struct sq_verdict *v);
 /* The context of sq_verdict.waived. */
 struct sq_waiver {
     const struct sq_core *core;
     const struct sq_terms *terms;
-    uint32_t first;         /* override */
+    uint32_t first; /* override */
     uint32_t day;
     uint64_t voucher;
 };
@@ -504,19 +535,24 @@ struct sq_waiting *sq_waiting_add(struct sq_step *s, sq_bytes body, const struct
 struct sq_waiting *sq_waiting_find(struct sq_core *core, uint64_t seq);
 void sq_waiting_remove(struct sq_core *core, struct sq_waiting *w);
 void sq_waiting_free(struct sq_waiting *w);
-SQ_MUST_CHECK sq_status sq_waiting_rows(struct sq_step *s, const struct sq_waiting *w, const Sanquan__V1__Batch **batch, struct sq_rows *rows);
+SQ_MUST_CHECK sq_status sq_waiting_rows(struct sq_step *s, const struct sq_waiting *w, const Sanquan__V1__Batch **batch,
+                                        struct sq_rows *rows);
 /* Has this provider a claim on this invoice that is not decided yet? */
 int sq_waiting_claims(const struct sq_core *core, uint32_t provider, const uint8_t invoice[static SQ_INVOICE_CELL]);
 void sq_waiting_dump(const struct sq_core *core, struct sq_dump *d);
 SQ_MUST_CHECK sq_status sq_waiting_undump(struct sq_core *core, struct sq_reader *r, struct sq_error *err);
-static inline int sq_verb_claims(uint8_t verb) { return verb == SANQUAN__V1__VERB__REDEEM || verb == SANQUAN__V1__VERB__COMMIT; }
+static inline int sq_verb_claims(uint8_t verb)
+{
+    return verb == SANQUAN__V1__VERB__REDEEM || verb == SANQUAN__V1__VERB__COMMIT;
+}
 
 /* ---- redeem.c, issue.c ---- */
 /* How a row that touched the register of invoices ended, as Unregister.end has it. */
 enum sq_row_end { SQ_END_NONE, SQ_END_CLAIM_REFUSED, SQ_END_RETURN_ACCEPTED, SQ_END_RETURN_REFUSED };
 /* Tell the register of this node. SQ_E_NOMEM: it is of no more use. */
 SQ_MUST_CHECK sq_status sq_register_end(struct sq_core *core, const struct sq_invoice_claim *c, enum sq_row_end end);
-struct sq_invoice_claim sq_claim_of_row(const struct sq_core *core, uint32_t provider, const struct sq_rows *r, size_t i);
+struct sq_invoice_claim sq_claim_of_row(const struct sq_core *core, uint32_t provider, const struct sq_rows *r,
+                                        size_t i);
 /* Identifies what was decided, for the link stream: SHA-256 of rows (be32 each), then codes. */
 sq_status sq_result_hash(const uint32_t *row, const uint8_t *code, size_t count, struct sq_arena *arena,
                          uint8_t out[static SQ_HASH_SIZE], struct sq_error *err);
@@ -531,7 +567,8 @@ sq_status sq_answer_accepted(struct sq_step *s, size_t count);
 /* The bytes of codes when one is not 0, else none. */
 ProtobufCBinaryData sq_codes(const uint8_t *code, size_t count);
 /* Column memory of the step; a full arena is SQ_E_FULL. */
-#define SQ_COLUMN(s, pointer, count) (((pointer) = sq_arena_take((s)->fx->arena, (count) * sizeof *(pointer) + 1)) == NULL)
+#define SQ_COLUMN(s, pointer, count)                                                                                   \
+    (((pointer) = sq_arena_take((s)->fx->arena, (count) * sizeof *(pointer) + 1)) == NULL)
 sq_status sq_full(struct sq_step *s);
 
 #endif

@@ -11,14 +11,19 @@
 
 static const uint8_t no_contract[16];
 
-static int has_contract(const struct sq_wish *w) { return memcmp(w->contract, no_contract, 16) != 0; }
+static int has_contract(const struct sq_wish *w)
+{
+    return memcmp(w->contract, no_contract, 16) != 0;
+}
 
 static uint32_t contract_days(const struct sq_wish *w)
 {
-    return w->contract_from_day != 0 ? sq_day_number(w->contract_until_day) - sq_day_number(w->contract_from_day) + 1 : 0;
+    return w->contract_from_day != 0 ? sq_day_number(w->contract_until_day) - sq_day_number(w->contract_from_day) + 1
+                                     : 0;
 }
 
-sq_status sq_vouchers_reserve(struct sq_core *core, uint32_t programme, uint32_t rows, uint32_t facts, struct sq_error *err)
+sq_status sq_vouchers_reserve(struct sq_core *core, uint32_t programme, uint32_t rows, uint32_t facts,
+                              struct sq_error *err)
 {
     sq_status st = sq_table_reserve(&core->vouchers[programme], rows, err);
     if (st == SQ_OK)
@@ -43,24 +48,35 @@ static sq_status check_wish(const struct sq_programme *p, const struct sq_wish *
         return sq_fail(why, SQ_R_AMOUNT, "face %" PRId64 " fen", w->face_fen);
     if (!sq_day_valid(w->until_day))
         return sq_fail(why, SQ_R_AMOUNT, "until_day %u is no day", w->until_day);
-    if (w->contract_fen < 0 || w->contract_fen > SQ_AMOUNT_MAX_FEN || w->approved_fen < 0 || w->approved_fen > SQ_AMOUNT_MAX_FEN)
-        return sq_fail(why, SQ_R_AMOUNT, "contract %" PRId64 " fen, approved %" PRId64 " fen", w->contract_fen, w->approved_fen);
+    if (w->contract_fen < 0 || w->contract_fen > SQ_AMOUNT_MAX_FEN || w->approved_fen < 0 ||
+        w->approved_fen > SQ_AMOUNT_MAX_FEN)
+        return sq_fail(why, SQ_R_AMOUNT, "contract %" PRId64 " fen, approved %" PRId64 " fen", w->contract_fen,
+                       w->approved_fen);
     if (w->quota < 0 || w->quota > SQ_QUANTITY_MAX)
         return sq_fail(why, SQ_R_AMOUNT, "quota %" PRId64, w->quota);
     if (w->contract_day != 0 && !sq_day_valid(w->contract_day))
         return sq_fail(why, SQ_R_CONTRACT_TERMS, "contract_day %u is no day", w->contract_day);
     if (w->contract_from_day != 0 && (!sq_day_valid(w->contract_from_day) || !sq_day_valid(w->contract_until_day) ||
                                       w->contract_from_day > w->contract_until_day))
-        return sq_fail(why, SQ_R_CONTRACT_TERMS, "contract from %u until %u", w->contract_from_day, w->contract_until_day);
+        return sq_fail(why, SQ_R_CONTRACT_TERMS, "contract from %u until %u", w->contract_from_day,
+                       w->contract_until_day);
     return SQ_OK;
 }
 
 /* What the grant counts: one voucher, its face, its quota. */
-static struct sq_posting posting_of(const struct sq_core *core, uint32_t programme, uint32_t terms, const struct sq_wish *w, uint32_t contract_use)
+static struct sq_posting posting_of(const struct sq_core *core, uint32_t programme, uint32_t terms,
+                                    const struct sq_wish *w, uint32_t contract_use)
 {
     uint32_t org = sq_party_at(core, w->holder)->org;
-    return (struct sq_posting){.amount_fen = w->face_fen, .quantity = w->quota, .count = 1, .programme = programme, .terms = terms,
-                               .day = core->today, .detail = SQ_ROW_NONE, .contract_use = contract_use, .holder_org = org,
+    return (struct sq_posting){.amount_fen = w->face_fen,
+                               .quantity = w->quota,
+                               .count = 1,
+                               .programme = programme,
+                               .terms = terms,
+                               .day = core->today,
+                               .detail = SQ_ROW_NONE,
+                               .contract_use = contract_use,
+                               .holder_org = org,
                                .group_org = sq_org_root(core, org, core->today)};
 }
 
@@ -74,40 +90,52 @@ struct judgement {
 static void fill_case(const struct sq_core *core, const struct sq_wish *w, struct judgement *j)
 {
     uint32_t org = sq_party_at(core, w->holder)->org;
-    j->c = (struct sq_case){.step = SQ_CASE_GRANT, .day = core->today, .at_ms = core->now_ms, .amount_fen = w->face_fen,
-                            .documents = w->documents, .holder_code = sq_org_at(core, org)->code, .holder = sq_org_facts(core, org),
-                            .contract_fen = w->contract_fen, .contract_day = w->contract_day, .contract_days = contract_days(w),
-                            .voucher = {&core->facts, SQ_ROW_NONE}, .declared = w->facts};
+    j->c = (struct sq_case){.step = SQ_CASE_GRANT,
+                            .day = core->today,
+                            .at_ms = core->now_ms,
+                            .amount_fen = w->face_fen,
+                            .documents = w->documents,
+                            .holder_code = sq_org_at(core, org)->code,
+                            .holder = sq_org_facts(core, org),
+                            .contract_fen = w->contract_fen,
+                            .contract_day = w->contract_day,
+                            .contract_days = contract_days(w),
+                            .voucher = {&core->facts, SQ_ROW_NONE},
+                            .declared = w->facts};
     j->c.base_fen = j->terms->base_kind == 1 ? w->contract_fen : j->terms->base_kind == 2 ? w->approved_fen : 0;
 }
 
 static int judge_holder(const struct sq_core *core, const struct sq_wish *w, struct judgement *j)
 {
     const struct sq_terms *t = j->terms;
-    uint32_t org = sq_party_at(core, w->holder)->org, since = sq_day_add_months(core->today, -(int32_t)t->sanction_months);
+    uint32_t org = sq_party_at(core, w->holder)->org,
+             since = sq_day_add_months(core->today, -(int32_t)t->sanction_months);
     return sq_rule(&j->v, !sq_org_sanctioned(core, org, 1, core->today), SQ_R_HOLDER_SANCTIONED, 0, 0) ||
            ((t->rules & SQ_RULE_SANCTIONS) != 0 &&
-            sq_rule(&j->v, !sq_org_was_sanctioned(core, org, t->sanction_causes, since, core->today), SQ_R_HOLDER_SANCTIONED, 1, since)) ||
-           (t->validity_days != 0 &&
-            sq_rule(&j->v, w->until_day <= sq_day_add(core->today, (int32_t)t->validity_days), SQ_R_VALIDITY, 0, w->until_day));
+            sq_rule(&j->v, !sq_org_was_sanctioned(core, org, t->sanction_causes, since, core->today),
+                    SQ_R_HOLDER_SANCTIONED, 1, since)) ||
+           (t->validity_days != 0 && sq_rule(&j->v, w->until_day <= sq_day_add(core->today, (int32_t)t->validity_days),
+                                             SQ_R_VALIDITY, 0, w->until_day));
 }
 
 /* Limits, contract and pool: what others have had counts. */
-static int judge_counts(struct sq_core *core, uint32_t programme, const struct sq_wish *w, struct judgement *j, struct sq_posting *p)
+static int judge_counts(struct sq_core *core, uint32_t programme, const struct sq_wish *w, struct judgement *j,
+                        struct sq_posting *p)
 {
     const struct sq_terms *t = j->terms;
     const struct sq_programme *row = sq_programme_at(core, programme);
     struct sq_entitlement e = {0};
-    if (t->unique_contract != 0 &&
-        (sq_rule(&j->v, has_contract(w), SQ_R_CONTRACT_TERMS, 0, 0) ||
-         sq_rule(&j->v, !sq_contract_taken(core, w->contract, programme, t->unique_contract), SQ_R_CONTRACT_TAKEN, 0, t->unique_contract)))
+    if (t->unique_contract != 0 && (sq_rule(&j->v, has_contract(w), SQ_R_CONTRACT_TERMS, 0, 0) ||
+                                    sq_rule(&j->v, !sq_contract_taken(core, w->contract, programme, t->unique_contract),
+                                            SQ_R_CONTRACT_TAKEN, 0, t->unique_contract)))
         return 1;
     if ((t->rules & SQ_RULE_GRANT_LIMITS) != 0)
         p->limits = sq_terms_limits(t, &j->c);
     if (sq_counts_check(core, p, &j->v) || sq_relations_check(core, t, p, w->holder, SQ_CASE_GRANT, &e, &j->v))
         return 1;
     return row->pool_at == 1 && w->until_day >= core->today &&
-           sq_rule_amount(&j->v, w->face_fen, row->pool_fen, row->reserved_fen + row->spent_fen, SQ_R_POOL_EXHAUSTED, 0, 1);
+           sq_rule_amount(&j->v, w->face_fen, row->pool_fen, row->reserved_fen + row->spent_fen, SQ_R_POOL_EXHAUSTED, 0,
+                          1);
 }
 
 static const struct sq_terms *terms_of_today(const struct sq_core *core, uint32_t programme)
@@ -117,7 +145,10 @@ static const struct sq_terms *terms_of_today(const struct sq_core *core, uint32_
     return t != NULL ? t : sq_terms_at(core, p->terms);
 }
 
-static uint32_t terms_row(const struct sq_core *core, const struct sq_terms *t) { return (uint32_t)(t - (const struct sq_terms *)core->terms.rows); }
+static uint32_t terms_row(const struct sq_core *core, const struct sq_terms *t)
+{
+    return (uint32_t)(t - (const struct sq_terms *)core->terms.rows);
+}
 
 int64_t sq_voucher_most(const struct sq_core *core, uint32_t programme, const struct sq_wish *w)
 {
@@ -129,22 +160,34 @@ int64_t sq_voucher_most(const struct sq_core *core, uint32_t programme, const st
 /* ---- granting ---- */
 
 /* SQ_ROW_NONE where the wish says nothing more of the voucher. */
-static uint32_t add_detail(struct sq_core *core, const struct sq_wish *w, uint32_t contract_use, const struct sq_terms *t)
+static uint32_t add_detail(struct sq_core *core, const struct sq_wish *w, uint32_t contract_use,
+                           const struct sq_terms *t)
 {
-    struct sq_detail d = {.contract_fen = w->contract_fen, .approved_fen = w->approved_fen, .quota = w->quota, .contract_day = w->contract_day,
-                          .contract_days = contract_days(w), .facts = SQ_ROW_NONE, .contract_use = contract_use, .free_fen = -1, .progress = SQ_ROW_NONE};
+    struct sq_detail d = {.contract_fen = w->contract_fen,
+                          .approved_fen = w->approved_fen,
+                          .quota = w->quota,
+                          .contract_day = w->contract_day,
+                          .contract_days = contract_days(w),
+                          .facts = SQ_ROW_NONE,
+                          .contract_use = contract_use,
+                          .free_fen = -1,
+                          .progress = SQ_ROW_NONE};
     uint32_t number;
-    if (d.contract_fen == 0 && d.approved_fen == 0 && d.quota == 0 && d.contract_day == 0 && d.contract_days == 0 && w->facts.count == 0 &&
-        contract_use == SQ_ROW_NONE && t->stage_count == 0)
+    if (d.contract_fen == 0 && d.approved_fen == 0 && d.quota == 0 && d.contract_day == 0 && d.contract_days == 0 &&
+        w->facts.count == 0 && contract_use == SQ_ROW_NONE && t->stage_count == 0)
         return SQ_ROW_NONE;
     for (size_t k = 0; k < w->facts.count; k++) {
         struct sq_fact *f = sq_table_add(&core->facts, &number);
-        *f = (struct sq_fact){.value = w->facts.value[k], .attribute = w->facts.attribute[k], .until_day = SQ_DAY_OPEN, .next = d.facts};
+        *f = (struct sq_fact){
+            .value = w->facts.value[k], .attribute = w->facts.attribute[k], .until_day = SQ_DAY_OPEN, .next = d.facts};
         d.facts = number;
     }
     if (t->stage_count != 0) {
         struct sq_progress *g = sq_table_add(&core->progress, &d.progress);
-        *g = (struct sq_progress){.terms = terms_row(core, t), .free = sq_stages_at_grant(t), .last_day = core->today, .baselines = SQ_ROW_NONE};
+        *g = (struct sq_progress){.terms = terms_row(core, t),
+                                  .free = sq_stages_at_grant(t),
+                                  .last_day = core->today,
+                                  .baselines = SQ_ROW_NONE};
         d.free_fen = sq_stages_free_fen(t, g->free, w->face_fen);
     }
     *(struct sq_detail *)sq_table_add(&core->details, &number) = d;
@@ -152,11 +195,13 @@ static uint32_t add_detail(struct sq_core *core, const struct sq_wish *w, uint32
 }
 
 /* Counts a granted voucher (sign 1) or uncounts it (sign -1). */
-static void count_grant(struct sq_core *core, uint32_t programme, const struct sq_wish *w, const struct sq_posting *p, int sign)
+static void count_grant(struct sq_core *core, uint32_t programme, const struct sq_wish *w, const struct sq_posting *p,
+                        int sign)
 {
     struct sq_programme *row = sq_programme_at(core, programme);
     row->granted_fen += sign * w->face_fen;
-    SQ_ROW(&core->accounts, struct sq_account, sq_account_find(core, programme, w->holder))->granted_fen += sign * w->face_fen;
+    SQ_ROW(&core->accounts, struct sq_account, sq_account_find(core, programme, w->holder))->granted_fen +=
+        sign * w->face_fen;
     if (row->pool_at == 1 && w->until_day >= core->today)
         sq_maturity_move(core, row, w->until_day, sign * w->face_fen);
     if (p->contract_use != SQ_ROW_NONE) {
@@ -168,16 +213,18 @@ static void count_grant(struct sq_core *core, uint32_t programme, const struct s
 }
 
 /* Judged by the terms of today; the posting is what it would count. Returns 1 when the verdict is final. */
-static int judge(struct sq_core *core, uint32_t programme, const struct sq_wish *w, uint32_t account, uint32_t contract_use,
-                 struct judgement *j, struct sq_posting *p)
+static int judge(struct sq_core *core, uint32_t programme, const struct sq_wish *w, uint32_t account,
+                 uint32_t contract_use, struct judgement *j, struct sq_posting *p)
 {
     struct sq_entitlement e;
     *p = posting_of(core, programme, terms_row(core, j->terms), w, contract_use);
     fill_case(core, w, j);
-    j->waiver = (struct sq_waiver){core, j->terms, SQ_ROW(&core->accounts, struct sq_account, account)->overrides, core->today, 0};
+    j->waiver = (struct sq_waiver){core, j->terms, SQ_ROW(&core->accounts, struct sq_account, account)->overrides,
+                                   core->today, 0};
     j->v.waived = (j->terms->rules & SQ_RULE_WAIVABLE) != 0 ? sq_override_lifts : NULL;
     j->v.ctx = &j->waiver;
-    return judge_holder(core, w, j) || sq_terms_judge(j->terms, &j->c, &j->v, &e) || judge_counts(core, programme, w, j, p);
+    return judge_holder(core, w, j) || sq_terms_judge(j->terms, &j->c, &j->v, &e) ||
+           judge_counts(core, programme, w, j, p);
 }
 
 sq_status sq_voucher_grant(struct sq_core *core, uint32_t programme, const struct sq_wish *w, struct sq_error *why)
@@ -192,8 +239,12 @@ sq_status sq_voucher_grant(struct sq_core *core, uint32_t programme, const struc
     if (judge(core, programme, w, account, contract_use, &j, &p))
         return sq_fail(why, (sq_status)j.v.status, "%s", sq_status_text(j.v.status));
     struct sq_voucher *v = sq_table_add(&core->vouchers[programme], NULL); /* from here it must succeed */
-    *v = (struct sq_voucher){.face_fen = w->face_fen, .holder = w->holder, .account = account, .mandate = SQ_ROW_NONE,
-                             .until_day = w->until_day, .detail = add_detail(core, w, contract_use, j.terms)};
+    *v = (struct sq_voucher){.face_fen = w->face_fen,
+                             .holder = w->holder,
+                             .account = account,
+                             .mandate = SQ_ROW_NONE,
+                             .until_day = w->until_day,
+                             .detail = add_detail(core, w, contract_use, j.terms)};
     count_grant(core, programme, w, &p, 1);
     return SQ_OK;
 }
@@ -204,22 +255,30 @@ uint32_t sq_voucher_sleep(struct sq_core *core, uint32_t programme, uint32_t hol
 {
     uint32_t account = sq_account_intern(core, programme, holder);
     struct sq_voucher *v = sq_table_add(&core->vouchers[programme], NULL);
-    *v = (struct sq_voucher){.holder = holder, .account = account, .mandate = SQ_ROW_NONE, .until_day = until_day, .asleep = 1, .detail = SQ_ROW_NONE};
+    *v = (struct sq_voucher){.holder = holder,
+                             .account = account,
+                             .mandate = SQ_ROW_NONE,
+                             .until_day = until_day,
+                             .asleep = 1,
+                             .detail = SQ_ROW_NONE};
     SQ_ROW(&core->accounts, struct sq_account, account)->consented = core->vouchers[programme].count;
     return core->vouchers[programme].count;
 }
 
 static struct sq_wish wish_of(const struct sq_core *core, uint32_t programme, const struct sq_voucher *v)
 {
-    return (struct sq_wish){.holder = v->holder, .until_day = v->until_day, .face_fen = terms_of_today(core, programme)->auto_face_fen};
+    return (struct sq_wish){
+        .holder = v->holder, .until_day = v->until_day, .face_fen = terms_of_today(core, programme)->auto_face_fen};
 }
 
-int sq_voucher_may_wake(struct sq_core *core, uint32_t programme, const struct sq_voucher *v, struct sq_verdict *verdict, int64_t *face_fen)
+int sq_voucher_may_wake(struct sq_core *core, uint32_t programme, const struct sq_voucher *v,
+                        struct sq_verdict *verdict, int64_t *face_fen)
 {
     struct judgement j = {.terms = terms_of_today(core, programme), .v = {.x = verdict->x}};
     struct sq_wish w = wish_of(core, programme, v);
     struct sq_posting p;
-    int over = sq_rule(&j.v, w.face_fen > 0, SQ_R_NOT_OFFERED, 0, w.face_fen) || judge(core, programme, &w, v->account, SQ_ROW_NONE, &j, &p);
+    int over = sq_rule(&j.v, w.face_fen > 0, SQ_R_NOT_OFFERED, 0, w.face_fen) ||
+               judge(core, programme, &w, v->account, SQ_ROW_NONE, &j, &p);
     *face_fen = w.face_fen;
     if (verdict->status == 0)
         verdict->status = j.v.status;
@@ -262,8 +321,10 @@ void sq_voucher_revoke(struct sq_core *core, uint32_t programme, struct sq_vouch
     struct sq_programme *p = sq_programme_at(core, programme);
     if (p->pool_at == 1 && sq_voucher_alive(core, v) && v->face_fen != v->spent_fen)
         sq_maturity_move(core, p, v->until_day, v->spent_fen - v->face_fen);
-    uint32_t use = v->detail != SQ_ROW_NONE ? SQ_ROW(&core->details, struct sq_detail, v->detail)->contract_use : SQ_ROW_NONE;
+    uint32_t use =
+        v->detail != SQ_ROW_NONE ? SQ_ROW(&core->details, struct sq_detail, v->detail)->contract_use : SQ_ROW_NONE;
     if (use != SQ_ROW_NONE && v->spent_fen == 0 && v->reserved_fen == 0)
-        SQ_ROW(&core->counts.contract_uses, struct sq_contract_use, use)->vouchers--; /* the contract may have another one */
+        SQ_ROW(&core->counts.contract_uses, struct sq_contract_use, use)
+            ->vouchers--; /* the contract may have another one */
     v->revoked = 1;
 }

@@ -8,7 +8,10 @@
 
 #include "clearing/core/state.h"
 
-static size_t size_of(const struct sq_waiting *w) { return w->body_size + (size_t)w->rows * (3 + SQ_INVOICE_CELL); }
+static size_t size_of(const struct sq_waiting *w)
+{
+    return w->body_size + (size_t)w->rows * (3 + SQ_INVOICE_CELL);
+}
 
 static void set_columns(struct sq_waiting *w)
 {
@@ -36,8 +39,13 @@ struct sq_waiting *sq_waiting_add(struct sq_step *s, sq_bytes body, const struct
         core->waiting_capacity = capacity;
     }
     struct sq_waiting *w = &core->waiting[core->waiting_count];
-    *w = (struct sq_waiting){.id = s->id, .seq = s->fx->seq, .party = s->party, .rows = (uint32_t)r->count, .left = (uint32_t)r->count,
-                             .body_size = (uint32_t)body.size, .received_ms = core->now_ms};
+    *w = (struct sq_waiting){.id = s->id,
+                             .seq = s->fx->seq,
+                             .party = s->party,
+                             .rows = (uint32_t)r->count,
+                             .left = (uint32_t)r->count,
+                             .body_size = (uint32_t)body.size,
+                             .received_ms = core->now_ms};
     w->body = malloc(size_of(w));
     if (w->body == NULL)
         return NULL;
@@ -68,10 +76,12 @@ void sq_waiting_remove(struct sq_core *core, struct sq_waiting *w)
     core->waiting_count--;
 }
 
-sq_status sq_waiting_rows(struct sq_step *s, const struct sq_waiting *w, const Sanquan__V1__Batch **batch, struct sq_rows *rows)
+sq_status sq_waiting_rows(struct sq_step *s, const struct sq_waiting *w, const Sanquan__V1__Batch **batch,
+                          struct sq_rows *rows)
 {
     ProtobufCMessage *opened;
-    sq_status st = sq_wire_open(&sanquan__v1__batch__descriptor, sq_bytes_of(w->body, w->body_size), &s->memory, &opened, s->err);
+    sq_status st =
+        sq_wire_open(&sanquan__v1__batch__descriptor, sq_bytes_of(w->body, w->body_size), &s->memory, &opened, s->err);
     if (st != SQ_OK)
         return sq_fail_context(s->err, SQ_E_FULL, "waiting batch %" PRIu64, w->seq);
     *batch = (const Sanquan__V1__Batch *)opened;
@@ -113,8 +123,9 @@ void sq_waiting_dump(const struct sq_core *core, struct sq_dump *d)
     sq_dump_u64(d, core->waiting_count);
     for (uint32_t i = 0; i < core->waiting_count; i++) {
         const struct sq_waiting *w = &core->waiting[i];
-        const uint64_t fields[] = {w->id, w->seq, w->party, w->rows, w->left, w->body_size, (uint64_t)w->amount_fen, w->accepted,
-                                   w->received_ms};
+        const uint64_t fields[] = {
+            w->id,       w->seq,        w->party, w->rows, w->left, w->body_size, (uint64_t)w->amount_fen,
+            w->accepted, w->received_ms};
         for (size_t k = 0; k < sizeof fields / sizeof *fields; k++)
             sq_dump_u64(d, fields[k]);
         sq_dump_put(d, w->body, size_of(w));

@@ -8,8 +8,8 @@
 
 #include "clearing/ledger/internal.h"
 
-static sq_status put(MDB_txn *txn, MDB_dbi dbi, void *key, size_t key_size, const void *data, size_t size, unsigned flags,
-                     const char *what, struct sq_error *err)
+static sq_status put(MDB_txn *txn, MDB_dbi dbi, void *key, size_t key_size, const void *data, size_t size,
+                     unsigned flags, const char *what, struct sq_error *err)
 {
     MDB_val k = {key_size, key}, v = {size, NULL};
     int rc = mdb_put(txn, dbi, &k, &v, flags | MDB_RESERVE);
@@ -19,7 +19,8 @@ static sq_status put(MDB_txn *txn, MDB_dbi dbi, void *key, size_t key_size, cons
     return SQ_OK;
 }
 
-sq_status sq_append_entry(const struct sq_ledger *l, MDB_txn *txn, struct sq_edge *edge, struct sq_entry *e, struct sq_error *err)
+sq_status sq_append_entry(const struct sq_ledger *l, MDB_txn *txn, struct sq_edge *edge, struct sq_entry *e,
+                          struct sq_error *err)
 {
     uint8_t key[8], head[SQ_ENTRY_HEAD_SIZE] = {1}, leaf[SQ_LEAF_SIZE] = {1}, leaf_hash[SQ_HASH_SIZE];
     size_t size = sizeof head + e->input.size + e->outcome.size;
@@ -27,7 +28,8 @@ sq_status sq_append_entry(const struct sq_ledger *l, MDB_txn *txn, struct sq_edg
     sq_put_be16(head + 2, (uint16_t)e->type);
     sq_put_be32(head + 4, (uint32_t)e->input.size);
     sq_put_be64(head + 8, e->now_ms);
-    const struct sq_sha256_part parts[3] = {{head, sizeof head}, {e->input.data, e->input.size}, {e->outcome.data, e->outcome.size}};
+    const struct sq_sha256_part parts[3] = {
+        {head, sizeof head}, {e->input.data, e->input.size}, {e->outcome.data, e->outcome.size}};
     sq_sha256_parts(parts, 3, e->payload_hash);
     sq_put_be16(leaf + 2, (uint16_t)e->type);
     sq_put_be32(leaf + 4, (uint32_t)size);
@@ -108,7 +110,8 @@ static sq_status sign_checkpoint(struct sq_ledger *l, MDB_txn *txn, const struct
     if (st != SQ_OK)
         return st;
     sq_put_be64(stored, size);
-    size_t note = sq_note_write(body, body_size, l->origin, log_key->public_key, signature, (char *)stored + 8, SQ_NOTE_SIZE_MAX);
+    size_t note =
+        sq_note_write(body, body_size, l->origin, log_key->public_key, signature, (char *)stored + 8, SQ_NOTE_SIZE_MAX);
     SQ_ASSERT(body_size != 0 && note != 0); /* the origin's length was checked when the ledger was made */
     return put(txn, l->meta, key, strlen(key), stored, 8 + note, 0, "store checkpoint", err);
 }
@@ -119,7 +122,8 @@ static sq_status write_group(struct sq_ledger *l, MDB_txn *txn, const struct sq_
     sq_status st = SQ_OK;
     for (size_t i = 0; st == SQ_OK && i < c->entry_count; i++) {
         if (c->entries[i].seq != l->seq + 1 + i)
-            return sq_fail(err, SQ_E_STORAGE, "entry %" PRIu64 " does not follow %" PRIu64, c->entries[i].seq, l->seq + i);
+            return sq_fail(err, SQ_E_STORAGE, "entry %" PRIu64 " does not follow %" PRIu64, c->entries[i].seq,
+                           l->seq + i);
         st = sq_append_entry(l, txn, edge, &c->entries[i], err);
     }
     for (size_t i = 0; st == SQ_OK && i < c->answer_count; i++)
@@ -127,7 +131,8 @@ static sq_status write_group(struct sq_ledger *l, MDB_txn *txn, const struct sq_
     for (size_t i = 0; st == SQ_OK && i < c->outbox_count; i++) {
         uint8_t key[12];
         outbox_key(c->outbox[i].node, c->outbox[i].number, key);
-        st = put(txn, l->outbox, key, sizeof key, c->outbox[i].envelope.data, c->outbox[i].envelope.size, 0, "put into outbox", err);
+        st = put(txn, l->outbox, key, sizeof key, c->outbox[i].envelope.data, c->outbox[i].envelope.size, 0,
+                 "put into outbox", err);
     }
     for (size_t i = 0; st == SQ_OK && i < c->ack_count; i++)
         st = drop_acked(l, txn, &c->acks[i], err);
@@ -136,11 +141,14 @@ static sq_status write_group(struct sq_ledger *l, MDB_txn *txn, const struct sq_
     return st;
 }
 
-sq_status sq_ledger_commit(struct sq_ledger *l, const struct sq_commit *c, const struct sq_signer *log_key, struct sq_error *err)
+sq_status sq_ledger_commit(struct sq_ledger *l, const struct sq_commit *c, const struct sq_signer *log_key,
+                           struct sq_error *err)
 {
     MDB_txn *txn;
     if (l->poisoned || l->read_only)
-        return sq_fail(err, SQ_E_STORAGE, "%s", l->read_only ? "the ledger is open for reading only" : "an earlier commit failed; restart to learn what was stored");
+        return sq_fail(err, SQ_E_STORAGE, "%s",
+                       l->read_only ? "the ledger is open for reading only"
+                                    : "an earlier commit failed; restart to learn what was stored");
     struct sq_edge *edge = malloc(sizeof *edge);
     if (edge == NULL)
         return sq_fail(err, SQ_E_NOMEM, "tree edge");
@@ -160,8 +168,9 @@ sq_status sq_ledger_commit(struct sq_ledger *l, const struct sq_commit *c, const
     if (rc != 0) {
         l->poisoned = 1;
         free(edge);
-        return sq_fail(err, SQ_E_CORRUPT, "commit of entries after %" PRIu64 ": %s; whether it is stored is unknown until restart",
-                       l->seq, mdb_strerror(rc));
+        return sq_fail(err, SQ_E_CORRUPT,
+                       "commit of entries after %" PRIu64 ": %s; whether it is stored is unknown until restart", l->seq,
+                       mdb_strerror(rc));
     }
     pthread_mutex_lock(&l->mutex);
     l->edge = *edge;

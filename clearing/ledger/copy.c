@@ -20,8 +20,8 @@
 #include "clearing/ledger/internal.h"
 
 #define GROUP_ENTRIES 256u
-#define GROUP_BYTES (16u << 20)
-#define GROUP_ROWS 4096u
+#define GROUP_BYTES   (16u << 20)
+#define GROUP_ROWS    4096u
 
 struct bound { /* last number of a node's outbox when the end was fixed */
     uint32_t node;
@@ -35,7 +35,7 @@ struct copying {
     uint8_t note[8 + SQ_NOTE_SIZE_MAX]; /* as stored: be64 size, signed note */
     size_t note_size;
     uint8_t network[32];
-    struct sq_table bounds;  /* struct bound */
+    struct sq_table bounds; /* struct bound */
     sq_ledger_copied progress;
     void *ctx;
 };
@@ -101,10 +101,12 @@ static sq_status fix_end(struct copying *c, struct sq_error *err)
         return st;
     if ((st = sq_ledger_last(c->from, txn, &c->end, err)) == SQ_OK && c->end == 0)
         st = sq_fail(err, SQ_E_NOT_FOUND, "%s has no entry yet", c->from->path);
-    if (st == SQ_OK && (get_meta(txn, c->from->meta, "network", &network) != 0 || network.mv_size != sizeof c->network ||
-                        get_meta(txn, c->from->meta, "checkpoint", &note) != 0 || note.mv_size <= 8 || note.mv_size > sizeof c->note ||
-                        sq_get_be64(note.mv_data) != c->end))
-        st = sq_fail(err, SQ_E_CORRUPT, "%s: its checkpoint is not that of its %" PRIu64 " entries", c->from->path, c->end);
+    if (st == SQ_OK &&
+        (get_meta(txn, c->from->meta, "network", &network) != 0 || network.mv_size != sizeof c->network ||
+         get_meta(txn, c->from->meta, "checkpoint", &note) != 0 || note.mv_size <= 8 || note.mv_size > sizeof c->note ||
+         sq_get_be64(note.mv_data) != c->end))
+        st = sq_fail(err, SQ_E_CORRUPT, "%s: its checkpoint is not that of its %" PRIu64 " entries", c->from->path,
+                     c->end);
     if (st == SQ_OK) {
         memcpy(c->network, network.mv_data, sizeof c->network);
         memcpy(c->note, note.mv_data, note.mv_size);
@@ -139,7 +141,11 @@ static sq_status mark(struct sq_ledger *l, struct sq_error *err)
 static sq_status open_copy(struct copying *c, const char *path, struct sq_error *err)
 {
     struct stat there;
-    struct sq_ledger_options o = {.path = path, .origin = c->from->origin, .network_id = c->network, .map_size = c->from->map_size, .unfinished = 1};
+    struct sq_ledger_options o = {.path = path,
+                                  .origin = c->from->origin,
+                                  .network_id = c->network,
+                                  .map_size = c->from->map_size,
+                                  .unfinished = 1};
     if (is_same_folder(c->from->path, path))
         return sq_fail(err, SQ_E_USAGE, "%s is the ledger itself", path);
     sq_status st = stat(path, &there) == 0 ? SQ_OK : sq_ledger_create(&o, err);
@@ -148,9 +154,10 @@ static sq_status open_copy(struct copying *c, const char *path, struct sq_error 
     uint8_t own[SQ_LEAF_SIZE], theirs[SQ_LEAF_SIZE];
     uint64_t seq = st == SQ_OK ? c->to->seq : 0;
     if (st == SQ_OK && seq > c->end)
-        return sq_fail(err, SQ_E_FOREIGN, "%s has %" PRIu64 " entries, more than the ledger with its %" PRIu64, path, seq, c->end);
-    if (seq != 0 && (st = sq_ledger_leaf(c->to, seq, own, err)) == SQ_OK && (st = sq_ledger_leaf(c->from, seq, theirs, err)) == SQ_OK &&
-        memcmp(own, theirs, sizeof own) != 0)
+        return sq_fail(err, SQ_E_FOREIGN, "%s has %" PRIu64 " entries, more than the ledger with its %" PRIu64, path,
+                       seq, c->end);
+    if (seq != 0 && (st = sq_ledger_leaf(c->to, seq, own, err)) == SQ_OK &&
+        (st = sq_ledger_leaf(c->from, seq, theirs, err)) == SQ_OK && memcmp(own, theirs, sizeof own) != 0)
         return sq_fail(err, SQ_E_FOREIGN, "%s is not a copy of this ledger: entry %" PRIu64 " differs", path, seq);
     return st == SQ_OK ? mark(c->to, err) : st;
 }
@@ -170,7 +177,8 @@ static sq_status copy_group(struct copying *c, struct sq_edge *edge, uint64_t *s
     }
     for (unsigned n = 0; st == SQ_OK && n < GROUP_ENTRIES && bytes < GROUP_BYTES && *seq < c->end; n++) {
         struct sq_entry e;
-        if ((st = sq_view_entry(c->from, in, *seq + 1, 1, &e, err)) == SQ_OK && (st = sq_append_entry(c->to, out, edge, &e, err)) == SQ_OK) {
+        if ((st = sq_view_entry(c->from, in, *seq + 1, 1, &e, err)) == SQ_OK &&
+            (st = sq_append_entry(c->to, out, edge, &e, err)) == SQ_OK) {
             bytes += e.input.size + e.outcome.size;
             ++*seq;
         }
@@ -293,10 +301,12 @@ static sq_status check_root(const struct copying *c, struct sq_error *err)
     uint8_t root[SQ_HASH_SIZE];
     const char *note = (const char *)c->note + 8;
     const char *blank = memmem(note, c->note_size - 8, "\n\n", 2);
-    sq_status st = blank != NULL ? sq_checkpoint_parse(sq_bytes_of(note, (size_t)(blank + 1 - note)), &checkpoint, err) : SQ_E_VERIFY;
+    sq_status st = blank != NULL ? sq_checkpoint_parse(sq_bytes_of(note, (size_t)(blank + 1 - note)), &checkpoint, err)
+                                 : SQ_E_VERIFY;
     sq_edge_root(&c->to->edge, root);
     if (st != SQ_OK || checkpoint.size != c->end || memcmp(checkpoint.root, root, sizeof root) != 0)
-        return sq_fail(err, SQ_E_VERIFY, "the copied entries do not have the root of the checkpoint for %" PRIu64 " entries", c->end);
+        return sq_fail(err, SQ_E_VERIFY,
+                       "the copied entries do not have the root of the checkpoint for %" PRIu64 " entries", c->end);
     return SQ_OK;
 }
 
@@ -315,7 +325,8 @@ static sq_status complete(struct copying *c, struct sq_error *err)
     return finish(txn, rc == 0 ? SQ_OK : sq_fail_mdb(err, rc, "store checkpoint"), err);
 }
 
-sq_status sq_ledger_copy(const struct sq_ledger *from, const char *to_path, sq_ledger_copied progress, void *ctx, uint64_t *entries_out, struct sq_error *err)
+sq_status sq_ledger_copy(const struct sq_ledger *from, const char *to_path, sq_ledger_copied progress, void *ctx,
+                         uint64_t *entries_out, struct sq_error *err)
 {
     struct copying *c = calloc(1, sizeof *c);
     if (c == NULL)

@@ -8,7 +8,7 @@
 #include "clearing/ledger/ledger.h"
 #include "clearing/ledger/tree.h"
 
-#define SQ_TILE_WIDTH 256u
+#define SQ_TILE_WIDTH  256u
 #define SQ_TILE_LEVELS 8u
 
 /* The right edge of the tree: at each level the hashes of the tile that is not full yet. */
@@ -34,10 +34,12 @@ sq_status sq_fail_mdb(struct sq_error *err, int rc, const char *what);
 sq_status sq_ledger_last(const struct sq_ledger *l, MDB_txn *txn, uint64_t *seq, struct sq_error *err);
 
 /* append.c: the payload and leaf record of one entry, and its place in the tree; fills e->payload_hash */
-sq_status sq_append_entry(const struct sq_ledger *l, MDB_txn *txn, struct sq_edge *edge, struct sq_entry *e, struct sq_error *err);
+sq_status sq_append_entry(const struct sq_ledger *l, MDB_txn *txn, struct sq_edge *edge, struct sq_entry *e,
+                          struct sq_error *err);
 
 /* read.c: the entry as a view into the page, checked against its leaf record; without hashes, its payload is not hashed again */
-sq_status sq_view_entry(const struct sq_ledger *l, MDB_txn *txn, uint64_t seq, int hashes, struct sq_entry *out, struct sq_error *err);
+sq_status sq_view_entry(const struct sq_ledger *l, MDB_txn *txn, uint64_t seq, int hashes, struct sq_entry *out,
+                        struct sq_error *err);
 
 /* length.c */
 /* Errors: SQ_E_CORRUPT: a page that is used lies beyond the end of the file; SQ_E_IO. */
@@ -45,8 +47,8 @@ sq_status sq_ledger_check_length(MDB_env *env, const char *path, struct sq_error
 
 /* tiles.c */
 /* Append a leaf hash; full tiles go to `txn`. */
-sq_status sq_edge_push(const struct sq_ledger *l, MDB_txn *txn, struct sq_edge *e, const uint8_t hash[static SQ_HASH_SIZE],
-                       uint64_t index, struct sq_error *err);
+sq_status sq_edge_push(const struct sq_ledger *l, MDB_txn *txn, struct sq_edge *e,
+                       const uint8_t hash[static SQ_HASH_SIZE], uint64_t index, struct sq_error *err);
 void sq_edge_root(const struct sq_edge *e, uint8_t root[static SQ_HASH_SIZE]);
 sq_status sq_edge_load(const struct sq_ledger *l, MDB_txn *txn, uint64_t size, struct sq_edge *e, struct sq_error *err);
 

@@ -16,7 +16,7 @@
 
 #include "clearing/ledger/internal.h"
 
-#define FORMAT "sanquan-ledger 1"
+#define FORMAT           "sanquan-ledger 1"
 #define MAP_SIZE_DEFAULT (1ull << 40)
 
 sq_status sq_fail_mdb(struct sq_error *err, int rc, const char *what)
@@ -57,7 +57,8 @@ static sq_status open_tables(struct sq_ledger *l, MDB_txn *txn, struct sq_error 
     const struct {
         const char *name;
         MDB_dbi *dbi;
-    } tables[] = {{"journal", &l->journal}, {"leaf", &l->leaf}, {"tile", &l->tile}, {"answer", &l->answer}, {"outbox", &l->outbox}, {"meta", &l->meta}};
+    } tables[] = {{"journal", &l->journal}, {"leaf", &l->leaf},     {"tile", &l->tile},
+                  {"answer", &l->answer},   {"outbox", &l->outbox}, {"meta", &l->meta}};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         int rc = mdb_dbi_open(txn, tables[i].name, l->read_only ? 0 : MDB_CREATE, tables[i].dbi);
         if (rc == MDB_NOTFOUND)
@@ -112,7 +113,8 @@ static sq_status sync_parent(const char *path, struct sq_error *err)
     return sync_path(parent, err);
 }
 
-static sq_status write_first(struct sq_ledger *l, const struct sq_ledger_options *o, const char *path, struct sq_error *err)
+static sq_status write_first(struct sq_ledger *l, const struct sq_ledger_options *o, const char *path,
+                             struct sq_error *err)
 {
     MDB_txn *txn;
     sq_status st = open_env(l, path, err);
@@ -224,7 +226,8 @@ static sq_status check_meta(struct sq_ledger *l, MDB_txn *txn, const struct sq_l
     if (o->network_id != NULL && !meta_is(txn, l->meta, "network", o->network_id, 32))
         return sq_fail(err, SQ_E_FOREIGN, "%s belongs to another network", l->path);
     if (!o->unfinished && meta_is(txn, l->meta, "copying", "1", 1))
-        return sq_fail(err, SQ_E_STORAGE, "%s is a copy that is not whole yet: let 'sanquan backup' finish it", l->path);
+        return sq_fail(err, SQ_E_STORAGE, "%s is a copy that is not whole yet: let 'sanquan backup' finish it",
+                       l->path);
     if (mdb_get(txn, l->meta, &k, &v) != 0 || v.mv_size >= sizeof l->origin)
         return sq_fail(err, SQ_E_FOREIGN, "%s has no origin", l->path);
     memcpy(l->origin, v.mv_data, v.mv_size);
@@ -249,8 +252,10 @@ static sq_status load(struct sq_ledger *l, const struct sq_ledger_options *o, st
         MDB_stat entries;
         mdb_stat(txn, l->journal, &entries);
         if (rc != 0 || leaves != l->seq || entries.ms_entries != l->seq)
-            st = sq_fail(err, SQ_E_CORRUPT, "%s: journal ends at %" PRIu64 " with %zu entries, leaf records at %" PRIu64
-                         "; restore it from a backup", l->path, l->seq, entries.ms_entries, leaves);
+            st = sq_fail(err, SQ_E_CORRUPT,
+                         "%s: journal ends at %" PRIu64 " with %zu entries, leaf records at %" PRIu64
+                         "; restore it from a backup",
+                         l->path, l->seq, entries.ms_entries, leaves);
     }
     if (st == SQ_OK)
         st = sq_edge_load(l, txn, l->seq, &l->edge, err);
@@ -302,7 +307,10 @@ void sq_ledger_close(struct sq_ledger *l)
     free(l);
 }
 
-const char *sq_ledger_origin(const struct sq_ledger *l) { return l->origin; }
+const char *sq_ledger_origin(const struct sq_ledger *l)
+{
+    return l->origin;
+}
 
 void sq_ledger_housekeep(struct sq_ledger *l)
 {
@@ -319,6 +327,7 @@ unsigned sq_ledger_free_permille(const struct sq_ledger *l)
     mdb_env_stat(l->env, &stat_of);
     uint64_t used = ((uint64_t)info.me_last_pgno + 1) * stat_of.ms_psize;
     uint64_t map_free = used >= info.me_mapsize ? 0 : (info.me_mapsize - used) / (info.me_mapsize / 1000 + 1);
-    uint64_t disk_free = statvfs(l->path, &disk) != 0 || disk.f_blocks == 0 ? 0 : (uint64_t)disk.f_bavail * 1000 / disk.f_blocks;
+    uint64_t disk_free =
+        statvfs(l->path, &disk) != 0 || disk.f_blocks == 0 ? 0 : (uint64_t)disk.f_bavail * 1000 / disk.f_blocks;
     return (unsigned)(map_free < disk_free ? map_free : disk_free);
 }

@@ -27,7 +27,7 @@
 #include "proto/bytes.h"
 #include "proto/status.h"
 
-#define SQ_LEAF_SIZE 56
+#define SQ_LEAF_SIZE       56
 #define SQ_ENTRY_HEAD_SIZE 16
 
 struct sq_ledger; /* opaque: LMDB environment and the tree's right edge */
@@ -62,34 +62,38 @@ void sq_ledger_close(struct sq_ledger *l);
 
 struct sq_entry {
     uint64_t seq, now_ms;
-    uint32_t type;          /* MessageType */
+    uint32_t type; /* MessageType */
     sq_bytes input, outcome;
     uint8_t payload_hash[SQ_HASH_SIZE]; /* filled by commit and by read */
 };
 
 struct sq_answer_put {
     uint32_t party;
-    uint64_t id, seq;       /* seq: entry that decided it */
+    uint64_t id, seq;                   /* seq: entry that decided it */
     uint8_t request_hash[SQ_HASH_SIZE]; /* of the whole request envelope */
-    sq_bytes body;          /* canonical Answer */
+    sq_bytes body;                      /* canonical Answer */
 };
 
 struct sq_outbox_put {
     uint32_t node;
     uint64_t number;
-    sq_bytes envelope;      /* signed */
+    sq_bytes envelope; /* signed */
 };
 
 struct sq_outbox_ack {
     uint32_t node;
-    uint64_t number;        /* this and all before it go */
+    uint64_t number; /* this and all before it go */
 };
 
-struct sq_commit {          /* one group: all of it or nothing */
-    struct sq_entry *entries;             size_t entry_count;   /* ascending, continuing the journal */
-    const struct sq_answer_put *answers;  size_t answer_count;
-    const struct sq_outbox_put *outbox;   size_t outbox_count;
-    const struct sq_outbox_ack *acks;     size_t ack_count;
+struct sq_commit { /* one group: all of it or nothing */
+    struct sq_entry *entries;
+    size_t entry_count; /* ascending, continuing the journal */
+    const struct sq_answer_put *answers;
+    size_t answer_count;
+    const struct sq_outbox_put *outbox;
+    size_t outbox_count;
+    const struct sq_outbox_ack *acks;
+    size_t ack_count;
 };
 
 /*
@@ -98,8 +102,8 @@ struct sq_commit {          /* one group: all of it or nothing */
  *         should stop), and SQ_E_CORRUPT when commit itself failed: the outcome is UNKNOWN; stop, reopen, and let the
  *         journal say. SQ_E_FULL: map or disk full before commit; nothing is stored.
  */
-SQ_MUST_CHECK sq_status sq_ledger_commit(struct sq_ledger *l, const struct sq_commit *c, const struct sq_signer *log_key,
-                                         struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_ledger_commit(struct sq_ledger *l, const struct sq_commit *c,
+                                         const struct sq_signer *log_key, struct sq_error *err);
 
 /* Once a minute: frees the slots of readers that died. */
 void sq_ledger_housekeep(struct sq_ledger *l);
@@ -109,7 +113,7 @@ unsigned sq_ledger_free_permille(const struct sq_ledger *l);
 
 /* ---- reading ---- */
 
-uint64_t sq_ledger_seq(const struct sq_ledger *l); /* last durable entry; 0: none */
+uint64_t sq_ledger_seq(const struct sq_ledger *l);       /* last durable entry; 0: none */
 const char *sq_ledger_origin(const struct sq_ledger *l); /* of its checkpoints; lives as long as l */
 
 /*
@@ -120,10 +124,12 @@ SQ_MUST_CHECK sq_status sq_ledger_read(const struct sq_ledger *l, uint64_t seq, 
                                        struct sq_entry *out, struct sq_error *err);
 
 /* The same without hashing, for a caller that has read this entry a moment ago. */
-SQ_MUST_CHECK sq_status sq_ledger_reread(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena, struct sq_entry *out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_ledger_reread(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena,
+                                         struct sq_entry *out, struct sq_error *err);
 
 /* The payload as it is stored: what the leaf record's hash is over. Errors as above. */
-SQ_MUST_CHECK sq_status sq_ledger_payload(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena, sq_bytes *out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_ledger_payload(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena,
+                                          sq_bytes *out, struct sq_error *err);
 
 /*
  * Entries first..last (last may exceed the end) in order, each re-hashed; the view lives during the call of `visit`.
@@ -165,14 +171,15 @@ SQ_MUST_CHECK sq_status sq_ledger_root(const struct sq_ledger *l, uint64_t size,
 
 /* Consistency proof (RFC 9162 §2.1.4.1) between the trees of size1 and size2 leaves, 0 < size1 <= size2 <= sq_ledger_seq. */
 SQ_MUST_CHECK sq_status sq_ledger_consistency(const struct sq_ledger *l, uint64_t size1, uint64_t size2,
-                                              uint8_t proof[static SQ_PROOF_MAX * SQ_HASH_SIZE], size_t *hash_count, struct sq_error *err);
+                                              uint8_t proof[static SQ_PROOF_MAX * SQ_HASH_SIZE], size_t *hash_count,
+                                              struct sq_error *err);
 
 /*
  * The first `width` (1 to 256) hashes of tile n of a level, as in C2SP tlog-tiles; they must be complete in the ledger.
  * Errors: SQ_E_NOT_FOUND.
  */
-SQ_MUST_CHECK sq_status sq_ledger_tile(const struct sq_ledger *l, unsigned level, uint64_t n, unsigned width, uint8_t *out /* width * 32 */,
-                                       struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_ledger_tile(const struct sq_ledger *l, unsigned level, uint64_t n, unsigned width,
+                                       uint8_t *out /* width * 32 */, struct sq_error *err);
 
 /* ---- copies ---- */
 
@@ -187,13 +194,14 @@ SQ_MUST_CHECK sq_status sq_ledger_tile(const struct sq_ledger *l, unsigned level
  *         SQ_E_USAGE it is `from` itself; SQ_E_NOT_FOUND no entry yet; SQ_E_FULL, SQ_E_STORAGE, SQ_E_IO
  */
 typedef sq_status (*sq_ledger_copied)(void *ctx, uint64_t entry, uint64_t last, struct sq_error *err);
-SQ_MUST_CHECK sq_status sq_ledger_copy(const struct sq_ledger *from, const char *to_path, sq_ledger_copied progress, void *ctx, uint64_t *entries_out,
-                                       struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_ledger_copy(const struct sq_ledger *from, const char *to_path, sq_ledger_copied progress,
+                                       void *ctx, uint64_t *entries_out, struct sq_error *err);
 
 /* ---- snapshot: PATH/snapshot, replaced whole (temporary file, fsync, rename, fsync of the directory) ---- */
 
-SQ_MUST_CHECK sq_status sq_snapshot_write(const char *path, uint64_t seq, const uint8_t payload_hash[static SQ_HASH_SIZE],
-                                          const struct sq_dump *state, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_snapshot_write(const char *path, uint64_t seq,
+                                          const uint8_t payload_hash[static SQ_HASH_SIZE], const struct sq_dump *state,
+                                          struct sq_error *err);
 /* malloc'd `*state_out` for the caller to free. Errors: SQ_E_NOT_FOUND, SQ_E_CORRUPT, SQ_E_FORMAT: replay from 1 then. */
 SQ_MUST_CHECK sq_status sq_snapshot_read(const char *path, uint64_t *seq_out, uint8_t payload_hash[static SQ_HASH_SIZE],
                                          uint8_t **state_out, size_t *size_out, struct sq_error *err);

@@ -22,10 +22,10 @@
 
 #include "clearing/ledger/internal.h"
 
-#define MAGIC 0xbeefc0deu
-#define DEPTH_MAX 16u
+#define MAGIC      0xbeefc0deu
+#define DEPTH_MAX  16u
 #define READ_TRIES 8 /* another process may be writing: a list that is being changed is read again */
-#define NO_PAGE UINT64_MAX
+#define NO_PAGE    UINT64_MAX
 
 struct file {
     int fd;
@@ -139,5 +139,8 @@ sq_status sq_ledger_check_length(MDB_env *env, const char *path, struct sq_error
         return sq_fail(err, SQ_E_IO, "open %s: %s", data, strerror(errno));
     int sound = is_sound(&f, &need);
     close(f.fd);
-    return sound ? SQ_OK : sq_fail(err, SQ_E_CORRUPT, "%s is cut off: %" PRIu64 " of %" PRIu64 " bytes; restore it from a backup", data, f.size, need);
+    return sound
+               ? SQ_OK
+               : sq_fail(err, SQ_E_CORRUPT, "%s is cut off: %" PRIu64 " of %" PRIu64 " bytes; restore it from a backup",
+                         data, f.size, need);
 }

@@ -10,8 +10,8 @@
 
 #include "clearing/ledger/tree.h"
 
-#define DASH "\xe2\x80\x94 " /* U+2014, space */
-#define DASH_SIZE 4u
+#define DASH           "\xe2\x80\x94 " /* U+2014, space */
+#define DASH_SIZE      4u
 #define SIGNATURES_MAX 64u
 
 /* ---- base64, RFC 4648 §4 ---- */
@@ -130,7 +130,8 @@ sq_status sq_note_key_parse(const char *vkey, struct sq_note_key *out, struct sq
     struct sq_note_key k = {0};
     uint8_t typed[64];
     char hex[9];
-    if (second == NULL || second - plus != 9 || !name_ok(vkey, (size_t)(plus - vkey)) || (size_t)(plus - vkey) >= sizeof k.name)
+    if (second == NULL || second - plus != 9 || !name_ok(vkey, (size_t)(plus - vkey)) ||
+        (size_t)(plus - vkey) >= sizeof k.name)
         return bad(err, "note key is not name+id+key");
     int n = unbase64(second + 1, strlen(second + 1), typed, sizeof typed);
     if (n != 33 || typed[0] != 0x01)
@@ -163,14 +164,18 @@ static int text_ok(sq_bytes t)
 {
     for (size_t i = 0; i < t.size;) {
         uint8_t b = t.data[i];
-        size_t more = b < 0x80 ? 0 : b >= 0xc2 && b <= 0xdf ? 1 : b >= 0xe0 && b <= 0xef ? 2 : b >= 0xf0 && b <= 0xf4 ? 3 : 9;
+        size_t more = b < 0x80                 ? 0
+                      : b >= 0xc2 && b <= 0xdf ? 1
+                      : b >= 0xe0 && b <= 0xef ? 2
+                      : b >= 0xf0 && b <= 0xf4 ? 3
+                                               : 9;
         if ((b < 0x20 && b != '\n') || b == 0x7f || more == 9 || t.size - i <= more)
             return 0;
         for (size_t k = 1; k <= more; k++)
             if ((t.data[i + k] & 0xc0) != 0x80)
                 return 0;
-        if ((b == 0xe0 && t.data[i + 1] < 0xa0) || (b == 0xed && t.data[i + 1] > 0x9f) || (b == 0xf0 && t.data[i + 1] < 0x90) ||
-            (b == 0xf4 && t.data[i + 1] > 0x8f))
+        if ((b == 0xe0 && t.data[i + 1] < 0xa0) || (b == 0xed && t.data[i + 1] > 0x9f) ||
+            (b == 0xf0 && t.data[i + 1] < 0x90) || (b == 0xf4 && t.data[i + 1] > 0x8f))
             return 0;
         i += more + 1;
     }
@@ -202,8 +207,8 @@ static int parse_line(const char *line, size_t length, struct signature_line *s)
     return 1;
 }
 
-static sq_status check_line(const struct signature_line *s, const struct sq_note_key *keys, size_t key_count, sq_ed25519_verify verify,
-                            sq_bytes body, uint64_t *verified, struct sq_error *err)
+static sq_status check_line(const struct signature_line *s, const struct sq_note_key *keys, size_t key_count,
+                            sq_ed25519_verify verify, sq_bytes body, uint64_t *verified, struct sq_error *err)
 {
     for (size_t i = 0; i < key_count; i++) {
         if (strlen(keys[i].name) != s->name_size || memcmp(keys[i].name, s->name, s->name_size) != 0 ||
@@ -216,8 +221,8 @@ static sq_status check_line(const struct signature_line *s, const struct sq_note
     return SQ_OK;
 }
 
-sq_status sq_note_open(sq_bytes note, const struct sq_note_key *keys, size_t key_count, sq_ed25519_verify verify, sq_bytes *body,
-                       uint64_t *verified, struct sq_error *err)
+sq_status sq_note_open(sq_bytes note, const struct sq_note_key *keys, size_t key_count, sq_ed25519_verify verify,
+                       sq_bytes *body, uint64_t *verified, struct sq_error *err)
 {
     const char *text = (const char *)note.data, *split = NULL;
     if (key_count > 64 || note.size < 3 || !text_ok(note) || text[note.size - 1] != '\n')

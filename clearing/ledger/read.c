@@ -9,7 +9,7 @@
 #include "clearing/ledger/internal.h"
 
 #define WALK_ENTRIES 256u
-#define WALK_BYTES (64u << 20)
+#define WALK_BYTES   (64u << 20)
 
 uint64_t sq_ledger_seq(const struct sq_ledger *l)
 {
@@ -50,7 +50,8 @@ static sq_status get_seq(MDB_txn *txn, MDB_dbi dbi, uint64_t seq, MDB_val *v, st
 }
 
 /* The entry as a view into the page, checked against its leaf record. */
-sq_status sq_view_entry(const struct sq_ledger *l, MDB_txn *txn, uint64_t seq, int hashes, struct sq_entry *out, struct sq_error *err)
+sq_status sq_view_entry(const struct sq_ledger *l, MDB_txn *txn, uint64_t seq, int hashes, struct sq_entry *out,
+                        struct sq_error *err)
 {
     MDB_val payload, record;
     uint8_t hash[SQ_HASH_SIZE];
@@ -69,17 +70,22 @@ sq_status sq_view_entry(const struct sq_ledger *l, MDB_txn *txn, uint64_t seq, i
     if (memcmp(hash, leaf + 24, SQ_HASH_SIZE) != 0)
         return sq_fail(err, SQ_E_CORRUPT, "entry %" PRIu64 ": payload does not have the hash of its leaf record", seq);
     uint32_t input = sq_get_be32(p + 4);
-    if (leaf[0] != 1 || leaf[1] != 0 || p[0] != 1 || p[1] != 0 || memcmp(leaf + 2, p + 2, 2) != 0 || sq_get_be32(leaf + 4) != payload.mv_size ||
-        sq_get_be64(leaf + 8) != seq || memcmp(leaf + 16, p + 8, 8) != 0 || input > payload.mv_size - SQ_ENTRY_HEAD_SIZE)
+    if (leaf[0] != 1 || leaf[1] != 0 || p[0] != 1 || p[1] != 0 || memcmp(leaf + 2, p + 2, 2) != 0 ||
+        sq_get_be32(leaf + 4) != payload.mv_size || sq_get_be64(leaf + 8) != seq || memcmp(leaf + 16, p + 8, 8) != 0 ||
+        input > payload.mv_size - SQ_ENTRY_HEAD_SIZE)
         return sq_fail(err, SQ_E_CORRUPT, "entry %" PRIu64 ": payload and leaf record do not say the same", seq);
-    *out = (struct sq_entry){.seq = seq, .now_ms = sq_get_be64(p + 8), .type = sq_get_be16(p + 2),
-                             .input = sq_bytes_of(p + SQ_ENTRY_HEAD_SIZE, input),
-                             .outcome = sq_bytes_of(p + SQ_ENTRY_HEAD_SIZE + input, payload.mv_size - SQ_ENTRY_HEAD_SIZE - input)};
+    *out = (struct sq_entry){
+        .seq = seq,
+        .now_ms = sq_get_be64(p + 8),
+        .type = sq_get_be16(p + 2),
+        .input = sq_bytes_of(p + SQ_ENTRY_HEAD_SIZE, input),
+        .outcome = sq_bytes_of(p + SQ_ENTRY_HEAD_SIZE + input, payload.mv_size - SQ_ENTRY_HEAD_SIZE - input)};
     memcpy(out->payload_hash, hash, sizeof hash);
     return SQ_OK;
 }
 
-static sq_status read_entry(const struct sq_ledger *l, uint64_t seq, int hashes, struct sq_arena *arena, struct sq_entry *out, struct sq_error *err)
+static sq_status read_entry(const struct sq_ledger *l, uint64_t seq, int hashes, struct sq_arena *arena,
+                            struct sq_entry *out, struct sq_error *err)
 {
     MDB_txn *txn;
     struct sq_entry view;
@@ -99,17 +105,20 @@ static sq_status read_entry(const struct sq_ledger *l, uint64_t seq, int hashes,
     return st;
 }
 
-sq_status sq_ledger_read(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena, struct sq_entry *out, struct sq_error *err)
+sq_status sq_ledger_read(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena, struct sq_entry *out,
+                         struct sq_error *err)
 {
     return read_entry(l, seq, 1, arena, out, err);
 }
 
-sq_status sq_ledger_reread(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena, struct sq_entry *out, struct sq_error *err)
+sq_status sq_ledger_reread(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena, struct sq_entry *out,
+                           struct sq_error *err)
 {
     return read_entry(l, seq, 0, arena, out, err);
 }
 
-sq_status sq_ledger_payload(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena, sq_bytes *out, struct sq_error *err)
+sq_status sq_ledger_payload(const struct sq_ledger *l, uint64_t seq, struct sq_arena *arena, sq_bytes *out,
+                            struct sq_error *err)
 {
     MDB_txn *txn;
     struct sq_entry view;
@@ -137,7 +146,8 @@ struct seen {
 static void give_back(struct seen *s)
 {
     if (s->end > s->begin)
-        madvise((void *)s->begin, s->end - s->begin, MADV_DONTNEED); /* advice: a page that is wanted again is mapped again */
+        madvise((void *)s->begin, s->end - s->begin,
+                MADV_DONTNEED); /* advice: a page that is wanted again is mapped again */
     *s = (struct seen){0, 0};
 }
 
@@ -153,7 +163,8 @@ static void note_seen(struct seen *s, const struct sq_entry *e)
     s->end = end > s->end ? end : s->end;
 }
 
-sq_status sq_ledger_walk(const struct sq_ledger *l, uint64_t first, uint64_t last, sq_entry_visit visit, void *ctx, struct sq_error *err)
+sq_status sq_ledger_walk(const struct sq_ledger *l, uint64_t first, uint64_t last, sq_entry_visit visit, void *ctx,
+                         struct sq_error *err)
 {
     uint64_t end = sq_ledger_seq(l), seq = first < 1 ? 1 : first;
     sq_status st = SQ_OK;
@@ -180,7 +191,8 @@ sq_status sq_ledger_walk(const struct sq_ledger *l, uint64_t first, uint64_t las
     return st;
 }
 
-sq_status sq_ledger_answer(const struct sq_ledger *l, uint32_t party, uint64_t id, struct sq_arena *arena, struct sq_answer *out, struct sq_error *err)
+sq_status sq_ledger_answer(const struct sq_ledger *l, uint32_t party, uint64_t id, struct sq_arena *arena,
+                           struct sq_answer *out, struct sq_error *err)
 {
     uint8_t key[12];
     MDB_txn *txn;
@@ -226,22 +238,24 @@ sq_status sq_ledger_outbox(const struct sq_ledger *l, uint32_t node, uint64_t fr
         mdb_txn_abort(txn);
         return sq_fail_mdb(err, rc, "open outbox");
     }
-    for (rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE); rc == 0 && *count_out < max && sq_get_be32(k.mv_data) == node;
-         rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
+    for (rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+         rc == 0 && *count_out < max && sq_get_be32(k.mv_data) == node; rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
         uint8_t *copy = sq_arena_copy(arena, v.mv_data, v.mv_size);
         if (copy == NULL) {
             if (*count_out == 0)
                 st = sq_fail(err, SQ_E_FULL, "memory for an outbox message of %zu bytes", v.mv_size);
             break; /* the caller asks again for the rest */
         }
-        out[(*count_out)++] = (struct sq_outbox_put){node, sq_get_be64((const uint8_t *)k.mv_data + 4), sq_bytes_of(copy, v.mv_size)};
+        out[(*count_out)++] =
+            (struct sq_outbox_put){node, sq_get_be64((const uint8_t *)k.mv_data + 4), sq_bytes_of(copy, v.mv_size)};
     }
     mdb_cursor_close(cursor);
     mdb_txn_abort(txn);
     return rc == 0 || rc == MDB_NOTFOUND ? st : sq_fail_mdb(err, rc, "read outbox");
 }
 
-sq_status sq_ledger_leaf(const struct sq_ledger *l, uint64_t seq, uint8_t leaf[static SQ_LEAF_SIZE], struct sq_error *err)
+sq_status sq_ledger_leaf(const struct sq_ledger *l, uint64_t seq, uint8_t leaf[static SQ_LEAF_SIZE],
+                         struct sq_error *err)
 {
     MDB_txn *txn;
     MDB_val v;
@@ -257,7 +271,8 @@ sq_status sq_ledger_leaf(const struct sq_ledger *l, uint64_t seq, uint8_t leaf[s
     return st;
 }
 
-sq_status sq_ledger_checkpoint(const struct sq_ledger *l, struct sq_arena *arena, sq_bytes *note, uint64_t *size_out, struct sq_error *err)
+sq_status sq_ledger_checkpoint(const struct sq_ledger *l, struct sq_arena *arena, sq_bytes *note, uint64_t *size_out,
+                               struct sq_error *err)
 {
     char key[] = "checkpoint";
     MDB_txn *txn;

@@ -14,7 +14,7 @@
 
 #include "clearing/ledger/ledger.h"
 
-#define MAGIC "SQSNAP1"
+#define MAGIC     "SQSNAP1"
 #define HEAD_SIZE 88u
 
 static sq_status fail_os(struct sq_error *err, const char *what, const char *path)
@@ -34,12 +34,13 @@ static int write_all(FILE *f, uint8_t head[static HEAD_SIZE], const struct sq_du
         bad = piece.size != 0 && fwrite(piece.data, piece.size, 1, f) != 1;
     }
     sq_sha256_end(&hash, head + 56);
-    bad = bad || fseek(f, 0, SEEK_SET) != 0 || fwrite(head, HEAD_SIZE, 1, f) != 1 || fflush(f) != 0 || fsync(fileno(f)) != 0;
+    bad = bad || fseek(f, 0, SEEK_SET) != 0 || fwrite(head, HEAD_SIZE, 1, f) != 1 || fflush(f) != 0 ||
+          fsync(fileno(f)) != 0;
     return bad ? -1 : 0;
 }
 
-sq_status sq_snapshot_write(const char *path, uint64_t seq, const uint8_t payload_hash[static SQ_HASH_SIZE], const struct sq_dump *state,
-                            struct sq_error *err)
+sq_status sq_snapshot_write(const char *path, uint64_t seq, const uint8_t payload_hash[static SQ_HASH_SIZE],
+                            const struct sq_dump *state, struct sq_error *err)
 {
     char fresh[4200], name[4200];
     uint8_t head[HEAD_SIZE] = MAGIC;
@@ -87,8 +88,8 @@ static int read_all(int fd, uint8_t *data, size_t size)
     return 0;
 }
 
-sq_status sq_snapshot_read(const char *path, uint64_t *seq_out, uint8_t payload_hash[static SQ_HASH_SIZE], uint8_t **state_out,
-                           size_t *size_out, struct sq_error *err)
+sq_status sq_snapshot_read(const char *path, uint64_t *seq_out, uint8_t payload_hash[static SQ_HASH_SIZE],
+                           uint8_t **state_out, size_t *size_out, struct sq_error *err)
 {
     char name[4200];
     uint8_t head[HEAD_SIZE], hash[SQ_HASH_SIZE], *state = NULL;

@@ -25,8 +25,8 @@ static void complete_root(const uint8_t (*hash)[SQ_HASH_SIZE], uint32_t count, u
     memcpy(out, work[0], SQ_HASH_SIZE);
 }
 
-sq_status sq_edge_push(const struct sq_ledger *l, MDB_txn *txn, struct sq_edge *e, const uint8_t hash[static SQ_HASH_SIZE],
-                       uint64_t index, struct sq_error *err)
+sq_status sq_edge_push(const struct sq_ledger *l, MDB_txn *txn, struct sq_edge *e,
+                       const uint8_t hash[static SQ_HASH_SIZE], uint64_t index, struct sq_error *err)
 {
     uint8_t carry[SQ_HASH_SIZE], key[9];
     memcpy(carry, hash, sizeof carry);
@@ -54,7 +54,7 @@ void sq_edge_root(const struct sq_edge *e, uint8_t root[static SQ_HASH_SIZE])
             if ((e->count[level] & size) == 0)
                 continue;
             uint8_t part[SQ_HASH_SIZE]; /* the complete subtree of `size` hashes that ends at `end` */
-            complete_root((const uint8_t(*)[SQ_HASH_SIZE])&e->hash[level][end - size], size, part);
+            complete_root((const uint8_t(*)[SQ_HASH_SIZE]) & e->hash[level][end - size], size, part);
             end -= size;
             if (have)
                 sq_tree_node_hash(part, root, root);
@@ -68,8 +68,8 @@ void sq_edge_root(const struct sq_edge *e, uint8_t root[static SQ_HASH_SIZE])
 
 /* ---- reading ---- */
 
-static sq_status read_tile(const struct sq_ledger *l, MDB_txn *txn, uint32_t level, uint64_t n, const uint8_t (**out)[SQ_HASH_SIZE],
-                           struct sq_error *err)
+static sq_status read_tile(const struct sq_ledger *l, MDB_txn *txn, uint32_t level, uint64_t n,
+                           const uint8_t (**out)[SQ_HASH_SIZE], struct sq_error *err)
 {
     uint8_t key[9];
     tile_key(level, n, key);
@@ -83,7 +83,8 @@ static sq_status read_tile(const struct sq_ledger *l, MDB_txn *txn, uint32_t lev
     return SQ_OK;
 }
 
-static sq_status read_leaf_hash(const struct sq_ledger *l, MDB_txn *txn, uint64_t index, uint8_t out[static SQ_HASH_SIZE], struct sq_error *err)
+static sq_status read_leaf_hash(const struct sq_ledger *l, MDB_txn *txn, uint64_t index,
+                                uint8_t out[static SQ_HASH_SIZE], struct sq_error *err)
 {
     uint8_t key[8];
     sq_put_be64(key, index + 1);
@@ -96,9 +97,10 @@ static sq_status read_leaf_hash(const struct sq_ledger *l, MDB_txn *txn, uint64_
 }
 
 /* Hash number `i` of a level, made again: from its full tile below, or the leaf record. */
-static sq_status make_hash(const struct sq_ledger *l, MDB_txn *txn, uint32_t level, uint64_t i, uint8_t out[static SQ_HASH_SIZE], struct sq_error *err)
+static sq_status make_hash(const struct sq_ledger *l, MDB_txn *txn, uint32_t level, uint64_t i,
+                           uint8_t out[static SQ_HASH_SIZE], struct sq_error *err)
 {
-    const uint8_t (*below)[SQ_HASH_SIZE];
+    const uint8_t(*below)[SQ_HASH_SIZE];
     if (level == 0)
         return read_leaf_hash(l, txn, i, out, err);
     sq_status st = read_tile(l, txn, level - 1, i, &below, err);
@@ -126,7 +128,8 @@ static int edge_hash(const struct sq_ledger *l, uint32_t level, uint64_t i, uint
 }
 
 /* A hash whose tile is not stored yet. To make one of a higher level again takes all that is below its tile. */
-static sq_status read_hash(const struct sq_ledger *l, MDB_txn *txn, uint32_t level, uint64_t i, uint8_t out[static SQ_HASH_SIZE], struct sq_error *err)
+static sq_status read_hash(const struct sq_ledger *l, MDB_txn *txn, uint32_t level, uint64_t i,
+                           uint8_t out[static SQ_HASH_SIZE], struct sq_error *err)
 {
     return edge_hash(l, level, i, out) ? SQ_OK : make_hash(l, txn, level, i, out, err);
 }
@@ -146,7 +149,8 @@ sq_status sq_edge_load(const struct sq_ledger *l, MDB_txn *txn, uint64_t size, s
 /* ---- proofs ---- */
 
 /* Root of the complete subtree of height h, the i-th of its height; all its leaves are below `size`. */
-static sq_status subtree(const struct sq_ledger *l, MDB_txn *txn, uint64_t size, uint32_t h, uint64_t i, uint8_t out[static SQ_HASH_SIZE], struct sq_error *err)
+static sq_status subtree(const struct sq_ledger *l, MDB_txn *txn, uint64_t size, uint32_t h, uint64_t i,
+                         uint8_t out[static SQ_HASH_SIZE], struct sq_error *err)
 {
     uint32_t level = h / 8, width = 1u << (h % 8);
     uint64_t first = i * width, tile = first / SQ_TILE_WIDTH; /* among the level's hashes */
@@ -154,7 +158,7 @@ static sq_status subtree(const struct sq_ledger *l, MDB_txn *txn, uint64_t size,
     uint8_t work[SQ_TILE_WIDTH][SQ_HASH_SIZE];
     sq_status st = SQ_OK;
     if ((tile + 1) * SQ_TILE_WIDTH <= level_size) {
-        const uint8_t (*full)[SQ_HASH_SIZE];
+        const uint8_t(*full)[SQ_HASH_SIZE];
         if ((st = read_tile(l, txn, level, tile, &full, err)) == SQ_OK)
             complete_root(full + first % SQ_TILE_WIDTH, width, out);
         return st;
@@ -166,10 +170,14 @@ static sq_status subtree(const struct sq_ledger *l, MDB_txn *txn, uint64_t size,
     return st;
 }
 
-static uint32_t log2_floor(uint64_t n) { return 63u - (uint32_t)__builtin_clzll(n); }
+static uint32_t log2_floor(uint64_t n)
+{
+    return 63u - (uint32_t)__builtin_clzll(n);
+}
 
 /* Root over leaves begin..end-1, where begin is a multiple of the range's largest complete subtree. */
-static sq_status range_root(const struct sq_ledger *l, MDB_txn *txn, uint64_t size, uint64_t begin, uint64_t end, uint8_t out[static SQ_HASH_SIZE], struct sq_error *err)
+static sq_status range_root(const struct sq_ledger *l, MDB_txn *txn, uint64_t size, uint64_t begin, uint64_t end,
+                            uint8_t out[static SQ_HASH_SIZE], struct sq_error *err)
 {
     uint8_t parts[64][SQ_HASH_SIZE];
     uint32_t n = 0;
@@ -187,14 +195,16 @@ static sq_status range_root(const struct sq_ledger *l, MDB_txn *txn, uint64_t si
     return SQ_OK;
 }
 
-static sq_status prove(const struct sq_ledger *l, MDB_txn *txn, uint64_t index, uint64_t size, uint8_t *proof, size_t *count, struct sq_error *err)
+static sq_status prove(const struct sq_ledger *l, MDB_txn *txn, uint64_t index, uint64_t size, uint8_t *proof,
+                       size_t *count, struct sq_error *err)
 {
     uint64_t begin = 0, end = size;
     uint8_t path[SQ_PROOF_MAX][SQ_HASH_SIZE];
     uint32_t n = 0;
     while (end - begin > 1) { /* RFC 9162 §2.1.3.1, from the root down */
         uint64_t k = 1ull << log2_floor(end - begin - 1), middle = begin + k;
-        sq_status st = index < middle ? range_root(l, txn, size, middle, end, path[n], err) : range_root(l, txn, size, begin, middle, path[n], err);
+        sq_status st = index < middle ? range_root(l, txn, size, middle, end, path[n], err)
+                                      : range_root(l, txn, size, begin, middle, path[n], err);
         if (st != SQ_OK)
             return st;
         n++;
@@ -223,8 +233,9 @@ static sq_status begin_read(const struct sq_ledger *l, uint64_t size, MDB_txn **
     return st;
 }
 
-sq_status sq_ledger_inclusion(const struct sq_ledger *l, uint64_t index, uint64_t size, uint8_t proof[static SQ_PROOF_MAX * SQ_HASH_SIZE],
-                              size_t *hash_count, struct sq_error *err)
+sq_status sq_ledger_inclusion(const struct sq_ledger *l, uint64_t index, uint64_t size,
+                              uint8_t proof[static SQ_PROOF_MAX * SQ_HASH_SIZE], size_t *hash_count,
+                              struct sq_error *err)
 {
     MDB_txn *txn;
     if (index >= size)
@@ -237,7 +248,8 @@ sq_status sq_ledger_inclusion(const struct sq_ledger *l, uint64_t index, uint64_
     return st;
 }
 
-sq_status sq_ledger_root(const struct sq_ledger *l, uint64_t size, uint8_t root[static SQ_HASH_SIZE], struct sq_error *err)
+sq_status sq_ledger_root(const struct sq_ledger *l, uint64_t size, uint8_t root[static SQ_HASH_SIZE],
+                         struct sq_error *err)
 {
     MDB_txn *txn;
     sq_status st = begin_read(l, size, &txn, err);
@@ -252,7 +264,8 @@ sq_status sq_ledger_root(const struct sq_ledger *l, uint64_t size, uint8_t root[
 }
 
 /* From the root down: the part of the range that both trees share is left out, what stands beside it is kept. */
-static sq_status prove_consistency(const struct sq_ledger *l, MDB_txn *txn, uint64_t size1, uint64_t size2, uint8_t *proof, size_t *count, struct sq_error *err)
+static sq_status prove_consistency(const struct sq_ledger *l, MDB_txn *txn, uint64_t size1, uint64_t size2,
+                                   uint8_t *proof, size_t *count, struct sq_error *err)
 {
     uint64_t begin = 0, end = size2, rest = size1; /* the old tree ends `rest` leaves into begin..end */
     uint8_t path[SQ_PROOF_MAX][SQ_HASH_SIZE];
@@ -261,7 +274,8 @@ static sq_status prove_consistency(const struct sq_ledger *l, MDB_txn *txn, uint
     while (st == SQ_OK && rest != end - begin) {
         uint64_t k = 1ull << log2_floor(end - begin - 1), middle = begin + k;
         int left = rest <= k;
-        st = left ? range_root(l, txn, size2, middle, end, path[n], err) : range_root(l, txn, size2, begin, middle, path[n], err);
+        st = left ? range_root(l, txn, size2, middle, end, path[n], err)
+                  : range_root(l, txn, size2, begin, middle, path[n], err);
         n++;
         if (left) {
             end = middle;
@@ -278,12 +292,14 @@ static sq_status prove_consistency(const struct sq_ledger *l, MDB_txn *txn, uint
     return st;
 }
 
-sq_status sq_ledger_consistency(const struct sq_ledger *l, uint64_t size1, uint64_t size2, uint8_t proof[static SQ_PROOF_MAX * SQ_HASH_SIZE],
-                                size_t *hash_count, struct sq_error *err)
+sq_status sq_ledger_consistency(const struct sq_ledger *l, uint64_t size1, uint64_t size2,
+                                uint8_t proof[static SQ_PROOF_MAX * SQ_HASH_SIZE], size_t *hash_count,
+                                struct sq_error *err)
 {
     MDB_txn *txn;
     if (size1 == 0 || size1 > size2)
-        return sq_fail(err, SQ_E_NOT_FOUND, "no consistency proof from %" PRIu64 " to %" PRIu64 " leaves", size1, size2);
+        return sq_fail(err, SQ_E_NOT_FOUND, "no consistency proof from %" PRIu64 " to %" PRIu64 " leaves", size1,
+                       size2);
     sq_status st = begin_read(l, size2, &txn, err);
     if (st != SQ_OK)
         return st;
@@ -292,7 +308,8 @@ sq_status sq_ledger_consistency(const struct sq_ledger *l, uint64_t size1, uint6
     return st;
 }
 
-sq_status sq_ledger_tile(const struct sq_ledger *l, unsigned level, uint64_t n, unsigned width, uint8_t *out, struct sq_error *err)
+sq_status sq_ledger_tile(const struct sq_ledger *l, unsigned level, uint64_t n, unsigned width, uint8_t *out,
+                         struct sq_error *err)
 {
     MDB_txn *txn;
     if (level >= SQ_TILE_LEVELS || width == 0 || width > SQ_TILE_WIDTH || n > UINT64_MAX / SQ_TILE_WIDTH - 1)

@@ -62,7 +62,9 @@ sq_status sq_tree_verify_consistency(uint64_t size1, uint64_t size2, const uint8
     if (size1 > size2)
         return wrong(err, "the older tree is larger");
     if (size1 == size2)
-        return hash_count == 0 && memcmp(root1, root2, SQ_HASH_SIZE) == 0 ? SQ_OK : wrong(err, "equal sizes, other roots, or a needless proof");
+        return hash_count == 0 && memcmp(root1, root2, SQ_HASH_SIZE) == 0
+                   ? SQ_OK
+                   : wrong(err, "equal sizes, other roots, or a needless proof");
     if (size1 == 0)
         return hash_count == 0 ? SQ_OK : wrong(err, "an empty tree needs no proof");
     int whole = (size1 & (size1 - 1)) == 0; /* the older tree is complete: its root stands for the first hash */
@@ -95,5 +97,7 @@ sq_status sq_tree_verify_consistency(uint64_t size1, uint64_t size2, const uint8
     }
     if (sn != 0)
         return wrong(err, "consistency proof is too short");
-    return memcmp(fr, root1, sizeof fr) == 0 && memcmp(sr, root2, sizeof sr) == 0 ? SQ_OK : wrong(err, "consistency proof leads to other roots");
+    return memcmp(fr, root1, sizeof fr) == 0 && memcmp(sr, root2, sizeof sr) == 0
+               ? SQ_OK
+               : wrong(err, "consistency proof leads to other roots");
 }

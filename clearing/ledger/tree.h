@@ -16,10 +16,12 @@ void sq_tree_node_hash(const uint8_t left[static SQ_HASH_SIZE], const uint8_t ri
                        uint8_t out[static SQ_HASH_SIZE]);
 
 /* RFC 9162 §2.1.3.2 and §2.1.4.2. `proof` is hash_count x 32 bytes. SQ_OK or SQ_E_VERIFY. */
-SQ_MUST_CHECK sq_status sq_tree_verify_inclusion(uint64_t index, uint64_t size, const uint8_t leaf_hash[static SQ_HASH_SIZE],
-                                                 const uint8_t *proof, size_t hash_count,
-                                                 const uint8_t root[static SQ_HASH_SIZE], struct sq_error *err);
-SQ_MUST_CHECK sq_status sq_tree_verify_consistency(uint64_t size1, uint64_t size2, const uint8_t root1[static SQ_HASH_SIZE],
+SQ_MUST_CHECK sq_status sq_tree_verify_inclusion(uint64_t index, uint64_t size,
+                                                 const uint8_t leaf_hash[static SQ_HASH_SIZE], const uint8_t *proof,
+                                                 size_t hash_count, const uint8_t root[static SQ_HASH_SIZE],
+                                                 struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_tree_verify_consistency(uint64_t size1, uint64_t size2,
+                                                   const uint8_t root1[static SQ_HASH_SIZE],
                                                    const uint8_t root2[static SQ_HASH_SIZE], const uint8_t *proof,
                                                    size_t hash_count, struct sq_error *err);
 
@@ -60,6 +62,7 @@ SQ_MUST_CHECK sq_status sq_note_key_parse(const char *vkey, struct sq_note_key *
  * Errors: SQ_E_FORMAT, SQ_E_VERIFY.
  */
 SQ_MUST_CHECK sq_status sq_note_open(sq_bytes note, const struct sq_note_key *keys, size_t key_count,
-                                     sq_ed25519_verify verify, sq_bytes *body, uint64_t *verified, struct sq_error *err);
+                                     sq_ed25519_verify verify, sq_bytes *body, uint64_t *verified,
+                                     struct sq_error *err);
 
 #endif

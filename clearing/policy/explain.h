@@ -13,26 +13,28 @@
 #define SQ_REASONS_MAX 128
 
 struct sq_reason {
-    uint16_t status;      /* what it refuses with */
-    uint16_t index;       /* of the condition, tier, relation or document; number of the limit; else 0 */
-    uint8_t passed;       /* 0 no, 1 yes, 2 only because an override lifts it */
-    uint8_t is_amount;    /* 1: `left` = cap - used bounds what may be asked for. 0: `used` is the value that was looked at */
-    uint8_t unit;         /* of cap, used, left where is_amount: enum Unit of the protocol, 1 fen */
+    uint16_t status; /* what it refuses with */
+    uint16_t index;  /* of the condition, tier, relation or document; number of the limit; else 0 */
+    uint8_t passed;  /* 0 no, 1 yes, 2 only because an override lifts it */
+    uint8_t
+        is_amount; /* 1: `left` = cap - used bounds what may be asked for. 0: `used` is the value that was looked at */
+    uint8_t unit;  /* of cap, used, left where is_amount: enum Unit of the protocol, 1 fen */
     int64_t cap, used, left;
 };
 
 struct sq_explain {
-    int decided;          /* 1: the row was decided, and all of this is set */
-    unsigned status;      /* 0 accepted, else the first refusal */
-    uint64_t seq;         /* journal entry that decided it */
+    int decided;     /* 1: the row was decided, and all of this is set */
+    unsigned status; /* 0 accepted, else the first refusal */
+    uint64_t seq;    /* journal entry that decided it */
     uint32_t verb;
-    uint32_t issuer, number, version; /* programme, and its version in force on the service day; 0 when none was found */
-    uint32_t tier;        /* index + 1; 0: the programme's own rate */
+    uint32_t issuer, number,
+        version;   /* programme, and its version in force on the service day; 0 when none was found */
+    uint32_t tier; /* index + 1; 0: the programme's own rate */
     uint32_t rate_bp;
-    int64_t lump_fen;     /* instead of the rate, when not 0 */
+    int64_t lump_fen;             /* instead of the rate, when not 0 */
     int64_t base_fen, amount_fen; /* as asked */
-    int64_t entitled_fen; /* by rate or lump */
-    int64_t payable_fen;  /* the most that every amount rule together would let through */
+    int64_t entitled_fen;         /* by rate or lump */
+    int64_t payable_fen;          /* the most that every amount rule together would let through */
     size_t count;
     struct sq_reason reason[SQ_REASONS_MAX]; /* in the order in which they were looked at */
 };
@@ -56,21 +58,30 @@ static inline int sq_rule(struct sq_verdict *v, int passed, unsigned status, uns
     if (!passed && v->waived != NULL && v->waived(v->ctx, status, index, 0, 0))
         result = 2;
     if (__builtin_expect(v->x != NULL, 0))
-        sq_explain_add(v, &(struct sq_reason){.status = (uint16_t)status, .index = (uint16_t)index, .passed = (uint8_t)result, .used = value});
+        sq_explain_add(
+            v, &(struct sq_reason){
+                   .status = (uint16_t)status, .index = (uint16_t)index, .passed = (uint8_t)result, .used = value});
     else if (result == 0)
         v->status = status;
     return v->status != 0 && v->x == NULL;
 }
 
 /* One rule of amount: `asked` must not be more than cap - used. Returns 1 when the decision is over. */
-static inline int sq_rule_amount(struct sq_verdict *v, int64_t asked, int64_t cap, int64_t used, unsigned status, unsigned index, unsigned unit)
+static inline int sq_rule_amount(struct sq_verdict *v, int64_t asked, int64_t cap, int64_t used, unsigned status,
+                                 unsigned index, unsigned unit)
 {
     int result = asked <= cap - used;
     if (result == 0 && v->waived != NULL && v->waived(v->ctx, status, index, asked, used))
         result = 2;
     if (__builtin_expect(v->x != NULL, 0))
-        sq_explain_add(v, &(struct sq_reason){.status = (uint16_t)status, .index = (uint16_t)index, .passed = (uint8_t)result,
-                                              .is_amount = 1, .unit = (uint8_t)unit, .cap = cap, .used = used, .left = cap - used});
+        sq_explain_add(v, &(struct sq_reason){.status = (uint16_t)status,
+                                              .index = (uint16_t)index,
+                                              .passed = (uint8_t)result,
+                                              .is_amount = 1,
+                                              .unit = (uint8_t)unit,
+                                              .cap = cap,
+                                              .used = used,
+                                              .left = cap - used});
     else if (result == 0)
         v->status = status;
     return v->status != 0 && v->x == NULL;

@@ -11,9 +11,9 @@
 #include "proto/sanquan.pb-c.h"
 
 #define SQ_ATTR(name) ((uint32_t)SANQUAN__V1__ATTRIBUTE__ATTR_##name)
-#define SQ_ATTR_LISTS 1000u      /* from here on: lists */
-#define SQ_ATTR_MAX 9999u
-#define SQ_DAY_OPEN 99991231u    /* how an open end is kept */
+#define SQ_ATTR_LISTS 1000u /* from here on: lists */
+#define SQ_ATTR_MAX   9999u
+#define SQ_DAY_OPEN   99991231u /* how an open end is kept */
 
 struct sq_fact {
     int64_t value;

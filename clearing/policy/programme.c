@@ -80,7 +80,10 @@ static int check_amounts(const Sanquan__V1__Programme *t, struct sq_fault *f)
     return 1;
 }
 
-static int is_computed(uint32_t attribute) { return attribute >= SQ_ATTR(SERVICE) && attribute <= SQ_ATTR(CONTRACT_FEN); }
+static int is_computed(uint32_t attribute)
+{
+    return attribute >= SQ_ATTR(SERVICE) && attribute <= SQ_ATTR(CONTRACT_FEN);
+}
 
 /* Can a subject have this attribute? */
 static int attribute_fits(uint32_t subject, uint32_t attribute)
@@ -104,7 +107,8 @@ static int check_ranges(const Sanquan__V1__Condition *c)
 
 static int check_condition(const Sanquan__V1__Condition *c, unsigned i, struct sq_fault *f)
 {
-    int of_claim = c->subject == SANQUAN__V1__SUBJECT__SUBJECT_CLAIM || c->subject == SANQUAN__V1__SUBJECT__SUBJECT_VOUCHER;
+    int of_claim =
+        c->subject == SANQUAN__V1__SUBJECT__SUBJECT_CLAIM || c->subject == SANQUAN__V1__SUBJECT__SUBJECT_VOUCHER;
     int ranged = c->test == SANQUAN__V1__TEST__TEST_IN || c->test == SANQUAN__V1__TEST__TEST_NOT_IN;
     if (c->subject < SANQUAN__V1__SUBJECT__SUBJECT_HOLDER || c->subject > SANQUAN__V1__SUBJECT__SUBJECT_CLAIM)
         return unfit(f, "is none of holder, provider, voucher, claim", "conditions[%u].subject", i);
@@ -117,7 +121,8 @@ static int check_condition(const Sanquan__V1__Condition *c, unsigned i, struct s
     if (c->n_low != c->n_high || ranged != (c->n_low != 0) || !check_ranges(c))
         return unfit(f, "are missing, not ascending, or overlap", "conditions[%u].low", i);
     if (c->step > SQ_CASE_REDEEM ||
-        (c->step == SQ_CASE_GRANT && (c->subject == SANQUAN__V1__SUBJECT__SUBJECT_PROVIDER || c->subject == SANQUAN__V1__SUBJECT__SUBJECT_CLAIM)))
+        (c->step == SQ_CASE_GRANT &&
+         (c->subject == SANQUAN__V1__SUBJECT__SUBJECT_PROVIDER || c->subject == SANQUAN__V1__SUBJECT__SUBJECT_CLAIM)))
         return unfit(f, "is not 0 to 2, or its subject is not known then", "conditions[%u].step", i);
     return 1;
 }
@@ -150,7 +155,8 @@ static int check_conditions(const Sanquan__V1__Programme *t, struct sq_fault *f)
         const Sanquan__V1__Condition *c = t->conditions[i];
         if (!check_condition(c, i, f))
             return 0;
-        if (c->group >= SQ_TERMS_GROUPS_MAX || (i != 0 && c->group < t->conditions[i - 1]->group) || !group_is_named(t, c->group))
+        if (c->group >= SQ_TERMS_GROUPS_MAX || (i != 0 && c->group < t->conditions[i - 1]->group) ||
+            !group_is_named(t, c->group))
             return unfit(f, "is over 63, out of order, or named by no tier or limit", "conditions[%u].group", i);
         if ((ranges += c->n_low) > SQ_TERMS_RANGES_MAX)
             return unfit(f, "make more than 256 ranges in all", "conditions[%u].low", i);
@@ -190,8 +196,10 @@ static int check_windows(const Sanquan__V1__Programme *t, struct sq_fault *f)
             return unfit(f, "is no day of the calendar, or before the first", "windows[%u].until", i);
         if (w->closes_minute >= 1440)
             return unfit(f, "is no minute of a day", "windows[%u].closes", i);
-        if (w->every_months > 120 || (w->every_months != 0 && sq_day_add_months(w->from_day, (int32_t)w->every_months) <= w->until_day))
-            return unfit(f, "is over 120, or opens the window again before it has closed", "windows[%u].every_months", i);
+        if (w->every_months > 120 ||
+            (w->every_months != 0 && sq_day_add_months(w->from_day, (int32_t)w->every_months) <= w->until_day))
+            return unfit(f, "is over 120, or opens the window again before it has closed", "windows[%u].every_months",
+                         i);
     }
     return 1;
 }
@@ -208,19 +216,23 @@ static int check_limits(const Sanquan__V1__Programme *t, struct sq_fault *f)
         if (l->step != SQ_CASE_GRANT && l->step != SQ_CASE_REDEEM)
             return unfit(f, "is neither grant nor redemption", "limits[%u].step", i);
         if (l->scope < SANQUAN__V1__SCOPE__SCOPE_CLAIM || l->scope > SANQUAN__V1__SCOPE__SCOPE_SCENARIO ||
-            (at_grant && l->scope != SANQUAN__V1__SCOPE__SCOPE_CONTRACT && l->scope != SANQUAN__V1__SCOPE__SCOPE_HOLDER &&
-             l->scope != SANQUAN__V1__SCOPE__SCOPE_GROUP && l->scope != SANQUAN__V1__SCOPE__SCOPE_PROGRAMME))
+            (at_grant && l->scope != SANQUAN__V1__SCOPE__SCOPE_CONTRACT &&
+             l->scope != SANQUAN__V1__SCOPE__SCOPE_HOLDER && l->scope != SANQUAN__V1__SCOPE__SCOPE_GROUP &&
+             l->scope != SANQUAN__V1__SCOPE__SCOPE_PROGRAMME))
             return unfit(f, "is no scope, or none that a grant knows", "limits[%u].scope", i);
         if (l->unit < SANQUAN__V1__UNIT__UNIT_FEN || l->unit > SANQUAN__V1__UNIT__UNIT_QUANTITY ||
-            (l->unit == SANQUAN__V1__UNIT__UNIT_QUANTITY && t->unit == 0) || (at_grant && l->unit == SANQUAN__V1__UNIT__UNIT_BASE) ||
+            (l->unit == SANQUAN__V1__UNIT__UNIT_QUANTITY && t->unit == 0) ||
+            (at_grant && l->unit == SANQUAN__V1__UNIT__UNIT_BASE) ||
             (l->unit == SANQUAN__V1__UNIT__UNIT_COUNT && l->scope == SANQUAN__V1__SCOPE__SCOPE_CLAIM))
             return unfit(f, "is no unit of such a limit, or the programme names none", "limits[%u].unit", i);
         if (l->period > 3 || (l->period != 0 && l->scope == SANQUAN__V1__SCOPE__SCOPE_CLAIM))
             return unfit(f, "is not 0 to 3, or the scope has no periods", "limits[%u].period", i);
         if (!group_is_there(t, l->group))
             return unfit(f, "has no conditions", "limits[%u].group", i);
-        if (l->soft < 0 || l->hard < 0 || (l->soft == 0 && l->hard == 0) || (l->soft != 0 && l->hard != 0 && l->soft >= l->hard))
-            return unfit(f, "neither soft nor hard is there, one is negative, or soft is not below hard", "limits[%u].hard", i);
+        if (l->soft < 0 || l->hard < 0 || (l->soft == 0 && l->hard == 0) ||
+            (l->soft != 0 && l->hard != 0 && l->soft >= l->hard))
+            return unfit(f, "neither soft nor hard is there, one is negative, or soft is not below hard",
+                         "limits[%u].hard", i);
     }
     return 1;
 }
@@ -231,10 +243,13 @@ static int check_relations(const Sanquan__V1__Programme *t, struct sq_fault *f)
         return unfit(f, "are more than 16", "relations");
     for (unsigned i = 0; i < t->n_relations; i++) {
         const Sanquan__V1__Relation *r = t->relations[i];
-        int states = r->together == SANQUAN__V1__TOGETHER__TOGETHER_EXCLUDES || r->together == SANQUAN__V1__TOGETHER__TOGETHER_REQUIRES;
-        if (r->issuer < 100000 || r->issuer > 999999 || r->number < 1 || r->number > 9999 || (r->issuer == t->issuer && r->number == t->number))
+        int states = r->together == SANQUAN__V1__TOGETHER__TOGETHER_EXCLUDES ||
+                     r->together == SANQUAN__V1__TOGETHER__TOGETHER_REQUIRES;
+        if (r->issuer < 100000 || r->issuer > 999999 || r->number < 1 || r->number > 9999 ||
+            (r->issuer == t->issuer && r->number == t->number))
             return unfit(f, "is no other programme", "relations[%u].number", i);
-        if (r->together < SANQUAN__V1__TOGETHER__TOGETHER_EXCLUDES || r->together > SANQUAN__V1__TOGETHER__TOGETHER_SHARE)
+        if (r->together < SANQUAN__V1__TOGETHER__TOGETHER_EXCLUDES ||
+            r->together > SANQUAN__V1__TOGETHER__TOGETHER_SHARE)
             return unfit(f, "is not 1 to 4", "relations[%u].together", i);
         if (states ? r->state < 1 || r->state > 2 : r->state != 0)
             return unfit(f, "is neither granted nor redeemed, or does not belong here", "relations[%u].state", i);
@@ -326,7 +341,8 @@ static int check_stages(const Sanquan__V1__Programme *t, struct sq_fault *f)
         if (g->share_bp == 0 || g->share_bp > 10000)
             return unfit(f, "is not 0.01% to 100%", "stages[%u].share", i);
         if (g->trigger < 1 || g->trigger > 3 || (g->trigger == 1 && waits))
-            return unfit(f, "is not 1 to 3, or a stage of the grant comes after one that waits", "stages[%u].trigger", i);
+            return unfit(f, "is not 1 to 3, or a stage of the grant comes after one that waits", "stages[%u].trigger",
+                         i);
         if ((g->metric != 0) != metric)
             return unfit(f, "goes with a metric, which it names", "stages[%u].metric", i);
         if (metric ? g->better < 1 || g->better > 2 : g->better != 0)
@@ -385,16 +401,17 @@ static int check_rest(const Sanquan__V1__Programme *t, struct sq_fault *f)
         return unfit(f, "is not 0 or 1, or there is no pool", "pool_at");
     if (t->unit > 99)
         return unfit(f, "is over 99", "unit");
-    if (t->unit_price_fen < 0 || (t->unit_price_fen != 0) != (t->unit_size != 0) || (t->unit_price_fen != 0 && t->unit == 0))
+    if (t->unit_price_fen < 0 || (t->unit_price_fen != 0) != (t->unit_size != 0) ||
+        (t->unit_price_fen != 0 && t->unit == 0))
         return unfit(f, "is negative, or one of unit, unit_price and unit_size is missing", "unit_price");
     return 1;
 }
 
 int sq_terms_check(const Sanquan__V1__Programme *t, struct sq_fault *f)
 {
-    return check_head(t, f) && check_amounts(t, f) && check_conditions(t, f) && check_tiers(t, f) && check_limits(t, f) &&
-           check_windows(t, f) && check_relations(t, f) && check_waivable(t, f) && check_money(t, f) && check_stages(t, f) &&
-           check_rest(t, f);
+    return check_head(t, f) && check_amounts(t, f) && check_conditions(t, f) && check_tiers(t, f) &&
+           check_limits(t, f) && check_windows(t, f) && check_relations(t, f) && check_waivable(t, f) &&
+           check_money(t, f) && check_stages(t, f) && check_rest(t, f);
 }
 
 /* ---- compiled ---- */
@@ -407,12 +424,17 @@ static uint8_t refusal_of(uint32_t subject, uint32_t attribute)
     case SANQUAN__V1__SUBJECT__SUBJECT_HOLDER:
         return region ? SQ_R_HOLDER_REGION : attribute == SQ_ATTR(SECTOR) ? SQ_R_HOLDER_SECTOR : SQ_R_HOLDER_CONDITION;
     case SANQUAN__V1__SUBJECT__SUBJECT_PROVIDER:
-        return region ? SQ_R_PROVIDER_REGION : attribute >= SQ_ATTR_LISTS ? SQ_R_PROVIDER_LIST : SQ_R_PROVIDER_CONDITION;
+        return region                       ? SQ_R_PROVIDER_REGION
+               : attribute >= SQ_ATTR_LISTS ? SQ_R_PROVIDER_LIST
+                                            : SQ_R_PROVIDER_CONDITION;
     case SANQUAN__V1__SUBJECT__SUBJECT_VOUCHER:
-        return attribute >= SQ_ATTR(CONTRACT_DAY) && attribute <= SQ_ATTR(CONTRACT_FEN) ? SQ_R_CONTRACT_TERMS : SQ_R_VOUCHER_CONDITION;
+        return attribute >= SQ_ATTR(CONTRACT_DAY) && attribute <= SQ_ATTR(CONTRACT_FEN) ? SQ_R_CONTRACT_TERMS
+                                                                                        : SQ_R_VOUCHER_CONDITION;
     case SANQUAN__V1__SUBJECT__SUBJECT_CLAIM:
-        return attribute == SQ_ATTR(CHANNEL) ? SQ_R_CHANNEL : attribute == SQ_ATTR(FILING) ? SQ_R_FILING
-               : attribute == SQ_ATTR(SERVICE) ? SQ_R_SERVICE : SQ_R_CLAIM_CONDITION;
+        return attribute == SQ_ATTR(CHANNEL)   ? SQ_R_CHANNEL
+               : attribute == SQ_ATTR(FILING)  ? SQ_R_FILING
+               : attribute == SQ_ATTR(SERVICE) ? SQ_R_SERVICE
+                                               : SQ_R_CLAIM_CONDITION;
     case SANQUAN__V1__SUBJECT__SUBJECT_NONE:
     case _SANQUAN__V1__SUBJECT_IS_INT_SIZE:
         break;
@@ -435,9 +457,9 @@ static void compile_conditions(const Sanquan__V1__Programme *t, struct sq_terms 
         const Sanquan__V1__Condition *c = t->conditions[i];
         for (; group <= c->group; group++)
             out->group_first[group] = (uint8_t)i;
-        out->conditions[i] = (struct sq_condition){c->attribute, (uint16_t)range, (uint8_t)c->n_low, (uint8_t)c->group,
-                                                   (uint8_t)c->subject, (uint8_t)c->test, (uint8_t)c->step,
-                                                   refusal_of(c->subject, c->attribute)};
+        out->conditions[i] = (struct sq_condition){
+            c->attribute,        (uint16_t)range,  (uint8_t)c->n_low, (uint8_t)c->group,
+            (uint8_t)c->subject, (uint8_t)c->test, (uint8_t)c->step,  refusal_of(c->subject, c->attribute)};
         for (size_t k = 0; k < c->n_low; k++)
             out->ranges[range++] = (struct sq_range){c->low[k], c->high[k]};
     }
@@ -448,15 +470,17 @@ static void compile_conditions(const Sanquan__V1__Programme *t, struct sq_terms 
 static void compile_lists(const Sanquan__V1__Programme *t, struct sq_terms *out)
 {
     for (size_t i = 0; i < t->n_tiers; i++)
-        out->tiers[i] = (struct sq_tier){t->tiers[i]->lump_fen, t->tiers[i]->cap_claim_fen, t->tiers[i]->rate_bp, t->tiers[i]->group};
+        out->tiers[i] = (struct sq_tier){t->tiers[i]->lump_fen, t->tiers[i]->cap_claim_fen, t->tiers[i]->rate_bp,
+                                         t->tiers[i]->group};
     for (size_t i = 0; i < t->n_windows; i++) {
         const Sanquan__V1__ClaimWindow *w = t->windows[i];
-        out->windows[i] = (struct sq_claim_window){w->from_day, w->until_day, w->closes_minute, w->every_months, w->step};
+        out->windows[i] =
+            (struct sq_claim_window){w->from_day, w->until_day, w->closes_minute, w->every_months, w->step};
     }
     for (size_t i = 0; i < t->n_limits; i++) {
         const Sanquan__V1__Limit *l = t->limits[i];
-        out->limits[i] = (struct sq_limit){l->soft, l->hard, (uint8_t)l->number, (uint8_t)l->scope, (uint8_t)l->unit,
-                                           (uint8_t)l->step, (uint8_t)l->period, (uint8_t)l->group};
+        out->limits[i] = (struct sq_limit){l->soft,          l->hard,          (uint8_t)l->number, (uint8_t)l->scope,
+                                           (uint8_t)l->unit, (uint8_t)l->step, (uint8_t)l->period, (uint8_t)l->group};
         out->rules |= l->step == SQ_CASE_REDEEM ? SQ_RULE_LIMITS : SQ_RULE_GRANT_LIMITS;
         out->rules |= l->soft != 0 ? SQ_RULE_WAIVABLE : 0;
     }
@@ -469,10 +493,12 @@ static void compile_lists(const Sanquan__V1__Programme *t, struct sq_terms *out)
     out->funder_count = (uint32_t)t->n_funders;
     for (size_t i = 0; i < t->n_stages; i++) {
         const Sanquan__V1__Stage *g = t->stages[i];
-        out->stages[i] = (struct sq_stage){g->share_bp, g->trigger, g->metric, g->better, g->change_bp, g->after_months};
+        out->stages[i] =
+            (struct sq_stage){g->share_bp, g->trigger, g->metric, g->better, g->change_bp, g->after_months};
     }
     for (size_t i = 0; i < t->n_verdicts; i++)
-        out->verdicts[i] = (struct sq_verdict_rule){t->verdicts[i]->grade, t->verdicts[i]->action, t->verdicts[i]->back_bp};
+        out->verdicts[i] =
+            (struct sq_verdict_rule){t->verdicts[i]->grade, t->verdicts[i]->action, t->verdicts[i]->back_bp};
     out->stage_count = (uint32_t)t->n_stages;
     out->verdict_count = (uint32_t)t->n_verdicts;
     out->evaluators = t->evaluators;
@@ -530,7 +556,8 @@ sq_status sq_terms_compile(const Sanquan__V1__Programme *t, struct sq_terms *out
                   (t->n_windows != 0 ? SQ_RULE_WINDOWS : 0) | (out->redeem_documents != 0 ? SQ_RULE_DOCUMENTS : 0) |
                   (t->support_months != 0 ? SQ_RULE_SUPPORT : 0) | (t->related_hops != 0 ? SQ_RULE_RELATED : 0) |
                   (t->sanction_months != 0 || t->n_sanction_causes != 0 ? SQ_RULE_SANCTIONS : 0) |
-                  (t->n_relations != 0 ? SQ_RULE_RELATIONS : 0) | (t->unique_service != 0 ? SQ_RULE_UNIQUE_SERVICE : 0) |
-                  (t->payee > 1 ? SQ_RULE_PAYEE : 0) | (t->unit_price_fen != 0 ? SQ_RULE_METERED : 0) | (t->n_waivable != 0 ? SQ_RULE_WAIVABLE : 0);
+                  (t->n_relations != 0 ? SQ_RULE_RELATIONS : 0) |
+                  (t->unique_service != 0 ? SQ_RULE_UNIQUE_SERVICE : 0) | (t->payee > 1 ? SQ_RULE_PAYEE : 0) |
+                  (t->unit_price_fen != 0 ? SQ_RULE_METERED : 0) | (t->n_waivable != 0 ? SQ_RULE_WAIVABLE : 0);
     return SQ_OK;
 }

@@ -24,22 +24,22 @@
 #include "proto/wire.h"
 
 /* Limits of one version's terms: twice and more what the longest known programme needs. */
-#define SQ_TERMS_SERVICES_MAX 64
-#define SQ_TERMS_REGIONS_MAX 40
-#define SQ_TERMS_TITLE_MAX 200
+#define SQ_TERMS_SERVICES_MAX   64
+#define SQ_TERMS_REGIONS_MAX    40
+#define SQ_TERMS_TITLE_MAX      200
 #define SQ_TERMS_CONDITIONS_MAX 64
-#define SQ_TERMS_RANGES_MAX 256
-#define SQ_TERMS_GROUPS_MAX 64
-#define SQ_TERMS_TIERS_MAX 32
-#define SQ_TERMS_WINDOWS_MAX 16
-#define SQ_TERMS_CAUSES_MAX 32
-#define SQ_RELATED_HOPS_MAX 8
-#define SQ_TERMS_LIMITS_MAX 32
-#define SQ_TERMS_RELATIONS_MAX 16
-#define SQ_TERMS_WAIVABLE_MAX 16
-#define SQ_TERMS_FUNDERS_MAX 8
-#define SQ_TERMS_STAGES_MAX 8
-#define SQ_TERMS_VERDICTS_MAX 16
+#define SQ_TERMS_RANGES_MAX     256
+#define SQ_TERMS_GROUPS_MAX     64
+#define SQ_TERMS_TIERS_MAX      32
+#define SQ_TERMS_WINDOWS_MAX    16
+#define SQ_TERMS_CAUSES_MAX     32
+#define SQ_RELATED_HOPS_MAX     8
+#define SQ_TERMS_LIMITS_MAX     32
+#define SQ_TERMS_RELATIONS_MAX  16
+#define SQ_TERMS_WAIVABLE_MAX   16
+#define SQ_TERMS_FUNDERS_MAX    8
+#define SQ_TERMS_STAGES_MAX     8
+#define SQ_TERMS_VERDICTS_MAX   16
 
 /* What an agreement between regions does not ask of the other's providers: a bit an attribute, and one for all lists. */
 #define SQ_RELAX_LISTS 1u
@@ -55,13 +55,13 @@ enum {
     SQ_RULE_SUPPORT = 1u << 4,
     SQ_RULE_RELATED = 1u << 5,
     SQ_RULE_SANCTIONS = 1u << 6,
-    SQ_RULE_LIMITS = 1u << 7,      /* at redemption */
+    SQ_RULE_LIMITS = 1u << 7, /* at redemption */
     SQ_RULE_RELATIONS = 1u << 8,
     SQ_RULE_UNIQUE_SERVICE = 1u << 9,
     SQ_RULE_METERED = 1u << 10,
     SQ_RULE_GRANT_LIMITS = 1u << 11,
-    SQ_RULE_WAIVABLE = 1u << 12,   /* something can be lifted */
-    SQ_RULE_PAYEE = 1u << 13,      /* somebody else than the provider may be paid */
+    SQ_RULE_WAIVABLE = 1u << 12, /* something can be lifted */
+    SQ_RULE_PAYEE = 1u << 13,    /* somebody else than the provider may be paid */
 };
 
 struct sq_condition {
@@ -80,7 +80,7 @@ struct sq_claim_window {
 };
 
 struct sq_limit {
-    int64_t soft, hard;     /* 0 none */
+    int64_t soft, hard; /* 0 none */
     uint8_t number, scope, unit, step, period, group;
 };
 
@@ -109,7 +109,7 @@ struct sq_terms {
     uint32_t regions[SQ_TERMS_REGIONS_MAX];   /* acquirer regions, ascending */
     /* the rest */
     uint32_t issuer, number, version;
-    uint32_t previous;                        /* row of the version before, or SQ_ROW_NONE */
+    uint32_t previous; /* row of the version before, or SQ_ROW_NONE */
     uint32_t base_kind, validity_days, support_months, related_hops, sanction_months;
     uint32_t grant_documents, redeem_documents, sanction_causes; /* bit n - 1: kind or cause n; no cause: all */
     uint32_t tier_choice, tier_count, window_count, limit_count, relation_count, waivable_count;
@@ -148,9 +148,9 @@ struct sq_case {
     uint32_t service, scenario, documents, payee, relaxed;
     const char *holder_code, *provider_code; /* USCC */
     struct sq_facts holder, provider, voucher;
-    struct sq_declared declared;             /* of the claim; at a grant, of the voucher */
+    struct sq_declared declared; /* of the claim; at a grant, of the voucher */
     int64_t contract_fen;
-    uint32_t contract_day, contract_days;    /* 0: not stated */
+    uint32_t contract_day, contract_days; /* 0: not stated */
 };
 
 /* What the terms give a case. */
@@ -168,7 +168,8 @@ struct sq_fault {
 int sq_terms_check(const Sanquan__V1__Programme *terms, struct sq_fault *fault);
 
 /* Fills all but `previous`. Errors: SQ_R_PROGRAMME_TERMS. */
-SQ_MUST_CHECK sq_status sq_terms_compile(const Sanquan__V1__Programme *terms, struct sq_terms *out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_terms_compile(const Sanquan__V1__Programme *terms, struct sq_terms *out,
+                                         struct sq_error *err);
 
 /* The terms alone, from region to cap per claim. Returns 1 when the verdict is final. */
 int sq_terms_judge(const struct sq_terms *t, const struct sq_case *c, struct sq_verdict *v, struct sq_entitlement *e);

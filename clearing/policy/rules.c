@@ -34,7 +34,8 @@ static int64_t region_of_code(const char *uscc)
 }
 
 static enum sq_match match_organisation(const struct sq_terms *t, const struct sq_case *c, const struct sq_facts *facts,
-                                        const char *code, uint32_t attribute, const struct sq_range *ranges, size_t count, int64_t *seen)
+                                        const char *code, uint32_t attribute, const struct sq_range *ranges,
+                                        size_t count, int64_t *seen)
 {
     enum sq_match m = sq_facts_match(facts, t->issuer, attribute, c->day, ranges, count, seen);
     if (m == SQ_UNKNOWN && attribute == SQ_ATTR(REGION) && code != NULL) {
@@ -92,7 +93,8 @@ static int value_of(const struct sq_case *c, uint32_t subject, uint32_t attribut
     return 0;
 }
 
-static enum sq_match match_condition(const struct sq_terms *t, const struct sq_case *c, const struct sq_condition *k, int64_t *seen)
+static enum sq_match match_condition(const struct sq_terms *t, const struct sq_case *c, const struct sq_condition *k,
+                                     int64_t *seen)
 {
     const struct sq_range *ranges = t->ranges + k->first_range;
     if (k->subject == SANQUAN__V1__SUBJECT__SUBJECT_HOLDER)
@@ -105,8 +107,8 @@ static enum sq_match match_condition(const struct sq_terms *t, const struct sq_c
         struct sq_range same = {*seen, *seen};
         int provider = k->test == SANQUAN__V1__TEST__TEST_OF_PROVIDER;
         int64_t known;
-        return match_organisation(t, c, provider ? &c->provider : &c->holder, provider ? c->provider_code : c->holder_code,
-                                  k->attribute, &same, 1, &known);
+        return match_organisation(t, c, provider ? &c->provider : &c->holder,
+                                  provider ? c->provider_code : c->holder_code, k->attribute, &same, 1, &known);
     }
     return sq_ranges_hold(ranges, k->range_count, *seen) ? SQ_WITHIN : SQ_OUTSIDE;
 }
@@ -114,16 +116,20 @@ static enum sq_match match_condition(const struct sq_terms *t, const struct sq_c
 /* An agreement between the regions says that this is not asked of the other's providers. */
 static int is_relaxed(const struct sq_case *c, const struct sq_condition *k)
 {
-    int of_provider = k->subject == SANQUAN__V1__SUBJECT__SUBJECT_PROVIDER || (k->subject == SANQUAN__V1__SUBJECT__SUBJECT_CLAIM && k->attribute == SQ_ATTR(CHANNEL));
-    return of_provider && (k->attribute >= SQ_ATTR_LISTS ? c->relaxed & SQ_RELAX_LISTS : k->attribute < 32 ? c->relaxed >> k->attribute & 1 : 0);
+    int of_provider = k->subject == SANQUAN__V1__SUBJECT__SUBJECT_PROVIDER ||
+                      (k->subject == SANQUAN__V1__SUBJECT__SUBJECT_CLAIM && k->attribute == SQ_ATTR(CHANNEL));
+    return of_provider && (k->attribute >= SQ_ATTR_LISTS ? c->relaxed & SQ_RELAX_LISTS
+                           : k->attribute < 32           ? c->relaxed >> k->attribute & 1
+                                                         : 0);
 }
 
 /* A condition holds where its step is another one, or what it asks about is not known yet. */
-static int condition_holds(const struct sq_terms *t, const struct sq_case *c, const struct sq_condition *k, int64_t *seen)
+static int condition_holds(const struct sq_terms *t, const struct sq_case *c, const struct sq_condition *k,
+                           int64_t *seen)
 {
-    int later = c->step == SQ_CASE_GRANT && (k->subject == SANQUAN__V1__SUBJECT__SUBJECT_PROVIDER ||
-                                             k->subject == SANQUAN__V1__SUBJECT__SUBJECT_CLAIM ||
-                                             k->test == SANQUAN__V1__TEST__TEST_OF_PROVIDER);
+    int later = c->step == SQ_CASE_GRANT &&
+                (k->subject == SANQUAN__V1__SUBJECT__SUBJECT_PROVIDER ||
+                 k->subject == SANQUAN__V1__SUBJECT__SUBJECT_CLAIM || k->test == SANQUAN__V1__TEST__TEST_OF_PROVIDER);
     if (later || (k->step != 0 && k->step != (uint8_t)c->step) || (c->relaxed != 0 && is_relaxed(c, k)))
         return 1;
     enum sq_match m = match_condition(t, c, k, seen);
@@ -159,7 +165,8 @@ static int is_open(const struct sq_claim_window *w, uint32_t day, uint32_t minut
     uint32_t from = w->from_day, until = w->until_day;
     if (w->every_months != 0 && day > from) {
         /* The last turn that has begun. Counted in months it may begin a few days too late; then it is the turn before. */
-        int32_t months = (int32_t)(day / 10000 * 12 + day / 100 % 100) - (int32_t)(from / 10000 * 12 + from / 100 % 100);
+        int32_t months =
+            (int32_t)(day / 10000 * 12 + day / 100 % 100) - (int32_t)(from / 10000 * 12 + from / 100 % 100);
         int32_t turn = months / (int32_t)w->every_months * (int32_t)w->every_months;
         if (sq_day_add_months(from, turn) > day)
             turn -= (int32_t)w->every_months;
@@ -204,7 +211,8 @@ static int entitle(const struct sq_terms *t, const struct sq_case *c, struct sq_
             break;
     }
     if (best != NULL)
-        *e = (struct sq_entitlement){(uint32_t)(best - t->tiers) + 1, best->rate_bp, best->lump_fen, best->cap_claim_fen, tier_fen(best, c->base_fen)};
+        *e = (struct sq_entitlement){(uint32_t)(best - t->tiers) + 1, best->rate_bp, best->lump_fen,
+                                     best->cap_claim_fen, tier_fen(best, c->base_fen)};
     else
         *e = (struct sq_entitlement){.rate_bp = t->rate_bp, .fen = sq_share_floor(c->base_fen, t->rate_bp)};
     return best != NULL || t->rate_bp != 0;
@@ -238,13 +246,15 @@ static int judge_face(const struct sq_terms *t, const struct sq_case *c, struct 
     return sq_rule_amount(v, c->amount_fen, e->fen, 0, SQ_R_RATE_EXCEEDED, e->tier, 1);
 }
 
-static int judge_amount(const struct sq_terms *t, const struct sq_case *c, struct sq_verdict *v, struct sq_entitlement *e)
+static int judge_amount(const struct sq_terms *t, const struct sq_case *c, struct sq_verdict *v,
+                        struct sq_entitlement *e)
 {
     int64_t base = c->base_fen;
     if (sq_rule(v, base >= t->min_claim_fen, SQ_R_BELOW_MINIMUM, 0, base))
         return 1;
     if ((t->rules & SQ_RULE_METERED) &&
-        sq_rule(v, (__int128)base * t->unit_size <= (__int128)c->quantity * t->unit_price_fen, SQ_R_METERED, 0, c->quantity))
+        sq_rule(v, (__int128)base * t->unit_size <= (__int128)c->quantity * t->unit_price_fen, SQ_R_METERED, 0,
+                c->quantity))
         return 1;
     if (t->rules & SQ_RULE_TIERS) {
         if (sq_rule(v, entitle(t, c, e), SQ_R_NO_TIER, 0, base))
@@ -285,7 +295,10 @@ int64_t sq_funder_share(const struct sq_terms *t, uint32_t k, int64_t spent_fen)
 uint32_t sq_limit_period(const struct sq_limit *l, uint32_t day)
 {
     uint32_t year = day / 10000, month = day / 100 % 100;
-    return l->period == 1 ? year : l->period == 2 ? year * 10 + (month + 2) / 3 : l->period == 3 ? year * 100 + month : 0;
+    return l->period == 1   ? year
+           : l->period == 2 ? year * 10 + (month + 2) / 3
+           : l->period == 3 ? year * 100 + month
+                            : 0;
 }
 
 /* ---- the whole ---- */
@@ -309,11 +322,14 @@ int sq_terms_judge(const struct sq_terms *t, const struct sq_case *c, struct sq_
     *e = (struct sq_entitlement){0};
     int redeem = c->step == SQ_CASE_REDEEM;
     if (redeem && t->region_count != 0 && !(c->relaxed >> SQ_ATTR(REGION) & 1) &&
-        sq_rule(v, contains(t->regions, t->region_count, c->acquirer_region), SQ_R_PROVIDER_REGION, 0, c->acquirer_region))
+        sq_rule(v, contains(t->regions, t->region_count, c->acquirer_region), SQ_R_PROVIDER_REGION, 0,
+                c->acquirer_region))
         return 1;
-    if ((t->rules & SQ_RULE_WINDOWS) && sq_rule(v, sq_terms_open(t, c->step, c->at_ms), SQ_R_WINDOW_CLOSED, 0, (int64_t)c->at_ms))
+    if ((t->rules & SQ_RULE_WINDOWS) &&
+        sq_rule(v, sq_terms_open(t, c->step, c->at_ms), SQ_R_WINDOW_CLOSED, 0, (int64_t)c->at_ms))
         return 1;
-    if (redeem && t->service_count != 0 && sq_rule(v, contains(t->services, t->service_count, c->service), SQ_R_SERVICE, 0, c->service))
+    if (redeem && t->service_count != 0 &&
+        sq_rule(v, contains(t->services, t->service_count, c->service), SQ_R_SERVICE, 0, c->service))
         return 1;
     if (redeem && !payee_fits(t, c->payee) && sq_rule(v, 0, SQ_R_PAYEE, 0, c->payee))
         return 1;

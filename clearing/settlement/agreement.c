@@ -9,9 +9,13 @@
 
 #include <string.h>
 
-void sq_agreement_init(struct sq_agreement *a, uint32_t node_count, uint32_t self, uint32_t first_proposer, uint32_t timeout_ms)
+void sq_agreement_init(struct sq_agreement *a, uint32_t node_count, uint32_t self, uint32_t first_proposer,
+                       uint32_t timeout_ms)
 {
-    *a = (struct sq_agreement){.node_count = node_count, .self = self, .first_proposer = first_proposer, .timeout_ms = timeout_ms,
+    *a = (struct sq_agreement){.node_count = node_count,
+                               .self = self,
+                               .first_proposer = first_proposer,
+                               .timeout_ms = timeout_ms,
                                .votes = SQ_TABLE_OF(struct sq_agreement_vote),
                                .proposals = SQ_TABLE_OF(struct sq_agreement_proposal),
                                .doubles = SQ_TABLE_OF(struct sq_agreement_vote)};
@@ -24,7 +28,10 @@ void sq_agreement_free(struct sq_agreement *a)
     sq_table_free(&a->doubles);
 }
 
-uint32_t sq_agreement_quorum(uint32_t node_count) { return node_count * 2 / 3 + 1; }
+uint32_t sq_agreement_quorum(uint32_t node_count)
+{
+    return node_count * 2 / 3 + 1;
+}
 
 uint32_t sq_agreement_proposer(const struct sq_agreement *a, uint32_t round)
 {
@@ -33,13 +40,20 @@ uint32_t sq_agreement_proposer(const struct sq_agreement *a, uint32_t round)
 
 /* ---- what has been heard ---- */
 
-static const struct sq_agreement_vote *vote_at(const struct sq_table *t, uint32_t i) { return SQ_ROW(t, struct sq_agreement_vote, i); }
+static const struct sq_agreement_vote *vote_at(const struct sq_table *t, uint32_t i)
+{
+    return SQ_ROW(t, struct sq_agreement_vote, i);
+}
 
-static int same(const uint8_t *a, const uint8_t *b) { return memcmp(a, b, SQ_HASH_SIZE) == 0; }
+static int same(const uint8_t *a, const uint8_t *b)
+{
+    return memcmp(a, b, SQ_HASH_SIZE) == 0;
+}
 
 enum whose { FOR_VALUE, FOR_NIL, FOR_ANY };
 
-static uint32_t count_votes(const struct sq_agreement *a, uint32_t round, uint32_t step, enum whose whose, const uint8_t *value)
+static uint32_t count_votes(const struct sq_agreement *a, uint32_t round, uint32_t step, enum whose whose,
+                            const uint8_t *value)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < a->votes.count; i++) {
@@ -64,7 +78,8 @@ static const struct sq_agreement_proposal *proposal_of(const struct sq_agreement
     return NULL;
 }
 
-int sq_agreement_has_vote(const struct sq_agreement *a, uint32_t node, uint32_t round, uint32_t step, const uint8_t value[static SQ_HASH_SIZE])
+int sq_agreement_has_vote(const struct sq_agreement *a, uint32_t node, uint32_t round, uint32_t step,
+                          const uint8_t value[static SQ_HASH_SIZE])
 {
     for (uint32_t i = 0; i < a->votes.count; i++) {
         const struct sq_agreement_vote *v = vote_at(&a->votes, i);
@@ -83,15 +98,18 @@ static void set_timer(struct sq_agreement *a, uint32_t step, uint64_t now_ms)
     a->due_round[step] = a->round;
 }
 
-static sq_status keep_vote(struct sq_agreement *a, uint32_t from, uint32_t round, uint32_t step, int again, const uint8_t *value)
+static sq_status keep_vote(struct sq_agreement *a, uint32_t from, uint32_t round, uint32_t step, int again,
+                           const uint8_t *value)
 {
     struct sq_agreement_vote *v = sq_table_add(&a->votes, NULL);
     if (v == NULL)
         return SQ_E_NOMEM;
-    *v = (struct sq_agreement_vote){.round = round, .step = step, .node = from, .nil = value == NULL, .again = again != 0};
+    *v = (struct sq_agreement_vote){
+        .round = round, .step = step, .node = from, .nil = value == NULL, .again = again != 0};
     if (value != NULL)
         memcpy(v->value, value, SQ_HASH_SIZE);
-    if (value != NULL && step == SQ_STEP_PRECOMMIT && a->certified_round == 0 && quorum(a, round, step, FOR_VALUE, value)) {
+    if (value != NULL && step == SQ_STEP_PRECOMMIT && a->certified_round == 0 &&
+        quorum(a, round, step, FOR_VALUE, value)) {
         a->certified_round = round + 1;
         memcpy(a->certified, value, SQ_HASH_SIZE);
     }
@@ -141,12 +159,14 @@ static int rule_prevote(struct sq_agreement *a, const struct sq_agreement_host *
     const struct sq_agreement_proposal *p = a->step == SQ_STEP_PROPOSE ? proposal_of(a, a->round) : NULL;
     if (p == NULL)
         return 0;
-    if (p->valid_round != 0 && (p->valid_round > a->round || !quorum(a, p->valid_round - 1, SQ_STEP_PREVOTE, FOR_VALUE, p->value)))
+    if (p->valid_round != 0 &&
+        (p->valid_round > a->round || !quorum(a, p->valid_round - 1, SQ_STEP_PREVOTE, FOR_VALUE, p->value)))
         return 0; /* wait to see the prevotes it speaks of */
     /* A statement it rests on may still be on its way; the timer says nil. What two thirds have prevoted some honest node found valid. */
     if (p->valid_round != 0 ? !h->known(h->ctx, p->value) : !h->valid(h->ctx, p->value))
         return 0;
-    int unlocked = a->locked_round == 0 || same(a->locked, p->value) || (p->valid_round != 0 && a->locked_round <= p->valid_round);
+    int unlocked =
+        a->locked_round == 0 || same(a->locked, p->value) || (p->valid_round != 0 && a->locked_round <= p->valid_round);
     *st = prevote(a, h, unlocked ? p->value : NULL);
     return 1;
 }
@@ -154,7 +174,8 @@ static int rule_prevote(struct sq_agreement *a, const struct sq_agreement_host *
 /* Line 34. */
 static int rule_prevotes_in(struct sq_agreement *a, uint64_t now_ms)
 {
-    if (a->step != SQ_STEP_PREVOTE || a->prevotes_seen == a->round + 1 || !quorum(a, a->round, SQ_STEP_PREVOTE, FOR_ANY, NULL))
+    if (a->step != SQ_STEP_PREVOTE || a->prevotes_seen == a->round + 1 ||
+        !quorum(a, a->round, SQ_STEP_PREVOTE, FOR_ANY, NULL))
         return 0;
     a->prevotes_seen = a->round + 1;
     set_timer(a, SQ_STEP_PREVOTE, now_ms);
@@ -290,8 +311,9 @@ static sq_status keep_double(struct sq_agreement *a, const struct sq_agreement_v
     return SQ_OK;
 }
 
-sq_status sq_agreement_on_proposal(struct sq_agreement *a, const struct sq_agreement_host *h, uint32_t from, uint32_t round,
-                                   uint32_t valid_round, const uint8_t value[static SQ_HASH_SIZE], uint64_t now_ms)
+sq_status sq_agreement_on_proposal(struct sq_agreement *a, const struct sq_agreement_host *h, uint32_t from,
+                                   uint32_t round, uint32_t valid_round, const uint8_t value[static SQ_HASH_SIZE],
+                                   uint64_t now_ms)
 {
     if (round >= SQ_AGREEMENT_ROUNDS_MAX || from != sq_agreement_proposer(a, round) || valid_round > round)
         return SQ_OK; /* not this node's turn, or a polka that cannot have been */
@@ -315,7 +337,8 @@ sq_status sq_agreement_on_proposal(struct sq_agreement *a, const struct sq_agree
 sq_status sq_agreement_on_vote(struct sq_agreement *a, const struct sq_agreement_host *h, uint32_t from, uint32_t round,
                                uint32_t step, const uint8_t *value, uint64_t now_ms)
 {
-    if (round >= SQ_AGREEMENT_ROUNDS_MAX || from >= a->node_count || (step != SQ_STEP_PREVOTE && step != SQ_STEP_PRECOMMIT))
+    if (round >= SQ_AGREEMENT_ROUNDS_MAX || from >= a->node_count ||
+        (step != SQ_STEP_PREVOTE && step != SQ_STEP_PRECOMMIT))
         return SQ_OK;
     uint32_t before = 0;
     for (uint32_t i = 0; i < a->votes.count; i++) {
@@ -332,11 +355,12 @@ sq_status sq_agreement_on_vote(struct sq_agreement *a, const struct sq_agreement
     return st != SQ_OK ? st : sq_agreement_look(a, h, now_ms);
 }
 
-sq_status sq_agreement_timeout(struct sq_agreement *a, const struct sq_agreement_host *h, uint32_t round, uint32_t step, uint64_t now_ms)
+sq_status sq_agreement_timeout(struct sq_agreement *a, const struct sq_agreement_host *h, uint32_t round, uint32_t step,
+                               uint64_t now_ms)
 {
     sq_status st = SQ_OK;
-    if (step < SQ_STEP_PROPOSE || step > SQ_STEP_PRECOMMIT || sq_agreement_decided(a) || !a->started || a->due_ms[step] == 0 ||
-        a->due_round[step] != round || a->due_ms[step] > now_ms)
+    if (step < SQ_STEP_PROPOSE || step > SQ_STEP_PRECOMMIT || sq_agreement_decided(a) || !a->started ||
+        a->due_ms[step] == 0 || a->due_round[step] != round || a->due_ms[step] > now_ms)
         return SQ_OK;
     a->due_ms[step] = 0;
     if (round != a->round)

@@ -24,7 +24,7 @@ enum sq_agreement_step { SQ_STEP_PROPOSE = 1, SQ_STEP_PREVOTE = 2, SQ_STEP_PRECO
 
 #define SQ_AGREEMENT_ROUNDS_MAX 1000u /* timeouts have grown to minutes by then; further messages are hostile */
 
-#define SQ_AGREEMENT_VOTES_MAX 16u    /* different votes of one node in one step of a round; an honest node casts one */
+#define SQ_AGREEMENT_VOTES_MAX 16u /* different votes of one node in one step of a round; an honest node casts one */
 
 struct sq_agreement_vote {
     uint32_t round, step, node;
@@ -43,11 +43,11 @@ struct sq_agreement {
     uint32_t locked_round, valid_round, decided_round; /* 0 none, else round + 1 */
     uint32_t prevotes_seen, precommits_seen;           /* round + 1 whose timers have been set */
     uint32_t polka_seen;                               /* round + 1 for which line 36 has been carried out */
-    uint32_t certified_round;                          /* 0 none, else round + 1 in which a quorum precommitted `certified` */
+    uint32_t certified_round; /* 0 none, else round + 1 in which a quorum precommitted `certified` */
     uint8_t locked[SQ_HASH_SIZE], valid[SQ_HASH_SIZE], certified[SQ_HASH_SIZE], decided[SQ_HASH_SIZE];
-    uint64_t due_ms[4];                                /* by step; 0: none; [0] is unused */
+    uint64_t due_ms[4]; /* by step; 0: none; [0] is unused */
     uint32_t due_round[4];
-    struct sq_table votes, proposals, doubles;         /* doubles: pairs of contradicting votes or proposals */
+    struct sq_table votes, proposals, doubles; /* doubles: pairs of contradicting votes or proposals */
 };
 
 /* What the agreement needs done. Called while it runs; must not call back into it. */
@@ -67,7 +67,8 @@ struct sq_agreement_host {
     sq_status (*vote)(void *ctx, uint32_t round, uint32_t step, const uint8_t *value);
 };
 
-void sq_agreement_init(struct sq_agreement *a, uint32_t node_count, uint32_t self, uint32_t first_proposer, uint32_t timeout_ms);
+void sq_agreement_init(struct sq_agreement *a, uint32_t node_count, uint32_t self, uint32_t first_proposer,
+                       uint32_t timeout_ms);
 void sq_agreement_free(struct sq_agreement *a);
 
 uint32_t sq_agreement_quorum(uint32_t node_count); /* more than two thirds */
@@ -81,13 +82,14 @@ SQ_MUST_CHECK sq_status sq_agreement_start(struct sq_agreement *a, const struct 
  * evidence. A double voter's votes each count for what they say, as in the paper: whichever of them a node hears first, all
  * reach the same quorums in the end. Only the first proposal of a round gets this node's prevote.
  */
-SQ_MUST_CHECK sq_status sq_agreement_on_proposal(struct sq_agreement *a, const struct sq_agreement_host *h, uint32_t from,
-                                                 uint32_t round, uint32_t valid_round,
+SQ_MUST_CHECK sq_status sq_agreement_on_proposal(struct sq_agreement *a, const struct sq_agreement_host *h,
+                                                 uint32_t from, uint32_t round, uint32_t valid_round,
                                                  const uint8_t value[static SQ_HASH_SIZE], uint64_t now_ms);
 SQ_MUST_CHECK sq_status sq_agreement_on_vote(struct sq_agreement *a, const struct sq_agreement_host *h, uint32_t from,
                                              uint32_t round, uint32_t step, const uint8_t *value, uint64_t now_ms);
 /* Has this node been heard to say this? */
-int sq_agreement_has_vote(const struct sq_agreement *a, uint32_t node, uint32_t round, uint32_t step, const uint8_t value[static SQ_HASH_SIZE]);
+int sq_agreement_has_vote(const struct sq_agreement *a, uint32_t node, uint32_t round, uint32_t step,
+                          const uint8_t value[static SQ_HASH_SIZE]);
 /* A value may have become valid: look again. */
 SQ_MUST_CHECK sq_status sq_agreement_look(struct sq_agreement *a, const struct sq_agreement_host *h, uint64_t now_ms);
 SQ_MUST_CHECK sq_status sq_agreement_timeout(struct sq_agreement *a, const struct sq_agreement_host *h, uint32_t round,
@@ -96,6 +98,9 @@ SQ_MUST_CHECK sq_status sq_agreement_timeout(struct sq_agreement *a, const struc
 /* The earliest timer; 0 when there is none. */
 uint64_t sq_agreement_due(const struct sq_agreement *a, uint32_t *round, uint32_t *step);
 
-static inline int sq_agreement_decided(const struct sq_agreement *a) { return a->decided_round != 0; }
+static inline int sq_agreement_decided(const struct sq_agreement *a)
+{
+    return a->decided_round != 0;
+}
 
 #endif

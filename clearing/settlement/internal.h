@@ -20,7 +20,7 @@ struct sq_fold {
 struct sq_link_entry {
     uint8_t hash[SQ_LINK_HASH_PREFIX];
     uint64_t batch;
-    uint32_t count, kind;        /* kind 0: of several kinds, or of none; total_fen is a row of `mixed` */
+    uint32_t count, kind; /* kind 0: of several kinds, or of none; total_fen is a row of `mixed` */
     int64_t total_fen;
 };
 struct sq_mixed {
@@ -32,7 +32,7 @@ struct sq_cap {
     int64_t cap_fen, wanted_fen; /* wanted: what the maker has entered */
     uint32_t set, wanted_set;    /* 0: no cap */
     uint32_t alarm_bp, wanted_alarm_bp;
-    uint32_t maker, padding;     /* party; SQ_ROW_NONE: nothing waits for a checker */
+    uint32_t maker, padding; /* party; SQ_ROW_NONE: nothing waits for a checker */
 };
 
 struct sq_link {
@@ -63,12 +63,12 @@ struct sq_money_account {
 struct sq_region {
     uint64_t since_window, wanted_unpaid;
     int64_t guarantee_fen;
-    uint32_t standing, wanted;   /* wanted: entered here by `maker` */
-    uint32_t maker, padding;     /* SQ_ROW_NONE: nothing waits for a checker */
+    uint32_t standing, wanted; /* wanted: entered here by `maker` */
+    uint32_t maker, padding;   /* SQ_ROW_NONE: nothing waits for a checker */
 };
 
-struct sq_change {               /* of a region's standing */
-    uint64_t unpaid;             /* final window that it has not paid for; 0 none */
+struct sq_change {   /* of a region's standing */
+    uint64_t unpaid; /* final window that it has not paid for; 0 none */
     uint32_t node, standing;
 };
 
@@ -78,19 +78,19 @@ struct sq_support { /* node `by` wants this */
 };
 
 struct sq_default {
-    uint64_t window, declared;   /* not paid; in whose value that was agreed on */
+    uint64_t window, declared; /* not paid; in whose value that was agreed on */
     uint32_t node, padding;
 };
 
-#define SQ_FUND_OF 0x80000000u   /* payer: the guarantee fund of node payer - SQ_FUND_OF */
-struct sq_loss {                 /* a payment made instead of one that was not */
+#define SQ_FUND_OF 0x80000000u /* payer: the guarantee fund of node payer - SQ_FUND_OF */
+struct sq_loss {               /* a payment made instead of one that was not */
     uint32_t kind, payer;
     char payee[8];
     int64_t amount_fen;
 };
 struct sq_losses {
-    struct sq_table rows;        /* struct sq_loss */
-    int64_t *fund_used;          /* [node] */
+    struct sq_table rows; /* struct sq_loss */
+    int64_t *fund_used;   /* [node] */
 };
 
 struct sq_blob { /* bytes with an owner */
@@ -107,7 +107,7 @@ struct sq_value { /* a proposed Settlement */
 
 #define SQ_LETTER_SIZE_MAX 384u /* a vote's envelope has at most 305 bytes */
 
-struct sq_letter { /* a vote for a value as it was signed */
+struct sq_letter {                    /* a vote for a value as it was signed */
     uint32_t node, round, step, size; /* step as on the wire */
     uint8_t value[SQ_HASH_SIZE];
     uint8_t bytes[SQ_LETTER_SIZE_MAX];
@@ -119,56 +119,63 @@ enum { SQ_VOTE_PREVOTE = 1, SQ_VOTE_PRECOMMIT = 2 };
 
 struct sq_window {
     uint64_t number, opened_ms, cut_ms, final_ms, settled_ms;
-    uint32_t state;                     /* enum sq_window_state */
-    uint32_t maker;                     /* party number that entered the confirmation */
+    uint32_t state; /* enum sq_window_state */
+    uint32_t maker; /* party number that entered the confirmation */
     uint32_t statements, counterstatements, countered, lateness;
-    uint32_t reviewing, padding;        /* STATED, and the agreement has not begun */
-    uint64_t late_ms;                   /* when waiting ends; 0: no more */
+    uint32_t reviewing, padding; /* STATED, and the agreement has not begun */
+    uint64_t late_ms;            /* when waiting ends; 0: no more */
     struct sq_agreement agreement;
-    struct sq_stated *debtor, *creditor; /* [debtor * n + creditor]: as the debtor, as the creditor has it; freed when final.
+    struct sq_stated *debtor,
+        *creditor;         /* [debtor * n + creditor]: as the debtor, as the creditor has it; freed when final.
                                             [node * n + node]: present when the node has stated, has counterstated */
-    struct sq_fold *heard;              /* [debtor]: our fold when its statement came */
+    struct sq_fold *heard; /* [debtor]: our fold when its statement came */
     struct sq_value value[SQ_VALUES_MAX]; /* values proposed and still undecided */
     uint32_t value_count;
-    uint32_t asked;                     /* for the bytes of a certified value */
-    struct sq_table letters;            /* struct sq_letter; freed some time after finality */
-    struct sq_table told;               /* uint8_t [node]: was sent a value that it asked for; empty: nobody asked */
-    struct sq_blob decided;             /* canonical Settlement, when final */
+    uint32_t asked;          /* for the bytes of a certified value */
+    struct sq_table letters; /* struct sq_letter; freed some time after finality */
+    struct sq_table told;    /* uint8_t [node]: was sent a value that it asked for; empty: nobody asked */
+    struct sq_blob decided;  /* canonical Settlement, when final */
 };
 
 struct sq_settlement {
     uint32_t n, self, round_timeout_ms;
     enum sq_netting_method method;
     char (*codes)[7];
-    struct sq_link *owes, *owed;        /* [node]: this node to it, it to this node */
-    struct sq_window **windows;         /* [0] is window 1 */
+    struct sq_link *owes, *owed; /* [node]: this node to it, it to this node */
+    struct sq_window **windows;  /* [0] is window 1 */
     uint32_t window_count, window_capacity;
-    uint64_t open, deciding;            /* deciding: the cut window that is not final, or 0 */
-    uint64_t cut_wanted;                /* a cut of the open window waits for finality */
-    uint64_t relaying, relay_ms;        /* the final window whose precommits are still waited for, until then; 0: none */
-    struct sq_table breaks;             /* struct sq_break */
+    uint64_t open, deciding;     /* deciding: the cut window that is not final, or 0 */
+    uint64_t cut_wanted;         /* a cut of the open window waits for finality */
+    uint64_t relaying, relay_ms; /* the final window whose precommits are still waited for, until then; 0: none */
+    struct sq_table breaks;      /* struct sq_break */
     struct sq_charter charter;
     struct sq_money_account account;
-    struct sq_region *regions;          /* [node] */
-    struct sq_table wishes, defaults;   /* struct sq_support, struct sq_default */
+    struct sq_region *regions;        /* [node] */
+    struct sq_table wishes, defaults; /* struct sq_support, struct sq_default */
 };
 
-#define SQ_EMPTY_ROUND   16u /* from this round on, and when everyone has had a turn, nothing but the empty settlement is proposed anew */
+#define SQ_EMPTY_ROUND                                                                                                 \
+    16u /* from this round on, and when everyone has had a turn, nothing but the empty settlement is proposed anew */
 #define SQ_WINDOWS_AHEAD 4u /* windows after the open one of which messages are kept */
 
 /* relay.c */
-SQ_MUST_CHECK sq_status sq_letter_keep(struct sq_window *w, uint32_t from, const Sanquan__V1__Vote *m, sq_bytes whole, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_letter_keep(struct sq_window *w, uint32_t from, const Sanquan__V1__Vote *m, sq_bytes whole,
+                                       struct sq_error *err);
 /* Tell everyone whose votes of this round and step for this value are here. step as on the wire. */
-SQ_MUST_CHECK sq_status sq_relay_votes(struct sq_settlement *s, const struct sq_window *w, uint32_t round, uint32_t step,
-                                       const uint8_t value[static SQ_HASH_SIZE], struct sq_effects *fx, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_relay_votes(struct sq_settlement *s, const struct sq_window *w, uint32_t round,
+                                       uint32_t step, const uint8_t value[static SQ_HASH_SIZE], struct sq_effects *fx,
+                                       struct sq_error *err);
 /* A window has become final: its certificate is told after a while, or at the next finality, unless everyone has it. */
-SQ_MUST_CHECK sq_status sq_relay_begin(struct sq_settlement *s, const struct sq_window *w, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_relay_begin(struct sq_settlement *s, const struct sq_window *w, uint64_t now_ms,
+                                       struct sq_effects *fx, struct sq_error *err);
 SQ_MUST_CHECK sq_status sq_relay_end(struct sq_settlement *s, struct sq_effects *fx, struct sq_error *err);
 /* Ask voters for the bytes of the certified value. */
-SQ_MUST_CHECK sq_status sq_relay_ask(struct sq_settlement *s, struct sq_window *w, struct sq_effects *fx, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_relay_ask(struct sq_settlement *s, struct sq_window *w, struct sq_effects *fx,
+                                     struct sq_error *err);
 /* Errors: SQ_R_COLUMNS. Letters that prove nothing are passed over. */
-SQ_MUST_CHECK sq_status sq_relay_read(struct sq_settlement *s, struct sq_window *w, const struct sq_agreement_host *h, const struct sq_post *post, uint32_t from,
-                                      const Sanquan__V1__Relay *m, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_relay_read(struct sq_settlement *s, struct sq_window *w, const struct sq_agreement_host *h,
+                                      const struct sq_post *post, uint32_t from, const Sanquan__V1__Relay *m,
+                                      uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
 
 /* links.c */
 void sq_fold_row(const struct sq_fold *from, const struct sq_fold *to, struct sq_stated *row);
@@ -183,17 +190,19 @@ int sq_link_adopt(struct sq_link *l, const struct sq_stated *stated);
 
 /* breaks.c */
 /* Do the two sides of a link of this node's, both stated, say the same? If not, a break is opened, and looked into. */
-SQ_MUST_CHECK sq_status sq_break_compare(struct sq_settlement *s, const struct sq_window *w, uint32_t debtor, uint32_t creditor, uint64_t now_ms,
-                                         struct sq_effects *fx, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_break_compare(struct sq_settlement *s, const struct sq_window *w, uint32_t debtor,
+                                         uint32_t creditor, uint64_t now_ms, struct sq_effects *fx,
+                                         struct sq_error *err);
 /* The link has settled. */
 void sq_break_close(struct sq_settlement *s, uint32_t debtor, uint32_t creditor, uint64_t now_ms);
-SQ_MUST_CHECK sq_status sq_break_on_ask(struct sq_settlement *s, uint32_t from, const Sanquan__V1__LinkAsk *m, struct sq_effects *fx,
-                                        struct sq_error *err);
-SQ_MUST_CHECK sq_status sq_break_on_tell(struct sq_settlement *s, uint32_t from, const Sanquan__V1__LinkTell *m, uint64_t now_ms,
-                                         struct sq_effects *fx, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_break_on_ask(struct sq_settlement *s, uint32_t from, const Sanquan__V1__LinkAsk *m,
+                                        struct sq_effects *fx, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_break_on_tell(struct sq_settlement *s, uint32_t from, const Sanquan__V1__LinkTell *m,
+                                         uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
 
 /* caps.c */
-SQ_MUST_CHECK sq_status sq_cap_on_notice(struct sq_settlement *s, uint32_t from, const Sanquan__V1__DebitCapNotice *m, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_cap_on_notice(struct sq_settlement *s, uint32_t from, const Sanquan__V1__DebitCapNotice *m,
+                                         struct sq_error *err);
 
 /* regions.c */
 /* Can the region become that from what it is? */
@@ -203,10 +212,15 @@ int sq_change_wanted(const struct sq_settlement *s, const struct sq_change *c);
 /* All such, ascending by node; room for n. */
 size_t sq_changes_wanted(const struct sq_settlement *s, struct sq_change *out);
 void sq_change_apply(struct sq_settlement *s, const struct sq_change *c, uint64_t window);
-SQ_MUST_CHECK sq_status sq_region_on_notice(struct sq_settlement *s, uint32_t from, const Sanquan__V1__StandingNotice *m, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_region_on_notice(struct sq_settlement *s, uint32_t from,
+                                            const Sanquan__V1__StandingNotice *m, struct sq_error *err);
 
 /* accounts.c */
-enum sq_account_step { SQ_ACCOUNT_COMMIT, SQ_ACCOUNT_SETTLE, SQ_ACCOUNT_DROP }; /* final; the bank has moved it; it will not be made */
+enum sq_account_step {
+    SQ_ACCOUNT_COMMIT,
+    SQ_ACCOUNT_SETTLE,
+    SQ_ACCOUNT_DROP
+}; /* final; the bank has moved it; it will not be made */
 void sq_account_move(struct sq_settlement *s, const Sanquan__V1__Payment *p, enum sq_account_step step);
 
 /* losses.c */
@@ -215,16 +229,20 @@ int sq_loss_possible(const struct sq_settlement *s, uint32_t node, uint64_t wind
 SQ_MUST_CHECK sq_status sq_losses_new(const struct sq_settlement *s, struct sq_losses *l, struct sq_error *err);
 void sq_losses_free(struct sq_losses *l);
 /* Adds who pays instead of the region. */
-SQ_MUST_CHECK sq_status sq_losses_of(const struct sq_settlement *s, uint32_t node, uint64_t window, struct sq_losses *l, struct sq_error *err);
-SQ_MUST_CHECK sq_status sq_default_apply(struct sq_settlement *s, const struct sq_change *c, uint64_t declared, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_losses_of(const struct sq_settlement *s, uint32_t node, uint64_t window, struct sq_losses *l,
+                                     struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_default_apply(struct sq_settlement *s, const struct sq_change *c, uint64_t declared,
+                                         struct sq_error *err);
 
 /* values.c: statements to values */
-struct sq_value *sq_value_find(struct sq_window *w, const uint8_t hash[static SQ_HASH_SIZE]); /* NULL when it is not kept */
+struct sq_value *sq_value_find(struct sq_window *w,
+                               const uint8_t hash[static SQ_HASH_SIZE]); /* NULL when it is not kept */
 /* Keeps a copy under its hash. When there is no room, another goes; never one that this node is locked on or may have to propose. */
-SQ_MUST_CHECK sq_status sq_value_keep(struct sq_window *w, uint32_t proposer, sq_bytes bytes, uint8_t hash[static SQ_HASH_SIZE],
-                                      struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_value_keep(struct sq_window *w, uint32_t proposer, sq_bytes bytes,
+                                      uint8_t hash[static SQ_HASH_SIZE], struct sq_error *err);
 /* A canonical Settlement from what both sides have stated, or the empty one, which is valid everywhere; owned by the caller. */
-SQ_MUST_CHECK sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *w, int empty, struct sq_blob *out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *w, int empty,
+                                       struct sq_blob *out, struct sq_error *err);
 /* Is this value what its pairs and the statements here make it? 1 yes, 0 no or not yet. */
 int sq_value_check(const struct sq_settlement *s, const struct sq_window *w, sq_bytes value);
 /* Has it the shape of a value of this window, whatever was stated here? */
@@ -234,7 +252,8 @@ Sanquan__V1__Settlement *sq_value_open(sq_bytes value);
 uint32_t sq_code_find(const struct sq_settlement *s, const char *code); /* SQ_ROW_NONE */
 
 /* windows.c */
-SQ_MUST_CHECK sq_status sq_window_at(struct sq_settlement *s, uint64_t number, struct sq_window **out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_window_at(struct sq_settlement *s, uint64_t number, struct sq_window **out,
+                                     struct sq_error *err);
 void sq_window_free(struct sq_window *w);
 SQ_MUST_CHECK sq_status sq_window_new(struct sq_settlement *s, uint64_t number, struct sq_error *err);
 

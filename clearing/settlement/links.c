@@ -7,8 +7,8 @@
 #include "clearing/settlement/internal.h"
 
 static void chain(const struct sq_settlement *s, uint32_t debtor, uint32_t creditor, uint64_t batch,
-                  const uint8_t result_hash[static SQ_HASH_SIZE], const struct sq_fold *before, const struct sq_link_step *step,
-                  uint8_t out[static SQ_HASH_SIZE])
+                  const uint8_t result_hash[static SQ_HASH_SIZE], const struct sq_fold *before,
+                  const struct sq_link_step *step, uint8_t out[static SQ_HASH_SIZE])
 {
     static const char tag[] = "sanquan/link/v1"; /* with its NUL */
     uint8_t number[8], of_batch[8], count[8], total[SQ_KIND_COUNT * 8];
@@ -18,13 +18,14 @@ static void chain(const struct sq_settlement *s, uint32_t debtor, uint32_t credi
     for (size_t k = 0; k < SQ_KIND_COUNT; k++)
         sq_put_be64(total + 8 * k, (uint64_t)step->total_fen[k]);
     const struct sq_sha256_part parts[] = {
-        {tag, sizeof tag},           {before->hash, SQ_HASH_SIZE},   {number, 8},  {s->codes[debtor], 6}, {s->codes[creditor], 6},
-        {of_batch, 8},               {result_hash, SQ_HASH_SIZE},    {count, 8},   {total, sizeof total},
+        {tag, sizeof tag}, {before->hash, SQ_HASH_SIZE}, {number, 8}, {s->codes[debtor], 6}, {s->codes[creditor], 6},
+        {of_batch, 8},     {result_hash, SQ_HASH_SIZE},  {count, 8},  {total, sizeof total},
     };
     sq_sha256_parts(parts, sizeof parts / sizeof *parts, out);
 }
 
-static sq_status advance(const struct sq_fold *before, const struct sq_link_step *step, struct sq_fold *after, struct sq_error *err)
+static sq_status advance(const struct sq_fold *before, const struct sq_link_step *step, struct sq_fold *after,
+                         struct sq_error *err)
 {
     *after = *before;
     after->number = step->number;
@@ -32,7 +33,8 @@ static sq_status advance(const struct sq_fold *before, const struct sq_link_step
     memcpy(after->hash, step->hash, SQ_HASH_SIZE);
     for (size_t k = 0; k < SQ_KIND_COUNT; k++)
         if (__builtin_add_overflow(after->total_fen[k], step->total_fen[k], &after->total_fen[k]))
-            return sq_fail(err, SQ_E_OVERFLOW, "link number %" PRIu64 ": kind %zu leaves int64 fen", step->number, k + 1);
+            return sq_fail(err, SQ_E_OVERFLOW, "link number %" PRIu64 ": kind %zu leaves int64 fen", step->number,
+                           k + 1);
     return SQ_OK;
 }
 
@@ -95,7 +97,8 @@ struct sq_break_side sq_link_at(const struct sq_link *l, uint64_t number)
     if (e->kind != 0)
         side.total_fen[e->kind - 1] = e->total_fen;
     else
-        memcpy(side.total_fen, SQ_ROW(&l->mixed, struct sq_mixed, (uint32_t)e->total_fen)->total_fen, sizeof side.total_fen);
+        memcpy(side.total_fen, SQ_ROW(&l->mixed, struct sq_mixed, (uint32_t)e->total_fen)->total_fen,
+               sizeof side.total_fen);
     return side;
 }
 
@@ -137,7 +140,8 @@ int sq_link_adopt(struct sq_link *l, const struct sq_stated *stated)
 /* ---- steps ---- */
 
 sq_status sq_settlement_owe(struct sq_settlement *s, uint32_t creditor, uint64_t batch,
-                            const uint8_t result_hash[static SQ_HASH_SIZE], struct sq_link_step *step, struct sq_error *err)
+                            const uint8_t result_hash[static SQ_HASH_SIZE], struct sq_link_step *step,
+                            struct sq_error *err)
 {
     struct sq_fold *now = &s->owes[creditor].now, after;
     struct sq_link_step next = *step;
@@ -155,8 +159,9 @@ sq_status sq_settlement_owe(struct sq_settlement *s, uint32_t creditor, uint64_t
     return SQ_OK;
 }
 
-sq_status sq_settlement_owed(struct sq_settlement *s, uint32_t debtor, uint64_t batch, const uint8_t result_hash[static SQ_HASH_SIZE],
-                             const struct sq_link_step *step, struct sq_error *err)
+sq_status sq_settlement_owed(struct sq_settlement *s, uint32_t debtor, uint64_t batch,
+                             const uint8_t result_hash[static SQ_HASH_SIZE], const struct sq_link_step *step,
+                             struct sq_error *err)
 {
     struct sq_fold *now = &s->owed[debtor].now, after;
     uint8_t hash[SQ_HASH_SIZE];
@@ -179,7 +184,8 @@ sq_status sq_settlement_owed(struct sq_settlement *s, uint32_t debtor, uint64_t 
 
 void sq_fold_row(const struct sq_fold *from, const struct sq_fold *to, struct sq_stated *row)
 {
-    *row = (struct sq_stated){.present = 1, .first = from->number + 1, .last = to->number, .count = to->count - from->count};
+    *row = (struct sq_stated){
+        .present = 1, .first = from->number + 1, .last = to->number, .count = to->count - from->count};
     memcpy(row->hash, to->hash, SQ_HASH_SIZE);
     for (size_t k = 0; k < SQ_KIND_COUNT; k++)
         row->total_fen[k] = to->total_fen[k] - from->total_fen[k]; /* a difference of two sums of the same steps */

@@ -13,9 +13,13 @@
  */
 #include "clearing/settlement/internal.h"
 
-static const struct sq_letter *letter_at(const struct sq_window *w, uint32_t i) { return SQ_ROW(&w->letters, struct sq_letter, i); }
+static const struct sq_letter *letter_at(const struct sq_window *w, uint32_t i)
+{
+    return SQ_ROW(&w->letters, struct sq_letter, i);
+}
 
-sq_status sq_letter_keep(struct sq_window *w, uint32_t from, const Sanquan__V1__Vote *m, sq_bytes whole, struct sq_error *err)
+sq_status sq_letter_keep(struct sq_window *w, uint32_t from, const Sanquan__V1__Vote *m, sq_bytes whole,
+                         struct sq_error *err)
 {
     uint32_t same_place = 0;
     if (m->value.len != SQ_HASH_SIZE || whole.size == 0 || whole.size > SQ_LETTER_SIZE_MAX)
@@ -39,15 +43,16 @@ sq_status sq_letter_keep(struct sq_window *w, uint32_t from, const Sanquan__V1__
     return SQ_OK;
 }
 
-static sq_status send(struct sq_settlement *s, uint32_t to, const Sanquan__V1__Relay *m, struct sq_effects *fx, struct sq_error *err)
+static sq_status send(struct sq_settlement *s, uint32_t to, const Sanquan__V1__Relay *m, struct sq_effects *fx,
+                      struct sq_error *err)
 {
     return to == SQ_TO_ALL ? sq_effects_send_all(fx, SANQUAN__V1__MESSAGE_TYPE__RELAY, &m->base, err)
            : to == s->self ? SQ_OK
                            : sq_effects_send(fx, to, SANQUAN__V1__MESSAGE_TYPE__RELAY, &m->base, err);
 }
 
-sq_status sq_relay_votes(struct sq_settlement *s, const struct sq_window *w, uint32_t round, uint32_t step, const uint8_t value[static SQ_HASH_SIZE],
-                         struct sq_effects *fx, struct sq_error *err)
+sq_status sq_relay_votes(struct sq_settlement *s, const struct sq_window *w, uint32_t round, uint32_t step,
+                         const uint8_t value[static SQ_HASH_SIZE], struct sq_effects *fx, struct sq_error *err)
 {
     Sanquan__V1__Relay m;
     sanquan__v1__relay__init(&m);
@@ -70,12 +75,14 @@ static int everyone_precommitted(const struct sq_agreement *a)
     uint32_t n = 0;
     for (uint32_t i = 0; i < a->votes.count; i++) {
         const struct sq_agreement_vote *v = SQ_ROW(&a->votes, struct sq_agreement_vote, i);
-        n += v->step == SQ_STEP_PRECOMMIT && v->round + 1 == a->decided_round && !v->nil && memcmp(v->value, a->decided, SQ_HASH_SIZE) == 0;
+        n += v->step == SQ_STEP_PRECOMMIT && v->round + 1 == a->decided_round && !v->nil &&
+             memcmp(v->value, a->decided, SQ_HASH_SIZE) == 0;
     }
     return n == a->node_count;
 }
 
-sq_status sq_relay_begin(struct sq_settlement *s, const struct sq_window *w, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err)
+sq_status sq_relay_begin(struct sq_settlement *s, const struct sq_window *w, uint64_t now_ms, struct sq_effects *fx,
+                         struct sq_error *err)
 {
     sq_status st = s->relaying != 0 ? sq_relay_end(s, fx, err) : SQ_OK;
     s->relaying = w->number;
@@ -107,7 +114,8 @@ sq_status sq_relay_ask(struct sq_settlement *s, struct sq_window *w, struct sq_e
     w->asked = 1;
     for (uint32_t i = 0; i < a->votes.count && asked <= (s->n - 1) / 3; i++) {
         const struct sq_agreement_vote *v = SQ_ROW(&a->votes, struct sq_agreement_vote, i);
-        if (v->step != SQ_STEP_PRECOMMIT || v->round + 1 != a->certified_round || v->nil || memcmp(v->value, a->certified, SQ_HASH_SIZE) != 0 || v->node == s->self)
+        if (v->step != SQ_STEP_PRECOMMIT || v->round + 1 != a->certified_round || v->nil ||
+            memcmp(v->value, a->certified, SQ_HASH_SIZE) != 0 || v->node == s->self)
             continue;
         asked++;
         sq_status st = send(s, v->node, &m, fx, err);
@@ -118,12 +126,14 @@ sq_status sq_relay_ask(struct sq_settlement *s, struct sq_window *w, struct sq_e
 }
 
 /* Once a window and node: what was sent is kept for it until it has come. */
-static sq_status tell(struct sq_settlement *s, struct sq_window *w, uint32_t to, const uint8_t wanted[static SQ_HASH_SIZE], struct sq_effects *fx, struct sq_error *err)
+static sq_status tell(struct sq_settlement *s, struct sq_window *w, uint32_t to,
+                      const uint8_t wanted[static SQ_HASH_SIZE], struct sq_effects *fx, struct sq_error *err)
 {
     const struct sq_value *kept = sq_value_find(w, wanted);
-    const struct sq_blob *bytes = w->decided.data != NULL && memcmp(w->agreement.decided, wanted, SQ_HASH_SIZE) == 0 ? &w->decided
-                                  : kept != NULL                                                                     ? &kept->bytes
-                                                                                                                     : NULL;
+    const struct sq_blob *bytes = w->decided.data != NULL && memcmp(w->agreement.decided, wanted, SQ_HASH_SIZE) == 0
+                                      ? &w->decided
+                                  : kept != NULL ? &kept->bytes
+                                                 : NULL;
     if (bytes == NULL)
         return SQ_OK;
     if (w->told.count == 0) {
@@ -149,8 +159,9 @@ static sq_status tell(struct sq_settlement *s, struct sq_window *w, uint32_t to,
 /* ---- hearing ---- */
 
 /* One letter: its signer's vote counts, if it is one of this window that is not known yet. */
-static sq_status read_letter(struct sq_settlement *s, struct sq_window *w, const struct sq_agreement_host *h, const struct sq_post *post, sq_bytes bytes,
-                             uint64_t now_ms, struct sq_effects *fx, struct sq_error *err)
+static sq_status read_letter(struct sq_settlement *s, struct sq_window *w, const struct sq_agreement_host *h,
+                             const struct sq_post *post, sq_bytes bytes, uint64_t now_ms, struct sq_effects *fx,
+                             struct sq_error *err)
 {
     struct sq_wire_memory memory = sq_effects_memory(fx);
     struct sq_envelope e;
@@ -158,19 +169,25 @@ static sq_status read_letter(struct sq_settlement *s, struct sq_window *w, const
     if (sq_envelope_open(bytes, &e, NULL) != SQ_OK || e.type != SANQUAN__V1__MESSAGE_TYPE__VOTE)
         return SQ_OK;
     uint32_t node = post->node_of(post->ctx, e.sender);
-    sq_status st = node == SQ_ROW_NONE || node == s->self ? SQ_R_MALFORMED : sq_wire_open(&sanquan__v1__vote__descriptor, e.body, &memory, &opened, err);
+    sq_status st = node == SQ_ROW_NONE || node == s->self
+                       ? SQ_R_MALFORMED
+                       : sq_wire_open(&sanquan__v1__vote__descriptor, e.body, &memory, &opened, err);
     if (st != SQ_OK)
         return st == SQ_E_FULL ? st : SQ_OK;
     const Sanquan__V1__Vote *m = (const Sanquan__V1__Vote *)opened;
-    if (m->window != w->number || m->value.len != SQ_HASH_SIZE || m->step < SQ_VOTE_PREVOTE || m->step > SQ_VOTE_PRECOMMIT ||
-        sq_agreement_has_vote(&w->agreement, node, m->round, m->step + 1, m->value.data) || !post->signed_by(post->ctx, &e, node))
+    if (m->window != w->number || m->value.len != SQ_HASH_SIZE || m->step < SQ_VOTE_PREVOTE ||
+        m->step > SQ_VOTE_PRECOMMIT ||
+        sq_agreement_has_vote(&w->agreement, node, m->round, m->step + 1, m->value.data) ||
+        !post->signed_by(post->ctx, &e, node))
         return SQ_OK;
     st = sq_letter_keep(w, node, m, e.whole, err);
-    return st != SQ_OK ? st : sq_agreement_on_vote(&w->agreement, h, node, m->round, m->step + 1, m->value.data, now_ms);
+    return st != SQ_OK ? st
+                       : sq_agreement_on_vote(&w->agreement, h, node, m->round, m->step + 1, m->value.data, now_ms);
 }
 
-sq_status sq_relay_read(struct sq_settlement *s, struct sq_window *w, const struct sq_agreement_host *h, const struct sq_post *post, uint32_t from,
-                        const Sanquan__V1__Relay *m, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err)
+sq_status sq_relay_read(struct sq_settlement *s, struct sq_window *w, const struct sq_agreement_host *h,
+                        const struct sq_post *post, uint32_t from, const Sanquan__V1__Relay *m, uint64_t now_ms,
+                        struct sq_effects *fx, struct sq_error *err)
 {
     struct sq_wire_memory memory = sq_effects_memory(fx);
     uint8_t hash[SQ_HASH_SIZE];
@@ -188,5 +205,7 @@ sq_status sq_relay_read(struct sq_settlement *s, struct sq_window *w, const stru
     if (st == SQ_OK)
         sq_sha256(bytes.data, bytes.size, hash);
     /* Only what is missed: a peer cannot make this node keep anything else. */
-    return st == SQ_OK && memcmp(hash, w->agreement.certified, SQ_HASH_SIZE) == 0 ? sq_value_keep(w, from, bytes, hash, err) : st;
+    return st == SQ_OK && memcmp(hash, w->agreement.certified, SQ_HASH_SIZE) == 0
+               ? sq_value_keep(w, from, bytes, hash, err)
+               : st;
 }

@@ -10,7 +10,8 @@
 
 #include "clearing/settlement/internal.h"
 
-sq_status sq_settlement_new(const struct sq_settlement_setup *setup, uint64_t now_ms, struct sq_settlement **out, struct sq_error *err)
+sq_status sq_settlement_new(const struct sq_settlement_setup *setup, uint64_t now_ms, struct sq_settlement **out,
+                            struct sq_error *err)
 {
     struct sq_settlement *s = calloc(1, sizeof *s);
     if (s == NULL)
@@ -23,7 +24,9 @@ sq_status sq_settlement_new(const struct sq_settlement_setup *setup, uint64_t no
     s->owes = calloc(s->n + 1u, sizeof *s->owes);
     s->owed = calloc(s->n + 1u, sizeof *s->owed);
     s->regions = calloc(s->n + 1u, sizeof *s->regions);
-    sq_status st = s->codes != NULL && s->owes != NULL && s->owed != NULL && s->regions != NULL ? sq_window_new(s, 1, err) : sq_fail(err, SQ_E_NOMEM, "settlement");
+    sq_status st = s->codes != NULL && s->owes != NULL && s->owed != NULL && s->regions != NULL
+                       ? sq_window_new(s, 1, err)
+                       : sq_fail(err, SQ_E_NOMEM, "settlement");
     if (st != SQ_OK) {
         sq_settlement_free(s);
         return st;
@@ -44,7 +47,8 @@ sq_status sq_settlement_new(const struct sq_settlement_setup *setup, uint64_t no
     return SQ_OK;
 }
 
-void sq_settlement_set_charter(struct sq_settlement *s, const struct sq_charter *charter, const int64_t *guarantee_fen, const uint8_t *enrolled)
+void sq_settlement_set_charter(struct sq_settlement *s, const struct sq_charter *charter, const int64_t *guarantee_fen,
+                               const uint8_t *enrolled)
 {
     s->charter = *charter;
     s->account.maker = SQ_ROW_NONE;
@@ -98,12 +102,14 @@ static int by_kind_payer_payee(const void *a, const void *b)
  * What the bank is to have moved for this node, in order: its payments, without those of a region that was found not to have paid, and what it
  * pays instead of another. `out` has room for all; returns how many.
  */
-static size_t own_payments(const struct sq_settlement *s, const Sanquan__V1__Settlement *value, const Sanquan__V1__Payment **out)
+static size_t own_payments(const struct sq_settlement *s, const Sanquan__V1__Settlement *value,
+                           const Sanquan__V1__Payment **out)
 {
     size_t n = 0;
     for (size_t i = 0; i < value->n_payments; i++) {
         uint32_t payer = sq_code_find(s, value->payments[i]->payer);
-        if (concerns(s, value->payments[i]) && (payer == SQ_ROW_NONE || !sq_settlement_defaulted(s, payer, value->window)))
+        if (concerns(s, value->payments[i]) &&
+            (payer == SQ_ROW_NONE || !sq_settlement_defaulted(s, payer, value->window)))
             out[n++] = value->payments[i];
     }
     for (size_t i = 0; i < value->n_losses; i++)
@@ -114,7 +120,8 @@ static size_t own_payments(const struct sq_settlement *s, const Sanquan__V1__Set
 }
 
 /* Is that what the bank was to do? With the checker's word the account moves. */
-static sq_status compare_payments(struct sq_settlement *s, const struct sq_window *w, const Sanquan__V1__Confirm *m, struct sq_error *err)
+static sq_status compare_payments(struct sq_settlement *s, const struct sq_window *w, const Sanquan__V1__Confirm *m,
+                                  struct sq_error *err)
 {
     Sanquan__V1__Settlement *value = sq_value_open(sq_bytes_of(w->decided.data, w->decided.size));
     if (value == NULL)
@@ -127,12 +134,15 @@ static sq_status compare_payments(struct sq_settlement *s, const struct sq_windo
         if (want == NULL && got == NULL)
             break;
         if (want == NULL || got == NULL)
-            st = sq_fail(err, SQ_R_CONFIRM_DIFFERS, "window %" PRIu64 ": %s payment %zu", w->number, want == NULL ? "an unexpected" : "missing", i + 1);
-        else if (want->kind != got->kind || strcmp(want->payer, got->payer) != 0 || strcmp(want->payee, got->payee) != 0 ||
-                 want->amount_fen != got->amount_fen)
-            st = sq_fail(err, SQ_R_CONFIRM_DIFFERS, "window %" PRIu64 " payment %zu: settlement has kind %u %s to %s %" PRId64
-                         " fen, confirmation has kind %u %" PRId64 " fen", w->number, i + 1, want->kind, want->payer, want->payee,
-                         want->amount_fen, got->kind, got->amount_fen);
+            st = sq_fail(err, SQ_R_CONFIRM_DIFFERS, "window %" PRIu64 ": %s payment %zu", w->number,
+                         want == NULL ? "an unexpected" : "missing", i + 1);
+        else if (want->kind != got->kind || strcmp(want->payer, got->payer) != 0 ||
+                 strcmp(want->payee, got->payee) != 0 || want->amount_fen != got->amount_fen)
+            st = sq_fail(err, SQ_R_CONFIRM_DIFFERS,
+                         "window %" PRIu64 " payment %zu: settlement has kind %u %s to %s %" PRId64
+                         " fen, confirmation has kind %u %" PRId64 " fen",
+                         w->number, i + 1, want->kind, want->payer, want->payee, want->amount_fen, got->kind,
+                         got->amount_fen);
     }
     for (size_t i = 0; st == SQ_OK && m->role == 2 && i < count; i++)
         sq_account_move(s, own[i], SQ_ACCOUNT_SETTLE);
@@ -141,7 +151,8 @@ static sq_status compare_payments(struct sq_settlement *s, const struct sq_windo
     return st;
 }
 
-sq_status sq_settlement_confirm(struct sq_settlement *s, uint32_t party, sq_bytes body, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err)
+sq_status sq_settlement_confirm(struct sq_settlement *s, uint32_t party, sq_bytes body, uint64_t now_ms,
+                                struct sq_effects *fx, struct sq_error *err)
 {
     struct sq_wire_memory memory = sq_effects_memory(fx);
     ProtobufCMessage *opened;
@@ -153,7 +164,8 @@ sq_status sq_settlement_confirm(struct sq_settlement *s, uint32_t party, sq_byte
     int checker = m->role == 2;
     if (w == NULL || (m->role != 1 && !checker) ||
         (checker ? w->state != SQ_WINDOW_INSTRUCTED : w->state != SQ_WINDOW_FINAL && w->state != SQ_WINDOW_BREAK))
-        return sq_fail(err, SQ_R_WINDOW_STATE, "window %" PRIu64 " has nothing for a %s to confirm", m->window, checker ? "checker" : "maker");
+        return sq_fail(err, SQ_R_WINDOW_STATE, "window %" PRIu64 " has nothing for a %s to confirm", m->window,
+                       checker ? "checker" : "maker");
     if (checker && party == w->maker)
         return sq_fail(err, SQ_R_SAME_PERSON, "window %" PRIu64, m->window);
     st = compare_payments(s, w, m, err);
@@ -173,18 +185,30 @@ sq_status sq_settlement_confirm(struct sq_settlement *s, uint32_t party, sq_byte
 
 /* ---- views ---- */
 
-uint64_t sq_settlement_open_window(const struct sq_settlement *s) { return s->open; }
+uint64_t sq_settlement_open_window(const struct sq_settlement *s)
+{
+    return s->open;
+}
 
-uint64_t sq_settlement_last_final(const struct sq_settlement *s) { return s->deciding != 0 ? s->deciding - 1 : s->open - 1; }
+uint64_t sq_settlement_last_final(const struct sq_settlement *s)
+{
+    return s->deciding != 0 ? s->deciding - 1 : s->open - 1;
+}
 
-sq_status sq_settlement_window(const struct sq_settlement *s, uint64_t window, struct sq_window_view *out, struct sq_error *err)
+sq_status sq_settlement_window(const struct sq_settlement *s, uint64_t window, struct sq_window_view *out,
+                               struct sq_error *err)
 {
     if (window == 0 || window > s->open)
         return sq_fail(err, SQ_E_NOT_FOUND, "window %" PRIu64, window);
     const struct sq_window *w = s->windows[window - 1];
     uint32_t round = w->agreement.decided_round != 0 ? w->agreement.decided_round - 1 : w->agreement.round;
-    *out = (struct sq_window_view){.window = window, .opened_ms = w->opened_ms, .cut_ms = w->cut_ms, .final_ms = w->final_ms,
-                                   .settled_ms = w->settled_ms, .state = (enum sq_window_state)w->state, .round = round,
+    *out = (struct sq_window_view){.window = window,
+                                   .opened_ms = w->opened_ms,
+                                   .cut_ms = w->cut_ms,
+                                   .final_ms = w->final_ms,
+                                   .settled_ms = w->settled_ms,
+                                   .state = (enum sq_window_state)w->state,
+                                   .round = round,
                                    .precommits = sq_settlement_signers(s, window, NULL, 0),
                                    .value = sq_bytes_of(w->decided.data, w->decided.size)};
     if (w->decided.data != NULL)
@@ -200,7 +224,8 @@ uint32_t sq_settlement_signers(const struct sq_settlement *s, uint64_t window, u
     uint32_t n = 0;
     for (uint32_t i = 0; i < a->votes.count; i++) {
         const struct sq_agreement_vote *v = SQ_ROW(&a->votes, struct sq_agreement_vote, i);
-        if (v->step != SQ_STEP_PRECOMMIT || v->round + 1 != a->decided_round || v->nil || memcmp(v->value, a->decided, SQ_HASH_SIZE) != 0)
+        if (v->step != SQ_STEP_PRECOMMIT || v->round + 1 != a->decided_round || v->nil ||
+            memcmp(v->value, a->decided, SQ_HASH_SIZE) != 0)
             continue;
         if (n < max)
             nodes[n] = v->node;
@@ -215,10 +240,12 @@ uint32_t sq_settlement_double_votes(const struct sq_settlement *s, struct sq_dou
     for (uint32_t w = 0; w < s->window_count; w++) {
         const struct sq_table *t = &s->windows[w]->agreement.doubles;
         for (uint32_t i = 0; i + 1 < t->count; i += 2, n++) {
-            const struct sq_agreement_vote *one = SQ_ROW(t, struct sq_agreement_vote, i), *two = SQ_ROW(t, struct sq_agreement_vote, i + 1);
+            const struct sq_agreement_vote *one = SQ_ROW(t, struct sq_agreement_vote, i),
+                                           *two = SQ_ROW(t, struct sq_agreement_vote, i + 1);
             if (n >= max)
                 continue;
-            out[n] = (struct sq_double_vote){.window = w + 1u, .node = one->node, .round = one->round, .step = one->step};
+            out[n] =
+                (struct sq_double_vote){.window = w + 1u, .node = one->node, .round = one->round, .step = one->step};
             memcpy(out[n].first, one->value, SQ_HASH_SIZE);
             memcpy(out[n].second, two->value, SQ_HASH_SIZE);
         }
@@ -303,7 +330,8 @@ static sq_status undump_matrix(struct sq_reader *r, void *out, size_t size, stru
     return SQ_OK;
 }
 
-static sq_status undump_window(const struct sq_settlement *s, struct sq_window *w, struct sq_reader *r, struct sq_error *err)
+static sq_status undump_window(const struct sq_settlement *s, struct sq_window *w, struct sq_reader *r,
+                               struct sq_error *err)
 {
     size_t cells = (size_t)s->n * s->n;
     const uint8_t *bytes = sq_read_bytes(r, sizeof *w);
@@ -375,8 +403,8 @@ static sq_status undump_link(struct sq_reader *r, struct sq_link *l, struct sq_e
 
 void sq_settlement_dump(const struct sq_settlement *s, struct sq_dump *d)
 {
-    const uint64_t fields[] = {s->n, s->self, s->round_timeout_ms, s->method, s->window_count, s->open, s->deciding, s->cut_wanted,
-                               s->relaying, s->relay_ms};
+    const uint64_t fields[] = {s->n,    s->self,     s->round_timeout_ms, s->method,   s->window_count,
+                               s->open, s->deciding, s->cut_wanted,       s->relaying, s->relay_ms};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         sq_dump_u64(d, fields[i]);
     sq_dump_put(d, s->codes, s->n * sizeof *s->codes);

@@ -28,21 +28,22 @@
 enum sq_window_state {
     SQ_WINDOW_OPEN = 1,
     SQ_WINDOW_CUT,
-    SQ_WINDOW_STATED,     /* all statements and counterstatements are here, or they are late */
+    SQ_WINDOW_STATED, /* all statements and counterstatements are here, or they are late */
     SQ_WINDOW_PROPOSED,
     SQ_WINDOW_FINAL,      /* more than two thirds precommitted one value: the certificate */
     SQ_WINDOW_INSTRUCTED, /* the maker has entered this node's payments */
     SQ_WINDOW_SETTLED,
     SQ_WINDOW_BREAK,
-    SQ_WINDOW_DEFAULTED,  /* at the node of a region that has not paid for it */
+    SQ_WINDOW_DEFAULTED, /* at the node of a region that has not paid for it */
 };
 
-#define SQ_STATEMENTS_LATE_MS 10000u /* how long a proposer waits for missing statements before it proposes without them */
+#define SQ_STATEMENTS_LATE_MS                                                                                          \
+    10000u /* how long a proposer waits for missing statements before it proposes without them */
 
 struct sq_settlement; /* opaque: links, windows and agreement must agree with each other */
 
 struct sq_settlement_setup {
-    const char (*codes)[7];       /* node codes, ascending; copied */
+    const char (*codes)[7]; /* node codes, ascending; copied */
     uint32_t node_count, self;
     enum sq_netting_method method;
     uint32_t round_timeout_ms;
@@ -55,16 +56,23 @@ void sq_settlement_free(struct sq_settlement *s);
 /* What the members of the network have agreed on beyond the method of netting. Without it: all zeros, every region is active. */
 enum sq_loss_rule { SQ_LOSS_SURVIVORS = 0, SQ_LOSS_FUND = 1 };
 struct sq_charter {
-    enum sq_loss_rule loss_rule;    /* FUND: a region's guarantee fund first, then the survivors */
-    uint32_t prefunded;             /* 1: a region owes net at most what its settlement account holds */
-    uint64_t review_ms;             /* how long a window waits between statements and agreement: time to find out who can pay */
+    enum sq_loss_rule loss_rule; /* FUND: a region's guarantee fund first, then the survivors */
+    uint32_t prefunded;          /* 1: a region owes net at most what its settlement account holds */
+    uint64_t review_ms; /* how long a window waits between statements and agreement: time to find out who can pay */
 };
 /* Before anything else; arrays by node number, copied; NULL: none. */
-void sq_settlement_set_charter(struct sq_settlement *s, const struct sq_charter *charter, const int64_t *guarantee_fen, const uint8_t *enrolled);
+void sq_settlement_set_charter(struct sq_settlement *s, const struct sq_charter *charter, const int64_t *guarantee_fen,
+                               const uint8_t *enrolled);
 
 /* ---- regions (regions.c) ---- */
 
-enum sq_region_standing { SQ_REGION_ENROLLED = 1, SQ_REGION_ACTIVE, SQ_REGION_SUSPENDED, SQ_REGION_DEFAULTED, SQ_REGION_CLOSED };
+enum sq_region_standing {
+    SQ_REGION_ENROLLED = 1,
+    SQ_REGION_ACTIVE,
+    SQ_REGION_SUSPENDED,
+    SQ_REGION_DEFAULTED,
+    SQ_REGION_CLOSED
+};
 
 uint32_t sq_settlement_standing(const struct sq_settlement *s, uint32_t node);
 /* May the debtor come to owe the creditor something new? A region's own business always goes. */
@@ -77,7 +85,7 @@ struct sq_region_view {
     int waiting_for_checker;        /* at this node */
     enum sq_region_standing wanted; /* what most nodes want; 0: nobody wants anything */
     uint64_t wanted_unpaid;
-    uint32_t wanted_by;             /* how many of them */
+    uint32_t wanted_by; /* how many of them */
 };
 void sq_settlement_region(const struct sq_settlement *s, uint32_t node, struct sq_region_view *out);
 /* Was it agreed on that the region has not paid for this window? */
@@ -106,14 +114,15 @@ SQ_MUST_CHECK sq_status sq_settlement_owe(struct sq_settlement *s, uint32_t cred
  * Errors: SQ_R_LINK_BROKEN  number or hash does not continue the fold; nothing changes; SQ_E_OVERFLOW.
  */
 SQ_MUST_CHECK sq_status sq_settlement_owed(struct sq_settlement *s, uint32_t debtor, uint64_t batch,
-                                           const uint8_t result_hash[static SQ_HASH_SIZE], const struct sq_link_step *step,
-                                           struct sq_error *err);
+                                           const uint8_t result_hash[static SQ_HASH_SIZE],
+                                           const struct sq_link_step *step, struct sq_error *err);
 
 /*
  * Net debit caps (caps.c). May this node come to owe `creditor` `fen` more of a kind? `pending_fen`: what is decided in this step and
  * is not a step of the link yet, by kind. Where there is no cap: 1.
  */
-int sq_settlement_fits(const struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen, const int64_t pending_fen[static SQ_KIND_COUNT]);
+int sq_settlement_fits(const struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen,
+                       const int64_t pending_fen[static SQ_KIND_COUNT]);
 /* The same under any cap, such as one that an agreement between the two regions names. */
 int sq_settlement_within(const struct sq_settlement *s, uint32_t creditor, int64_t cap_fen, uint32_t kind, int64_t fen,
                          const int64_t pending_fen[static SQ_KIND_COUNT]);
@@ -121,11 +130,12 @@ int sq_settlement_within(const struct sq_settlement *s, uint32_t creditor, int64
 void sq_settlement_hold(struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen);
 
 /* Does the settlement account cover that the region owes `fen` more of a kind? Always, unless the charter has prefunding (accounts.c). */
-int sq_settlement_covered(const struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen, const int64_t pending_fen[static SQ_KIND_COUNT]);
+int sq_settlement_covered(const struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen,
+                          const int64_t pending_fen[static SQ_KIND_COUNT]);
 
 #define SQ_ACCOUNT_REFERENCE_MAX 63u
 #define SQ_ACCOUNT_MOST_FEN      1000000000000000 /* 10 trillion yuan at a time */
-struct sq_account_view {            /* of this node's region, by kind */
+struct sq_account_view {                          /* of this node's region, by kind */
     int64_t balance_fen[SQ_KIND_COUNT];
     int64_t committed_fen[SQ_KIND_COUNT]; /* payments of windows that are final and not settled */
     int64_t owed_fen[SQ_KIND_COUNT];      /* net to all others together, not final, with what is reserved */
@@ -135,7 +145,7 @@ void sq_settlement_account(const struct sq_settlement *s, struct sq_account_view
 
 struct sq_cap_view {
     int set, waiting_for_checker;
-    int alarm;                      /* used is at the alarm's share of the cap, or beyond */
+    int alarm; /* used is at the alarm's share of the cap, or beyond */
     int64_t cap_fen, used_fen;
     uint32_t alarm_bp;
 };
@@ -148,8 +158,8 @@ void sq_settlement_cap(const struct sq_settlement *s, uint32_t debtor, uint32_t 
  * Close the open window (cut-off or operator; a peer's Statement does the same) and open the next. While the window before
  * is not final the cut is remembered, and carried out at finality. Errors: SQ_R_WINDOW_STATE  not the open window.
  */
-SQ_MUST_CHECK sq_status sq_settlement_cut(struct sq_settlement *s, uint64_t window, uint64_t now_ms, struct sq_effects *fx,
-                                          struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_settlement_cut(struct sq_settlement *s, uint64_t window, uint64_t now_ms,
+                                          struct sq_effects *fx, struct sq_error *err);
 
 /*
  * Does this message speak of a window that is too far ahead to be kept here? Others go on while a node is down, by as many windows as
@@ -161,17 +171,18 @@ int sq_settlement_too_early(const struct sq_settlement *s, uint32_t type, sq_byt
 /* Who signed what another node brings; pure functions of their arguments and of what was enrolled. */
 struct sq_post {
     void *ctx;
-    uint32_t (*node_of)(void *ctx, const char *name);                               /* SQ_ROW_NONE: no node */
+    uint32_t (*node_of)(void *ctx, const char *name); /* SQ_ROW_NONE: no node */
     int (*signed_by)(void *ctx, const struct sq_envelope *e, uint32_t node);
-    sq_bytes whole;                                                                 /* the message itself, as it was signed; empty: nobody signed it */
+    sq_bytes whole; /* the message itself, as it was signed; empty: nobody signed it */
 };
 
 /*
  * STATEMENT, COUNTERSTATEMENT, PROPOSAL, VOTE, LINK_ASK, LINK_TELL, DEBIT_CAP_NOTICE, STANDING_NOTICE or RELAY from node `from`; `body` is its
  * canonical bytes.
  */
-SQ_MUST_CHECK sq_status sq_settlement_message(struct sq_settlement *s, const struct sq_post *post, uint32_t from, uint32_t type,
-                                              sq_bytes body, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_settlement_message(struct sq_settlement *s, const struct sq_post *post, uint32_t from,
+                                              uint32_t type, sq_bytes body, uint64_t now_ms, struct sq_effects *fx,
+                                              struct sq_error *err);
 
 /* An operator's Confirm; `party` tells maker from checker. */
 SQ_MUST_CHECK sq_status sq_settlement_confirm(struct sq_settlement *s, uint32_t party, sq_bytes body, uint64_t now_ms,
@@ -181,40 +192,44 @@ SQ_MUST_CHECK sq_status sq_settlement_confirm(struct sq_settlement *s, uint32_t 
  * An operator's Break: take over, explain, or, at the creditor and by two people, take the debtor's next statement as it is.
  * Errors: SQ_R_UNKNOWN_NODE, SQ_R_BREAK_STATE, SQ_R_NOTE, SQ_R_NOT_PERMITTED (another operator has taken it over), SQ_R_SAME_PERSON.
  */
-SQ_MUST_CHECK sq_status sq_settlement_break_act(struct sq_settlement *s, uint32_t party, sq_bytes body, struct sq_effects *fx,
-                                                struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_settlement_break_act(struct sq_settlement *s, uint32_t party, sq_bytes body,
+                                                struct sq_effects *fx, struct sq_error *err);
 
 /*
  * An operator's DebitCap on what a debtor may come to owe this node; entered by one, agreed to by another with the same values, and
  * then told to the debtor.
  * Errors: SQ_R_UNKNOWN_NODE, SQ_R_DEBIT_CAP_TERMS, SQ_R_NOT_ENTERED (a checker's values are not what waits for him), SQ_R_SAME_PERSON.
  */
-SQ_MUST_CHECK sq_status sq_settlement_debit_cap(struct sq_settlement *s, uint32_t party, sq_bytes body, struct sq_effects *fx, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_settlement_debit_cap(struct sq_settlement *s, uint32_t party, sq_bytes body,
+                                                struct sq_effects *fx, struct sq_error *err);
 
 /*
  * An operator's Account: money paid into the region's settlement account (negative: taken out); entered by one, agreed to by another.
  * Errors: SQ_R_ACCOUNT (kind or amount out of range, or the account does not hold that much beyond what it is needed for), SQ_R_NOTE (reference),
  *         SQ_R_NOT_ENTERED, SQ_R_SAME_PERSON.
  */
-SQ_MUST_CHECK sq_status sq_settlement_account_enter(struct sq_settlement *s, uint32_t party, sq_bytes body, struct sq_effects *fx, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_settlement_account_enter(struct sq_settlement *s, uint32_t party, sq_bytes body,
+                                                    struct sq_effects *fx, struct sq_error *err);
 
 /*
  * A Standing: what a region is to become, entered by one person and agreed to by another; then all nodes are told that this node wants it.
  * Errors: SQ_R_UNKNOWN_NODE, SQ_R_STANDING (it cannot become that from what it is, or has no payment in that window), SQ_R_NOTE,
  *         SQ_R_NOT_ENTERED, SQ_R_SAME_PERSON.
  */
-SQ_MUST_CHECK sq_status sq_settlement_stand(struct sq_settlement *s, uint32_t party, sq_bytes body, struct sq_effects *fx, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_settlement_stand(struct sq_settlement *s, uint32_t party, sq_bytes body,
+                                            struct sq_effects *fx, struct sq_error *err);
 
 /* When something is due next (UINT64_MAX: nothing), and what to do then. */
 struct sq_settlement_due {
     uint64_t at_ms, window;
-    uint32_t reason, round, step; /* as in Tick: 2 agreement timeout, 3 statements are late, or the review is over, 4 precommits are late */
+    uint32_t reason, round,
+        step; /* as in Tick: 2 agreement timeout, 3 statements are late, or the review is over, 4 precommits are late */
 };
 struct sq_settlement_due sq_settlement_next(const struct sq_settlement *s);
 
 /* It is due; a timer that no longer matters changes nothing. */
-SQ_MUST_CHECK sq_status sq_settlement_tick(struct sq_settlement *s, const struct sq_settlement_due *due, uint64_t now_ms,
-                                           struct sq_effects *fx, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_settlement_tick(struct sq_settlement *s, const struct sq_settlement_due *due,
+                                           uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
 
 /* ---- reading ---- */
 
@@ -224,9 +239,9 @@ uint64_t sq_settlement_last_final(const struct sq_settlement *s); /* windows bec
 struct sq_window_view {
     uint64_t window, opened_ms, cut_ms, final_ms, settled_ms;
     enum sq_window_state state;
-    uint32_t round, precommits;     /* of the deciding round, or the current one */
+    uint32_t round, precommits;       /* of the deciding round, or the current one */
     uint8_t value_hash[SQ_HASH_SIZE]; /* when final */
-    sq_bytes value;                 /* canonical Settlement, when final; borrowed from s */
+    sq_bytes value;                   /* canonical Settlement, when final; borrowed from s */
 };
 
 /* SQ_E_NOT_FOUND for a window that is not kept (windows start at 1; all are kept in memory). */
@@ -234,8 +249,8 @@ SQ_MUST_CHECK sq_status sq_settlement_window(const struct sq_settlement *s, uint
                                              struct sq_error *err);
 
 struct sq_link_view {
-    struct sq_link_step last;       /* number, hash; count and totals since the last settled number */
-    uint64_t settled_number;        /* last number covered by a final settlement */
+    struct sq_link_step last; /* number, hash; count and totals since the last settled number */
+    uint64_t settled_number;  /* last number covered by a final settlement */
 };
 /* debtor or creditor is self. */
 void sq_settlement_link(const struct sq_settlement *s, uint32_t debtor, uint32_t creditor, struct sq_link_view *out);
@@ -246,44 +261,45 @@ void sq_settlement_link(const struct sq_settlement *s, uint32_t debtor, uint32_t
  */
 enum sq_break_state { SQ_BREAK_LOOKING = 1, SQ_BREAK_FOUND, SQ_BREAK_CLOSED };
 enum sq_break_cause {
-    SQ_BREAK_ENTRY = 1,  /* `number` is the first that differs */
-    SQ_BREAK_SUMS,       /* every number is the same; a statement adds them up differently */
-    SQ_BREAK_RANGE,      /* the two sides do not begin at the same number */
+    SQ_BREAK_ENTRY = 1, /* `number` is the first that differs */
+    SQ_BREAK_SUMS,      /* every number is the same; a statement adds them up differently */
+    SQ_BREAK_RANGE,     /* the two sides do not begin at the same number */
 };
 enum sq_break_outcome {
     SQ_BREAK_OPEN = 0,
-    SQ_BREAK_MATCHED,    /* the two sides came to say the same */
-    SQ_BREAK_EXPLAINED,  /* people know why; it still does not settle until the two sides say the same */
-    SQ_BREAK_ADJUSTED,   /* two people of the creditor took the debtor's statement as it was */
+    SQ_BREAK_MATCHED,   /* the two sides came to say the same */
+    SQ_BREAK_EXPLAINED, /* people know why; it still does not settle until the two sides say the same */
+    SQ_BREAK_ADJUSTED,  /* two people of the creditor took the debtor's statement as it was */
 };
 enum sq_break_action { SQ_BREAK_TAKE = 1, SQ_BREAK_EXPLAIN, SQ_BREAK_ADOPT, SQ_BREAK_AGREE };
 
 #define SQ_LINK_HASH_PREFIX 16u
-#define SQ_BREAK_NOTE_MAX 199u
+#define SQ_BREAK_NOTE_MAX   199u
 
-struct sq_break_side {           /* one side's entry under the number that differs */
-    uint64_t present;            /* 0: this side has none */
+struct sq_break_side { /* one side's entry under the number that differs */
+    uint64_t present;  /* 0: this side has none */
     uint64_t batch, count;
     uint8_t hash[SQ_LINK_HASH_PREFIX];
     int64_t total_fen[SQ_KIND_COUNT];
 };
 
 struct sq_break {
-    uint64_t window, last_window;          /* in which it came up; in which the two sides differed last */
+    uint64_t window, last_window; /* in which it came up; in which the two sides differed last */
     uint64_t opened_ms, found_ms, closed_ms;
-    uint64_t number;                       /* first that differs; 0 while looking, or when no number does */
-    uint64_t low, high;                    /* while looking: the hash is the same at low and differs at high */
-    struct sq_link_step stated[2];         /* [0] debtor, [1] creditor: last number, hash, count and totals in `window` */
-    struct sq_break_side entry[2];         /* [0] debtor's, [1] creditor's, when found */
-    uint32_t debtor, creditor;             /* one of them is this node */
-    uint32_t state, cause, outcome;        /* enums above; cause 0 while looking */
-    uint32_t owner, maker;                 /* party numbers; SQ_ROW_NONE */
-    uint32_t asked;                        /* an answer of the debtor is awaited */
+    uint64_t number;                /* first that differs; 0 while looking, or when no number does */
+    uint64_t low, high;             /* while looking: the hash is the same at low and differs at high */
+    struct sq_link_step stated[2];  /* [0] debtor, [1] creditor: last number, hash, count and totals in `window` */
+    struct sq_break_side entry[2];  /* [0] debtor's, [1] creditor's, when found */
+    uint32_t debtor, creditor;      /* one of them is this node */
+    uint32_t state, cause, outcome; /* enums above; cause 0 while looking */
+    uint32_t owner, maker;          /* party numbers; SQ_ROW_NONE */
+    uint32_t asked;                 /* an answer of the debtor is awaited */
     char note[SQ_BREAK_NOTE_MAX + 1];
 };
 
 uint32_t sq_settlement_break_count(const struct sq_settlement *s);
-const struct sq_break *sq_settlement_break(const struct sq_settlement *s, uint32_t number); /* in order of opening; borrowed */
+const struct sq_break *sq_settlement_break(const struct sq_settlement *s,
+                                           uint32_t number); /* in order of opening; borrowed */
 
 /* Precommits that made window final: (node, round) of each; returns how many, at most max. */
 uint32_t sq_settlement_signers(const struct sq_settlement *s, uint64_t window, uint32_t *nodes, uint32_t max);

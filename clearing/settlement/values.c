@@ -75,7 +75,8 @@ static void drop_one(struct sq_window *w)
     w->value_count--;
 }
 
-sq_status sq_value_keep(struct sq_window *w, uint32_t proposer, sq_bytes bytes, uint8_t hash[static SQ_HASH_SIZE], struct sq_error *err)
+sq_status sq_value_keep(struct sq_window *w, uint32_t proposer, sq_bytes bytes, uint8_t hash[static SQ_HASH_SIZE],
+                        struct sq_error *err)
 {
     sq_sha256(bytes.data, bytes.size, hash);
     if (sq_value_find(w, hash) != NULL)
@@ -107,7 +108,8 @@ static int sums_fit(const struct sq_settlement *s, const struct sq_stated *row)
 }
 
 /* Both sides are here, say the same, and there is something to settle. */
-static const struct sq_stated *agreed_pair(const struct sq_settlement *s, const struct sq_window *w, uint32_t debtor, uint32_t creditor)
+static const struct sq_stated *agreed_pair(const struct sq_settlement *s, const struct sq_window *w, uint32_t debtor,
+                                           uint32_t creditor)
 {
     size_t at = (size_t)debtor * s->n + creditor;
     if (debtor == creditor || w->debtor == NULL)
@@ -161,19 +163,24 @@ static int parts_room(struct parts *p, size_t pairs, size_t positions, size_t pa
     p->positions = calloc(positions + 1, sizeof *p->positions);
     p->payment = calloc(payments + 1, sizeof *p->payment);
     p->payments = calloc(payments + 1, sizeof *p->payments);
-    return p->pair != NULL && p->pairs != NULL && p->position != NULL && p->positions != NULL && p->payment != NULL && p->payments != NULL;
+    return p->pair != NULL && p->pairs != NULL && p->position != NULL && p->positions != NULL && p->payment != NULL &&
+           p->payments != NULL;
 }
 
 static char hub_name[] = "hub";
 
-static char *payer_name(const struct sq_settlement *s, uint32_t who) { return who == SQ_HUB ? hub_name : s->codes[who]; }
+static char *payer_name(const struct sq_settlement *s, uint32_t who)
+{
+    return who == SQ_HUB ? hub_name : s->codes[who];
+}
 
 struct sq_obligation_pair { /* one pair of the value, by numbers */
     uint32_t debtor, creditor;
     const struct sq_stated *row;
 };
 
-static void put_pairs(const struct sq_settlement *s, struct parts *p, const struct sq_obligation_pair *from, size_t count)
+static void put_pairs(const struct sq_settlement *s, struct parts *p, const struct sq_obligation_pair *from,
+                      size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         Sanquan__V1__Pair *out = p->pairs[i] = &p->pair[i];
@@ -244,7 +251,8 @@ static void put_losses(const struct sq_settlement *s, struct parts *p, struct sq
         Sanquan__V1__Payment *out = p->losses[i] = &p->loss[i];
         sanquan__v1__payment__init(out);
         out->kind = row->kind;
-        out->payer = row->payer >= SQ_FUND_OF ? strcat(strcpy(p->fund[i], "fund:"), s->codes[row->payer - SQ_FUND_OF]) : s->codes[row->payer];
+        out->payer = row->payer >= SQ_FUND_OF ? strcat(strcpy(p->fund[i], "fund:"), s->codes[row->payer - SQ_FUND_OF])
+                                              : s->codes[row->payer];
         out->payee = row->payee;
         out->amount_fen = row->amount_fen;
     }
@@ -309,7 +317,8 @@ static sq_status make_value(const struct sq_settlement *s, struct content *c, st
     for (size_t i = 0; i < count; i++)
         for (uint32_t kind = 1; kind <= SQ_KIND_COUNT; kind++)
             if (pairs[i].row->total_fen[kind - 1] != 0)
-                o[n++] = (struct sq_obligation){pairs[i].debtor, pairs[i].creditor, kind, pairs[i].row->total_fen[kind - 1]};
+                o[n++] =
+                    (struct sq_obligation){pairs[i].debtor, pairs[i].creditor, kind, pairs[i].row->total_fen[kind - 1]};
     sq_status st = sq_net(s->method, o, n, s->n, &net, err);
     if (st == SQ_OK)
         st = sq_losses_new(s, &l, err);
@@ -318,7 +327,8 @@ static sq_status make_value(const struct sq_settlement *s, struct content *c, st
             st = sq_losses_of(s, c->changes[i].node, c->changes[i].unpaid, &l, err);
     if (st != SQ_OK)
         goto out;
-    if (!parts_room(&p, count, (size_t)s->n * SQ_KIND_COUNT, net.payment_count) || !changes_room(&p, c->change_count, l.rows.count)) {
+    if (!parts_room(&p, count, (size_t)s->n * SQ_KIND_COUNT, net.payment_count) ||
+        !changes_room(&p, c->change_count, l.rows.count)) {
         st = sq_fail(err, SQ_E_NOMEM, "settlement of %zu pairs", count);
         goto out;
     }
@@ -359,7 +369,8 @@ static size_t collect_pairs(const struct sq_settlement *s, const struct sq_windo
 }
 
 /* The value that would have been, had nobody defaulted. */
-static sq_status hash_first_attempt(const struct sq_settlement *s, const struct sq_window *w, uint8_t hash[static SQ_HASH_SIZE], struct sq_error *err)
+static sq_status hash_first_attempt(const struct sq_settlement *s, const struct sq_window *w,
+                                    uint8_t hash[static SQ_HASH_SIZE], struct sq_error *err)
 {
     struct content c = {.window = w->number};
     struct sq_blob first = {0};
@@ -375,7 +386,8 @@ static sq_status hash_first_attempt(const struct sq_settlement *s, const struct 
     return st;
 }
 
-sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *w, int empty, struct sq_blob *out, struct sq_error *err)
+sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *w, int empty, struct sq_blob *out,
+                         struct sq_error *err)
 {
     struct content c = {.window = w->number};
     sq_status st = content_room(s, &c) ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "pairs of %u nodes", s->n);
@@ -411,8 +423,8 @@ int sq_value_usable(const struct sq_settlement *s, const struct sq_window *w, sq
     int ok = v != NULL && v->window == w->number;
     for (size_t i = 0; ok && i < v->n_pairs; i++) {
         const Sanquan__V1__Pair *p = v->pairs[i];
-        ok = sq_code_find(s, p->debtor) != SQ_ROW_NONE && sq_code_find(s, p->creditor) != SQ_ROW_NONE && p->hash.len == SQ_HASH_SIZE &&
-             p->n_total_fen == SQ_KIND_COUNT;
+        ok = sq_code_find(s, p->debtor) != SQ_ROW_NONE && sq_code_find(s, p->creditor) != SQ_ROW_NONE &&
+             p->hash.len == SQ_HASH_SIZE && p->n_total_fen == SQ_KIND_COUNT;
     }
     for (size_t i = 0; ok && i < v->n_changes; i++) {
         const Sanquan__V1__StandingChange *c = v->changes[i];
@@ -438,8 +450,10 @@ static int take_changes(const struct sq_settlement *s, const Sanquan__V1__Settle
 {
     int defaults = 0;
     for (size_t i = 0; i < v->n_changes; i++) {
-        struct sq_change change = {v->changes[i]->unpaid_window, sq_code_find(s, v->changes[i]->node), v->changes[i]->standing};
-        if (change.node == SQ_ROW_NONE || !sq_change_wanted(s, &change) || (i != 0 && c->changes[i - 1].node >= change.node))
+        struct sq_change change = {v->changes[i]->unpaid_window, sq_code_find(s, v->changes[i]->node),
+                                   v->changes[i]->standing};
+        if (change.node == SQ_ROW_NONE || !sq_change_wanted(s, &change) ||
+            (i != 0 && c->changes[i - 1].node >= change.node))
             return 0;
         c->changes[c->change_count++] = change;
         defaults |= change.standing == SQ_REGION_DEFAULTED;
@@ -451,14 +465,17 @@ static int take_changes(const struct sq_settlement *s, const Sanquan__V1__Settle
 }
 
 /* Its pairs, when both sides have stated each here, and no region that defaults is in one. */
-static int take_pairs(const struct sq_settlement *s, const struct sq_window *w, const Sanquan__V1__Settlement *v, struct content *c)
+static int take_pairs(const struct sq_settlement *s, const struct sq_window *w, const Sanquan__V1__Settlement *v,
+                      struct content *c)
 {
     uint64_t before = 0;
     for (size_t i = 0; i < v->n_pairs; i++) {
         uint32_t debtor = sq_code_find(s, v->pairs[i]->debtor), creditor = sq_code_find(s, v->pairs[i]->creditor);
-        const struct sq_stated *row = debtor != SQ_ROW_NONE && creditor != SQ_ROW_NONE ? agreed_pair(s, w, debtor, creditor) : NULL;
+        const struct sq_stated *row =
+            debtor != SQ_ROW_NONE && creditor != SQ_ROW_NONE ? agreed_pair(s, w, debtor, creditor) : NULL;
         uint64_t at = (uint64_t)debtor * s->n + creditor + 1;
-        if (row == NULL || !pair_equals(v->pairs[i], row) || at <= before || defaults_in(c, debtor) || defaults_in(c, creditor))
+        if (row == NULL || !pair_equals(v->pairs[i], row) || at <= before || defaults_in(c, debtor) ||
+            defaults_in(c, creditor))
             return 0;
         before = at;
         c->pairs[c->pair_count++] = (struct sq_obligation_pair){debtor, creditor, row};
@@ -471,8 +488,9 @@ int sq_value_check(const struct sq_settlement *s, const struct sq_window *w, sq_
     Sanquan__V1__Settlement *v = sq_value_open(value);
     struct content c = {.window = w->number};
     struct sq_blob again = {0};
-    int ok = v != NULL && v->window == w->number && v->n_changes <= s->n && content_room(s, &c) && take_changes(s, v, &c) && take_pairs(s, w, v, &c) &&
-             make_value(s, &c, &again, NULL) == SQ_OK && again.size == value.size && memcmp(again.data, value.data, value.size) == 0;
+    int ok = v != NULL && v->window == w->number && v->n_changes <= s->n && content_room(s, &c) &&
+             take_changes(s, v, &c) && take_pairs(s, w, v, &c) && make_value(s, &c, &again, NULL) == SQ_OK &&
+             again.size == value.size && memcmp(again.data, value.data, value.size) == 0;
     free(again.data);
     content_free(&c);
     if (v != NULL)

@@ -70,7 +70,9 @@ static sq_status need_bulk(const struct sq_settlement *s, struct sq_window *w, s
     w->debtor = calloc(cells, sizeof *w->debtor);
     w->creditor = calloc(cells, sizeof *w->creditor);
     w->heard = calloc(s->n, sizeof *w->heard);
-    return w->debtor != NULL && w->creditor != NULL && w->heard != NULL ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "statements of %u nodes", s->n);
+    return w->debtor != NULL && w->creditor != NULL && w->heard != NULL
+               ? SQ_OK
+               : sq_fail(err, SQ_E_NOMEM, "statements of %u nodes", s->n);
 }
 
 sq_status sq_window_at(struct sq_settlement *s, uint64_t number, struct sq_window **out, struct sq_error *err)
@@ -127,7 +129,8 @@ static sq_status send_proposal(struct host *h, uint32_t round, uint32_t valid_ro
     return st;
 }
 
-static sq_status host_propose(void *ctx, uint32_t round, uint32_t valid_round, const uint8_t *value, uint8_t value_out[static SQ_HASH_SIZE])
+static sq_status host_propose(void *ctx, uint32_t round, uint32_t valid_round, const uint8_t *value,
+                              uint8_t value_out[static SQ_HASH_SIZE])
 {
     struct host *h = ctx;
     if (value != NULL) {
@@ -191,12 +194,14 @@ static void fill_row(Sanquan__V1__StatementRow *out, char *peer, struct sq_state
 static sq_status send_statement(struct host *h, int as_debtor)
 {
     struct sq_settlement *s = h->s;
-    Sanquan__V1__StatementRow *row = sq_arena_take(h->fx->arena, s->n * sizeof *row), **rows = sq_arena_take(h->fx->arena, s->n * sizeof *rows);
+    Sanquan__V1__StatementRow *row = sq_arena_take(h->fx->arena, s->n * sizeof *row),
+                              **rows = sq_arena_take(h->fx->arena, s->n * sizeof *rows);
     size_t count = 0;
     if (row == NULL || rows == NULL)
         return sq_fail(h->err, SQ_E_FULL, "step memory");
     for (uint32_t peer = 0; peer < s->n; peer++) {
-        struct sq_stated *own = as_debtor ? &h->w->debtor[(size_t)s->self * s->n + peer] : &h->w->creditor[(size_t)peer * s->n + s->self];
+        struct sq_stated *own =
+            as_debtor ? &h->w->debtor[(size_t)s->self * s->n + peer] : &h->w->creditor[(size_t)peer * s->n + s->self];
         if (peer == s->self || !own->present)
             continue;
         fill_row(&row[count], s->codes[peer], own);
@@ -246,7 +251,8 @@ static int rows_usable(const struct sq_settlement *s, uint32_t from, Sanquan__V1
 }
 
 /* Another node's rows, which are usable. */
-static void take_rows(const struct sq_settlement *s, uint32_t from, Sanquan__V1__StatementRow **rows, size_t count, struct sq_stated *matrix, int from_is_debtor)
+static void take_rows(const struct sq_settlement *s, uint32_t from, Sanquan__V1__StatementRow **rows, size_t count,
+                      struct sq_stated *matrix, int from_is_debtor)
 {
     for (size_t i = 0; i < count; i++) {
         const Sanquan__V1__StatementRow *r = rows[i];
@@ -295,7 +301,8 @@ static sq_status apply_changes(struct host *h, const Sanquan__V1__Settlement *va
 {
     sq_status st = SQ_OK;
     for (size_t i = 0; st == SQ_OK && i < value->n_changes; i++) {
-        struct sq_change c = {value->changes[i]->unpaid_window, sq_code_find(h->s, value->changes[i]->node), value->changes[i]->standing};
+        struct sq_change c = {value->changes[i]->unpaid_window, sq_code_find(h->s, value->changes[i]->node),
+                              value->changes[i]->standing};
         if (c.unpaid != 0)
             st = sq_default_apply(h->s, &c, h->w->number, h->err);
         if (st == SQ_OK)
@@ -318,7 +325,8 @@ static sq_status finalise(struct host *h, uint64_t now_ms)
     if (value == NULL)
         return sq_fail(h->err, SQ_E_NOMEM, "final settlement");
     for (size_t i = 0; i < value->n_pairs; i++) {
-        uint32_t debtor = sq_code_find(s, value->pairs[i]->debtor), creditor = sq_code_find(s, value->pairs[i]->creditor);
+        uint32_t debtor = sq_code_find(s, value->pairs[i]->debtor),
+                 creditor = sq_code_find(s, value->pairs[i]->creditor);
         if (debtor == s->self)
             settle_link(&s->owes[creditor], value->pairs[i]);
         else if (creditor == s->self)
@@ -363,7 +371,8 @@ static sq_status advance(struct host *h, uint64_t now_ms)
         st = sq_agreement_start(&w->agreement, &ah, now_ms);
     if (st == SQ_OK && w->state >= SQ_WINDOW_STATED && w->state < SQ_WINDOW_FINAL)
         st = sq_agreement_look(&w->agreement, &ah, now_ms);
-    if (st == SQ_OK && w->state < SQ_WINDOW_FINAL && w->agreement.certified_round != 0 && !w->asked && !host_known(h, w->agreement.certified))
+    if (st == SQ_OK && w->state < SQ_WINDOW_FINAL && w->agreement.certified_round != 0 && !w->asked &&
+        !host_known(h, w->agreement.certified))
         st = sq_relay_ask(h->s, w, h->fx, h->err);
     if (st == SQ_OK && w->state == SQ_WINDOW_STATED && w->value_count != 0)
         w->state = SQ_WINDOW_PROPOSED;
@@ -393,7 +402,8 @@ static sq_status carry_out_cut(struct sq_settlement *s, uint64_t now_ms, struct 
     next->opened_ms = now_ms;
     for (uint32_t creditor = 0; creditor < s->n; creditor++)
         if (creditor != s->self)
-            sq_fold_row(&s->owes[creditor].settled, &s->owes[creditor].now, &w->debtor[(size_t)s->self * s->n + creditor]);
+            sq_fold_row(&s->owes[creditor].settled, &s->owes[creditor].now,
+                        &w->debtor[(size_t)s->self * s->n + creditor]);
     struct host h = {s, w, fx, err};
     st = send_statement(&h, 1);
     /* What this node owes itself needs nobody's word: its own window ends here too. */
@@ -401,7 +411,8 @@ static sq_status carry_out_cut(struct sq_settlement *s, uint64_t now_ms, struct 
     return st != SQ_OK ? st : advance(&h, now_ms);
 }
 
-sq_status sq_settlement_cut(struct sq_settlement *s, uint64_t window, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err)
+sq_status sq_settlement_cut(struct sq_settlement *s, uint64_t window, uint64_t now_ms, struct sq_effects *fx,
+                            struct sq_error *err)
 {
     if (window != s->open)
         return sq_fail(err, SQ_R_WINDOW_STATE, "window %" PRIu64 "; %" PRIu64 " is open", window, s->open);
@@ -437,7 +448,8 @@ static sq_status on_statement(struct host *h, uint32_t from, const Sanquan__V1__
     return advance(h, now_ms);
 }
 
-static sq_status on_counterstatement(struct host *h, uint32_t from, const Sanquan__V1__Counterstatement *m, uint64_t now_ms)
+static sq_status on_counterstatement(struct host *h, uint32_t from, const Sanquan__V1__Counterstatement *m,
+                                     uint64_t now_ms)
 {
     struct sq_settlement *s = h->s;
     struct sq_window *w = h->w;
@@ -472,19 +484,23 @@ static sq_status on_proposal(struct host *h, uint32_t from, const Sanquan__V1__P
     return st == SQ_OK && w->number == h->s->deciding ? advance(h, now_ms) : st;
 }
 
-static sq_status on_vote(struct host *h, const struct sq_post *post, uint32_t from, const Sanquan__V1__Vote *m, uint64_t now_ms)
+static sq_status on_vote(struct host *h, const struct sq_post *post, uint32_t from, const Sanquan__V1__Vote *m,
+                         uint64_t now_ms)
 {
     struct sq_agreement_host ah = host_of(h);
     if ((m->value.len != 0 && m->value.len != SQ_HASH_SIZE) || m->step < SQ_VOTE_PREVOTE || m->step > SQ_VOTE_PRECOMMIT)
         return sq_fail(h->err, SQ_R_COLUMNS, "vote of %s", h->s->codes[from]);
-    sq_status st = h->w->state < SQ_WINDOW_FINAL && m->round < SQ_AGREEMENT_ROUNDS_MAX ? sq_letter_keep(h->w, from, m, post->whole, h->err) : SQ_OK;
+    sq_status st = h->w->state < SQ_WINDOW_FINAL && m->round < SQ_AGREEMENT_ROUNDS_MAX
+                       ? sq_letter_keep(h->w, from, m, post->whole, h->err)
+                       : SQ_OK;
     if (st == SQ_OK)
         st = sq_agreement_on_vote(&h->w->agreement, &ah, from, m->round, m->step + 1,
                                   m->value.len != 0 ? m->value.data : NULL, now_ms);
     return st == SQ_OK && h->w->number == h->s->deciding ? advance(h, now_ms) : st;
 }
 
-static sq_status on_relay(struct host *h, const struct sq_post *post, uint32_t from, const Sanquan__V1__Relay *m, uint64_t now_ms)
+static sq_status on_relay(struct host *h, const struct sq_post *post, uint32_t from, const Sanquan__V1__Relay *m,
+                          uint64_t now_ms)
 {
     struct sq_agreement_host ah = host_of(h);
     sq_status st = sq_relay_read(h->s, h->w, &ah, post, from, m, now_ms, h->fx, h->err);
@@ -493,23 +509,27 @@ static sq_status on_relay(struct host *h, const struct sq_post *post, uint32_t f
 
 int sq_settlement_too_early(const struct sq_settlement *s, uint32_t type, sq_bytes body)
 {
-    enum { WINDOW_TAG = 0x09 }; /* field 1, fixed64: the first of all five messages; what is not canonical is refused when taken */
+    enum {
+        WINDOW_TAG = 0x09
+    }; /* field 1, fixed64: the first of all five messages; what is not canonical is refused when taken */
     uint64_t window;
-    int of_window = (type >= SANQUAN__V1__MESSAGE_TYPE__STATEMENT && type <= SANQUAN__V1__MESSAGE_TYPE__VOTE) || type == SANQUAN__V1__MESSAGE_TYPE__RELAY;
+    int of_window = (type >= SANQUAN__V1__MESSAGE_TYPE__STATEMENT && type <= SANQUAN__V1__MESSAGE_TYPE__VOTE) ||
+                    type == SANQUAN__V1__MESSAGE_TYPE__RELAY;
     if (!of_window || body.size < 9 || body.data[0] != WINDOW_TAG)
         return 0;
     memcpy(&window, body.data + 1, sizeof window);
     return le64toh(window) > s->open + SQ_WINDOWS_AHEAD;
 }
 
-sq_status sq_settlement_message(struct sq_settlement *s, const struct sq_post *post, uint32_t from, uint32_t type, sq_bytes body,
-                                uint64_t now_ms, struct sq_effects *fx, struct sq_error *err)
+sq_status sq_settlement_message(struct sq_settlement *s, const struct sq_post *post, uint32_t from, uint32_t type,
+                                sq_bytes body, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err)
 {
     struct sq_wire_memory memory = sq_effects_memory(fx);
     ProtobufCMessage *m;
     struct host h = {s, NULL, fx, err};
     const ProtobufCMessageDescriptor *shape = sq_wire_type(type);
-    sq_status st = shape == NULL ? sq_fail(err, SQ_R_UNKNOWN_TYPE, "type %u", type) : sq_wire_open(shape, body, &memory, &m, err);
+    sq_status st =
+        shape == NULL ? sq_fail(err, SQ_R_UNKNOWN_TYPE, "type %u", type) : sq_wire_open(shape, body, &memory, &m, err);
     if (st != SQ_OK)
         return st;
     if (type == SANQUAN__V1__MESSAGE_TYPE__LINK_ASK)
@@ -524,11 +544,12 @@ sq_status sq_settlement_message(struct sq_settlement *s, const struct sq_post *p
         return st == SQ_OK && h.w != NULL ? advance(&h, now_ms) : st; /* a value may have become valid */
     }
     /* Every other settlement message begins with its window, and is about it. */
-    uint64_t window = type == SANQUAN__V1__MESSAGE_TYPE__STATEMENT          ? ((Sanquan__V1__Statement *)m)->window
-                      : type == SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT ? ((Sanquan__V1__Counterstatement *)m)->window
-                      : type == SANQUAN__V1__MESSAGE_TYPE__PROPOSAL         ? ((Sanquan__V1__Proposal *)m)->window
-                      : type == SANQUAN__V1__MESSAGE_TYPE__RELAY            ? ((Sanquan__V1__Relay *)m)->window
-                                                                            : ((Sanquan__V1__Vote *)m)->window;
+    uint64_t window = type == SANQUAN__V1__MESSAGE_TYPE__STATEMENT ? ((Sanquan__V1__Statement *)m)->window
+                      : type == SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT
+                          ? ((Sanquan__V1__Counterstatement *)m)->window
+                      : type == SANQUAN__V1__MESSAGE_TYPE__PROPOSAL ? ((Sanquan__V1__Proposal *)m)->window
+                      : type == SANQUAN__V1__MESSAGE_TYPE__RELAY    ? ((Sanquan__V1__Relay *)m)->window
+                                                                    : ((Sanquan__V1__Vote *)m)->window;
     if ((st = sq_window_at(s, window, &h.w, err)) != SQ_OK)
         return st;
     if (h.w->state < SQ_WINDOW_FINAL && (st = need_bulk(s, h.w, err)) != SQ_OK)
@@ -568,11 +589,12 @@ struct sq_settlement_due sq_settlement_next(const struct sq_settlement *s)
     return due;
 }
 
-sq_status sq_settlement_tick(struct sq_settlement *s, const struct sq_settlement_due *due, uint64_t now_ms, struct sq_effects *fx,
-                             struct sq_error *err)
+sq_status sq_settlement_tick(struct sq_settlement *s, const struct sq_settlement_due *due, uint64_t now_ms,
+                             struct sq_effects *fx, struct sq_error *err)
 {
     if (due->reason == 4)
-        return due->window == s->relaying && s->relaying != 0 && now_ms >= s->relay_ms ? sq_relay_end(s, fx, err) : SQ_OK;
+        return due->window == s->relaying && s->relaying != 0 && now_ms >= s->relay_ms ? sq_relay_end(s, fx, err)
+                                                                                       : SQ_OK;
     if (due->window == 0 || due->window != s->deciding)
         return SQ_OK;
     struct host h = {s, s->windows[due->window - 1], fx, err};

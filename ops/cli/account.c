@@ -10,16 +10,24 @@
 #include "ops/cli/session.h"
 #include "ops/cli/text.h"
 
-static int64_t fen_of(const json_t *o, const char *key) { return json_integer_value(json_object_get(o, key)); }
+static int64_t fen_of(const json_t *o, const char *key)
+{
+    return json_integer_value(json_object_get(o, key));
+}
 
 /* ---- account ---- */
 
 static const struct sq_args list_args = {
-    NULL, NULL, NULL, N_("Show the settlement account of the node's region, by kind."),
-    N_("committed: payments of windows that are final and not settled. owed: to all other regions together, net, not final yet.\n"
+    NULL,
+    NULL,
+    NULL,
+    N_("Show the settlement account of the node's region, by kind."),
+    N_("committed: payments of windows that are final and not settled. owed: to all other regions together, net, not "
+       "final yet.\n"
        "Where the network is prefunded, the region comes to owe no more than what is free.\n"
        "\n"
-       "  sanquan account --key zhang.key"), 1};
+       "  sanquan account --key zhang.key"),
+    1};
 
 static void print_account(const json_t *answer)
 {
@@ -31,7 +39,8 @@ static void print_account(const json_t *answer)
     sq_grid_begin(&g, "lrrrr", headers);
     json_array_foreach(json_object_get(answer, "kinds"), i, k)
     {
-        int64_t balance = fen_of(k, "balance_fen"), committed = fen_of(k, "committed_fen"), owed = fen_of(k, "owed_fen");
+        int64_t balance = fen_of(k, "balance_fen"), committed = fen_of(k, "committed_fen"),
+                owed = fen_of(k, "owed_fen");
         if (balance == 0 && committed == 0 && owed == 0 && i != 0)
             continue;
         sq_grid_put(&g, "%s", sq_text_kind((uint32_t)fen_of(k, "kind")));
@@ -42,7 +51,9 @@ static void print_account(const json_t *answer)
     }
     sq_grid_print(&g, stdout);
     sq_grid_end(&g);
-    puts(json_is_true(json_object_get(answer, "prefunded")) ? _("This network is prefunded: what is owed is covered.") : _("This network is not prefunded: the account bounds nothing."));
+    puts(json_is_true(json_object_get(answer, "prefunded"))
+             ? _("This network is prefunded: what is owed is covered.")
+             : _("This network is not prefunded: the account bounds nothing."));
     if (json_is_true(json_object_get(answer, "waiting_for_checker")))
         puts(_("An entry waits for a checker."));
 }
@@ -82,17 +93,23 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return e->role != 0 ? 0 : sq_args_wrong(state, _("--role %s: it is maker or checker"), value);
     case KEY_KIND:
         e->kind = kind_of(value);
-        return e->kind != 0 ? 0 : sq_args_wrong(state, _("--kind %s: 1 to %u, compute, model or corpus"), value, SQ_KIND_COUNT);
+        return e->kind != 0
+                   ? 0
+                   : sq_args_wrong(state, _("--kind %s: 1 to %u, compute, model or corpus"), value, SQ_KIND_COUNT);
     case KEY_OUT:
         e->out = 1;
         return 0;
     case ARGP_KEY_ARG:
         if (e->fen == 0)
-            return sq_read_yuan(value, &e->fen) && e->fen > 0 ? 0 : sq_args_wrong(state, _("%s: not an amount in yuan"), value);
+            return sq_read_yuan(value, &e->fen) && e->fen > 0
+                       ? 0
+                       : sq_args_wrong(state, _("%s: not an amount in yuan"), value);
         if (e->reference != NULL)
             return ARGP_ERR_UNKNOWN;
         e->reference = value;
-        return strlen(value) <= SQ_ACCOUNT_REFERENCE_MAX && *value != '\0' ? 0 : sq_args_wrong(state, _("the bank's reference has 1 to %u bytes"), SQ_ACCOUNT_REFERENCE_MAX);
+        return strlen(value) <= SQ_ACCOUNT_REFERENCE_MAX && *value != '\0'
+                   ? 0
+                   : sq_args_wrong(state, _("the bank's reference has 1 to %u bytes"), SQ_ACCOUNT_REFERENCE_MAX);
     case ARGP_KEY_END:
         if (e->reference == NULL)
             return sq_args_wrong(state, _("say how many yuan, and the bank's reference"));
@@ -109,9 +126,14 @@ static const struct argp_option options[] = {
     {0},
 };
 static const struct sq_args enter_args = {
-    options, parse, N_("YUAN REFERENCE"), N_("Enter what was paid into the region's settlement account, or taken out. For two operators, one after the other."),
+    options,
+    parse,
+    N_("YUAN REFERENCE"),
+    N_("Enter what was paid into the region's settlement account, or taken out. For two operators, one after the "
+       "other."),
     N_("  sanquan account enter 1000000 CN20260901-17 --kind model --role maker --key zhang.key\n"
-       "  sanquan account enter 1000000 CN20260901-17 --kind model --role checker --key li.key"), 1};
+       "  sanquan account enter 1000000 CN20260901-17 --kind model --role checker --key li.key"),
+    1};
 
 int sq_cmd_account_enter(struct sq_cli *cli, int argc, char **argv)
 {
@@ -135,8 +157,8 @@ int sq_cmd_account_enter(struct sq_cli *cli, int argc, char **argv)
     if (st != SQ_OK)
         return sq_cli_fail(cli, &err);
     if (cli->json)
-        sq_cli_json(json_pack("{s:i, s:I, s:s, s:s}", "kind", (int)e.kind, "amount_fen", (json_int_t)m.amount_fen, "reference", e.reference, "role",
-                              e.role == 1 ? "maker" : "checker"));
+        sq_cli_json(json_pack("{s:i, s:I, s:s, s:s}", "kind", (int)e.kind, "amount_fen", (json_int_t)m.amount_fen,
+                              "reference", e.reference, "role", e.role == 1 ? "maker" : "checker"));
     else
         puts(e.role == 1 ? _("entered; now a checker has to say the same") : _("in force"));
     return SQ_EXIT_DONE;

@@ -18,7 +18,7 @@
 
 struct audit {
     const char *ledger;
-    char **files;            /* of receipts; borrowed from argv */
+    char **files; /* of receipts; borrowed from argv */
     int file_count;
 };
 
@@ -29,7 +29,7 @@ struct result {
     sq_status status;
     struct sq_error err;
     struct sq_audit_report report;
-    uint64_t receipts;       /* held against the ledger */
+    uint64_t receipts; /* held against the ledger */
 };
 
 struct progress {
@@ -56,8 +56,9 @@ static sq_status check_receipt(struct sq_audit *audit, const char *line, struct 
     const char *hex = json_string_value(json_object_get(o, "envelope"));
     size_t size = hex != NULL ? strlen(hex) / 2 : 0;
     uint8_t *bytes = sq_need(malloc(size + 1));
-    sq_status st = size == 0 || strlen(hex) != 2 * size || sq_unhex(hex, bytes, size, NULL) != SQ_OK ? sq_fail(err, SQ_E_USAGE, "not a receipt")
-                                                                                                    : sq_audit_receipt(audit, sq_bytes_of(bytes, size), err);
+    sq_status st = size == 0 || strlen(hex) != 2 * size || sq_unhex(hex, bytes, size, NULL) != SQ_OK
+                       ? sq_fail(err, SQ_E_USAGE, "not a receipt")
+                       : sq_audit_receipt(audit, sq_bytes_of(bytes, size), err);
     free(bytes);
     json_decref(o);
     return st;
@@ -89,7 +90,8 @@ static void run_audit(const struct sq_cli *cli, const struct audit *a, struct re
     struct sq_directory *directory = NULL;
     struct sq_audit *audit = NULL;
     r->status = sq_directory_read(cli->directory, &directory, &r->err);
-    struct sq_audit_options o = {.path = a->ledger, .directory = directory, .progress = on_progress, .progress_ctx = &p};
+    struct sq_audit_options o = {
+        .path = a->ledger, .directory = directory, .progress = on_progress, .progress_ctx = &p};
     if (r->status == SQ_OK)
         r->status = sq_audit_open(&o, &audit, &r->err);
     if (r->status == SQ_OK) {
@@ -120,8 +122,9 @@ static void run_in_child(const struct sq_cli *cli, const struct audit *a, struct
     if (WIFSIGNALED(status)) {
         r->opened = 1;
         r->report.bad_entry = r->entry + 1;
-        r->status = sq_fail(&r->err, SQ_E_CORRUPT, "after entry %" PRIu64 " a page of %.120s/data.mdb could not be read (%s)", r->entry, a->ledger,
-                            strsignal(WTERMSIG(status)));
+        r->status =
+            sq_fail(&r->err, SQ_E_CORRUPT, "after entry %" PRIu64 " a page of %.120s/data.mdb could not be read (%s)",
+                    r->entry, a->ledger, strsignal(WTERMSIG(status)));
     }
 }
 
@@ -135,25 +138,33 @@ static json_t *report_json(const struct result *r)
     for (int i = 0; i < 32; i++)
         snprintf(root + 2 * i, 3, "%02x", p->root[i]);
     if (r->status == SQ_OK)
-        o = json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:I}", "verifies", 1, "node", p->node, "entries", (json_int_t)p->entries, "signatures",
-                      (json_int_t)p->signatures, "items", (json_int_t)p->items, "links", (json_int_t)p->links, "settlements", (json_int_t)p->settlements,
+        o = json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:I}", "verifies", 1, "node", p->node,
+                      "entries", (json_int_t)p->entries, "signatures", (json_int_t)p->signatures, "items",
+                      (json_int_t)p->items, "links", (json_int_t)p->links, "settlements", (json_int_t)p->settlements,
                       "open_window", (json_int_t)p->open_window, "root", root, "snapshot", snapshot_names[p->snapshot],
                       "receipts", (json_int_t)r->receipts);
     else
-        o = json_pack("{s:b, s:s, s:I, s:{s:s, s:i, s:s, s:s}}", "verifies", 0, "node", p->node, "entry", (json_int_t)p->bad_entry, "error", "status",
-                      sq_status_name(r->status), "number", (int)r->status, "text", sq_status_text(r->status), "detail", r->err.text);
+        o = json_pack("{s:b, s:s, s:I, s:{s:s, s:i, s:s, s:s}}", "verifies", 0, "node", p->node, "entry",
+                      (json_int_t)p->bad_entry, "error", "status", sq_status_name(r->status), "number", (int)r->status,
+                      "text", sq_status_text(r->status), "detail", r->err.text);
     return o;
 }
 
 static void print_report(const struct result *r)
 {
     const struct sq_audit_report *p = &r->report;
-    static const char *const snapshot_texts[] = {N_("there is none"), N_("not usable by this program; nodes pass it over"), N_("the same state as the journal makes")};
+    static const char *const snapshot_texts[] = {N_("there is none"),
+                                                 N_("not usable by this program; nodes pass it over"),
+                                                 N_("the same state as the journal makes")};
     const struct {
         const char *label;
         uint64_t n;
-    } lines[] = {{N_("entries"), p->entries}, {N_("signatures"), p->signatures}, {N_("items"), p->items}, {N_("steps of link streams"), p->links},
-                 {N_("settlements"), p->settlements}, {N_("receipts"), r->receipts}};
+    } lines[] = {{N_("entries"), p->entries},
+                 {N_("signatures"), p->signatures},
+                 {N_("items"), p->items},
+                 {N_("steps of link streams"), p->links},
+                 {N_("settlements"), p->settlements},
+                 {N_("receipts"), r->receipts}};
     char n[SQ_TEXT_SIZE];
     printf(_("The ledger of node %s verifies.\n"), p->node);
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
@@ -167,7 +178,8 @@ static void print_report(const struct result *r)
 /* Whatever shows while the ledger is read is something wrong with it, unless this machine ran out of something. */
 static int exit_of(const struct result *r)
 {
-    if (r->status == SQ_E_FOREIGN || (r->opened && r->status != SQ_OK && r->status != SQ_E_NOMEM && r->status != SQ_E_IO && r->status != SQ_E_USAGE))
+    if (r->status == SQ_E_FOREIGN ||
+        (r->opened && r->status != SQ_OK && r->status != SQ_E_NOMEM && r->status != SQ_E_IO && r->status != SQ_E_USAGE))
         return SQ_EXIT_VERIFY;
     return (int)sq_cli_exit_of(r->status);
 }
@@ -196,7 +208,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
         in->audit->file_count = state->argc - state->next;
         return 0;
     case ARGP_KEY_END:
-        return in->audit->ledger == NULL     ? sq_args_wrong(state, _("say which ledger: --ledger DIR"))
+        return in->audit->ledger == NULL    ? sq_args_wrong(state, _("say which ledger: --ledger DIR"))
                : in->cli->directory == NULL ? sq_args_wrong(state, _("say which network: --directory FILE"))
                                             : 0;
     default:
@@ -210,10 +222,14 @@ static const struct argp_option options[] = {
     {0},
 };
 static const struct sq_args args = {
-    options, parse, N_("[RECEIPTS...]"),
-    N_("Check a ledger from its journal alone: hashes, tree and signed checkpoint, every signature, every decision, links, settlements, nets, payments and "
+    options,
+    parse,
+    N_("[RECEIPTS...]"),
+    N_("Check a ledger from its journal alone: hashes, tree and signed checkpoint, every signature, every decision, "
+       "links, settlements, nets, payments and "
        "certificates."),
-    N_("The first thing that is wrong is named with its entry; then the exit code is 4. The node may go on working meanwhile. 'sanquan backup' "
+    N_("The first thing that is wrong is named with its entry; then the exit code is 4. The node may go on working "
+       "meanwhile. 'sanquan backup' "
        "takes a copy. RECEIPTS are files that 'submit --receipts' wrote: each receipt must be of an entry of this "
        "ledger. That shows, too, that nothing was cut off at its end.\n"
        "\n"

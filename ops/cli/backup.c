@@ -33,7 +33,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
         b->to = value;
         return 0;
     case ARGP_KEY_END:
-        return b->ledger == NULL ? sq_args_wrong(state, _("say which ledger: --ledger DIR")) : b->to == NULL ? sq_args_wrong(state, _("say where to: --to DIR")) : 0;
+        return b->ledger == NULL ? sq_args_wrong(state, _("say which ledger: --ledger DIR"))
+               : b->to == NULL   ? sq_args_wrong(state, _("say where to: --to DIR"))
+                                 : 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -45,7 +47,10 @@ static const struct argp_option options[] = {
     {0},
 };
 static const struct sq_args args = {
-    options, parse, NULL, N_("Copy a ledger while its node works, and verify the copy."),
+    options,
+    parse,
+    NULL,
+    N_("Copy a ledger while its node works, and verify the copy."),
     N_("The copy ends at the entry that was the newest when the command began. A run that broke off, or the\n"
        "next day's, goes on with the entries that the copy lacks. It can be audited and read like the ledger,\n"
        "and a node can be started from it when the ledger is lost. If peers have had more from that node than\n"
@@ -81,7 +86,8 @@ static sq_status copy(const struct sq_cli *cli, struct backup *b, struct sq_erro
     return st;
 }
 
-static sq_status check_checkpoint(struct backup *b, const struct sq_ledger *l, const struct sq_note_key *key, struct sq_error *err)
+static sq_status check_checkpoint(struct backup *b, const struct sq_ledger *l, const struct sq_note_key *key,
+                                  struct sq_error *err)
 {
     struct sq_arena arena;
     struct sq_checkpoint checkpoint;
@@ -96,7 +102,8 @@ static sq_status check_checkpoint(struct backup *b, const struct sq_ledger *l, c
         st = sq_checkpoint_parse(body, &checkpoint, err);
     if (st == SQ_OK)
         st = sq_ledger_root(l, size, b->root, err);
-    if (st == SQ_OK && (size != b->entries || checkpoint.size != size || memcmp(checkpoint.root, b->root, SQ_HASH_SIZE) != 0))
+    if (st == SQ_OK &&
+        (size != b->entries || checkpoint.size != size || memcmp(checkpoint.root, b->root, SQ_HASH_SIZE) != 0))
         st = sq_fail(err, SQ_E_VERIFY, "the checkpoint is not that of its %" PRIu64 " entries", b->entries);
     sq_arena_free(&arena);
     return st == SQ_OK ? SQ_OK : sq_fail_context(err, st == SQ_E_FORMAT ? SQ_E_VERIFY : st, "%s", b->to);
@@ -134,8 +141,10 @@ int sq_cmd_backup(struct sq_cli *cli, int argc, char **argv)
         return sq_cli_fail(cli, &err);
     sq_hex(b.root, sizeof b.root, root);
     if (cli->json)
-        sq_cli_json(json_pack("{s:s, s:s, s:I, s:s}", "node", b.node, "copy", b.to, "entries", (json_int_t)b.entries, "root", root));
+        sq_cli_json(json_pack("{s:s, s:s, s:I, s:s}", "node", b.node, "copy", b.to, "entries", (json_int_t)b.entries,
+                              "root", root));
     else
-        printf(_("%s holds the %s entries of node %s up to now, and verifies.\n  root: %s\n"), b.to, sq_text_count(b.entries, n), b.node, root);
+        printf(_("%s holds the %s entries of node %s up to now, and verifies.\n  root: %s\n"), b.to,
+               sq_text_count(b.entries, n), b.node, root);
     return SQ_EXIT_DONE;
 }

@@ -18,7 +18,10 @@ static const struct sq_column columns[COLUMNS] = {
     [COL_BIC] = {"bic", "银行识别码", 0},
 };
 
-static const char *keep(const char *text) { return *text != '\0' ? sq_need(strdup(text)) : NULL; }
+static const char *keep(const char *text)
+{
+    return *text != '\0' ? sq_need(strdup(text)) : NULL;
+}
 
 static void read_party(struct sq_bank_parties *p, struct sq_cells *c)
 {
@@ -46,7 +49,8 @@ static void read_party(struct sq_bank_parties *p, struct sq_cells *c)
     row->bic = keep(cell[COL_BIC]);
 }
 
-sq_status sq_bank_parties_read(const struct sq_cli *cli, const char *path, struct sq_bank_parties *out, struct sq_error *err)
+sq_status sq_bank_parties_read(const struct sq_cli *cli, const char *path, struct sq_bank_parties *out,
+                               struct sq_error *err)
 {
     struct sq_sheet *sheet;
     struct sq_problems problems;
@@ -112,7 +116,8 @@ static void add(struct sq_iso_payment *out, size_t *count, const json_t *p, int 
 struct sq_iso_payment *sq_bank_payments(const json_t *window, size_t *count)
 {
     const json_t *payments = json_object_get(window, "payments"), *losses = json_object_get(window, "losses");
-    struct sq_iso_payment *out = sq_need(malloc((json_array_size(payments) + json_array_size(losses) + 1) * sizeof *out));
+    struct sq_iso_payment *out =
+        sq_need(malloc((json_array_size(payments) + json_array_size(losses) + 1) * sizeof *out));
     size_t i;
     json_t *p;
     *count = 0;
@@ -127,14 +132,16 @@ int sq_bank_is_xml(const char *path)
 {
     FILE *f = fopen(path, "re");
     int c = ' ';
-    while (f != NULL && (c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0xef || c == 0xbb || c == 0xbf)) /* space, byte order mark */
+    while (f != NULL && (c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0xef || c == 0xbb ||
+                         c == 0xbf)) /* space, byte order mark */
         c = getc(f);
     if (f != NULL)
         fclose(f);
     return c == '<';
 }
 
-sq_status sq_bank_read_told(const struct sq_cli *cli, const char *path, uint64_t window, const char *code, json_t *list, struct sq_error *err)
+sq_status sq_bank_read_told(const struct sq_cli *cli, const char *path, uint64_t window, const char *code, json_t *list,
+                            struct sq_error *err)
 {
     struct sq_iso_told told = {0};
     uint8_t *data;
@@ -147,21 +154,27 @@ sq_status sq_bank_read_told(const struct sq_cli *cli, const char *path, uint64_t
     if (st != SQ_OK)
         return st;
     if (told.others != 0 || told.pending != 0)
-        sq_cli_note(cli, _("%s: %zu entries are not of window %" PRIu64 ", %zu are not booked yet; they were passed over"), path, told.others, window, told.pending);
+        sq_cli_note(cli,
+                    _("%s: %zu entries are not of window %" PRIu64 ", %zu are not booked yet; they were passed over"),
+                    path, told.others, window, told.pending);
     for (size_t i = 0; i < told.count; i++) {
         const struct sq_iso_payment *p = &told.payments[i];
-        json_array_append_new(list, json_pack("{s:i, s:s, s:s, s:I}", "kind", (int)p->kind, "payer", p->payer, "payee", p->payee, "amount_fen",
-                                              (json_int_t)p->amount_fen));
+        json_array_append_new(list, json_pack("{s:i, s:s, s:s, s:I}", "kind", (int)p->kind, "payer", p->payer, "payee",
+                                              p->payee, "amount_fen", (json_int_t)p->amount_fen));
     }
     if (told.count == 0)
-        st = sq_fail(err, SQ_E_FORMAT, _("%s holds no booked payment of window %" PRIu64 "; nothing was sent"), path, window);
+        st = sq_fail(err, SQ_E_FORMAT, _("%s holds no booked payment of window %" PRIu64 "; nothing was sent"), path,
+                     window);
     sq_iso_told_free(&told);
     return st;
 }
 
 /* ---- writing ---- */
 
-static sq_status write_error(const char *path, struct sq_error *err) { return sq_fail(err, SQ_E_IO, "%s: %s", path, strerror(errno)); }
+static sq_status write_error(const char *path, struct sq_error *err)
+{
+    return sq_fail(err, SQ_E_IO, "%s: %s", path, strerror(errno));
+}
 
 sq_status sq_bank_write(const char *path, const void *bytes, size_t size, struct sq_error *err)
 {

@@ -8,11 +8,34 @@
 #include "ops/common/programme_yaml.h"
 #include "peers/crypto.h"
 
-#define ROW_FEN_MAX 10000000000000ll     /* what a node takes in a row: 100 billion yuan */
+#define ROW_FEN_MAX  10000000000000ll    /* what a node takes in a row: 100 billion yuan */
 #define QUANTITY_MAX 1000000000000000ull /* the same */
 
-enum { VOUCHER, AMOUNT_FEN, AMOUNT_YUAN, BASE_FEN, BASE_YUAN, INVOICE, TOTAL_FEN, TOTAL_YUAN, SERVICE, SCENARIO, SERVICE_DAY, EVIDENCE, VERB,
-       RESERVATION, RESERVE_UNTIL, QUANTITY, DOCUMENTS, FACTS, REFUSED_LINE, REFUSED_STATUS, REFUSED_REASON, REFUSED_ITEM, COLUMNS };
+enum {
+    VOUCHER,
+    AMOUNT_FEN,
+    AMOUNT_YUAN,
+    BASE_FEN,
+    BASE_YUAN,
+    INVOICE,
+    TOTAL_FEN,
+    TOTAL_YUAN,
+    SERVICE,
+    SCENARIO,
+    SERVICE_DAY,
+    EVIDENCE,
+    VERB,
+    RESERVATION,
+    RESERVE_UNTIL,
+    QUANTITY,
+    DOCUMENTS,
+    FACTS,
+    REFUSED_LINE,
+    REFUSED_STATUS,
+    REFUSED_REASON,
+    REFUSED_ITEM,
+    COLUMNS
+};
 
 const struct sq_column SQ_BATCH_COLUMNS[] = {
     [VOUCHER] = {"voucher", "券号", 1},
@@ -49,9 +72,12 @@ static uint8_t read_verb(struct sq_cells *c)
     static const struct {
         const char *english, *chinese;
         uint8_t verb;
-    } verbs[] = {{"", "", SANQUAN__V1__VERB__REDEEM},           {"redeem", "核销", SANQUAN__V1__VERB__REDEEM},
-                 {"reserve", "预留", SANQUAN__V1__VERB__RESERVE}, {"commit", "确认", SANQUAN__V1__VERB__COMMIT},
-                 {"release", "释放", SANQUAN__V1__VERB__RELEASE}, {"return", "退回", SANQUAN__V1__VERB__RETURN}};
+    } verbs[] = {{"", "", SANQUAN__V1__VERB__REDEEM},
+                 {"redeem", "核销", SANQUAN__V1__VERB__REDEEM},
+                 {"reserve", "预留", SANQUAN__V1__VERB__RESERVE},
+                 {"commit", "确认", SANQUAN__V1__VERB__COMMIT},
+                 {"release", "释放", SANQUAN__V1__VERB__RELEASE},
+                 {"return", "退回", SANQUAN__V1__VERB__RETURN}};
     const char *text = c->row->cell[VERB];
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (strcasecmp(text, verbs[i].english) == 0 || strcmp(text, verbs[i].chinese) == 0)
@@ -69,7 +95,8 @@ static void read_invoice(struct sq_cells *c, int needed, uint8_t out[static SQ_I
     if (size == 0 && !needed)
         return;
     if (size + pad != 20 || strspn(text, "0123456789") != size || strspn(text, "0") == size) {
-        sq_cells_wrong(c, INVOICE, _("not an invoice number: 20 digits, or code and number of an old one together (18 or 20)"));
+        sq_cells_wrong(c, INVOICE,
+                       _("not an invoice number: 20 digits, or code and number of an old one together (18 or 20)"));
         return;
     }
     for (size_t i = 0; i < size; i++) {
@@ -94,12 +121,14 @@ static void read_evidence(struct sq_cells *c, uint8_t out[static SQ_EVIDENCE_BYT
     if (*text == '\0')
         return;
     if (sq_unhex(text, whole, strlen(text) == 64 ? 32 : SQ_EVIDENCE_BYTES, NULL) != SQ_OK)
-        sq_cells_wrong(c, EVIDENCE, _("not the SHA-256 of the delivery record (64 lower-case hexadecimal digits, or the first 32)"));
+        sq_cells_wrong(c, EVIDENCE,
+                       _("not the SHA-256 of the delivery record (64 lower-case hexadecimal digits, or the first 32)"));
     else
         memcpy(out, whole, SQ_EVIDENCE_BYTES);
 }
 
-int sq_item_read(const struct sq_sheet *sheet, const struct sq_row *row, struct sq_problems *problems, struct sq_item *out)
+int sq_item_read(const struct sq_sheet *sheet, const struct sq_row *row, struct sq_problems *problems,
+                 struct sq_item *out)
 {
     struct sq_cells c;
     if (!sq_cells_begin(&c, sheet, row, problems))
@@ -137,13 +166,17 @@ int sq_batch_room_take(struct sq_batch_room *r, const struct sq_item *item)
 {
     uint32_t number;
     uint64_t until_ms = item->reserve_until_ms;
-    if ((until_ms != 0 && r->reserve_until_ms != 0 && until_ms != r->reserve_until_ms) || !sq_fact_table_add(&r->facts, &item->facts, &number))
+    if ((until_ms != 0 && r->reserve_until_ms != 0 && until_ms != r->reserve_until_ms) ||
+        !sq_fact_table_add(&r->facts, &item->facts, &number))
         return 0;
     r->reserve_until_ms = until_ms != 0 ? until_ms : r->reserve_until_ms;
     return 1;
 }
 
-void sq_batch_room_end(struct sq_batch_room *r) { sq_fact_table_end(&r->facts); }
+void sq_batch_room_end(struct sq_batch_room *r)
+{
+    sq_fact_table_end(&r->facts);
+}
 
 /* ---- packing ---- */
 
@@ -159,7 +192,8 @@ struct columns {
     int64_t amount[SQ_BATCH_ROWS_MAX], base[SQ_BATCH_ROWS_MAX], total[SQ_BATCH_ROWS_MAX], quantity[SQ_BATCH_ROWS_MAX];
     uint32_t service[SQ_BATCH_ROWS_MAX], scenario[SQ_BATCH_ROWS_MAX], day[SQ_BATCH_ROWS_MAX];
     uint32_t facts[SQ_BATCH_ROWS_MAX], documents[SQ_BATCH_ROWS_MAX];
-    uint8_t invoice[SQ_BATCH_ROWS_MAX][SQ_INVOICE_BYTES], evidence[SQ_BATCH_ROWS_MAX][SQ_EVIDENCE_BYTES], verb[SQ_BATCH_ROWS_MAX];
+    uint8_t invoice[SQ_BATCH_ROWS_MAX][SQ_INVOICE_BYTES], evidence[SQ_BATCH_ROWS_MAX][SQ_EVIDENCE_BYTES],
+        verb[SQ_BATCH_ROWS_MAX];
 };
 
 /* Columns that may be left out are left out when they say nothing. */
@@ -208,7 +242,8 @@ void sq_batch_pack(const struct sq_item *items, uint32_t count, uint32_t *order,
     qsort_r(order, count, sizeof *order, by_invoice, all.out);
     for (uint32_t i = 0; i < count; i++) {
         const struct sq_item *it = &items[order[i]];
-        t->voucher[i] = it->voucher, t->amount[i] = it->amount_fen, t->base[i] = it->base_fen, t->total[i] = it->total_fen;
+        t->voucher[i] = it->voucher, t->amount[i] = it->amount_fen, t->base[i] = it->base_fen,
+        t->total[i] = it->total_fen;
         t->service[i] = it->service, t->scenario[i] = it->scenario, t->day[i] = it->service_day;
         t->reservation[i] = it->reservation, t->verb[i] = it->verb;
         memcpy(t->invoice[i], it->invoice, SQ_INVOICE_BYTES);

@@ -5,13 +5,13 @@
 #include "ops/cli/declared.h"
 #include "proto/wire.h"
 
-#define SQ_INVOICE_BYTES 10 /* 20 digits, two a byte */
+#define SQ_INVOICE_BYTES  10 /* 20 digits, two a byte */
 #define SQ_EVIDENCE_BYTES 16
 
 struct sq_item {
     uint64_t line, voucher, reservation, reserve_until_ms;
     int64_t amount_fen, base_fen, total_fen, quantity;
-    sq_bytes raw;              /* the row in the file */
+    sq_bytes raw; /* the row in the file */
     uint32_t service, scenario, service_day, documents;
     struct sq_declared_facts facts;
     uint8_t invoice[SQ_INVOICE_BYTES], evidence[SQ_EVIDENCE_BYTES], verb;
@@ -21,7 +21,8 @@ extern const struct sq_column SQ_BATCH_COLUMNS[];
 extern const unsigned SQ_BATCH_COLUMN_COUNT;
 
 /* 1, or 0 after reporting what is wrong. Only what no state of any node could make right is refused here. */
-int sq_item_read(const struct sq_sheet *sheet, const struct sq_row *row, struct sq_problems *problems, struct sq_item *out);
+int sq_item_read(const struct sq_sheet *sheet, const struct sq_row *row, struct sq_problems *problems,
+                 struct sq_item *out);
 
 /* What the items of one batch have in common: the end of their reservations, and the few sets of facts that they declare. */
 struct sq_batch_room {

@@ -10,7 +10,10 @@
 #include "ops/cli/session.h"
 #include "ops/cli/text.h"
 
-static uint64_t u64_of(const json_t *o, const char *key) { return (uint64_t)json_integer_value(json_object_get(o, key)); }
+static uint64_t u64_of(const json_t *o, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(o, key));
+}
 static const char *text_of(const json_t *o, const char *key)
 {
     const char *text = json_string_value(json_object_get(o, key));
@@ -20,7 +23,8 @@ static const char *text_of(const json_t *o, const char *key)
 /* A word of the node's, for a person. */
 static const char *word(const char *name)
 {
-    static const char *const names[] = {N_("looking"), N_("found"), N_("closed"), N_("open"), N_("matched"), N_("explained"), N_("adjusted")};
+    static const char *const names[] = {N_("looking"), N_("found"),     N_("closed"),  N_("open"),
+                                        N_("matched"), N_("explained"), N_("adjusted")};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return _(names[i]);
@@ -44,10 +48,14 @@ static const struct argp_option list_options[] = {
     {0},
 };
 static const struct sq_args list_args = {
-    list_options, parse_all, NULL, N_("List the links of the node whose two sides state different things, with the first number that differs."),
+    list_options,
+    parse_all,
+    NULL,
+    N_("List the links of the node whose two sides state different things, with the first number that differs."),
     N_("For operators of the node and for regulators. A break is over when its link has settled.\n"
        "\n"
-       "  sanquan break --key zhang.key"), 1};
+       "  sanquan break --key zhang.key"),
+    1};
 
 static void print_side(const char *who, const json_t *entry)
 {
@@ -68,9 +76,9 @@ static void print_side(const char *who, const json_t *entry)
 static void print_break(const json_t *b)
 {
     char opened[SQ_TEXT_SIZE];
-    printf(_("%s owes %s: %s, %s, since %s (window %" PRIu64 ", %" PRIu64 " hours)\n"), text_of(b, "debtor"), text_of(b, "creditor"),
-           word(text_of(b, "state")), word(text_of(b, "outcome")), sq_text_time(u64_of(b, "opened_ms"), opened), u64_of(b, "window"),
-           u64_of(b, "age_ms") / 3600000u);
+    printf(_("%s owes %s: %s, %s, since %s (window %" PRIu64 ", %" PRIu64 " hours)\n"), text_of(b, "debtor"),
+           text_of(b, "creditor"), word(text_of(b, "state")), word(text_of(b, "outcome")),
+           sq_text_time(u64_of(b, "opened_ms"), opened), u64_of(b, "window"), u64_of(b, "age_ms") / 3600000u);
     if (*text_of(b, "owner") != '\0')
         printf(_("    %s sees to it\n"), text_of(b, "owner"));
     if (*text_of(b, "note") != '\0')
@@ -149,7 +157,9 @@ static error_t parse_act(int key, char *value, struct argp_state *state)
             return sq_args_wrong(state, _("say which link: DEBTOR CREDITOR, two node codes"));
         if ((a->action == SQ_BREAK_EXPLAIN || a->action == SQ_BREAK_ADOPT) && *a->note == '\0')
             return sq_args_wrong(state, _("say why: --note TEXT"));
-        return strlen(a->note) > SQ_BREAK_NOTE_MAX ? sq_args_wrong(state, _("--note: at most %u bytes go"), SQ_BREAK_NOTE_MAX) : 0;
+        return strlen(a->note) > SQ_BREAK_NOTE_MAX
+                   ? sq_args_wrong(state, _("--note: at most %u bytes go"), SQ_BREAK_NOTE_MAX)
+                   : 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -159,19 +169,36 @@ static const struct argp_option act_options[] = {
     {"note", KEY_NOTE, N_("TEXT"), 0, N_("what is known about it"), 0},
     {0},
 };
-static const struct sq_args take_args = {act_options, parse_act, N_("DEBTOR CREDITOR"), N_("Take a break over: you see to it from now on. For operators."),
-                                         N_("  sanquan break take 310000 370000 --key zhang.key"), 1};
-static const struct sq_args explain_args = {act_options, parse_act, N_("DEBTOR CREDITOR"),
-                                            N_("Write down why two sides differ. The link still settles only when they say the same. For its owner."),
-                                            N_("  sanquan break explain 310000 370000 --note \"batch 812 was booked twice\" --key zhang.key"), 1};
+static const struct sq_args take_args = {act_options,
+                                         parse_act,
+                                         N_("DEBTOR CREDITOR"),
+                                         N_("Take a break over: you see to it from now on. For operators."),
+                                         N_("  sanquan break take 310000 370000 --key zhang.key"),
+                                         1};
+static const struct sq_args explain_args = {
+    act_options,
+    parse_act,
+    N_("DEBTOR CREDITOR"),
+    N_("Write down why two sides differ. The link still settles only when they say the same. For its owner."),
+    N_("  sanquan break explain 310000 370000 --note \"batch 812 was booked twice\" --key zhang.key"),
+    1};
 static const struct sq_args adopt_args = {
-    act_options, parse_act, N_("DEBTOR CREDITOR"), N_("Ask to take the debtor's next statement of the link as it is. For the break's owner at the creditor."),
+    act_options,
+    parse_act,
+    N_("DEBTOR CREDITOR"),
+    N_("Ask to take the debtor's next statement of the link as it is. For the break's owner at the creditor."),
     N_("Another operator of the node has to agree: see 'sanquan break agree'.\n"
        "\n"
-       "  sanquan break adopt 310000 370000 --note \"our disk lost batch 812; the provider has the receipt\" --key zhang.key"), 1};
-static const struct sq_args agree_args = {act_options, parse_act, N_("DEBTOR CREDITOR"),
-                                          N_("Agree to take the debtor's next statement of the link as it is. For another operator than the one who asked."),
-                                          N_("  sanquan break agree 310000 370000 --key li.key"), 1};
+       "  sanquan break adopt 310000 370000 --note \"our disk lost batch 812; the provider has the receipt\" --key "
+       "zhang.key"),
+    1};
+static const struct sq_args agree_args = {
+    act_options,
+    parse_act,
+    N_("DEBTOR CREDITOR"),
+    N_("Agree to take the debtor's next statement of the link as it is. For another operator than the one who asked."),
+    N_("  sanquan break agree 310000 370000 --key li.key"),
+    1};
 
 static int act(struct sq_cli *cli, int argc, char **argv, uint32_t action, const struct sq_args *args)
 {
@@ -201,7 +228,19 @@ static int act(struct sq_cli *cli, int argc, char **argv, uint32_t action, const
     return SQ_EXIT_DONE;
 }
 
-int sq_cmd_break_take(struct sq_cli *cli, int argc, char **argv) { return act(cli, argc, argv, SQ_BREAK_TAKE, &take_args); }
-int sq_cmd_break_explain(struct sq_cli *cli, int argc, char **argv) { return act(cli, argc, argv, SQ_BREAK_EXPLAIN, &explain_args); }
-int sq_cmd_break_adopt(struct sq_cli *cli, int argc, char **argv) { return act(cli, argc, argv, SQ_BREAK_ADOPT, &adopt_args); }
-int sq_cmd_break_agree(struct sq_cli *cli, int argc, char **argv) { return act(cli, argc, argv, SQ_BREAK_AGREE, &agree_args); }
+int sq_cmd_break_take(struct sq_cli *cli, int argc, char **argv)
+{
+    return act(cli, argc, argv, SQ_BREAK_TAKE, &take_args);
+}
+int sq_cmd_break_explain(struct sq_cli *cli, int argc, char **argv)
+{
+    return act(cli, argc, argv, SQ_BREAK_EXPLAIN, &explain_args);
+}
+int sq_cmd_break_adopt(struct sq_cli *cli, int argc, char **argv)
+{
+    return act(cli, argc, argv, SQ_BREAK_ADOPT, &adopt_args);
+}
+int sq_cmd_break_agree(struct sq_cli *cli, int argc, char **argv)
+{
+    return act(cli, argc, argv, SQ_BREAK_AGREE, &agree_args);
+}

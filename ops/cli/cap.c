@@ -9,16 +9,27 @@
 #include "ops/cli/session.h"
 #include "ops/cli/text.h"
 
-static uint64_t u64_of(const json_t *o, const char *key) { return (uint64_t)json_integer_value(json_object_get(o, key)); }
-static int64_t fen_of(const json_t *o, const char *key) { return json_integer_value(json_object_get(o, key)); }
+static uint64_t u64_of(const json_t *o, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(o, key));
+}
+static int64_t fen_of(const json_t *o, const char *key)
+{
+    return json_integer_value(json_object_get(o, key));
+}
 
 /* ---- cap ---- */
 
 static const struct sq_args list_args = {
-    NULL, NULL, NULL, N_("List the net debit caps between this region and others, what is used of them, and alarms."),
-    N_("For operators of the node and for regulators. What is owed, and not settled, less what is owed back, kind by kind.\n"
+    NULL,
+    NULL,
+    NULL,
+    N_("List the net debit caps between this region and others, what is used of them, and alarms."),
+    N_("For operators of the node and for regulators. What is owed, and not settled, less what is owed back, kind by "
+       "kind.\n"
        "\n"
-       "  sanquan cap --key zhang.key"), 1};
+       "  sanquan cap --key zhang.key"),
+    1};
 
 static void print_caps(const json_t *list)
 {
@@ -36,9 +47,10 @@ static void print_caps(const json_t *list)
         sq_grid_put(&g, "%s", set ? sq_text_yuan(fen_of(c, "cap_fen"), text) : _("none"));
         sq_grid_put(&g, "%s", sq_text_yuan(fen_of(c, "used_fen"), text));
         sq_grid_put(&g, "%s", set ? sq_text_bp((uint32_t)u64_of(c, "alarm_bp"), text) : "");
-        sq_grid_put(&g, "%s", json_is_true(json_object_get(c, "alarm"))                 ? _("ALARM")
-                              : json_is_true(json_object_get(c, "waiting_for_checker")) ? _("waits for a checker")
-                                                                                        : "");
+        sq_grid_put(&g, "%s",
+                    json_is_true(json_object_get(c, "alarm"))                 ? _("ALARM")
+                    : json_is_true(json_object_get(c, "waiting_for_checker")) ? _("waits for a checker")
+                                                                              : "");
     }
     sq_grid_print(&g, stdout);
     sq_grid_end(&g);
@@ -68,7 +80,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
         c->role = strcmp(value, "maker") == 0 ? 1 : strcmp(value, "checker") == 0 ? 2 : 0;
         return c->role != 0 ? 0 : sq_args_wrong(state, _("--role %s: it is maker or checker"), value);
     case KEY_ALARM:
-        return sq_args_number(value, 1, 100, &c->alarm_percent) ? 0 : sq_args_wrong(state, _("--alarm %s: it is 1 to 100 per cent"), value);
+        return sq_args_number(value, 1, 100, &c->alarm_percent)
+                   ? 0
+                   : sq_args_wrong(state, _("--alarm %s: it is 1 to 100 per cent"), value);
     case ARGP_KEY_ARG:
         if (c->debtor == NULL)
             c->debtor = value;
@@ -79,7 +93,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (c->debtor == NULL || (!c->lift && c->cap_fen < 0))
-            return sq_args_wrong(state, c->lift ? _("say whose cap: a node's code") : _("say whose cap, and how many yuan it is"));
+            return sq_args_wrong(state, c->lift ? _("say whose cap: a node's code")
+                                                : _("say whose cap, and how many yuan it is"));
         return c->role == 0 ? sq_args_wrong(state, _("say in which role: --role maker or --role checker")) : 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -96,13 +111,21 @@ static const struct argp_option lift_options[] = {
     {0},
 };
 static const struct sq_args set_args = {
-    set_options, parse, N_("DEBTOR YUAN"), N_("Set what a region may come to owe this one, net. For two operators, one after the other."),
+    set_options,
+    parse,
+    N_("DEBTOR YUAN"),
+    N_("Set what a region may come to owe this one, net. For two operators, one after the other."),
     N_("Its node refuses what would go beyond. Room comes back when windows settle and when reservations end.\n"
        "\n"
        "  sanquan cap set 310000 5000000 --alarm 75 --role maker --key zhang.key\n"
-       "  sanquan cap set 310000 5000000 --alarm 75 --role checker --key li.key"), 1};
-static const struct sq_args lift_args = {lift_options, parse, N_("DEBTOR"), N_("Lift a region's cap. For two operators, one after the other."),
-                                         N_("  sanquan cap lift 310000 --role maker --key zhang.key"), 1};
+       "  sanquan cap set 310000 5000000 --alarm 75 --role checker --key li.key"),
+    1};
+static const struct sq_args lift_args = {lift_options,
+                                         parse,
+                                         N_("DEBTOR"),
+                                         N_("Lift a region's cap. For two operators, one after the other."),
+                                         N_("  sanquan cap lift 310000 --role maker --key zhang.key"),
+                                         1};
 
 static int set(struct sq_cli *cli, int argc, char **argv, uint32_t lift, const struct sq_args *args)
 {
@@ -126,12 +149,19 @@ static int set(struct sq_cli *cli, int argc, char **argv, uint32_t lift, const s
     if (st != SQ_OK)
         return sq_cli_fail(cli, &err);
     if (cli->json)
-        sq_cli_json(json_pack("{s:s, s:I, s:i, s:b, s:s}", "debtor", c.debtor, "cap_fen", (json_int_t)c.cap_fen, "alarm_bp", (int)m.alarm_bp, "lift",
-                              (int)lift, "role", c.role == 1 ? "maker" : "checker"));
+        sq_cli_json(json_pack("{s:s, s:I, s:i, s:b, s:s}", "debtor", c.debtor, "cap_fen", (json_int_t)c.cap_fen,
+                              "alarm_bp", (int)m.alarm_bp, "lift", (int)lift, "role",
+                              c.role == 1 ? "maker" : "checker"));
     else
         puts(c.role == 1 ? _("entered; now a checker has to say the same") : _("in force"));
     return SQ_EXIT_DONE;
 }
 
-int sq_cmd_cap_set(struct sq_cli *cli, int argc, char **argv) { return set(cli, argc, argv, 0, &set_args); }
-int sq_cmd_cap_lift(struct sq_cli *cli, int argc, char **argv) { return set(cli, argc, argv, 1, &lift_args); }
+int sq_cmd_cap_set(struct sq_cli *cli, int argc, char **argv)
+{
+    return set(cli, argc, argv, 0, &set_args);
+}
+int sq_cmd_cap_lift(struct sq_cli *cli, int argc, char **argv)
+{
+    return set(cli, argc, argv, 1, &lift_args);
+}

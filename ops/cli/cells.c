@@ -28,11 +28,12 @@ void sq_problems_add(struct sq_problems *p, uint64_t line, const char *name, con
     p->lines += line != p->last_line;
     p->last_line = line;
     if (p->count <= SQ_PROBLEMS_SHOWN)
-        fprintf(stderr, "%s:%" PRIu64 ": %s%s\"%.*s\": %s\n", p->path, line, name, *name != '\0' ? " " : "", VALUE_SHOWN, value, why);
+        fprintf(stderr, "%s:%" PRIu64 ": %s%s\"%.*s\": %s\n", p->path, line, name, *name != '\0' ? " " : "",
+                VALUE_SHOWN, value, why);
     json_t *shown = json_string(value); /* NULL when it is not UTF-8 */
     if (p->count <= SQ_PROBLEMS_LISTED)
-        json_array_append_new(p->list, json_pack("{s:I, s:s, s:o, s:s}", "line", (json_int_t)line, "field", name, "value",
-                                                 shown != NULL ? shown : json_string(""), "reason", why));
+        json_array_append_new(p->list, json_pack("{s:I, s:s, s:o, s:s}", "line", (json_int_t)line, "field", name,
+                                                 "value", shown != NULL ? shown : json_string(""), "reason", why));
     else
         json_decref(shown);
 }
@@ -45,7 +46,8 @@ void sq_problems_end(struct sq_problems *p)
 
 /* ---- cells ---- */
 
-int sq_cells_begin(struct sq_cells *c, const struct sq_sheet *sheet, const struct sq_row *row, struct sq_problems *problems)
+int sq_cells_begin(struct sq_cells *c, const struct sq_sheet *sheet, const struct sq_row *row,
+                   struct sq_problems *problems)
 {
     *c = (struct sq_cells){.sheet = sheet, .row = row, .problems = problems};
     if (row->broken == NULL)
@@ -58,7 +60,10 @@ int sq_cells_begin(struct sq_cells *c, const struct sq_sheet *sheet, const struc
     return 0;
 }
 
-static const char *name_of(const struct sq_cells *c, unsigned column) { return sq_sheet_column(c->sheet, column)->name; }
+static const char *name_of(const struct sq_cells *c, unsigned column)
+{
+    return sq_sheet_column(c->sheet, column)->name;
+}
 
 void sq_cells_wrong(struct sq_cells *c, unsigned column, const char *format, ...)
 {
@@ -75,12 +80,14 @@ uint64_t sq_cell_voucher(struct sq_cells *c, unsigned column)
 {
     const char *text = c->row->cell[column];
     uint64_t v = 0;
-    if (strlen(text) != 19 || !sq_read_number(text, &v) || text[0] == '0' || v / 1000000000u % 10000u == 0 || v % 1000000000u == 0)
+    if (strlen(text) != 19 || !sq_read_number(text, &v) || text[0] == '0' || v / 1000000000u % 10000u == 0 ||
+        v % 1000000000u == 0)
         sq_cells_wrong(c, column, _("not a voucher number: 19 digits, issuer (6), programme (4) and serial (9)"));
     return v;
 }
 
-int64_t sq_cell_money(struct sq_cells *c, unsigned fen_column, unsigned yuan_column, int64_t least, int64_t most, int64_t missing)
+int64_t sq_cell_money(struct sq_cells *c, unsigned fen_column, unsigned yuan_column, int64_t least, int64_t most,
+                      int64_t missing)
 {
     const char *fen = c->row->cell[fen_column], *yuan = c->row->cell[yuan_column];
     unsigned column = *fen != '\0' || !sq_sheet_has(c->sheet, yuan_column) ? fen_column : yuan_column;
@@ -93,7 +100,8 @@ int64_t sq_cell_money(struct sq_cells *c, unsigned fen_column, unsigned yuan_col
     else if (*yuan != '\0' && !sq_read_yuan(yuan, &v))
         sq_cells_wrong(c, column, _("not an amount in yuan with at most two decimals"));
     else if (v < least || v > most)
-        sq_cells_wrong(c, column, _("an amount from %s to %s yuan goes here"), sq_text_yuan(least, low), sq_text_yuan(most, high));
+        sq_cells_wrong(c, column, _("an amount from %s to %s yuan goes here"), sq_text_yuan(least, low),
+                       sq_text_yuan(most, high));
     return v;
 }
 

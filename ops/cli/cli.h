@@ -22,26 +22,26 @@
 #include "proto/status.h"
 
 #define GETTEXT_DOMAIN "sanquan"
-#define _(text) gettext(text)
-#define N_(text) text /* translated where it is printed */
+#define _(text)        gettext(text)
+#define N_(text)       text /* translated where it is printed */
 
 /* Exit codes; `sanquan --help` lists them. */
 enum sq_exit {
     SQ_EXIT_DONE = 0,
-    SQ_EXIT_REFUSED = 1,  /* rules refused all or part of it */
-    SQ_EXIT_USAGE = 2,    /* wrong usage, or an input file is wrong */
-    SQ_EXIT_NETWORK = 3,  /* no connection, or no answer in time */
-    SQ_EXIT_VERIFY = 4,   /* something does not verify */
-    SQ_EXIT_LOCAL = 5,    /* a file, key or ledger of this machine */
+    SQ_EXIT_REFUSED = 1, /* rules refused all or part of it */
+    SQ_EXIT_USAGE = 2,   /* wrong usage, or an input file is wrong */
+    SQ_EXIT_NETWORK = 3, /* no connection, or no answer in time */
+    SQ_EXIT_VERIFY = 4,  /* something does not verify */
+    SQ_EXIT_LOCAL = 5,   /* a file, key or ledger of this machine */
 };
 
 /* One run. Strings are borrowed from argv or the environment. */
 struct sq_cli {
-    const char *command;  /* its words: "programme check" */
+    const char *command; /* its words: "programme check" */
     int json;
     /* options of commands that talk to a node; NULL: not given */
     const char *directory, *node, *connect, *key, *passphrase_file;
-    int timeout_ms;       /* of one answer */
+    int timeout_ms; /* of one answer */
 };
 
 /* ---- options ---- */
@@ -49,11 +49,12 @@ struct sq_cli {
 /* What a command says about its own part of the command line. Texts are msgids. */
 struct sq_args {
     const struct argp_option *options; /* NULL: none of its own */
-    argp_parser_t parse;               /* state->input is `input` of sq_cli_parse; report mistakes with sq_args_wrong. NULL: no arguments */
-    const char *args_doc;              /* "NAME" */
-    const char *doc;                   /* what it does */
-    const char *more;                  /* what else to know, with an example; lines as they stand, of at most 100 cells */
-    int connects;                      /* takes the options of a connection too */
+    argp_parser_t
+        parse; /* state->input is `input` of sq_cli_parse; report mistakes with sq_args_wrong. NULL: no arguments */
+    const char *args_doc; /* "NAME" */
+    const char *doc;      /* what it does */
+    const char *more;     /* what else to know, with an example; lines as they stand, of at most 100 cells */
+    int connects;         /* takes the options of a connection too */
 };
 
 #define SQ_PARSED (-1)
@@ -94,7 +95,7 @@ void *sq_need(void *memory);
 
 struct sq_bar {
     int on;
-    const char *label;      /* translated */
+    const char *label; /* translated */
     uint64_t done, total, began_ms, drawn_ms;
 };
 
@@ -104,7 +105,8 @@ void sq_bar_end(struct sq_bar *b); /* removes it */
 
 /* ---- the commands ---- */
 
-typedef int (*sq_command_run)(struct sq_cli *cli, int argc, char **argv); /* argv[0] is "sanquan WORDS"; returns the exit code */
+typedef int (*sq_command_run)(struct sq_cli *cli, int argc,
+                              char **argv); /* argv[0] is "sanquan WORDS"; returns the exit code */
 
 int sq_cmd_keygen(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_key_show(struct sq_cli *cli, int argc, char **argv);

@@ -32,7 +32,8 @@ uint32_t sq_cell_documents(struct sq_cells *c, unsigned column)
     for (int more; (more = next_word(&at, "+;", word)) != 0;) {
         uint32_t kind = more > 0 ? sq_word_number(sq_words_document, word) : 0;
         if (kind < 1 || kind > 32) {
-            sq_cells_wrong(c, column, _("documents are named as in programme files, with + between them: contract+invoice"));
+            sq_cells_wrong(c, column,
+                           _("documents are named as in programme files, with + between them: contract+invoice"));
             return 0;
         }
         documents |= 1u << (kind - 1);
@@ -76,7 +77,9 @@ void sq_cell_facts(struct sq_cells *c, unsigned column, struct sq_declared_facts
     memset(out, 0, sizeof *out); /* sets are compared as bytes */
     for (int more; (more = next_word(&at, ";", word)) != 0;)
         if (more < 0 || !read_fact(word, out)) {
-            sq_cells_wrong(c, column, _("facts are named as in programme files, each once, with ; between them: hardware=domestic; filing=12345"));
+            sq_cells_wrong(c, column,
+                           _("facts are named as in programme files, each once, with ; between them: "
+                             "hardware=domestic; filing=12345"));
             return;
         }
 }

@@ -10,8 +10,8 @@
 #include "ops/cli/session.h"
 #include "ops/cli/text.h"
 
-#define FILES_MAX 4096u
-#define HOSTS_MAX 1024u
+#define FILES_MAX        4096u
+#define HOSTS_MAX        1024u
 #define ROUND_TIMEOUT_MS 1000u
 
 struct host { /* --host 440300=440000 */
@@ -34,7 +34,8 @@ enum { KEY_NETWORK = 0x100, KEY_NETTING, KEY_ROUND, KEY_HOST };
 
 static error_t add_host(struct composing *c, const char *value, const struct argp_state *state)
 {
-    if (strlen(value) != 13 || value[6] != '=' || strspn(value, "0123456789") != 6 || strspn(value + 7, "0123456789") != 6)
+    if (strlen(value) != 13 || value[6] != '=' || strspn(value, "0123456789") != 6 ||
+        strspn(value + 7, "0123456789") != 6)
         return sq_args_wrong(state, _("--host %s: write ISSUER=NODE, as in 440300=440000"), value);
     if (c->host_count == HOSTS_MAX)
         return sq_args_wrong(state, _("--host %s: at most %u go"), value, HOSTS_MAX);
@@ -55,7 +56,9 @@ static error_t parse_new(int key, char *value, struct argp_state *state)
         c->netting = value;
         return 0;
     case KEY_ROUND:
-        return sq_args_number(value, 50, 600000, &c->round_timeout_ms) ? 0 : sq_args_wrong(state, _("--round-timeout-ms %s: 50 to 600000 go"), value);
+        return sq_args_number(value, 50, 600000, &c->round_timeout_ms)
+                   ? 0
+                   : sq_args_wrong(state, _("--round-timeout-ms %s: 50 to 600000 go"), value);
     case KEY_HOST:
         return add_host(c, value, state);
     case ARGP_KEY_ARG:
@@ -65,8 +68,10 @@ static error_t parse_new(int key, char *value, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         return c->network == NULL ? sq_args_wrong(state, _("say what the network is called: --network NAME"))
-               : c->file_count == 0 ? sq_args_wrong(state, _("say whose keys belong to it: key files of nodes, issuers, operators and regulators"))
-                                    : 0;
+               : c->file_count == 0
+                   ? sq_args_wrong(
+                         state, _("say whose keys belong to it: key files of nodes, issuers, operators and regulators"))
+                   : 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -76,21 +81,32 @@ static const struct argp_option new_options[] = {
     {"network", KEY_NETWORK, N_("NAME"), 0, N_("what the network is called; of a-z, 0-9, - _ ."), 0},
     {"netting", KEY_NETTING, N_("METHOD"), 0, N_("hub, bilateral, cycles or gross (hub)"), 0},
     {"round-timeout-ms", KEY_ROUND, "N", 0, N_("first round of the settlement agreement (1000)"), 0},
-    {"host", KEY_HOST, N_("ISSUER=NODE"), 0, N_("this issuer is hosted by this node; without it an issuer is hosted by the node of its own code"), 0},
+    {"host", KEY_HOST, N_("ISSUER=NODE"), 0,
+     N_("this issuer is hosted by this node; without it an issuer is hosted by the node of its own code"), 0},
     {0},
 };
 static const struct sq_args new_args = {
-    new_options, parse_new, N_("KEYFILE..."),
+    new_options,
+    parse_new,
+    N_("KEYFILE..."),
     N_("Compose a network's directory from key files, of which only the public halves are read, and print it."),
-    N_("All nodes use the same file, byte for byte: its SHA-256 is the network id. Each node needs its own keys, those of an issuer\n"
+    N_("All nodes use the same file, byte for byte: its SHA-256 is the network id. Each node needs its own keys, those "
+       "of an issuer\n"
        "and those of two operators.\n"
        "\n"
-       "  sanquan directory new --network demo --host 440300=440000 *.key > directory.yaml"), 0};
+       "  sanquan directory new --network demo --host 440300=440000 *.key > directory.yaml"),
+    0};
 
 /* ---- composing ---- */
 
-static const char *code_of(const struct sq_keys *k) { return strchr(k->name, ':') + 1; }
-static int is(const struct sq_keys *k, const char *role) { return strncmp(k->name, role, strlen(role)) == 0; }
+static const char *code_of(const struct sq_keys *k)
+{
+    return strchr(k->name, ':') + 1;
+}
+static int is(const struct sq_keys *k, const char *role)
+{
+    return strncmp(k->name, role, strlen(role)) == 0;
+}
 
 static int by_name(const void *a, const void *b)
 {
@@ -104,9 +120,11 @@ static sq_status read_keys(struct composing *c, struct sq_error *err)
         sq_status st = sq_keys_read_public(c->files[i], &c->keys[i], err);
         if (st != SQ_OK)
             return st;
-        if (!is(c->keys[i], "node:") && !is(c->keys[i], "issuer:") && !is(c->keys[i], "operator:") && !is(c->keys[i], "regulator:"))
-            return sq_fail(err, SQ_E_USAGE, "%s: %s does not stand in a directory; an operator enrols providers and holders", c->files[i],
-                           c->keys[i]->name);
+        if (!is(c->keys[i], "node:") && !is(c->keys[i], "issuer:") && !is(c->keys[i], "operator:") &&
+            !is(c->keys[i], "regulator:"))
+            return sq_fail(err, SQ_E_USAGE,
+                           "%s: %s does not stand in a directory; an operator enrols providers and holders",
+                           c->files[i], c->keys[i]->name);
     }
     qsort(c->keys, c->file_count, sizeof c->keys[0], by_name); /* the same files in any order give the same directory */
     return SQ_OK;
@@ -183,7 +201,8 @@ static void put_node(FILE *f, const struct composing *c, const struct sq_keys *k
 static void put_directory(FILE *f, const struct composing *c)
 {
     int regulators = 0;
-    fprintf(f, "network: %s\nnetting: %s\nround_timeout_ms: %" PRIu64 "\nnodes:\n", c->network, c->netting, c->round_timeout_ms);
+    fprintf(f, "network: %s\nnetting: %s\nround_timeout_ms: %" PRIu64 "\nnodes:\n", c->network, c->netting,
+            c->round_timeout_ms);
     for (size_t i = 0; i < c->file_count; i++)
         if (is(c->keys[i], "node:"))
             put_node(f, c, c->keys[i]);
@@ -213,7 +232,8 @@ static json_t *member_names(const Sanquan__V1__Genesis *g, const char *role, con
 {
     json_t *a = json_array();
     for (size_t i = 0; i < g->n_parties; i++)
-        if (strncmp(g->parties[i]->name, role, strlen(role)) == 0 && (node == NULL || strcmp(g->parties[i]->node, node) == 0))
+        if (strncmp(g->parties[i]->name, role, strlen(role)) == 0 &&
+            (node == NULL || strcmp(g->parties[i]->node, node) == 0))
             json_array_append_new(a, json_string(g->parties[i]->name));
     return a;
 }
@@ -225,11 +245,12 @@ static json_t *directory_json(const struct sq_directory *d)
     json_t *nodes = json_array();
     sq_hex(sq_directory_network_id(d), 32, hex);
     for (size_t i = 0; i < g->n_nodes; i++)
-        json_array_append_new(nodes, json_pack("{s:s, s:o, s:o}", "code", g->nodes[i]->code, "issuers", member_names(g, "issuer:", g->nodes[i]->code),
-                                               "operators", member_names(g, "operator:", g->nodes[i]->code)));
-    return json_pack("{s:s, s:s, s:s, s:i, s:o, s:o}", "network", sq_directory_network_name(d), "network_id", hex, "netting",
-                     sq_netting_name(g->netting_method), "round_timeout_ms", (int)g->round_timeout_ms, "nodes", nodes, "regulators",
-                     member_names(g, "regulator:", NULL));
+        json_array_append_new(nodes, json_pack("{s:s, s:o, s:o}", "code", g->nodes[i]->code, "issuers",
+                                               member_names(g, "issuer:", g->nodes[i]->code), "operators",
+                                               member_names(g, "operator:", g->nodes[i]->code)));
+    return json_pack("{s:s, s:s, s:s, s:i, s:o, s:o}", "network", sq_directory_network_name(d), "network_id", hex,
+                     "netting", sq_netting_name(g->netting_method), "round_timeout_ms", (int)g->round_timeout_ms,
+                     "nodes", nodes, "regulators", member_names(g, "regulator:", NULL));
 }
 
 int sq_cmd_directory_new(struct sq_cli *cli, int argc, char **argv)
@@ -278,9 +299,12 @@ static error_t parse_show(int key, char *value, struct argp_state *state)
 }
 
 static const struct sq_args show_args = {
-    NULL, parse_show, N_("[FILE]"),
+    NULL,
+    parse_show,
+    N_("[FILE]"),
     N_("Show a network's id and members. Without FILE: the one that SANQUAN_DIRECTORY names."),
-    N_("  sanquan directory show directory.yaml"), 0};
+    N_("  sanquan directory show directory.yaml"),
+    0};
 
 static void print_members(const struct sq_directory *d)
 {

@@ -13,7 +13,7 @@
 #include "ops/cli/text.h"
 
 #define PARTIES_A_MESSAGE 4096u
-#define FILES_MAX 4096u
+#define FILES_MAX         4096u
 
 enum { COL_USCC, COL_KEY, COL_TRANSPORT, COLUMNS };
 static const struct sq_column columns[COLUMNS] = {
@@ -30,14 +30,14 @@ struct party {
 };
 
 struct enrolment {
-    const char *role;               /* "provider:" */
+    const char *role; /* "provider:" */
     char *files[FILES_MAX];
     size_t file_count;
     struct party *parties;
     size_t count, capacity;
-    struct sq_problems problems;    /* of the file being read */
+    struct sq_problems problems; /* of the file being read */
     uint64_t wrong;
-    json_t *all_problems;           /* of all files, for --json */
+    json_t *all_problems; /* of all files, for --json */
 };
 
 /* ---- options ---- */
@@ -58,16 +58,19 @@ static error_t parse(int key, char *value, struct argp_state *state)
     }
 }
 
-static const char more[] = N_("FILE is a key file (only its public half is read), or a CSV file with the columns\n"
-                              "  uscc           unified social credit code\n"
-                              "  key            public key (64 hexadecimal digits), or the path of a key file\n"
-                              "  transport_key  public transport key; left out when key is a path\n"
-                              "Names of columns may be Chinese: 统一社会信用代码, 公钥, 传输公钥. Nothing is sent when anything is wrong.\n"
-                              "\n"
-                              "  sanquan provider enrol providers.csv --connect 10.0.0.1:7310 --key zhang.key --directory directory.yaml\n"
-                              "  sanquan holder enrol holder.key");
-static const struct sq_args provider_args = {NULL, parse, N_("FILE..."), N_("Enrol providers at your node. For its operators."), more, 1};
-static const struct sq_args holder_args = {NULL, parse, N_("FILE..."), N_("Enrol holders at your node. For its operators."), more, 1};
+static const char more[] =
+    N_("FILE is a key file (only its public half is read), or a CSV file with the columns\n"
+       "  uscc           unified social credit code\n"
+       "  key            public key (64 hexadecimal digits), or the path of a key file\n"
+       "  transport_key  public transport key; left out when key is a path\n"
+       "Names of columns may be Chinese: 统一社会信用代码, 公钥, 传输公钥. Nothing is sent when anything is wrong.\n"
+       "\n"
+       "  sanquan provider enrol providers.csv --connect 10.0.0.1:7310 --key zhang.key --directory directory.yaml\n"
+       "  sanquan holder enrol holder.key");
+static const struct sq_args provider_args = {
+    NULL, parse, N_("FILE..."), N_("Enrol providers at your node. For its operators."), more, 1};
+static const struct sq_args holder_args = {
+    NULL, parse, N_("FILE..."), N_("Enrol holders at your node. For its operators."), more, 1};
 
 /* ---- reading ---- */
 
@@ -89,7 +92,8 @@ static sq_status from_key_file(const char *path, const char *role, struct party 
     if (st != SQ_OK)
         return st;
     if (strncmp(keys->name, role, strlen(role)) != 0)
-        st = sq_fail(err, SQ_E_USAGE, _("%s holds the keys of %s, not of a %.*s"), path, keys->name, (int)strlen(role) - 1, role);
+        st = sq_fail(err, SQ_E_USAGE, _("%s holds the keys of %s, not of a %.*s"), path, keys->name,
+                     (int)strlen(role) - 1, role);
     memcpy(p->name, keys->name, sizeof p->name);
     memcpy(p->key, keys->public_key, SQ_KEY_SIZE);
     memcpy(p->transport, keys->transport_public, SQ_KEY_SIZE);
@@ -163,7 +167,10 @@ static int is_key_file(const char *path)
     return strcmp(start, "sanquan-key") == 0;
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(((const struct party *)a)->name, ((const struct party *)b)->name); }
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct party *)a)->name, ((const struct party *)b)->name);
+}
 
 static sq_status read_all(struct enrolment *e, const struct sq_cli *cli, struct sq_error *err)
 {
@@ -185,8 +192,9 @@ static sq_status read_all(struct enrolment *e, const struct sq_cli *cli, struct 
     qsort(e->parties, e->count, sizeof *e->parties, by_name);
     for (size_t i = 1; st == SQ_OK && i < e->count; i++)
         if (strcmp(e->parties[i - 1].name, e->parties[i].name) == 0)
-            st = sq_fail(err, SQ_E_FORMAT, _("%s stands twice: %s line %" PRIu64 " and %s line %" PRIu64), e->parties[i].name, e->parties[i - 1].file,
-                         e->parties[i - 1].line, e->parties[i].file, e->parties[i].line);
+            st = sq_fail(err, SQ_E_FORMAT, _("%s stands twice: %s line %" PRIu64 " and %s line %" PRIu64),
+                         e->parties[i].name, e->parties[i - 1].file, e->parties[i - 1].line, e->parties[i].file,
+                         e->parties[i].line);
     return st == SQ_OK && e->count == 0 ? sq_fail(err, SQ_E_FORMAT, _("there is nobody in %s"), e->files[0]) : st;
 }
 
@@ -253,5 +261,11 @@ static int enrol(struct sq_cli *cli, int argc, char **argv, const char *role, co
     return code;
 }
 
-int sq_cmd_provider_enrol(struct sq_cli *cli, int argc, char **argv) { return enrol(cli, argc, argv, "provider:", &provider_args); }
-int sq_cmd_holder_enrol(struct sq_cli *cli, int argc, char **argv) { return enrol(cli, argc, argv, "holder:", &holder_args); }
+int sq_cmd_provider_enrol(struct sq_cli *cli, int argc, char **argv)
+{
+    return enrol(cli, argc, argv, "provider:", &provider_args);
+}
+int sq_cmd_holder_enrol(struct sq_cli *cli, int argc, char **argv)
+{
+    return enrol(cli, argc, argv, "holder:", &holder_args);
+}

@@ -75,7 +75,10 @@ const char *sq_explanation_rule(unsigned status)
     return _(rule != NULL ? rule->name : sq_status_text(status));
 }
 
-static int is_money(const struct sq_reason *r) { return r->unit == SANQUAN__V1__UNIT__UNIT_FEN || r->unit == SANQUAN__V1__UNIT__UNIT_BASE; }
+static int is_money(const struct sq_reason *r)
+{
+    return r->unit == SANQUAN__V1__UNIT__UNIT_FEN || r->unit == SANQUAN__V1__UNIT__UNIT_BASE;
+}
 
 static const char *amount_text(const struct sq_reason *r, int64_t amount, char out[static SQ_TEXT_SIZE])
 {
@@ -146,8 +149,8 @@ static void print_entitlement(const struct sq_explain *x)
     if (x->lump_fen != 0)
         printf(_("  entitled to a lump sum of %s"), sq_text_money(x->entitled_fen, fen));
     else
-        printf(_("  entitled to %s of %s = %s, rounded down to the fen"), sq_text_bp(x->rate_bp, rate), sq_text_money(x->base_fen, base),
-               sq_text_money(x->entitled_fen, fen));
+        printf(_("  entitled to %s of %s = %s, rounded down to the fen"), sq_text_bp(x->rate_bp, rate),
+               sq_text_money(x->base_fen, base), sq_text_money(x->entitled_fen, fen));
     if (x->tier != 0)
         printf(_(", by tier %u"), x->tier);
     putchar('\n');
@@ -177,11 +180,14 @@ void sq_explanation_print(const struct sq_explain *x)
 
 static json_t *reason_json(const struct sq_reason *r)
 {
-    static const char *const results[] = {"no", "yes", "lifted"}, *const units[] = {"", "fen", "base_fen", "count", "quantity"};
-    json_t *o = sq_need(json_pack("{s:s, s:i, s:s}", "rule", sq_status_name(r->status), "index", (int)r->index, "passed", results[r->passed]));
+    static const char *const results[] = {"no", "yes", "lifted"}, *const units[] = {"", "fen", "base_fen", "count",
+                                                                                    "quantity"};
+    json_t *o = sq_need(json_pack("{s:s, s:i, s:s}", "rule", sq_status_name(r->status), "index", (int)r->index,
+                                  "passed", results[r->passed]));
     if (r->is_amount)
-        json_object_update_new(o, sq_need(json_pack("{s:s, s:I, s:I, s:I}", "unit", units[r->unit < 5 ? r->unit : 0], "limit", (json_int_t)r->cap, "used",
-                                                    (json_int_t)r->used, "left", (json_int_t)r->left)));
+        json_object_update_new(
+            o, sq_need(json_pack("{s:s, s:I, s:I, s:I}", "unit", units[r->unit < 5 ? r->unit : 0], "limit",
+                                 (json_int_t)r->cap, "used", (json_int_t)r->used, "left", (json_int_t)r->left)));
     else
         json_object_set_new(o, "value", json_integer(r->used));
     return o;
@@ -192,11 +198,13 @@ json_t *sq_explanation_json(const struct sq_explain *x)
     json_t *list = sq_need(json_array());
     for (size_t i = 0; i < x->count; i++)
         json_array_append_new(list, reason_json(&x->reason[i]));
-    json_t *o = sq_need(json_pack("{s:b, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:o}", "accepted", x->status == SQ_OK, "status",
-                                  sq_status_name(x->status), "code", (int)x->status, "issuer", (int)x->issuer, "programme", (int)x->number, "version",
-                                  (int)x->version, "tier", (int)x->tier, "rate_bp", (int)x->rate_bp, "lump_fen", (json_int_t)x->lump_fen, "base_fen",
-                                  (json_int_t)x->base_fen, "amount_fen", (json_int_t)x->amount_fen, "entitled_fen", (json_int_t)x->entitled_fen,
-                                  "rules", list));
-    json_object_set_new(o, "payable_fen", x->issuer != 0 && x->payable_fen != INT64_MAX ? json_integer(x->payable_fen) : json_null());
+    json_t *o = sq_need(json_pack("{s:b, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:o}", "accepted",
+                                  x->status == SQ_OK, "status", sq_status_name(x->status), "code", (int)x->status,
+                                  "issuer", (int)x->issuer, "programme", (int)x->number, "version", (int)x->version,
+                                  "tier", (int)x->tier, "rate_bp", (int)x->rate_bp, "lump_fen", (json_int_t)x->lump_fen,
+                                  "base_fen", (json_int_t)x->base_fen, "amount_fen", (json_int_t)x->amount_fen,
+                                  "entitled_fen", (json_int_t)x->entitled_fen, "rules", list));
+    json_object_set_new(o, "payable_fen",
+                        x->issuer != 0 && x->payable_fen != INT64_MAX ? json_integer(x->payable_fen) : json_null());
     return o;
 }

@@ -14,11 +14,28 @@
 
 #define FACE_MAX_FEN 10000000000000ll
 
-#define QUOTA_MAX 1000000000000000ull
+#define QUOTA_MAX      1000000000000000ull
 #define CONTRACT_BYTES 16
 
-enum { HOLDER, FACE_FEN, FACE_YUAN, UNTIL, SELLER, CONTRACT, CONTRACT_FEN, CONTRACT_YUAN, APPROVED_FEN, APPROVED_YUAN, CONTRACT_DAY,
-       CONTRACT_FROM, CONTRACT_UNTIL, QUOTA, DOCUMENTS, FACTS, COLUMNS };
+enum {
+    HOLDER,
+    FACE_FEN,
+    FACE_YUAN,
+    UNTIL,
+    SELLER,
+    CONTRACT,
+    CONTRACT_FEN,
+    CONTRACT_YUAN,
+    APPROVED_FEN,
+    APPROVED_YUAN,
+    CONTRACT_DAY,
+    CONTRACT_FROM,
+    CONTRACT_UNTIL,
+    QUOTA,
+    DOCUMENTS,
+    FACTS,
+    COLUMNS
+};
 static const struct sq_column columns[COLUMNS] = {
     [HOLDER] = {"holder", "持券方", 1},
     [FACE_FEN] = {"face_fen", "面额分", 0},
@@ -60,7 +77,7 @@ struct granting {
     struct sq_progress *progress;
     struct sq_sending sending;
     struct sq_bar bar;
-    int was_done;                  /* an earlier run granted all of it */
+    int was_done; /* an earlier run granted all of it */
 };
 
 /* ---- options ---- */
@@ -92,7 +109,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
         g->path = value;
         return 0;
     case ARGP_KEY_END:
-        return g->path == NULL ? sq_args_wrong(state, _("say which file of grants"))
+        return g->path == NULL  ? sq_args_wrong(state, _("say which file of grants"))
                : g->number == 0 ? sq_args_wrong(state, _("say under which programme: --programme ISSUER/NUMBER"))
                                 : 0;
     default:
@@ -106,21 +123,32 @@ static const struct argp_option options[] = {
     {0},
 };
 static const struct sq_args args = {
-    options, parse, N_("FILE"), N_("Grant vouchers to enrolled holders and print their numbers. For issuers, at their node."),
+    options,
+    parse,
+    N_("FILE"),
+    N_("Grant vouchers to enrolled holders and print their numbers. For issuers, at their node."),
     N_("FILE is CSV with a header line, or JSON lines, with the columns\n"
        "  holder 持券方                     unified social credit code\n"
        "  face_yuan 面额元, or face_fen     what the voucher is worth\n"
        "  until_day 有效期至                last day of use, as 2026-12-31\n"
-       "and, where the programme asks for them, seller 供应方, contract 合同编号, contract_yuan 合同金额元, approved_yuan 核定金额元,\n"
-       "contract_day 签订日期, contract_from_day, contract_until_day, quota 配额, documents 材料 (contract+licence), facts 声明 (grade=1).\n"
-       "Each row becomes one voucher; the output has the rows with their numbers, in the same order. When anything is wrong nothing is\n"
-       "sent. FILE.progress keeps account: the same command again goes on where it broke off, and grants nothing twice.\n"
+       "and, where the programme asks for them, seller 供应方, contract 合同编号, contract_yuan 合同金额元, "
+       "approved_yuan 核定金额元,\n"
+       "contract_day 签订日期, contract_from_day, contract_until_day, quota 配额, documents 材料 (contract+licence), "
+       "facts 声明 (grade=1).\n"
+       "Each row becomes one voucher; the output has the rows with their numbers, in the same order. When anything is "
+       "wrong nothing is\n"
+       "sent. FILE.progress keeps account: the same command again goes on where it broke off, and grants nothing "
+       "twice.\n"
        "\n"
-       "  sanquan grant holders.csv --programme 310000/1 --key issuer.key --out vouchers.csv"), 1};
+       "  sanquan grant holders.csv --programme 310000/1 --key issuer.key --out vouchers.csv"),
+    1};
 
 /* ---- reading ---- */
 
-static uint32_t optional_day(struct sq_cells *c, unsigned column) { return *c->row->cell[column] == '\0' ? 0 : sq_cell_day(c, column); }
+static uint32_t optional_day(struct sq_cells *c, unsigned column)
+{
+    return *c->row->cell[column] == '\0' ? 0 : sq_cell_day(c, column);
+}
 
 /* The contract's mark, by which it is known without being shown: half of SHA-256(seller's code, contract's number). */
 static void read_contract(struct sq_cells *c, struct voucher *v)
@@ -242,15 +270,18 @@ static size_t index_holders(const struct voucher *v, uint32_t count, char **hold
 }
 
 struct columns {
-    int64_t face[SQ_BATCH_ROWS_MAX], contract_fen[SQ_BATCH_ROWS_MAX], approved[SQ_BATCH_ROWS_MAX], quota[SQ_BATCH_ROWS_MAX];
-    uint32_t holder[SQ_BATCH_ROWS_MAX], until[SQ_BATCH_ROWS_MAX], documents[SQ_BATCH_ROWS_MAX], facts[SQ_BATCH_ROWS_MAX];
+    int64_t face[SQ_BATCH_ROWS_MAX], contract_fen[SQ_BATCH_ROWS_MAX], approved[SQ_BATCH_ROWS_MAX],
+        quota[SQ_BATCH_ROWS_MAX];
+    uint32_t holder[SQ_BATCH_ROWS_MAX], until[SQ_BATCH_ROWS_MAX], documents[SQ_BATCH_ROWS_MAX],
+        facts[SQ_BATCH_ROWS_MAX];
     uint32_t day[SQ_BATCH_ROWS_MAX], from[SQ_BATCH_ROWS_MAX], to[SQ_BATCH_ROWS_MAX];
     uint8_t contract[SQ_BATCH_ROWS_MAX][CONTRACT_BYTES];
     char *holders[SQ_BATCH_ROWS_MAX];
 };
 
 /* Columns that may be left out are left out when they say nothing. */
-static void set_optional(Sanquan__V1__Grant *m, struct columns *t, const struct voucher *v, size_t count, struct sq_fact_table *sets)
+static void set_optional(Sanquan__V1__Grant *m, struct columns *t, const struct voucher *v, size_t count,
+                         struct sq_fact_table *sets)
 {
     static const uint8_t none[CONTRACT_BYTES];
     for (size_t i = 0; i < count; i++) {
@@ -277,8 +308,8 @@ static void set_optional(Sanquan__V1__Grant *m, struct columns *t, const struct 
     m->fact_sets = sq_fact_table_list(sets);
 }
 
-static sq_status pack(const struct granting *g, const struct voucher *v, uint32_t count, uint64_t serial, uint8_t **body, size_t *size,
-                      struct sq_error *err)
+static sq_status pack(const struct granting *g, const struct voucher *v, uint32_t count, uint64_t serial,
+                      uint8_t **body, size_t *size, struct sq_error *err)
 {
     Sanquan__V1__Grant m;
     struct sq_fact_table sets;
@@ -303,7 +334,8 @@ static sq_status pack(const struct granting *g, const struct voucher *v, uint32_
     return st;
 }
 
-static sq_status on_answer(void *ctx, uint64_t n, void *work, const struct sq_client_answer *a, struct sq_chunk *record, struct sq_error *err)
+static sq_status on_answer(void *ctx, uint64_t n, void *work, const struct sq_client_answer *a, struct sq_chunk *record,
+                           struct sq_error *err)
 {
     struct granting *g = ctx;
     (void)n, (void)work, (void)err;
@@ -317,8 +349,13 @@ static sq_status send_all(struct granting *g, struct sq_error *err)
 {
     uint64_t serial = 0, n = 0;
     sq_status st = ask_next_serial(g, &serial, err);
-    g->sending = (struct sq_sending){.session = &g->session, .progress = g->progress, .type = SANQUAN__V1__MESSAGE_TYPE__GRANT,
-                                     .answered = on_answer, .ctx = g, .most = 1}; /* serials follow each other: one refused would refuse those behind it */
+    g->sending =
+        (struct sq_sending){.session = &g->session,
+                            .progress = g->progress,
+                            .type = SANQUAN__V1__MESSAGE_TYPE__GRANT,
+                            .answered = on_answer,
+                            .ctx = g,
+                            .most = 1}; /* serials follow each other: one refused would refuse those behind it */
     sq_bar_begin(&g->bar, g->cli, _("granting"), g->count);
     for (size_t at = 0; st == SQ_OK && at < g->count; at += SQ_BATCH_ROWS_MAX, n++) {
         uint32_t rows = (uint32_t)(g->count - at < SQ_BATCH_ROWS_MAX ? g->count - at : SQ_BATCH_ROWS_MAX);
@@ -352,8 +389,12 @@ static sq_status grant(struct granting *g, struct sq_error *err)
     if (st != SQ_OK)
         return st;
     snprintf(how, sizeof how, "programme=%06" PRIu64 "/%" PRIu64, g->issuer, g->number);
-    struct sq_progress_head head = {.command = "grant", .node = g->session.node->code, .sender = g->session.keys->name, .options = how,
-                                    .network_id = sq_directory_network_id(g->session.directory), .input_hash = g->input_hash};
+    struct sq_progress_head head = {.command = "grant",
+                                    .node = g->session.node->code,
+                                    .sender = g->session.keys->name,
+                                    .options = how,
+                                    .network_id = sq_directory_network_id(g->session.directory),
+                                    .input_hash = g->input_hash};
     st = sq_progress_open(g->path, &head, &g->progress, err);
     g->was_done = st == SQ_OK && sq_progress_ended(g->progress);
     return st == SQ_OK && !g->was_done ? send_all(g, err) : st;
@@ -371,7 +412,8 @@ static void print_csv(const struct granting *g, FILE *f)
 {
     fprintf(f, "voucher,holder,face_fen,until_day\n");
     for (size_t i = 0; i < g->count; i++)
-        fprintf(f, "%" PRIu64 ",%s,%" PRId64 ",%u\n", number_of(g, i), g->vouchers[i].holder, g->vouchers[i].face_fen, g->vouchers[i].until_day);
+        fprintf(f, "%" PRIu64 ",%s,%" PRId64 ",%u\n", number_of(g, i), g->vouchers[i].holder, g->vouchers[i].face_fen,
+                g->vouchers[i].until_day);
 }
 
 static json_t *vouchers_json(const struct granting *g)
@@ -380,8 +422,9 @@ static json_t *vouchers_json(const struct granting *g)
     char number[24];
     for (size_t i = 0; i < g->count; i++) {
         snprintf(number, sizeof number, "%" PRIu64, number_of(g, i));
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:i}", "voucher", number, "holder", g->vouchers[i].holder, "face_fen",
-                                              (json_int_t)g->vouchers[i].face_fen, "until_day", (int)g->vouchers[i].until_day));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:i}", "voucher", number, "holder",
+                                              g->vouchers[i].holder, "face_fen", (json_int_t)g->vouchers[i].face_fen,
+                                              "until_day", (int)g->vouchers[i].until_day));
     }
     return list;
 }
@@ -397,7 +440,8 @@ static sq_status print_result(const struct granting *g, struct sq_error *err)
             return sq_fail(err, SQ_E_IO, "write %s: %s", g->out_path, strerror(errno));
     }
     if (g->cli->json)
-        sq_cli_json(json_pack("{s:I, s:b, s:o}", "granted", (json_int_t)g->count, "sent_before", g->was_done, "vouchers", vouchers_json(g)));
+        sq_cli_json(json_pack("{s:I, s:b, s:o}", "granted", (json_int_t)g->count, "sent_before", g->was_done,
+                              "vouchers", vouchers_json(g)));
     else if (g->out_path == NULL)
         print_csv(g, stdout);
     if (g->was_done)
@@ -419,7 +463,8 @@ int sq_cmd_grant(struct sq_cli *cli, int argc, char **argv)
         sq_status st = grant(g, &err);
         if (st == SQ_OK)
             st = print_result(g, &err);
-        code = st == SQ_OK ? SQ_EXIT_DONE : sq_cli_fail_about(cli, &err, g->problems.count != 0 ? g->problems.list : NULL);
+        code =
+            st == SQ_OK ? SQ_EXIT_DONE : sq_cli_fail_about(cli, &err, g->problems.count != 0 ? g->problems.list : NULL);
         json_decref(g->problems.list);
     }
     sq_progress_close(g->progress);

@@ -21,9 +21,37 @@
 #define LISTED_USUAL 200u
 
 enum {
-    KEY_LEDGER = 0x100, KEY_VOUCHER, KEY_PROVIDER, KEY_HOLDER, KEY_WINDOW, KEY_BATCH, KEY_INVOICE, KEY_ISSUER, KEY_PROGRAMME, KEY_KIND, KEY_SCENARIO, KEY_DEBTOR,
-    KEY_CREDITOR, KEY_REGION, KEY_STATE, KEY_REFUSAL, KEY_REFUSED, KEY_LEAST, KEY_MOST, KEY_FROM, KEY_TO, KEY_CLAIMS, KEY_ORDER, KEY_MAX, KEY_AFTER, KEY_ALL,
-    KEY_SUMS, KEY_CSV, KEY_PROOFS, KEY_REFUSALS, KEY_POSITIONS
+    KEY_LEDGER = 0x100,
+    KEY_VOUCHER,
+    KEY_PROVIDER,
+    KEY_HOLDER,
+    KEY_WINDOW,
+    KEY_BATCH,
+    KEY_INVOICE,
+    KEY_ISSUER,
+    KEY_PROGRAMME,
+    KEY_KIND,
+    KEY_SCENARIO,
+    KEY_DEBTOR,
+    KEY_CREDITOR,
+    KEY_REGION,
+    KEY_STATE,
+    KEY_REFUSAL,
+    KEY_REFUSED,
+    KEY_LEAST,
+    KEY_MOST,
+    KEY_FROM,
+    KEY_TO,
+    KEY_CLAIMS,
+    KEY_ORDER,
+    KEY_MAX,
+    KEY_AFTER,
+    KEY_ALL,
+    KEY_SUMS,
+    KEY_CSV,
+    KEY_PROOFS,
+    KEY_REFUSALS,
+    KEY_POSITIONS
 };
 
 /* ---- conditions ---- */
@@ -67,7 +95,8 @@ static error_t put_invoice(struct sq_wish *w, const char *value, const struct ar
     if (strlen(value) != 20 || strspn(value, "0123456789") != 20)
         return sq_args_wrong(state, _("%s: an invoice number has 20 digits"), value);
     error_t rc = put(w, "invoice", value, state);
-    return rc == 0 ? put(w, "claims", "1", state) : rc; /* who asks about an invoice wants to see all that draws on it */
+    return rc == 0 ? put(w, "claims", "1", state)
+                   : rc; /* who asks about an invoice wants to see all that draws on it */
 }
 
 static error_t put_kind(struct sq_wish *w, const char *value, const struct argp_state *state)
@@ -161,14 +190,22 @@ static error_t parse_form(int key, const char *value, struct sq_wish *w, const s
         return 0;
     case KEY_ORDER:
         w->order = value;
-        return sq_ask_set(&unused, "order", value, &err) == SQ_OK ? 0 : sq_args_wrong(state, _("--%s %s does not go: %s"), "order", value, err.text);
+        return sq_ask_set(&unused, "order", value, &err) == SQ_OK
+                   ? 0
+                   : sq_args_wrong(state, _("--%s %s does not go: %s"), "order", value, err.text);
     case KEY_AFTER:
         w->after = value;
-        return sq_ask_set(&unused, "after", value, &err) == SQ_OK ? 0 : sq_args_wrong(state, _("--%s %s does not go: %s"), "after", value, err.text);
+        return sq_ask_set(&unused, "after", value, &err) == SQ_OK
+                   ? 0
+                   : sq_args_wrong(state, _("--%s %s does not go: %s"), "after", value, err.text);
     case KEY_MAX:
-        return sq_args_number(value, 1, UINT32_MAX, &w->max) ? 0 : sq_args_wrong(state, _("%s is no number from 1 on"), value);
+        return sq_args_number(value, 1, UINT32_MAX, &w->max)
+                   ? 0
+                   : sq_args_wrong(state, _("%s is no number from 1 on"), value);
     case KEY_POSITIONS:
-        return sq_args_number(value, 1, UINT32_MAX, &w->positions) ? 0 : sq_args_wrong(state, _("%s is no number from 1 on"), value);
+        return sq_args_number(value, 1, UINT32_MAX, &w->positions)
+                   ? 0
+                   : sq_args_wrong(state, _("%s is no number from 1 on"), value);
     case KEY_ALL:
         w->all = 1;
         return 0;
@@ -204,7 +241,8 @@ static const struct argp_option options[] = {
     {"voucher", KEY_VOUCHER, N_("NUMBER"), 0, N_("this voucher's life, from grant to settlement"), 1},
     {"provider", KEY_PROVIDER, N_("USCC"), 0, N_("items of this provider"), 1},
     {"holder", KEY_HOLDER, N_("USCC"), 0, N_("items on vouchers of this holder"), 1},
-    {"window", KEY_WINDOW, N_("NUMBER"), 0, N_("items of this settlement window; refused ones: decided while it was open"), 1},
+    {"window", KEY_WINDOW, N_("NUMBER"), 0,
+     N_("items of this settlement window; refused ones: decided while it was open"), 1},
     {"batch", KEY_BATCH, N_("NUMBER"), 0, N_("items of this batch; CODE/NUMBER for another node's"), 1},
     {"invoice", KEY_INVOICE, N_("NUMBER"), 0, N_("items and claims on this invoice"), 1},
     {"issuer", KEY_ISSUER, N_("CODE"), 0, N_("vouchers of this issuer"), 1},
@@ -231,11 +269,16 @@ static const struct argp_option options[] = {
     {"csv", KEY_CSV, NULL, 0, N_("a table for other programs (amounts in fen)"), 2},
     {"proofs", KEY_PROOFS, NULL, 0, N_("check that each item is in the signed log; exit code 4 when one is not"), 2},
     {"refusals", KEY_REFUSALS, NULL, 0, N_("refusals by reason instead of items"), 2},
-    {"positions", KEY_POSITIONS, N_("WINDOW"), 0, N_("positions of a window: owed by pair and kind, nets, payments"), 2},
+    {"positions", KEY_POSITIONS, N_("WINDOW"), 0, N_("positions of a window: owed by pair and kind, nets, payments"),
+     2},
     {0},
 };
 static const struct sq_args args = {
-    options, parse, NULL, N_("Items with what became of them and what they add up to, a voucher's life, refusals, positions: from a ledger, or from a node."),
+    options,
+    parse,
+    NULL,
+    N_("Items with what became of them and what they add up to, a voucher's life, refusals, positions: from a ledger, "
+       "or from a node."),
     N_("A ledger can be read while its node works, and so can a copy. A node tells everybody of their own\n"
        "items, and its operators and regulators of all. With --json each item or event is an object on its\n"
        "own line, and the totals are the last. With --proofs each item's entries are shown to be in the\n"
@@ -276,7 +319,8 @@ static void name_batch_node(struct sq_wish *w, const struct sq_source *s)
 {
     size_t used = strlen(w->conditions);
     if (w->checked.filter.batch != 0 && w->checked.filter.creditor[0] == '\0')
-        snprintf(w->conditions + used, sizeof w->conditions - used, "&creditor=%s", w->batch_node[0] != '\0' ? w->batch_node : s->node);
+        snprintf(w->conditions + used, sizeof w->conditions - used, "&creditor=%s",
+                 w->batch_node[0] != '\0' ? w->batch_node : s->node);
 }
 
 static sq_status show(struct sq_source *s, struct sq_wish *w, struct sq_error *err)
@@ -288,7 +332,8 @@ static sq_status show(struct sq_source *s, struct sq_wish *w, struct sq_error *e
         return sq_history_refusals(s, w, err);
     if (w->sums)
         return sq_history_sums(s, w, err);
-    return w->checked.filter.voucher != 0 && !w->csv && !w->proofs ? sq_history_life(s, w, err) : sq_history_list(s, w, err);
+    return w->checked.filter.voucher != 0 && !w->csv && !w->proofs ? sq_history_life(s, w, err)
+                                                                   : sq_history_list(s, w, err);
 }
 
 int sq_cmd_history(struct sq_cli *cli, int argc, char **argv)

@@ -7,10 +7,10 @@
 
 struct sq_wish { /* what history was asked for */
     const char *ledger;
-    char conditions[1500];        /* "provider=...&window=3": as in ops/history/ask.h, each checked */
-    struct sq_ask checked;        /* the same, read */
-    char batch_node[7];           /* whose batch --batch means; "": the ledger's node */
-    const char *order, *after;    /* NULL: oldest, from the beginning */
+    char conditions[1500];     /* "provider=...&window=3": as in ops/history/ask.h, each checked */
+    struct sq_ask checked;     /* the same, read */
+    char batch_node[7];        /* whose batch --batch means; "": the ledger's node */
+    const char *order, *after; /* NULL: oldest, from the beginning */
     uint64_t max, positions;
     int all, sums, csv, proofs, refusals;
 };
@@ -36,8 +36,14 @@ static inline const char *sq_text_in(const json_t *o, const char *key)
     const char *text = json_string_value(json_object_get(o, key));
     return text != NULL ? text : "";
 }
-static inline uint64_t sq_u64_in(const json_t *o, const char *key) { return (uint64_t)json_integer_value(json_object_get(o, key)); }
-static inline int64_t sq_fen_in(const json_t *o, const char *key) { return (int64_t)json_integer_value(json_object_get(o, key)); }
+static inline uint64_t sq_u64_in(const json_t *o, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(o, key));
+}
+static inline int64_t sq_fen_in(const json_t *o, const char *key)
+{
+    return (int64_t)json_integer_value(json_object_get(o, key));
+}
 
 SQ_MUST_CHECK sq_status sq_history_list(struct sq_source *s, const struct sq_wish *w, struct sq_error *err);
 SQ_MUST_CHECK sq_status sq_history_sums(struct sq_source *s, const struct sq_wish *w, struct sq_error *err);

@@ -11,8 +11,8 @@
 #include "ops/cli/history.h"
 
 struct happening {
-    uint64_t seq, at_ms;  /* seq 0: a node tells of its windows without the entry */
-    size_t order;         /* among those of one entry */
+    uint64_t seq, at_ms; /* seq 0: a node tells of its windows without the entry */
+    size_t order;        /* among those of one entry */
     char *text;
     json_t *json;
 };
@@ -23,7 +23,8 @@ struct happenings {
     struct sq_tally tally;
 };
 
-static void happen(struct happenings *h, uint64_t seq, uint64_t at_ms, json_t *json, const char *format, ...) SQ_PRINTF(5, 6);
+static void happen(struct happenings *h, uint64_t seq, uint64_t at_ms, json_t *json, const char *format, ...)
+    SQ_PRINTF(5, 6);
 static void happen(struct happenings *h, uint64_t seq, uint64_t at_ms, json_t *json, const char *format, ...)
 {
     va_list args;
@@ -69,11 +70,13 @@ static void happen_item(struct happenings *h, json_t *item)
         seq = sq_u64_in(item, "seq"), at = sq_u64_in(item, "at_ms");
     sq_text_money(sq_fen_in(item, "amount_fen"), money);
     if (sq_u64_in(item, "link") != 0 && sq_item_moved(item) != 0)
-        happen(h, seq, at, json, _("%s of %s by %s, invoice %s: accepted; link %s to %s number %" PRIu64 ", window %" PRIu64), sq_item_verb_text(item), money,
-               sq_text_in(item, "provider"), invoice, sq_text_in(item, "debtor"), sq_text_in(item, "creditor"), sq_u64_in(item, "link"), sq_u64_in(item, "window"));
+        happen(h, seq, at, json,
+               _("%s of %s by %s, invoice %s: accepted; link %s to %s number %" PRIu64 ", window %" PRIu64),
+               sq_item_verb_text(item), money, sq_text_in(item, "provider"), invoice, sq_text_in(item, "debtor"),
+               sq_text_in(item, "creditor"), sq_u64_in(item, "link"), sq_u64_in(item, "window"));
     else
-        happen(h, seq, at, json, _("%s of %s by %s, invoice %s: %s"), sq_item_verb_text(item), money, sq_text_in(item, "provider"), *invoice != '\0' ? invoice : "-",
-               sq_item_outcome_text(item));
+        happen(h, seq, at, json, _("%s of %s by %s, invoice %s: %s"), sq_item_verb_text(item), money,
+               sq_text_in(item, "provider"), *invoice != '\0' ? invoice : "-", sq_item_outcome_text(item));
 }
 
 static void happen_row(struct happenings *h, json_t *row)
@@ -83,13 +86,17 @@ static void happen_row(struct happenings *h, json_t *row)
     uint64_t seq = sq_u64_in(row, "seq"), at = sq_u64_in(row, "at_ms");
     int64_t fen = sq_fen_in(row, "amount_fen");
     if (strcmp(state, "granted") == 0) {
-        happen(h, seq, at, json_pack("{s:s, s:I, s:I, s:s}", "event", state, "face_fen", (json_int_t)fen, "until_day", (json_int_t)sq_u64_in(row, "until_day"), "holder",
-                                     sq_text_in(row, "holder")),
-               _("granted to %s: %s, until %s"), sq_text_in(row, "holder"), sq_text_money(fen, money), sq_text_day((uint32_t)sq_u64_in(row, "until_day"), until));
+        happen(h, seq, at,
+               json_pack("{s:s, s:I, s:I, s:s}", "event", state, "face_fen", (json_int_t)fen, "until_day",
+                         (json_int_t)sq_u64_in(row, "until_day"), "holder", sq_text_in(row, "holder")),
+               _("granted to %s: %s, until %s"), sq_text_in(row, "holder"), sq_text_money(fen, money),
+               sq_text_day((uint32_t)sq_u64_in(row, "until_day"), until));
     } else if (strcmp(state, "mandated") == 0) {
-        happen(h, seq, at, json_pack("{s:s, s:I, s:I, s:s}", "event", state, "limit_fen", (json_int_t)fen, "until_ms", (json_int_t)sq_u64_in(row, "until_ms"), "provider",
-                                     sq_text_in(row, "provider")),
-               _("holder allows %s up to %s, until %s"), sq_text_in(row, "provider"), sq_text_money(fen, money), sq_text_time(sq_u64_in(row, "until_ms"), until));
+        happen(h, seq, at,
+               json_pack("{s:s, s:I, s:I, s:s}", "event", state, "limit_fen", (json_int_t)fen, "until_ms",
+                         (json_int_t)sq_u64_in(row, "until_ms"), "provider", sq_text_in(row, "provider")),
+               _("holder allows %s up to %s, until %s"), sq_text_in(row, "provider"), sq_text_money(fen, money),
+               sq_text_time(sq_u64_in(row, "until_ms"), until));
     } else if (strcmp(state, "revoked") == 0) {
         happen(h, seq, at, json_pack("{s:s}", "event", state), "%s", _("revoked by its issuer"));
     } else {
@@ -123,16 +130,18 @@ static void happen_window(struct happenings *h, const struct sq_timeline_window 
     const struct {
         struct sq_timeline_step at;
         const char *event, *text;
-    } steps[] = {{w->cut, "cut", N_("window %" PRIu64 " is cut; %s of it are this voucher's")},
-                 {w->final, "final", N_("window %" PRIu64 " is netted and final; %s of it are this voucher's")},
-                 {w->broke, "break", N_("window %" PRIu64 ": the bank's word differs; %s of it are this voucher's")},
-                 {w->instructed, "instructed", N_("window %" PRIu64 ": the payment is entered; %s of it are this voucher's")},
-                 {w->settled, "settled", N_("window %" PRIu64 " is settled; %s of it are this voucher's")}};
+    } steps[] = {
+        {w->cut, "cut", N_("window %" PRIu64 " is cut; %s of it are this voucher's")},
+        {w->final, "final", N_("window %" PRIu64 " is netted and final; %s of it are this voucher's")},
+        {w->broke, "break", N_("window %" PRIu64 ": the bank's word differs; %s of it are this voucher's")},
+        {w->instructed, "instructed", N_("window %" PRIu64 ": the payment is entered; %s of it are this voucher's")},
+        {w->settled, "settled", N_("window %" PRIu64 " is settled; %s of it are this voucher's")}};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
         if (steps[i].at.at_ms != 0)
             happen(h, steps[i].at.seq, steps[i].at.at_ms,
-                   json_pack("{s:s, s:I, s:I}", "event", steps[i].event, "window", (json_int_t)w->window, "amount_fen", (json_int_t)fen), _(steps[i].text), w->window,
-                   sq_text_money(fen, money));
+                   json_pack("{s:s, s:I, s:I}", "event", steps[i].event, "window", (json_int_t)w->window, "amount_fen",
+                             (json_int_t)fen),
+                   _(steps[i].text), w->window, sq_text_money(fen, money));
 }
 
 /* What the voucher's items moved in a window; 0 when none is in it. */
@@ -169,7 +178,9 @@ static void happen_windows_of_node(struct happenings *h, struct sq_source *s)
         return;
     json_array_foreach(json_object_get(list, "windows"), i, one)
     {
-        const struct sq_timeline_window w = {.window = sq_u64_in(one, "window"), .cut.at_ms = sq_u64_in(one, "cut_ms"), .final.at_ms = sq_u64_in(one, "final_ms"),
+        const struct sq_timeline_window w = {.window = sq_u64_in(one, "window"),
+                                             .cut.at_ms = sq_u64_in(one, "cut_ms"),
+                                             .final.at_ms = sq_u64_in(one, "final_ms"),
                                              .settled.at_ms = sq_u64_in(one, "settled_ms")};
         if (sum_window(h, items, w.window, &fen))
             happen_window(h, &w, fen);
@@ -191,11 +202,14 @@ static const char *state_text(const char *state)
 static void print_head(uint64_t number, const char *state, int64_t face_fen, int64_t spent_fen, int64_t reserved_fen)
 {
     char face[SQ_TEXT_SIZE], spent[SQ_TEXT_SIZE], held[SQ_TEXT_SIZE];
-    printf(_("Voucher %" PRIu64 " (%s): face %s, spent %s, reserved %s\n"), number, state_text(state), sq_text_yuan(face_fen, face), sq_text_yuan(spent_fen, spent),
-           sq_text_yuan(reserved_fen, held));
+    printf(_("Voucher %" PRIu64 " (%s): face %s, spent %s, reserved %s\n"), number, state_text(state),
+           sq_text_yuan(face_fen, face), sq_text_yuan(spent_fen, spent), sq_text_yuan(reserved_fen, held));
 }
 
-static void print_elsewhere(uint64_t number) { printf(_("Voucher %" PRIu64 " is at home at another node; here is what this one saw of it\n"), number); }
+static void print_elsewhere(uint64_t number)
+{
+    printf(_("Voucher %" PRIu64 " is at home at another node; here is what this one saw of it\n"), number);
+}
 
 static void print_head_of_ledger(const struct sq_core *core, uint64_t number)
 {
@@ -215,7 +229,8 @@ static void print_head_of_node(struct sq_source *s, uint64_t number)
     snprintf(path, sizeof path, "voucher/%" PRIu64, number);
     sq_status st = sq_session_ask(&s->session, path, &v, NULL);
     if (st == SQ_OK)
-        print_head(number, sq_text_in(v, "state"), sq_fen_in(v, "face_fen"), sq_fen_in(v, "spent_fen"), sq_fen_in(v, "reserved_fen"));
+        print_head(number, sq_text_in(v, "state"), sq_fen_in(v, "face_fen"), sq_fen_in(v, "spent_fen"),
+                   sq_fen_in(v, "reserved_fen"));
     else if ((unsigned)st == SQ_R_UNKNOWN_VOUCHER)
         print_elsewhere(number);
     json_decref(v);

@@ -11,21 +11,27 @@ int64_t sq_item_moved(const json_t *item)
     const char *verb = sq_text_in(item, "verb");
     if (strcmp(sq_text_in(item, "state"), "accepted") != 0 || strcmp(sq_text_in(item, "role"), "claimed") == 0)
         return 0;
-    return strcmp(verb, "redeem") == 0 || strcmp(verb, "commit") == 0 ? sq_fen_in(item, "amount_fen") : strcmp(verb, "return") == 0 ? -sq_fen_in(item, "amount_fen") : 0;
+    return strcmp(verb, "redeem") == 0 || strcmp(verb, "commit") == 0 ? sq_fen_in(item, "amount_fen")
+           : strcmp(verb, "return") == 0                              ? -sq_fen_in(item, "amount_fen")
+                                                                      : 0;
 }
 
 /* A word of the answer's in the reader's language. */
 static const char *translated(const char *word)
 {
-    static const char *const words[] = {N_("redeem"), N_("reserve"), N_("commit"),  N_("release"),  N_("return"), N_("accepted"),
-                                        N_("refused"), N_("waiting"), N_("granted"), N_("mandated"), N_("revoked")};
+    static const char *const words[] = {N_("redeem"),  N_("reserve"),  N_("commit"),  N_("release"),
+                                        N_("return"),  N_("accepted"), N_("refused"), N_("waiting"),
+                                        N_("granted"), N_("mandated"), N_("revoked")};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(word, words[i]) == 0)
             return _(words[i]);
     return word;
 }
 
-const char *sq_item_verb_text(const json_t *item) { return translated(sq_text_in(item, "verb")); }
+const char *sq_item_verb_text(const json_t *item)
+{
+    return translated(sq_text_in(item, "verb"));
+}
 
 const char *sq_item_outcome_text(const json_t *item)
 {
@@ -57,12 +63,15 @@ void sq_tally_item(struct sq_tally *t, const json_t *item)
 
 void sq_tally_sums(struct sq_tally *t, const json_t *sums)
 {
-    *t = (struct sq_tally){.accepted = sq_u64_in(json_object_get(sums, "accepted"), "count"), .refused = sq_u64_in(json_object_get(sums, "refused"), "count"),
-                           .waiting = sq_u64_in(json_object_get(sums, "waiting"), "count"), .claims = sq_u64_in(sums, "claims"),
+    *t = (struct sq_tally){.accepted = sq_u64_in(json_object_get(sums, "accepted"), "count"),
+                           .refused = sq_u64_in(json_object_get(sums, "refused"), "count"),
+                           .waiting = sq_u64_in(json_object_get(sums, "waiting"), "count"),
+                           .claims = sq_u64_in(sums, "claims"),
                            .accepted_fen = sq_fen_in(json_object_get(sums, "accepted"), "amount_fen")};
     t->items = t->accepted + t->refused + t->waiting + t->claims;
     for (size_t k = 0; k < SQ_KIND_COUNT; k++)
-        t->by_kind_fen[k] = (int64_t)json_integer_value(json_array_get(json_object_get(sums, "accepted_by_kind_fen"), k));
+        t->by_kind_fen[k] =
+            (int64_t)json_integer_value(json_array_get(json_object_get(sums, "accepted_by_kind_fen"), k));
     for (unsigned code = 1; code < 256; code++)
         t->by_code[code] = sq_u64_in(json_object_get(sums, "refused_by_code"), sq_status_name(code));
 }
@@ -81,16 +90,18 @@ json_t *sq_tally_json(const struct sq_tally *t)
     json_t *kinds = sq_need(json_array());
     for (size_t k = 0; k < SQ_KIND_COUNT; k++)
         json_array_append_new(kinds, json_integer(t->by_kind_fen[k]));
-    return sq_need(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "items", (json_int_t)t->items, "accepted", (json_int_t)t->accepted, "refused",
-                             (json_int_t)t->refused, "waiting", (json_int_t)t->waiting, "claims", (json_int_t)t->claims, "accepted_fen",
-                             (json_int_t)t->accepted_fen, "by_kind_fen", kinds, "refused_by_code", sq_counts_json(t->by_code)));
+    return sq_need(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "items", (json_int_t)t->items, "accepted",
+                             (json_int_t)t->accepted, "refused", (json_int_t)t->refused, "waiting",
+                             (json_int_t)t->waiting, "claims", (json_int_t)t->claims, "accepted_fen",
+                             (json_int_t)t->accepted_fen, "by_kind_fen", kinds, "refused_by_code",
+                             sq_counts_json(t->by_code)));
 }
 
 void sq_tally_print(const struct sq_tally *t)
 {
     char a[SQ_TEXT_SIZE], b[SQ_TEXT_SIZE], c[SQ_TEXT_SIZE], money[SQ_TEXT_SIZE];
-    printf(_("%s items: %s accepted (%s), %s refused"), sq_text_count(t->items, a), sq_text_count(t->accepted, b), sq_text_money(t->accepted_fen, money),
-           sq_text_count(t->refused, c));
+    printf(_("%s items: %s accepted (%s), %s refused"), sq_text_count(t->items, a), sq_text_count(t->accepted, b),
+           sq_text_money(t->accepted_fen, money), sq_text_count(t->refused, c));
     if (t->waiting != 0)
         printf(_(", %s waiting for another node"), sq_text_count(t->waiting, a));
     if (t->claims != 0)
@@ -100,9 +111,12 @@ void sq_tally_print(const struct sq_tally *t)
 
 /* ---- pages ---- */
 
-static const char *const csv_columns[] = {"seq", "row", "role", "state", "at_ms", "batch", "batch_row", "creditor", "debtor", "provider", "holder", "voucher",
-                                          "kind", "verb", "amount_fen", "base_fen", "invoice", "invoice_total_fen", "service", "scenario", "service_day",
-                                          "reservation", "refusal_name", "decided_seq", "decided_ms", "link", "window", "final"};
+static const char *const csv_columns[] = {
+    "seq",        "row",      "role",        "state",       "at_ms",        "batch",
+    "batch_row",  "creditor", "debtor",      "provider",    "holder",       "voucher",
+    "kind",       "verb",     "amount_fen",  "base_fen",    "invoice",      "invoice_total_fen",
+    "service",    "scenario", "service_day", "reservation", "refusal_name", "decided_seq",
+    "decided_ms", "link",     "window",      "final"};
 #define CSV_COLUMNS (sizeof csv_columns / sizeof *csv_columns)
 
 /* Codes, numbers and words: none needs quotes. */
@@ -144,7 +158,8 @@ static void put_row(struct sq_grid *g, const json_t *item)
 
 static void print_page(const struct sq_cli *cli, const struct sq_wish *w, json_t *items)
 {
-    const char *const headers[] = {_("received"), _("batch/row"), _("provider"), _("voucher"), _("verb"), _("amount (yuan)"), _("window"), _("outcome")};
+    const char *const headers[] = {_("received"), _("batch/row"),     _("provider"), _("voucher"),
+                                   _("verb"),     _("amount (yuan)"), _("window"),   _("outcome")};
     struct sq_grid grid;
     size_t i;
     json_t *item;
@@ -166,21 +181,24 @@ static void print_page(const struct sq_cli *cli, const struct sq_wish *w, json_t
     }
 }
 
-static sq_status ask_page(struct sq_source *s, const struct sq_wish *w, uint64_t left, const char *after, json_t **out, struct sq_error *err)
+static sq_status ask_page(struct sq_source *s, const struct sq_wish *w, uint64_t left, const char *after, json_t **out,
+                          struct sq_error *err)
 {
     char question[2000];
-    snprintf(question, sizeof question, "%s&order=%s&max=%" PRIu64 "&after=%s%s", w->conditions, w->order != NULL ? w->order : "oldest",
-             left < SQ_ASK_MAX ? left : SQ_ASK_MAX, after, w->proofs ? "&proofs=1" : "");
+    snprintf(question, sizeof question, "%s&order=%s&max=%" PRIu64 "&after=%s%s", w->conditions,
+             w->order != NULL ? w->order : "oldest", left < SQ_ASK_MAX ? left : SQ_ASK_MAX, after,
+             w->proofs ? "&proofs=1" : "");
     return sq_source_ask(s, question, out, err);
 }
 
 struct listing {
     struct sq_tally tally;
-    uint64_t proven;           /* entries, page by page */
-    char after[48];            /* where the next page begins; "": there is none */
+    uint64_t proven; /* entries, page by page */
+    char after[48];  /* where the next page begins; "": there is none */
 };
 
-static sq_status take_page(struct sq_source *s, const struct sq_wish *w, struct listing *l, json_t *page, struct sq_error *err)
+static sq_status take_page(struct sq_source *s, const struct sq_wish *w, struct listing *l, json_t *page,
+                           struct sq_error *err)
 {
     json_t *items = json_object_get(page, "items"), *item;
     size_t i;
@@ -212,7 +230,8 @@ static void print_end(const struct sq_cli *cli, const struct sq_wish *w, const s
     if (w->proofs && !w->csv)
         printf(_("Checked against the signed checkpoint: %s entries\n"), sq_text_count(l->proven, n));
     if (l->after[0] != '\0')
-        fprintf(w->csv ? stderr : stdout, _("There are more: --after %s goes on, --all lists all, --sums only adds up\n"), l->after);
+        fprintf(w->csv ? stderr : stdout,
+                _("There are more: --after %s goes on, --all lists all, --sums only adds up\n"), l->after);
 }
 
 sq_status sq_history_list(struct sq_source *s, const struct sq_wish *w, struct sq_error *err)

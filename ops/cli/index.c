@@ -50,7 +50,10 @@ static const struct argp_option options[] = {
     {0},
 };
 static const struct sq_args args = {
-    options, parse, NULL, N_("Build what is missing of a ledger's index, which makes 'sanquan history' and the console fast."),
+    options,
+    parse,
+    NULL,
+    N_("Build what is missing of a ledger's index, which makes 'sanquan history' and the console fast."),
     N_("The index lies in DIR/history and is derived from the journal: it can be removed at any time. A running\n"
        "node keeps it by itself; only --check goes while the node runs. The newest entries, less than a file's\n"
        "worth, are read from the journal each time.\n"
@@ -68,7 +71,8 @@ static sq_status build(const struct sq_cli *cli, struct work *w, struct sq_error
     int writes = 0;
     sq_status st = sq_history_write(w->history, &writes, err);
     if (st == SQ_OK && !writes)
-        st = sq_fail(err, SQ_E_LOCKED, "%s/history is kept by another process, which is its node when that runs", w->ledger_path);
+        st = sq_fail(err, SQ_E_LOCKED, "%s/history is kept by another process, which is its node when that runs",
+                     w->ledger_path);
     sq_bar_begin(&bar, cli, _("Entries"), end);
     while (st == SQ_OK && left != 0) {
         st = sq_history_follow(w->history, STEP_ENTRIES, &left, err);
@@ -97,12 +101,14 @@ static void report(const struct sq_cli *cli, const struct work *w)
     uint64_t kept = sq_history_seq(w->history), total = sq_ledger_seq(w->ledger);
     unsigned count = sq_history_run_count(w->history);
     if (cli->json)
-        sq_cli_json(json_pack("{s:i, s:I, s:I}", "files", (int)count, "entries", (json_int_t)kept, "ledger_entries", (json_int_t)total));
+        sq_cli_json(json_pack("{s:i, s:I, s:I}", "files", (int)count, "entries", (json_int_t)kept, "ledger_entries",
+                              (json_int_t)total));
     else if (w->what == DROP)
         printf(_("The index is dropped; 'sanquan index' builds it again.\n"));
     else
-        printf(w->what == CHECK ? _("%s files agree with the journal: entries 1 to %s of %s\n") : _("%s files hold entries 1 to %s of %s\n"), sq_text_count(count, runs),
-               sq_text_count(kept, entries), sq_text_count(total, all));
+        printf(w->what == CHECK ? _("%s files agree with the journal: entries 1 to %s of %s\n")
+                                : _("%s files hold entries 1 to %s of %s\n"),
+               sq_text_count(count, runs), sq_text_count(kept, entries), sq_text_count(total, all));
 }
 
 int sq_cmd_index(struct sq_cli *cli, int argc, char **argv)

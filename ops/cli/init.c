@@ -23,11 +23,15 @@ static const struct argp_option init_options[] = {
     {0},
 };
 static const struct sq_args init_args = {
-    init_options, parse_init, NULL,
-    N_("Make the ledger of a new node where its configuration says, and journal the network's directory as the first entry."),
+    init_options,
+    parse_init,
+    NULL,
+    N_("Make the ledger of a new node where its configuration says, and journal the network's directory as the first "
+       "entry."),
     N_("A ledger that is there already is never touched. Configuration, directory and keys are checked first.\n"
        "\n"
-       "  sanquan init --config /etc/sanquan/310000.yaml"), 0};
+       "  sanquan init --config /etc/sanquan/310000.yaml"),
+    0};
 
 static uint64_t now_ms(void)
 {
@@ -62,8 +66,8 @@ static void print_made(const struct sq_cli *cli, const struct sq_identity *id)
     char hex[2 * 32 + 1];
     sq_hex(sq_directory_network_id(id->directory), 32, hex);
     if (cli->json)
-        sq_cli_json(json_pack("{s:s, s:s, s:s, s:s, s:i}", "node", id->config->node, "ledger", id->config->ledger, "log", id->origin, "network_id",
-                              hex, "seq", 1));
+        sq_cli_json(json_pack("{s:s, s:s, s:s, s:s, s:i}", "node", id->config->node, "ledger", id->config->ledger,
+                              "log", id->origin, "network_id", hex, "seq", 1));
     else
         printf(_("Ledger of node %s made in %s\nnetwork %s\n"), id->config->node, id->config->ledger, hex);
 }

@@ -22,8 +22,8 @@ static void print_line(const char *label, const uint8_t key[static SQ_KEY_SIZE])
 static void print_public(const struct sq_cli *cli, const struct sq_keys *k, const char *file)
 {
     if (cli->json) {
-        json_t *o = json_pack("{s:s, s:s, s:o, s:o}", "name", k->name, "file", file, "public", hex_json(k->public_key), "transport_public",
-                              hex_json(k->transport_public));
+        json_t *o = json_pack("{s:s, s:s, s:o, s:o}", "name", k->name, "file", file, "public", hex_json(k->public_key),
+                              "transport_public", hex_json(k->transport_public));
         if (k->has_log)
             json_object_set_new(sq_need(o), "log_public", hex_json(k->log_public));
         sq_cli_json(o);
@@ -65,7 +65,7 @@ static error_t parse_keygen(int key, char *value, struct argp_state *state)
         k->name = value;
         return sq_name_explain(value, why) ? 0 : sq_args_wrong(state, "%s: %s", value, why);
     case ARGP_KEY_END:
-        return k->name == NULL ? sq_args_wrong(state, _("say whose keys: a NAME like provider:91310000MA1FL00001"))
+        return k->name == NULL  ? sq_args_wrong(state, _("say whose keys: a NAME like provider:91310000MA1FL00001"))
                : k->out == NULL ? sq_args_wrong(state, _("say where the keys go: --out FILE"))
                                 : 0;
     default:
@@ -80,11 +80,14 @@ static const struct argp_option keygen_options[] = {
     {0},
 };
 static const struct sq_args keygen_args = {
-    keygen_options, parse_keygen, N_("NAME"),
+    keygen_options,
+    parse_keygen,
+    N_("NAME"),
     N_("Make new keys for one participant and print their public half, which others need."),
     N_("NAME is node:CODE, issuer:CODE, operator:CODE/NAME, regulator:NAME, provider:USCC or holder:USCC.\n"
        "\n"
-       "  sanquan keygen operator:310000/zhang --out zhang.key --passphrase"), 0};
+       "  sanquan keygen operator:310000/zhang --out zhang.key --passphrase"),
+    0};
 
 int sq_cmd_keygen(struct sq_cli *cli, int argc, char **argv)
 {
@@ -130,9 +133,12 @@ static error_t parse_show(int key, char *value, struct argp_state *state)
 }
 
 static const struct sq_args show_args = {
-    NULL, parse_show, N_("FILE"),
+    NULL,
+    parse_show,
+    N_("FILE"),
     N_("Show whose keys a file holds, and their public half. No passphrase is needed."),
-    N_("  sanquan key show zhang.key"), 0};
+    N_("  sanquan key show zhang.key"),
+    0};
 
 int sq_cmd_key_show(struct sq_cli *cli, int argc, char **argv)
 {

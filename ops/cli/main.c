@@ -137,15 +137,16 @@ static int print_help(void)
     puts(_("Usage: sanquan COMMAND [OPTION...]\n"
            "Clears, nets and settles compute, model and corpus vouchers (算力券, 模型券, 语料券) across regions."));
     print_commands("");
-    puts(_("\nEach command explains itself: sanquan COMMAND --help\n"
-           "\nExit codes\n"
-           "  0  done\n"
-           "  1  rules refused all or some of it\n"
-           "  2  wrong usage, or an input file is wrong\n"
-           "  3  no connection, or no answer in time\n"
-           "  4  something does not verify\n"
-           "  5  a file, key or ledger of this machine is not usable\n"
-           "\nSANQUAN_DIRECTORY, SANQUAN_NODE, SANQUAN_CONNECT and SANQUAN_KEY stand for the options of the same names."));
+    puts(_(
+        "\nEach command explains itself: sanquan COMMAND --help\n"
+        "\nExit codes\n"
+        "  0  done\n"
+        "  1  rules refused all or some of it\n"
+        "  2  wrong usage, or an input file is wrong\n"
+        "  3  no connection, or no answer in time\n"
+        "  4  something does not verify\n"
+        "  5  a file, key or ledger of this machine is not usable\n"
+        "\nSANQUAN_DIRECTORY, SANQUAN_NODE, SANQUAN_CONNECT and SANQUAN_KEY stand for the options of the same names."));
     return SQ_EXIT_DONE;
 }
 

@@ -17,10 +17,8 @@
 
 enum { VOUCHER, PROVIDER, LIMIT_FEN, LIMIT_YUAN, UNTIL, COLUMNS };
 static const struct sq_column columns[COLUMNS] = {
-    [VOUCHER] = {"voucher", "券号", 1},
-    [PROVIDER] = {"provider", "服务商", 1},
-    [LIMIT_FEN] = {"limit_fen", "限额分", 0},
-    [LIMIT_YUAN] = {"limit_yuan", "限额元", 0},
+    [VOUCHER] = {"voucher", "券号", 1},       [PROVIDER] = {"provider", "服务商", 1},
+    [LIMIT_FEN] = {"limit_fen", "限额分", 0}, [LIMIT_YUAN] = {"limit_yuan", "限额元", 0},
     [UNTIL] = {"until", "授权至", 1},
 };
 
@@ -54,7 +52,10 @@ static error_t parse_mandate(int key, char *value, struct argp_state *state)
 }
 
 static const struct sq_args mandate_args = {
-    NULL, parse_mandate, N_("FILE"), N_("Allow providers to redeem from your vouchers. For holders, at the node of the vouchers' issuer."),
+    NULL,
+    parse_mandate,
+    N_("FILE"),
+    N_("Allow providers to redeem from your vouchers. For holders, at the node of the vouchers' issuer."),
     N_("FILE is CSV with a header line, or JSON lines, with the columns\n"
        "  voucher 券号                       19 digits\n"
        "  provider 服务商                    unified social credit code\n"
@@ -62,7 +63,8 @@ static const struct sq_args mandate_args = {
        "  until 授权至                       last day (2026-12-31), or moment (2026-12-31 17:00)\n"
        "A new limit replaces an earlier one. When anything is wrong nothing is sent.\n"
        "\n"
-       "  sanquan mandate mandates.csv --node 310000 --key holder.key"), 1};
+       "  sanquan mandate mandates.csv --node 310000 --key holder.key"),
+    1};
 
 static void read_mandate(struct mandates *m, const struct sq_sheet *sheet, const struct sq_row *row)
 {
@@ -85,7 +87,11 @@ static int by_provider_and_voucher(const void *a, const void *b)
 {
     const struct mandate *x = a, *y = b;
     int provider = strcmp(x->provider, y->provider);
-    return provider != 0 ? provider : x->voucher < y->voucher ? -1 : x->voucher > y->voucher ? 1 : x->line < y->line ? -1 : 1;
+    return provider != 0             ? provider
+           : x->voucher < y->voucher ? -1
+           : x->voucher > y->voucher ? 1
+           : x->line < y->line       ? -1
+                                     : 1;
 }
 
 static void find_repeated(struct mandates *m)
@@ -179,7 +185,8 @@ int sq_cmd_mandate(struct sq_cli *cli, int argc, char **argv)
     if (st == SQ_OK)
         st = send_mandates(&m, cli, &sent, &err);
     if (st != SQ_OK && sent != 0)
-        sq_cli_note(cli, _("%s mandates are in force; the same command again sends all of them"), sq_text_count(sent, text));
+        sq_cli_note(cli, _("%s mandates are in force; the same command again sends all of them"),
+                    sq_text_count(sent, text));
     code = st == SQ_OK ? SQ_EXIT_DONE : sq_cli_fail_about(cli, &err, m.problems.count != 0 ? m.problems.list : NULL);
     if (st == SQ_OK && cli->json)
         sq_cli_json(json_pack("{s:I}", "mandates", (json_int_t)m.count));
@@ -192,8 +199,11 @@ int sq_cmd_mandate(struct sq_cli *cli, int argc, char **argv)
 
 /* ---- revoke ---- */
 
-static const struct sq_column revoke_columns[] = {{"voucher", "券号", 1},     {"holder", "持券方", 0},   {"face_fen", "面额分", 0},
-                                                  {"face_yuan", "面额元", 0}, {"until_day", "有效期至", 0}};
+static const struct sq_column revoke_columns[] = {{"voucher", "券号", 1},
+                                                  {"holder", "持券方", 0},
+                                                  {"face_fen", "面额分", 0},
+                                                  {"face_yuan", "面额元", 0},
+                                                  {"until_day", "有效期至", 0}};
 #define REVOKE_COLUMNS (sizeof revoke_columns / sizeof *revoke_columns)
 
 struct revocation {
@@ -221,10 +231,15 @@ static error_t parse_revoke(int key, char *value, struct argp_state *state)
 }
 
 static const struct sq_args revoke_args = {
-    NULL, parse_revoke, N_("VOUCHER|FILE..."), N_("Revoke vouchers: what is spent stays spent, nothing more can be. For issuers, at their node."),
-    N_("VOUCHER is a number of 19 digits; FILE is CSV or JSON lines with the column voucher (券号), such as `grant` writes.\n"
+    NULL,
+    parse_revoke,
+    N_("VOUCHER|FILE..."),
+    N_("Revoke vouchers: what is spent stays spent, nothing more can be. For issuers, at their node."),
+    N_("VOUCHER is a number of 19 digits; FILE is CSV or JSON lines with the column voucher (券号), such as `grant` "
+       "writes.\n"
        "\n"
-       "  sanquan revoke 3100000001000000017 --key issuer.key"), 1};
+       "  sanquan revoke 3100000001000000017 --key issuer.key"),
+    1};
 
 static void add_voucher(struct revocation *r, uint64_t voucher)
 {
@@ -306,7 +321,8 @@ int sq_cmd_revoke(struct sq_cli *cli, int argc, char **argv)
         sq_status st = read_arguments(r, &err);
         if (st == SQ_OK)
             st = send_revocations(r, cli, &err);
-        code = st == SQ_OK ? SQ_EXIT_DONE : sq_cli_fail_about(cli, &err, r->problems.count != 0 ? r->problems.list : NULL);
+        code =
+            st == SQ_OK ? SQ_EXIT_DONE : sq_cli_fail_about(cli, &err, r->problems.count != 0 ? r->problems.list : NULL);
         if (st == SQ_OK && cli->json)
             sq_cli_json(json_pack("{s:I}", "revoked", (json_int_t)r->count));
         else if (st == SQ_OK)

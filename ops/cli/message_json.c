@@ -9,7 +9,10 @@
 #include "peers/crypto.h"
 
 /* Where the field's value lies, or that of element i. */
-static const uint8_t *at(const void *message, unsigned offset) { return (const uint8_t *)message + offset; }
+static const uint8_t *at(const void *message, unsigned offset)
+{
+    return (const uint8_t *)message + offset;
+}
 
 static size_t size_of(const ProtobufCFieldDescriptor *f)
 {
@@ -80,7 +83,9 @@ json_t *sq_message_json(const ProtobufCMessage *message)
     json_t *o = sq_need(json_object());
     for (unsigned i = 0; i < d->n_fields; i++) {
         const ProtobufCFieldDescriptor *f = &d->fields[i];
-        json_object_set_new(o, f->name, f->label == PROTOBUF_C_LABEL_REPEATED ? repeated_json(f, message) : value_json(f, at(message, f->offset)));
+        json_object_set_new(o, f->name,
+                            f->label == PROTOBUF_C_LABEL_REPEATED ? repeated_json(f, message)
+                                                                  : value_json(f, at(message, f->offset)));
     }
     return o;
 }

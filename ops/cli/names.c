@@ -28,21 +28,30 @@ int sq_uscc_explain(const char *code, char why[static SQ_WHY_SIZE])
         return 1;
     size_t known = strspn(code, uscc_alphabet);
     if (strlen(code) != SQ_USCC_LENGTH)
-        snprintf(why, SQ_WHY_SIZE, _("a unified social credit code has %d characters, this has %zu"), SQ_USCC_LENGTH, strlen(code));
+        snprintf(why, SQ_WHY_SIZE, _("a unified social credit code has %d characters, this has %zu"), SQ_USCC_LENGTH,
+                 strlen(code));
     else if (known != SQ_USCC_LENGTH)
-        snprintf(why, SQ_WHY_SIZE, _("character %zu cannot stand in a unified social credit code (digits and capitals without I O S V Z)"), known + 1);
+        snprintf(
+            why, SQ_WHY_SIZE,
+            _("character %zu cannot stand in a unified social credit code (digits and capitals without I O S V Z)"),
+            known + 1);
     else if (strspn(code + 2, "0123456789") < 6)
         snprintf(why, SQ_WHY_SIZE, _("characters 3 to 8 of a unified social credit code are digits"));
     else
-        snprintf(why, SQ_WHY_SIZE, _("the check character is %c, but the other 17 give %c"), code[SQ_USCC_LENGTH - 1], right_check_character(code));
+        snprintf(why, SQ_WHY_SIZE, _("the check character is %c, but the other 17 give %c"), code[SQ_USCC_LENGTH - 1],
+                 right_check_character(code));
     return 0;
 }
 
-static int is_code(const char *text) { return strlen(text) >= 6 && strspn(text, "0123456789") == 6 && text[0] != '0'; }
+static int is_code(const char *text)
+{
+    return strlen(text) >= 6 && strspn(text, "0123456789") == 6 && text[0] != '0';
+}
 
 static int is_short_name(const char *text)
 {
-    return *text != '\0' && strlen(text) <= 24 && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == strlen(text);
+    return *text != '\0' && strlen(text) <= 24 &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == strlen(text);
 }
 
 int sq_name_explain(const char *name, char why[static SQ_WHY_SIZE])
@@ -61,7 +70,8 @@ int sq_name_explain(const char *name, char why[static SQ_WHY_SIZE])
         return is_code(code) && code[6] == '\0';
     }
     if (IS("operator")) {
-        snprintf(why, SQ_WHY_SIZE, _("an operator is operator:NODE/NAME, as in operator:310000/zhang; NAME is of a-z, 0-9, - _ ."));
+        snprintf(why, SQ_WHY_SIZE,
+                 _("an operator is operator:NODE/NAME, as in operator:310000/zhang; NAME is of a-z, 0-9, - _ ."));
         return is_code(code) && code[6] == '/' && is_short_name(code + 7);
     }
     if (IS("regulator")) {

@@ -13,13 +13,14 @@
 #include "ops/cli/sheet.h"
 #include "ops/cli/text.h"
 
-#define NAME_SIZE_MAX 120u
+#define NAME_SIZE_MAX  120u
 #define AMOUNT_MAX_FEN 1000000000000000 /* 10 trillion yuan a row: more is a slip of the pen */
 
 enum { COL_DEBTOR, COL_CREDITOR, COL_KIND, COL_FEN, COL_YUAN, COLUMNS };
 static const struct sq_column columns[COLUMNS] = {
-    [COL_DEBTOR] = {"debtor", "债务人", 1}, [COL_CREDITOR] = {"creditor", "债权人", 1}, [COL_KIND] = {"kind", "券种", 0},
-    [COL_FEN] = {"fen", "金额分", 0},       [COL_YUAN] = {"yuan", "金额元", 0},
+    [COL_DEBTOR] = {"debtor", "债务人", 1}, [COL_CREDITOR] = {"creditor", "债权人", 1},
+    [COL_KIND] = {"kind", "券种", 0},       [COL_FEN] = {"fen", "金额分", 0},
+    [COL_YUAN] = {"yuan", "金额元", 0},
 };
 enum { COL_WHO = COL_DEBTOR, FUNDS_UNUSED = COL_CREDITOR }; /* funds have the same columns but one */
 static const struct sq_column funds_columns[COLUMNS] = {
@@ -36,16 +37,16 @@ struct row {
 
 struct net {
     const char *path, *funds_path;
-    uint32_t method;         /* 0: all */
+    uint32_t method; /* 0: all */
     struct row *rows;
     size_t count, capacity;
-    size_t owed;             /* rows[0..owed) are obligations, the others funds */
+    size_t owed; /* rows[0..owed) are obligations, the others funds */
     uint64_t wrong;
-    json_t *problems;        /* of all files */
-    char **names;            /* ascending; borrowed from rows */
+    json_t *problems; /* of all files */
+    char **names;     /* ascending; borrowed from rows */
     uint32_t name_count;
     struct sq_obligation *obligations;
-    int64_t *funds_fen;      /* NULL without a file of funds */
+    int64_t *funds_fen; /* NULL without a file of funds */
 };
 
 /* ---- options ---- */
@@ -53,7 +54,8 @@ struct net {
 enum { OPTION_FUNDS = 1000, OPTION_METHOD };
 static const struct argp_option options[] = {
     {"funds", OPTION_FUNDS, N_("FILE"), 0, N_("what money each participant has, for the method 'funds'"), 0},
-    {"method", OPTION_METHOD, N_("METHOD"), 0, N_("only this method, with its payments: gross, bilateral, hub, cycles or funds"), 0},
+    {"method", OPTION_METHOD, N_("METHOD"), 0,
+     N_("only this method, with its payments: gross, bilateral, hub, cycles or funds"), 0},
     {0},
 };
 
@@ -66,7 +68,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_METHOD:
         n->method = sq_netting_find(value);
-        return n->method == 0 ? sq_args_wrong(state, _("there is no method '%s': gross, bilateral, hub, cycles or funds"), value) : 0;
+        return n->method == 0
+                   ? sq_args_wrong(state, _("there is no method '%s': gross, bilateral, hub, cycles or funds"), value)
+                   : 0;
     case ARGP_KEY_ARG:
         if (n->path != NULL)
             return sq_args_wrong(state, _("one file of obligations goes"));
@@ -75,30 +79,34 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case ARGP_KEY_END:
         if (n->path == NULL)
             return sq_args_wrong(state, _("say which file holds the obligations"));
-        return n->method == SQ_NET_FUNDS && n->funds_path == NULL ? sq_args_wrong(state, _("the method 'funds' needs --funds FILE")) : 0;
+        return n->method == SQ_NET_FUNDS && n->funds_path == NULL
+                   ? sq_args_wrong(state, _("the method 'funds' needs --funds FILE"))
+                   : 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-static const char more[] = N_("FILE is a CSV file (or JSON lines) with the columns\n"
-                              "  debtor, creditor  names of participants, whatever they are\n"
-                              "  kind              1 to 7, compute, model or corpus; left out: 1. Kinds are never set off against each other\n"
-                              "  fen or yuan       the amount\n"
-                              "and a file of funds the columns participant, kind, fen or yuan. Columns may be named in Chinese: 债务人, 债权人,\n"
-                              "券种, 金额分, 金额元, 参与方.\n"
-                              "\n"
-                              "Methods\n"
-                              "  gross      everybody pays all it owes\n"
-                              "  bilateral  of each two the one that owes more pays the difference\n"
-                              "  hub        everybody pays its net to a settlement account, or gets it from there\n"
-                              "  cycles     as much as possible is set off around cycles; the rest is paid\n"
-                              "  funds      the same with the money that participants have; what that does not reach is left\n"
-                              "For each: owed = cleared without money + money needed + left.\n"
-                              "\n"
-                              "  sanquan net debts.csv\n"
-                              "  sanquan net debts.csv --funds cash.csv --method funds --json");
-static const struct sq_args args = {options, parse, N_("FILE"), N_("Show what each netting method makes of a list of obligations."), more, 0};
+static const char more[] = N_(
+    "FILE is a CSV file (or JSON lines) with the columns\n"
+    "  debtor, creditor  names of participants, whatever they are\n"
+    "  kind              1 to 7, compute, model or corpus; left out: 1. Kinds are never set off against each other\n"
+    "  fen or yuan       the amount\n"
+    "and a file of funds the columns participant, kind, fen or yuan. Columns may be named in Chinese: 债务人, 债权人,\n"
+    "券种, 金额分, 金额元, 参与方.\n"
+    "\n"
+    "Methods\n"
+    "  gross      everybody pays all it owes\n"
+    "  bilateral  of each two the one that owes more pays the difference\n"
+    "  hub        everybody pays its net to a settlement account, or gets it from there\n"
+    "  cycles     as much as possible is set off around cycles; the rest is paid\n"
+    "  funds      the same with the money that participants have; what that does not reach is left\n"
+    "For each: owed = cleared without money + money needed + left.\n"
+    "\n"
+    "  sanquan net debts.csv\n"
+    "  sanquan net debts.csv --funds cash.csv --method funds --json");
+static const struct sq_args args = {
+    options, parse, N_("FILE"), N_("Show what each netting method makes of a list of obligations."), more, 0};
 
 /* ---- reading ---- */
 
@@ -113,7 +121,8 @@ static char *cell_name(struct sq_cells *c, unsigned column)
 
 static uint32_t cell_kind(struct sq_cells *c, unsigned column)
 {
-    static const char *const words[] = {"compute", "算力券", "算力", "model", "模型券", "模型", "corpus", "语料券", "语料"};
+    static const char *const words[] = {"compute", "算力券", "算力",   "model", "模型券",
+                                        "模型",    "corpus", "语料券", "语料"};
     const char *text = c->row->cell[column];
     uint64_t kind = 1;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
@@ -133,7 +142,8 @@ static void add_row(struct net *n, const struct row *r)
     n->rows[n->count++] = *r;
 }
 
-static void read_row(struct net *n, const struct sq_sheet *sheet, const struct sq_row *row, struct sq_problems *problems, int funds)
+static void read_row(struct net *n, const struct sq_sheet *sheet, const struct sq_row *row,
+                     struct sq_problems *problems, int funds)
 {
     struct sq_cells c;
     if (!sq_cells_begin(&c, sheet, row, problems))
@@ -204,8 +214,8 @@ static void put_obligations(struct net *n)
     number_names(n);
     n->obligations = sq_need(malloc((n->owed + 1) * sizeof *n->obligations));
     for (size_t i = 0; i < n->owed; i++)
-        n->obligations[i] =
-            (struct sq_obligation){number_of(n, n->rows[i].debtor), number_of(n, n->rows[i].creditor), n->rows[i].kind, n->rows[i].fen};
+        n->obligations[i] = (struct sq_obligation){number_of(n, n->rows[i].debtor), number_of(n, n->rows[i].creditor),
+                                                   n->rows[i].kind, n->rows[i].fen};
 }
 
 static sq_status take_funds(struct net *n, struct sq_error *err)
@@ -218,8 +228,10 @@ static sq_status take_funds(struct net *n, struct sq_error *err)
         const struct row *r = &n->rows[i];
         size_t at = (size_t)number_of(n, r->debtor) * SQ_KIND_COUNT + r->kind - 1;
         if (line[at] != 0)
-            st = sq_fail(err, SQ_E_FORMAT, _("%s:%" PRIu64 ": participant \"%s\": its funds of kind %u stand in line %" PRIu64 " already"), n->funds_path,
-                         r->line, r->debtor, r->kind, line[at]);
+            st =
+                sq_fail(err, SQ_E_FORMAT,
+                        _("%s:%" PRIu64 ": participant \"%s\": its funds of kind %u stand in line %" PRIu64 " already"),
+                        n->funds_path, r->line, r->debtor, r->kind, line[at]);
         line[at] = r->line;
         n->funds_fen[at] = r->fen;
     }
@@ -261,7 +273,10 @@ struct line {
     uint64_t payments;
 };
 
-static int add_to(int64_t *sum, int64_t fen) { return !__builtin_add_overflow(*sum, fen, sum); }
+static int add_to(int64_t *sum, int64_t fen)
+{
+    return !__builtin_add_overflow(*sum, fen, sum);
+}
 
 /* Lines of kinds 1.. in [1].., of all in [0]. */
 static sq_status sum_up(const struct sq_net_result *r, struct line line[static SQ_KIND_COUNT + 1], struct sq_error *err)
@@ -281,8 +296,9 @@ static sq_status sum_up(const struct sq_net_result *r, struct line line[static S
 
 static json_t *line_json(uint32_t kind, const struct line *l)
 {
-    json_t *o = sq_need(json_pack("{s:I, s:I, s:I, s:I, s:I}", "gross_fen", (json_int_t)l->gross_fen, "cleared_fen", (json_int_t)l->cleared_fen,
-                                  "money_fen", (json_int_t)l->money_fen, "left_fen", (json_int_t)l->left_fen, "payments", (json_int_t)l->payments));
+    json_t *o = sq_need(json_pack("{s:I, s:I, s:I, s:I, s:I}", "gross_fen", (json_int_t)l->gross_fen, "cleared_fen",
+                                  (json_int_t)l->cleared_fen, "money_fen", (json_int_t)l->money_fen, "left_fen",
+                                  (json_int_t)l->left_fen, "payments", (json_int_t)l->payments));
     if (kind != 0)
         json_object_set_new(o, "kind", json_integer(kind));
     return o;
@@ -295,7 +311,8 @@ static void put_line(struct sq_grid *g, const char *method, uint32_t kind, const
     sq_grid_put(g, "%s", kind == 0 ? _("all") : sq_text_kind(kind));
     sq_grid_put(g, "%s", sq_text_yuan(l->gross_fen, text));
     sq_grid_put(g, "%s", sq_text_yuan(l->cleared_fen, text));
-    sq_grid_put(g, "%s", sq_text_bp(l->gross_fen == 0 ? 0 : (uint32_t)((__int128)l->cleared_fen * 10000 / l->gross_fen), text));
+    sq_grid_put(g, "%s",
+                sq_text_bp(l->gross_fen == 0 ? 0 : (uint32_t)((__int128)l->cleared_fen * 10000 / l->gross_fen), text));
     sq_grid_put(g, "%s", sq_text_yuan(l->money_fen, text));
     sq_grid_put(g, "%s", sq_text_count(l->payments, text));
     sq_grid_put(g, "%s", sq_text_yuan(l->left_fen, text));
@@ -303,15 +320,19 @@ static void put_line(struct sq_grid *g, const char *method, uint32_t kind, const
 
 /* ---- payments, and what is left ---- */
 
-static const char *who(const struct net *n, uint32_t number) { return number == SQ_HUB ? "hub" : n->names[number]; }
+static const char *who(const struct net *n, uint32_t number)
+{
+    return number == SQ_HUB ? "hub" : n->names[number];
+}
 
 static json_t *payments_json(const struct net *n, const struct sq_net_result *r)
 {
     json_t *list = sq_need(json_array());
     for (size_t i = 0; i < r->payment_count; i++) {
         const struct sq_payment *p = &r->payments[i];
-        json_array_append_new(list, json_pack("{s:I, s:s, s:s, s:I}", "kind", (json_int_t)p->kind, "payer", who(n, p->payer), "payee",
-                                              who(n, p->payee), "fen", (json_int_t)p->amount_fen));
+        json_array_append_new(list,
+                              json_pack("{s:I, s:s, s:s, s:I}", "kind", (json_int_t)p->kind, "payer", who(n, p->payer),
+                                        "payee", who(n, p->payee), "fen", (json_int_t)p->amount_fen));
     }
     return list;
 }
@@ -321,8 +342,9 @@ static json_t *left_json(const struct net *n, const struct sq_net_result *r)
     json_t *list = sq_need(json_array());
     for (size_t i = 0; i < r->left_count; i++) {
         const struct sq_obligation *o = &r->left[i];
-        json_array_append_new(list, json_pack("{s:I, s:s, s:s, s:I}", "kind", (json_int_t)o->kind, "debtor", who(n, o->debtor), "creditor",
-                                              who(n, o->creditor), "fen", (json_int_t)o->amount_fen));
+        json_array_append_new(list, json_pack("{s:I, s:s, s:s, s:I}", "kind", (json_int_t)o->kind, "debtor",
+                                              who(n, o->debtor), "creditor", who(n, o->creditor), "fen",
+                                              (json_int_t)o->amount_fen));
     }
     return list;
 }
@@ -338,7 +360,8 @@ static void put_movement(struct sq_grid *g, const struct net *n, uint32_t kind, 
 
 static void print_movements(const struct net *n, const struct sq_net_result *r)
 {
-    const char *paid[] = {_("kind"), _("payer"), _("payee"), _("amount")}, *left[] = {_("kind"), _("debtor"), _("creditor"), _("left")};
+    const char *paid[] = {_("kind"), _("payer"), _("payee"), _("amount")},
+               *left[] = {_("kind"), _("debtor"), _("creditor"), _("left")};
     struct sq_grid g;
     sq_grid_begin(&g, "lllr", paid);
     for (size_t i = 0; i < r->payment_count; i++)
@@ -358,7 +381,8 @@ static void print_movements(const struct net *n, const struct sq_net_result *r)
 
 /* ---- all of it ---- */
 
-static const uint32_t shown_order[SQ_NETTING_METHODS] = {SQ_NET_GROSS, SQ_NET_BILATERAL, SQ_NET_HUB, SQ_NET_CYCLES, SQ_NET_FUNDS};
+static const uint32_t shown_order[SQ_NETTING_METHODS] = {SQ_NET_GROSS, SQ_NET_BILATERAL, SQ_NET_HUB, SQ_NET_CYCLES,
+                                                         SQ_NET_FUNDS};
 
 static json_t *method_json(const struct net *n, uint32_t method, const struct line *line, const struct sq_net_result *r)
 {
@@ -389,7 +413,8 @@ static void put_method(struct sq_grid *g, uint32_t method, const struct line *li
 
 static sq_status show(const struct net *n, const struct sq_cli *cli, struct sq_error *err)
 {
-    const char *headers[] = {_("method"), _("kind"), _("owed"), _("cleared"), _("share"), _("money"), _("payments"), _("left")};
+    const char *headers[] = {_("method"), _("kind"),  _("owed"),     _("cleared"),
+                             _("share"),  _("money"), _("payments"), _("left")};
     struct line line[SQ_KIND_COUNT + 1];
     struct sq_net_result r = {0};
     struct sq_grid g;
@@ -401,15 +426,17 @@ static sq_status show(const struct net *n, const struct sq_cli *cli, struct sq_e
         if ((n->method != 0 && n->method != method) || (method == SQ_NET_FUNDS && n->funds_fen == NULL))
             continue;
         sq_net_result_free(&r);
-        st = method == SQ_NET_FUNDS ? sq_net_funded(n->obligations, n->owed, n->name_count, n->funds_fen, &r, err)
-                                    : sq_net((enum sq_netting_method)method, n->obligations, n->owed, n->name_count, &r, err);
+        st = method == SQ_NET_FUNDS
+                 ? sq_net_funded(n->obligations, n->owed, n->name_count, n->funds_fen, &r, err)
+                 : sq_net((enum sq_netting_method)method, n->obligations, n->owed, n->name_count, &r, err);
         if (st == SQ_OK && (st = sum_up(&r, line, err)) == SQ_OK) {
             json_array_append_new(list, method_json(n, method, line, &r));
             put_method(&g, method, line);
         }
     }
     if (st == SQ_OK && cli->json)
-        sq_cli_json(json_pack("{s:I, s:I, s:O}", "participants", (json_int_t)n->name_count, "obligations", (json_int_t)n->owed, "methods", list));
+        sq_cli_json(json_pack("{s:I, s:I, s:O}", "participants", (json_int_t)n->name_count, "obligations",
+                              (json_int_t)n->owed, "methods", list));
     if (st == SQ_OK && !cli->json) {
         sq_grid_print(&g, stdout);
         if (n->method != 0)
@@ -443,7 +470,8 @@ sq_status sq_net_show_pairs(const struct sq_cli *cli, const json_t *pairs, uint3
     json_t *pair, *fen;
     json_array_foreach(pairs, i, pair)
     {
-        const char *debtor = json_string_value(json_object_get(pair, "debtor")), *creditor = json_string_value(json_object_get(pair, "creditor"));
+        const char *debtor = json_string_value(json_object_get(pair, "debtor")),
+                   *creditor = json_string_value(json_object_get(pair, "creditor"));
         json_array_foreach(json_object_get(pair, "total_fen"), k, fen)
         {
             struct row r = {.kind = (uint32_t)k + 1, .fen = json_integer_value(fen)};

@@ -11,7 +11,7 @@
 #include "ops/cli/text.h"
 
 #define TIMEOUT_DEFAULT_S 30u
-#define TIMEOUT_MAX_S 3600u
+#define TIMEOUT_MAX_S     3600u
 
 /* What state->input of the outer parser points to. */
 struct run {
@@ -20,18 +20,21 @@ struct run {
     void *input;
     const struct argp *whole; /* for --help */
     const char *last_argument;
-    int reported;             /* what is wrong has been said */
+    int reported; /* what is wrong has been said */
 };
 
 enum { KEY_DIRECTORY = 0x200, KEY_NODE, KEY_CONNECT, KEY_KEY, KEY_PASSPHRASE_FILE, KEY_TIMEOUT, KEY_JSON };
 
 #define GROUP_CONNECTION 50
-#define GROUP_COMMON 60
+#define GROUP_COMMON     60
 
 static const struct argp_option connection_options[] = {
-    {NULL, 0, NULL, 0, N_("Which node, and who you are (the variable in brackets is used when the option is not given):"), GROUP_CONNECTION},
+    {NULL, 0, NULL, 0,
+     N_("Which node, and who you are (the variable in brackets is used when the option is not given):"),
+     GROUP_CONNECTION},
     {"directory", KEY_DIRECTORY, N_("FILE"), 0, N_("the network's directory [SANQUAN_DIRECTORY]"), GROUP_CONNECTION},
-    {"node", KEY_NODE, N_("CODE"), 0, N_("the node to talk to; your home node when your key says which [SANQUAN_NODE]"), GROUP_CONNECTION},
+    {"node", KEY_NODE, N_("CODE"), 0, N_("the node to talk to; your home node when your key says which [SANQUAN_NODE]"),
+     GROUP_CONNECTION},
     {"connect", KEY_CONNECT, N_("HOST:PORT"), 0, N_("where that node listens [SANQUAN_CONNECT]"), GROUP_CONNECTION},
     {"key", KEY_KEY, N_("FILE"), 0, N_("your key file [SANQUAN_KEY]"), GROUP_CONNECTION},
     {"passphrase-file", KEY_PASSPHRASE_FILE, N_("FILE"), 0,
@@ -103,7 +106,8 @@ static void report_refused(const struct run *run, const struct argp_state *state
     if (run->last_argument != NULL) /* arguments come after all options */
         sq_args_wrong(state, _("%s: one argument too many"), run->last_argument);
     else
-        sq_args_wrong(state, _("%s: no such option here, or its value is missing or not wanted"), state->argv[state->next - 1]);
+        sq_args_wrong(state, _("%s: no such option here, or its value is missing or not wanted"),
+                      state->argv[state->next - 1]);
 }
 
 /* Options through argp, which fills lines; what follows is laid out by hand. */

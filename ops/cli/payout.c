@@ -15,7 +15,7 @@
 #include "peers/crypto.h"
 #include "proto/sanquan.pb-c.h"
 
-#define PAGE       2000u
+#define PAGE 2000u
 
 struct statement {
     /* what is asked */
@@ -55,7 +55,9 @@ static error_t parse_common(int key, char *value, struct argp_state *state)
         return 0;
     case KEY_FORMAT:
         s->format = value;
-        return strcmp(value, "csv") == 0 || strcmp(value, "camt.053") == 0 ? 0 : sq_args_wrong(state, _("--format %s: it is csv or camt.053"), value);
+        return strcmp(value, "csv") == 0 || strcmp(value, "camt.053") == 0
+                   ? 0
+                   : sq_args_wrong(state, _("--format %s: it is csv or camt.053"), value);
     case KEY_PROVIDER:
         s->provider = value;
         return sq_uscc_explain(value, why) ? 0 : sq_args_wrong(state, "%s: %s", value, why);
@@ -75,7 +77,9 @@ static error_t take_window(struct statement *s, char *value, struct argp_state *
 {
     if (s->window != 0)
         return ARGP_ERR_UNKNOWN;
-    return sq_args_number(value, 1, UINT32_MAX, &s->window) ? 0 : sq_args_wrong(state, _("%s: a window is a number from 1 on"), value);
+    return sq_args_number(value, 1, UINT32_MAX, &s->window)
+               ? 0
+               : sq_args_wrong(state, _("%s: a window is a number from 1 on"), value);
 }
 
 static error_t parse_payout(int key, char *value, struct argp_state *state)
@@ -113,15 +117,23 @@ static const struct argp_option budget_options[] = {
     {0},
 };
 static const struct sq_args payout_args = {
-    payout_options, parse_payout, N_("WINDOW"), N_("Write what each provider gets for its redemptions of a final window, one by one."),
-    N_("All payouts of a window together are what the settlement says each region owes this one; where they are not, nothing is written.\n"
+    payout_options,
+    parse_payout,
+    N_("WINDOW"),
+    N_("Write what each provider gets for its redemptions of a final window, one by one."),
+    N_("All payouts of a window together are what the settlement says each region owes this one; where they are not, "
+       "nothing is written.\n"
        "\n"
        "  sanquan payout 7 --ledger /var/lib/sanquan/310000 --out payouts7.csv\n"
        "  sanquan payout 7 --ledger /var/lib/sanquan/310000 --provider 91310199TXXXXX0015 --format camt.053"),
     0};
 static const struct sq_args budget_args = {
-    budget_options, parse_budget, N_("PROGRAMME WINDOW"), N_("Write what a programme's budget has paid for in a window, redemption by redemption."),
-    N_("The balances are what is left of the programme's pool before and after. All windows together are what the programme has spent; where\n"
+    budget_options,
+    parse_budget,
+    N_("PROGRAMME WINDOW"),
+    N_("Write what a programme's budget has paid for in a window, redemption by redemption."),
+    N_("The balances are what is left of the programme's pool before and after. All windows together are what the "
+       "programme has spent; where\n"
        "they are not, nothing is written.\n"
        "\n"
        "  sanquan budget 310000/1 7 --ledger /var/lib/sanquan/310000 --format camt.053 --out budget7.xml"),
@@ -145,8 +157,15 @@ static void keep(struct statement *s, const struct sq_item *i)
         s->items = sq_need(realloc(s->items, s->capacity * sizeof *s->items));
     }
     struct item *to = &s->items[s->count++];
-    *to = (struct item){.acquirer = node_of(s->core, i->creditor), .issuer = node_of(s->core, i->debtor), .kind = i->kind, .row = i->batch_row, .voucher = i->voucher,
-                        .batch = i->batch, .link = i->link, .verb = i->verb, .fen = sq_item_moved_fen(i)};
+    *to = (struct item){.acquirer = node_of(s->core, i->creditor),
+                        .issuer = node_of(s->core, i->debtor),
+                        .kind = i->kind,
+                        .row = i->batch_row,
+                        .voucher = i->voucher,
+                        .batch = i->batch,
+                        .link = i->link,
+                        .verb = i->verb,
+                        .fen = sq_item_moved_fen(i)};
     snprintf(to->provider, sizeof to->provider, "%s", i->provider);
     if (memcmp(i->invoice, none, sizeof none) != 0)
         sq_hex(i->invoice, sizeof i->invoice, to->invoice); /* decimal digits, two a byte */
@@ -169,7 +188,8 @@ static void see_budget(struct statement *s, const struct sq_item *i)
         keep(s, i);
 }
 
-static sq_status see_all(struct statement *s, const struct sq_filter *f, void (*see)(struct statement *s, const struct sq_item *i), struct sq_error *err)
+static sq_status see_all(struct statement *s, const struct sq_filter *f,
+                         void (*see)(struct statement *s, const struct sq_item *i), struct sq_error *err)
 {
     struct sq_item *page = sq_need(calloc(PAGE, sizeof *page));
     struct sq_query_place place = {0};
@@ -208,7 +228,8 @@ static sq_status begin(struct statement *s, const struct sq_cli *cli, struct sq_
     s->core = sq_timeline_core(s->timeline);
     st = sq_timeline_window(s->timeline, s->window, &s->w, err);
     if (st == SQ_OK && s->w.final.at_ms == 0)
-        st = sq_fail(err, SQ_R_WINDOW_STATE, _("window %" PRIu64 " is not final: nothing is to be paid yet"), s->window);
+        st =
+            sq_fail(err, SQ_R_WINDOW_STATE, _("window %" PRIu64 " is not final: nothing is to be paid yet"), s->window);
     return st;
 }
 
@@ -224,7 +245,8 @@ static sq_status add_owed(const struct statement *s, __int128 *owed, struct sq_e
     Sanquan__V1__Settlement *value = sq_need(sanquan__v1__settlement__unpack(NULL, v.value.size, v.value.data));
     const char *own = sq_core_node(s->core, sq_core_self(s->core))->code;
     for (size_t i = 0; i < value->n_pairs; i++)
-        for (uint32_t node = 0; strcmp(value->pairs[i]->creditor, own) == 0 && node < sq_core_node_count(s->core); node++)
+        for (uint32_t node = 0; strcmp(value->pairs[i]->creditor, own) == 0 && node < sq_core_node_count(s->core);
+             node++)
             if (strcmp(sq_core_node(s->core, node)->code, value->pairs[i]->debtor) == 0)
                 for (size_t k = 0; k < SQ_KIND_COUNT; k++)
                     owed[(size_t)node * SQ_KIND_COUNT + k] += value->pairs[i]->total_fen[k];
@@ -244,12 +266,16 @@ static sq_status tie_payouts(const struct statement *s, struct sq_error *err)
         if (p->kind >= 1 && p->kind <= SQ_KIND_COUNT && p->issuer < sq_core_node_count(s->core))
             owed[(size_t)p->issuer * SQ_KIND_COUNT + p->kind - 1] -= p->fen;
         else
-            st = sq_fail(err, SQ_E_VERIFY, _("batch %" PRIu64 " row %u is of no programme that this ledger knows"), p->batch, p->row);
+            st = sq_fail(err, SQ_E_VERIFY, _("batch %" PRIu64 " row %u is of no programme that this ledger knows"),
+                         p->batch, p->row);
     }
     for (size_t i = 0; st == SQ_OK && i < cells; i++)
         if (owed[i] != 0)
-            st = sq_fail(err, SQ_E_VERIFY, _("window %" PRIu64 ": redemptions of kind %zu differ by %" PRId64 " fen from what %s owes by the settlement"), s->window,
-                         i % SQ_KIND_COUNT + 1, (int64_t)owed[i], sq_core_node(s->core, (uint32_t)(i / SQ_KIND_COUNT))->code);
+            st = sq_fail(err, SQ_E_VERIFY,
+                         _("window %" PRIu64 ": redemptions of kind %zu differ by %" PRId64
+                           " fen from what %s owes by the settlement"),
+                         s->window, i % SQ_KIND_COUNT + 1, (int64_t)owed[i],
+                         sq_core_node(s->core, (uint32_t)(i / SQ_KIND_COUNT))->code);
     free(owed);
     return st;
 }
@@ -272,7 +298,10 @@ static const char *verb_name(uint8_t verb)
     return names[verb < sizeof names / sizeof *names ? verb : 0];
 }
 
-static const char *code_of(const struct statement *s, uint32_t node) { return sq_core_node(s->core, node)->code; }
+static const char *code_of(const struct statement *s, uint32_t node)
+{
+    return sq_core_node(s->core, node)->code;
+}
 
 static sq_status write_csv(const struct statement *s, uint8_t **bytes, size_t *size, struct sq_error *err)
 {
@@ -283,8 +312,9 @@ static sq_status write_csv(const struct statement *s, uint8_t **bytes, size_t *s
     fputs("window,provider,acquirer,issuer,kind,voucher,invoice,verb,amount_fen,batch,row,link\n", f);
     for (size_t i = 0; i < s->count; i++) {
         const struct item *p = &s->items[i];
-        fprintf(f, "%" PRIu64 ",%s,%s,%s,%u,%" PRIu64 ",%s,%s,%" PRId64 ",%" PRIu64 ",%u,%" PRIu64 "\n", s->window, p->provider, code_of(s, p->acquirer),
-                code_of(s, p->issuer), p->kind, p->voucher, p->invoice, verb_name(p->verb), p->fen, p->batch, p->row, p->link);
+        fprintf(f, "%" PRIu64 ",%s,%s,%s,%u,%" PRIu64 ",%s,%s,%" PRId64 ",%" PRIu64 ",%u,%" PRIu64 "\n", s->window,
+                p->provider, code_of(s, p->acquirer), code_of(s, p->issuer), p->kind, p->voucher, p->invoice,
+                verb_name(p->verb), p->fen, p->batch, p->row, p->link);
     }
     if (fclose(f) != 0)
         return sq_fail(err, SQ_E_NOMEM, "CSV");
@@ -292,7 +322,8 @@ static sq_status write_csv(const struct statement *s, uint8_t **bytes, size_t *s
     return SQ_OK;
 }
 
-static void fill_entry(const struct statement *s, const struct item *p, int sign, char text[static 64], struct sq_iso_entry *out)
+static void fill_entry(const struct statement *s, const struct item *p, int sign, char text[static 64],
+                       struct sq_iso_entry *out)
 {
     memset(out, 0, sizeof *out);
     snprintf(out->reference, sizeof out->reference, "%s-%" PRIu64 "-%u", code_of(s, p->acquirer), p->batch, p->row);
@@ -305,11 +336,12 @@ static void fill_entry(const struct statement *s, const struct item *p, int sign
 }
 
 /* One statement for each provider, or one for the budget with what was left of its pool. */
-static sq_status write_camt053(const struct statement *s, int sign, int64_t opening_fen, uint8_t **bytes, size_t *size, struct sq_error *err)
+static sq_status write_camt053(const struct statement *s, int sign, int64_t opening_fen, uint8_t **bytes, size_t *size,
+                               struct sq_error *err)
 {
     struct sq_iso_entry *entries = sq_need(malloc((s->count + 1) * sizeof *entries));
     struct sq_iso_statement *list = sq_need(calloc(s->count + 1, sizeof *list));
-    char (*texts)[64] = sq_need(malloc((s->count + 1) * sizeof *texts)), account[32], id[SQ_ISO_REFERENCE_SIZE];
+    char(*texts)[64] = sq_need(malloc((s->count + 1) * sizeof *texts)), account[32], id[SQ_ISO_REFERENCE_SIZE];
     size_t count = 0;
     snprintf(account, sizeof account, "%06u-%04u", s->issuer, s->programme);
     for (size_t i = 0; i < s->count; i++) {
@@ -328,7 +360,8 @@ static sq_status write_camt053(const struct statement *s, int sign, int64_t open
         to->count = 1;
         snprintf(to->id, sizeof to->id, "SQ-%" PRIu64 "-%.18s", s->window, to->account);
     }
-    snprintf(id, sizeof id, "SQ-%" PRIu64 "-%.11s", s->window, s->issuer != 0 ? account : code_of(s, sq_core_self(s->core)));
+    snprintf(id, sizeof id, "SQ-%" PRIu64 "-%.11s", s->window,
+             s->issuer != 0 ? account : code_of(s, sq_core_self(s->core)));
     sq_status st = sq_iso_camt053(id, s->w.final.at_ms, list, count, bytes, size, err);
     free(texts);
     free(list);
@@ -336,11 +369,13 @@ static sq_status write_camt053(const struct statement *s, int sign, int64_t open
     return st;
 }
 
-static sq_status write_out(const struct statement *s, const struct sq_cli *cli, int sign, int64_t opening_fen, struct sq_error *err)
+static sq_status write_out(const struct statement *s, const struct sq_cli *cli, int sign, int64_t opening_fen,
+                           struct sq_error *err)
 {
     uint8_t *bytes = NULL;
     size_t size = 0;
-    sq_status st = strcmp(s->format, "csv") == 0 ? write_csv(s, &bytes, &size, err) : write_camt053(s, sign, opening_fen, &bytes, &size, err);
+    sq_status st = strcmp(s->format, "csv") == 0 ? write_csv(s, &bytes, &size, err)
+                                                 : write_camt053(s, sign, opening_fen, &bytes, &size, err);
     if (st == SQ_OK && (s->out != NULL || !cli->json))
         st = sq_bank_write(s->out, bytes, size, err);
     free(bytes);
@@ -356,7 +391,8 @@ static json_t *sums_of(const struct statement *s)
         int64_t fen = 0;
         for (end = i; end < s->count && strcmp(s->items[end].provider, s->items[i].provider) == 0; end++)
             fen += s->items[end].fen; /* within what the settlement owes, which is within int64 */
-        json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "provider", s->items[i].provider, "items", (json_int_t)(end - i), "amount_fen", (json_int_t)fen));
+        json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "provider", s->items[i].provider, "items",
+                                              (json_int_t)(end - i), "amount_fen", (json_int_t)fen));
     }
     return list;
 }
@@ -383,8 +419,8 @@ static void show_sums(const struct statement *s, const struct sq_cli *cli, int64
 {
     json_t *sums = sums_of(s);
     if (cli->json && s->issuer != 0)
-        sq_cli_json(json_pack("{s:I, s:I, s:I, s:O}", "window", (json_int_t)s->window, "opening_fen", (json_int_t)opening_fen, "closing_fen", (json_int_t)closing_fen,
-                              "providers", sums));
+        sq_cli_json(json_pack("{s:I, s:I, s:I, s:O}", "window", (json_int_t)s->window, "opening_fen",
+                              (json_int_t)opening_fen, "closing_fen", (json_int_t)closing_fen, "providers", sums));
     else if (cli->json)
         sq_cli_json(json_pack("{s:I, s:O}", "window", (json_int_t)s->window, "providers", sums));
     else if (s->out != NULL)
@@ -419,7 +455,8 @@ static sq_status payout(struct statement *s, const struct sq_cli *cli, struct sq
             s->items[kept++] = s->items[i];
     s->count = kept;
     if (kept == 0)
-        return sq_fail(err, SQ_E_NOT_FOUND, _("window %" PRIu64 " holds no redemption of %s"), s->window, s->provider != NULL ? s->provider : _("this node's providers"));
+        return sq_fail(err, SQ_E_NOT_FOUND, _("window %" PRIu64 " holds no redemption of %s"), s->window,
+                       s->provider != NULL ? s->provider : _("this node's providers"));
     qsort(s->items, s->count, sizeof *s->items, by_provider);
     return write_out(s, cli, 1, 0, err);
 }
@@ -438,7 +475,8 @@ int sq_cmd_payout(struct sq_cli *cli, int argc, char **argv)
     return st == SQ_OK ? SQ_EXIT_DONE : sq_cli_fail(cli, &err);
 }
 
-static sq_status budget(struct statement *s, const struct sq_cli *cli, int64_t *opening_fen, int64_t *closing_fen, struct sq_error *err)
+static sq_status budget(struct statement *s, const struct sq_cli *cli, int64_t *opening_fen, int64_t *closing_fen,
+                        struct sq_error *err)
 {
     const struct sq_filter f = {.issuer = s->issuer, .programme = s->programme, .state = SQ_ITEM_ACCEPTED};
     struct sq_programme_view p = {0};
@@ -448,10 +486,12 @@ static sq_status budget(struct statement *s, const struct sq_cli *cli, int64_t *
     if (st == SQ_OK)
         st = see_all(s, &f, see_budget, err);
     if (st == SQ_OK && s->all_fen != p.spent_fen)
-        st = sq_fail(err, SQ_E_VERIFY, _("redemptions of %06u/%u add up to %" PRId64 " fen, the programme has spent %" PRId64), s->issuer, s->programme,
-                     (int64_t)s->all_fen, p.spent_fen);
+        st = sq_fail(err, SQ_E_VERIFY,
+                     _("redemptions of %06u/%u add up to %" PRId64 " fen, the programme has spent %" PRId64), s->issuer,
+                     s->programme, (int64_t)s->all_fen, p.spent_fen);
     if (st == SQ_OK && s->count == 0)
-        st = sq_fail(err, SQ_E_NOT_FOUND, _("window %" PRIu64 " holds no redemption of programme %06u/%u"), s->window, s->issuer, s->programme);
+        st = sq_fail(err, SQ_E_NOT_FOUND, _("window %" PRIu64 " holds no redemption of programme %06u/%u"), s->window,
+                     s->issuer, s->programme);
     if (st != SQ_OK)
         return st;
     qsort(s->items, s->count, sizeof *s->items, by_provider);

@@ -7,12 +7,16 @@
 #include "peers/crypto.h"
 #include "proto/sanquan.pb-c.h"
 
-static const char *const state_names[] = {"", "open", "cut", "stated", "proposed", "final", "instructed", "settled", "break", "defaulted"};
+static const char *const state_names[] = {"",      "open",       "cut",     "stated", "proposed",
+                                          "final", "instructed", "settled", "break",  "defaulted"};
 static const char *const method_names[] = {"", "bilateral", "hub", "cycles", "funds", "gross"};
 
 /* ---- from a ledger ---- */
 
-static json_t *whole(uint64_t n) { return json_integer((json_int_t)n); }
+static json_t *whole(uint64_t n)
+{
+    return json_integer((json_int_t)n);
+}
 
 static json_t *by_kind(const int64_t *fen)
 {
@@ -29,8 +33,9 @@ static json_t *pairs_of(const Sanquan__V1__Settlement *v)
         const Sanquan__V1__Pair *p = v->pairs[i];
         char hash[2 * SQ_HASH_SIZE + 1];
         sq_hex(p->hash.data, SQ_HASH_SIZE, hash); /* that it has this size was checked before it became final */
-        json_array_append_new(a, json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:o}", "debtor", p->debtor, "creditor", p->creditor, "first", whole(p->first), "last",
-                                           whole(p->last), "hash", hash, "count", whole(p->count), "total_fen", by_kind(p->total_fen)));
+        json_array_append_new(a, json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:o}", "debtor", p->debtor, "creditor",
+                                           p->creditor, "first", whole(p->first), "last", whole(p->last), "hash", hash,
+                                           "count", whole(p->count), "total_fen", by_kind(p->total_fen)));
     }
     return a;
 }
@@ -39,7 +44,8 @@ static json_t *nets_of(const Sanquan__V1__Settlement *v)
 {
     json_t *a = sq_need(json_array());
     for (size_t i = 0; i < v->n_nets; i++)
-        json_array_append_new(a, json_pack("{s:s, s:i, s:I}", "node", v->nets[i]->node, "kind", (int)v->nets[i]->kind, "net_fen", (json_int_t)v->nets[i]->net_fen));
+        json_array_append_new(a, json_pack("{s:s, s:i, s:I}", "node", v->nets[i]->node, "kind", (int)v->nets[i]->kind,
+                                           "net_fen", (json_int_t)v->nets[i]->net_fen));
     return a;
 }
 
@@ -47,8 +53,9 @@ static json_t *payments_of(Sanquan__V1__Payment **payments, size_t count)
 {
     json_t *a = sq_need(json_array());
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(a, json_pack("{s:i, s:s, s:s, s:I}", "kind", (int)payments[i]->kind, "payer", payments[i]->payer, "payee",
-                                           payments[i]->payee, "amount_fen", (json_int_t)payments[i]->amount_fen));
+        json_array_append_new(a, json_pack("{s:i, s:s, s:s, s:I}", "kind", (int)payments[i]->kind, "payer",
+                                           payments[i]->payer, "payee", payments[i]->payee, "amount_fen",
+                                           (json_int_t)payments[i]->amount_fen));
     return a;
 }
 
@@ -57,10 +64,11 @@ static void mark_defaulted(const json_t *payments, const struct sq_core *core, u
 {
     size_t i;
     json_t *p;
-    json_array_foreach(payments, i, p) for (uint32_t node = 0; node < sq_core_node_count(core); node++)
-        if (strcmp(json_string_value(json_object_get(p, "payer")), sq_core_node(core, node)->code) == 0 &&
-            sq_settlement_defaulted(sq_core_settlement(core), node, window))
-            json_object_set_new(p, "defaulted", json_true());
+    json_array_foreach(payments, i, p) for (uint32_t node = 0; node < sq_core_node_count(core);
+                                            node++) if (strcmp(json_string_value(json_object_get(p, "payer")),
+                                                               sq_core_node(core, node)->code) == 0 &&
+                                                        sq_settlement_defaulted(sq_core_settlement(core), node, window))
+        json_object_set_new(p, "defaulted", json_true());
 }
 
 static json_t *signers_of(const struct sq_core *core, uint64_t window)
@@ -74,13 +82,16 @@ static json_t *signers_of(const struct sq_core *core, uint64_t window)
     return a;
 }
 
-static void put_settlement(json_t *o, const struct sq_core *core, const struct sq_window_view *v, const Sanquan__V1__Settlement *m)
+static void put_settlement(json_t *o, const struct sq_core *core, const struct sq_window_view *v,
+                           const Sanquan__V1__Settlement *m)
 {
     char hash[2 * SQ_HASH_SIZE + 1];
     sq_hex(v->value_hash, SQ_HASH_SIZE, hash);
     json_object_set_new(o, "settlement_hash", json_string(hash));
     json_object_set_new(o, "signers", signers_of(core, v->window));
-    json_object_set_new(o, "method", json_string(m->method < sizeof method_names / sizeof *method_names ? method_names[m->method] : ""));
+    json_object_set_new(
+        o, "method",
+        json_string(m->method < sizeof method_names / sizeof *method_names ? method_names[m->method] : ""));
     json_object_set_new(o, "pair_count", whole(m->n_pairs));
     json_object_set_new(o, "pairs", pairs_of(m));
     json_object_set_new(o, "nets", nets_of(m));
@@ -99,9 +110,11 @@ sq_status sq_positions_read(const struct sq_timeline *t, uint64_t window, json_t
         st = sq_settlement_window(sq_core_settlement(core), window, &v, err);
     if (st != SQ_OK)
         return st;
-    json_t *o = sq_need(json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:i, s:{s:o, s:o}}", "window", whole(window), "state", state_names[v.state], "opened_ms",
-                                  whole(v.opened_ms), "cut_ms", whole(v.cut_ms), "final_ms", whole(v.final_ms), "settled_ms", whole(v.settled_ms), "round",
-                                  (int)v.round, "precommits", (int)v.precommits, "local", "count", whole(w.local_count), "total_fen", by_kind(w.local_fen)));
+    json_t *o = sq_need(json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:i, s:{s:o, s:o}}", "window", whole(window),
+                                  "state", state_names[v.state], "opened_ms", whole(v.opened_ms), "cut_ms",
+                                  whole(v.cut_ms), "final_ms", whole(v.final_ms), "settled_ms", whole(v.settled_ms),
+                                  "round", (int)v.round, "precommits", (int)v.precommits, "local", "count",
+                                  whole(w.local_count), "total_fen", by_kind(w.local_fen)));
     if (v.value.size != 0) {
         Sanquan__V1__Settlement *m = sq_need(sanquan__v1__settlement__unpack(NULL, v.value.size, v.value.data));
         put_settlement(o, core, &v, m);
@@ -117,8 +130,14 @@ const char *sq_positions_state(const char *state)
 {
     static const struct {
         const char *name, *text;
-    } states[] = {{"open", N_("open")},   {"cut", N_("cut")},               {"stated", N_("stated")},   {"proposed", N_("proposed")},
-                  {"final", N_("final")}, {"instructed", N_("instructed")}, {"settled", N_("settled")}, {"break", N_("break: the bank's word differs")},
+    } states[] = {{"open", N_("open")},
+                  {"cut", N_("cut")},
+                  {"stated", N_("stated")},
+                  {"proposed", N_("proposed")},
+                  {"final", N_("final")},
+                  {"instructed", N_("instructed")},
+                  {"settled", N_("settled")},
+                  {"break", N_("break: the bank's word differs")},
                   {"defaulted", N_("not paid by this region")}};
     for (size_t i = 0; i < sizeof states / sizeof *states; i++)
         if (strcmp(states[i].name, state) == 0)
@@ -132,7 +151,10 @@ static const char *text_of(const json_t *o, const char *key)
     return s != NULL ? s : "";
 }
 
-static int64_t number_of(const json_t *o, const char *key) { return (int64_t)json_integer_value(json_object_get(o, key)); }
+static int64_t number_of(const json_t *o, const char *key)
+{
+    return (int64_t)json_integer_value(json_object_get(o, key));
+}
 
 static void print_pairs(const json_t *window)
 {
@@ -143,7 +165,8 @@ static void print_pairs(const json_t *window)
     json_t *p, *fen;
     int64_t sum = 0;
     sq_grid_begin(&g, "lllr", headers);
-    json_array_foreach(json_object_get(window, "pairs"), i, p) json_array_foreach(json_object_get(p, "total_fen"), k, fen)
+    json_array_foreach(json_object_get(window, "pairs"), i, p)
+        json_array_foreach(json_object_get(p, "total_fen"), k, fen)
     {
         int64_t owed = (int64_t)json_integer_value(fen);
         if (owed == 0)
@@ -181,7 +204,10 @@ static void print_nets(const json_t *window)
     sq_grid_end(&g);
 }
 
-static const char *payer(const char *code) { return strcmp(code, "hub") == 0 ? _("settlement account") : code; }
+static const char *payer(const char *code)
+{
+    return strcmp(code, "hub") == 0 ? _("settlement account") : code;
+}
 
 static void print_payments(const json_t *list, const char *title)
 {

@@ -9,7 +9,8 @@
 #include "ops/common/timeline.h"
 
 /* As a node would answer; with "local" for the node's own business, which is never netted. A new reference. Errors: SQ_E_NOT_FOUND. */
-SQ_MUST_CHECK sq_status sq_positions_read(const struct sq_timeline *t, uint64_t window, json_t **out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_positions_read(const struct sq_timeline *t, uint64_t window, json_t **out,
+                                          struct sq_error *err);
 
 /* To standard output. */
 void sq_positions_print(const json_t *window);

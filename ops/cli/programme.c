@@ -7,7 +7,7 @@
 #include "ops/cli/text.h"
 #include "ops/common/programme_yaml.h"
 
-#define FILES_MAX 256u
+#define FILES_MAX  256u
 #define ARENA_SIZE (1u << 20)
 
 struct files {
@@ -53,12 +53,14 @@ static void print_terms(const Sanquan__V1__Programme *p)
     else
         printf(_("  exclusive: no other programme on the same invoice\n"));
     if (p->n_tiers + p->n_conditions + p->n_limits + p->n_windows + p->n_relations != 0)
-        printf(_("  tiers %zu, conditions %zu, limits %zu, windows %zu, relations %zu: see --json\n"), p->n_tiers, p->n_conditions, p->n_limits,
-               p->n_windows, p->n_relations);
+        printf(_("  tiers %zu, conditions %zu, limits %zu, windows %zu, relations %zu: see --json\n"), p->n_tiers,
+               p->n_conditions, p->n_limits, p->n_windows, p->n_relations);
 }
 
 /* Does `use` with each file's programme; stops at the first that fails. */
-static sq_status each_programme(const struct files *f, sq_status (*use)(void *ctx, const char *path, const Sanquan__V1__Programme *p, struct sq_error *err),
+static sq_status each_programme(const struct files *f,
+                                sq_status (*use)(void *ctx, const char *path, const Sanquan__V1__Programme *p,
+                                                 struct sq_error *err),
                                 void *ctx, struct sq_error *err)
 {
     struct sq_arena arena = {0};
@@ -76,11 +78,14 @@ static sq_status each_programme(const struct files *f, sq_status (*use)(void *ct
 
 /* ---- check ---- */
 
-static const struct sq_args check_args = {
-    NULL, parse_files, N_("FILE..."), N_("Check programme files and show their terms. Nothing is sent."),
-    N_("What is wrong is told with file, line and reason.\n"
-       "\n"
-       "  sanquan programme check compute.yaml"), 0};
+static const struct sq_args check_args = {NULL,
+                                          parse_files,
+                                          N_("FILE..."),
+                                          N_("Check programme files and show their terms. Nothing is sent."),
+                                          N_("What is wrong is told with file, line and reason.\n"
+                                             "\n"
+                                             "  sanquan programme check compute.yaml"),
+                                          0};
 
 struct checking {
     const struct sq_cli *cli;
@@ -117,10 +122,14 @@ int sq_cmd_programme_check(struct sq_cli *cli, int argc, char **argv)
 /* ---- publish ---- */
 
 static const struct sq_args publish_args = {
-    NULL, parse_files, N_("FILE..."), N_("Publish programmes: the issuer's node and all others work by these terms from then on. For issuers."),
+    NULL,
+    parse_files,
+    N_("FILE..."),
+    N_("Publish programmes: the issuer's node and all others work by these terms from then on. For issuers."),
     N_("A change of terms is the same file with the next version. All files are checked before the first is sent.\n"
        "\n"
-       "  sanquan programme publish compute.yaml --key issuer-310000.key"), 1};
+       "  sanquan programme publish compute.yaml --key issuer-310000.key"),
+    1};
 
 static sq_status nothing(void *ctx, const char *path, const Sanquan__V1__Programme *p, struct sq_error *err)
 {
@@ -140,7 +149,8 @@ static sq_status publish_one(void *ctx, const char *path, const Sanquan__V1__Pro
     if (st != SQ_OK)
         return sq_fail_context(err, st, "%s", path);
     if (u->session.cli->json)
-        json_array_append_new(u->list, json_pack("{s:i, s:i, s:i}", "issuer", (int)p->issuer, "number", (int)p->number, "version", (int)p->version));
+        json_array_append_new(u->list, json_pack("{s:i, s:i, s:i}", "issuer", (int)p->issuer, "number", (int)p->number,
+                                                 "version", (int)p->version));
     else
         printf(_("published %06u/%u version %u: %s\n"), p->issuer, p->number, p->version, p->title);
     return SQ_OK;
@@ -169,14 +179,22 @@ int sq_cmd_programme_publish(struct sq_cli *cli, int argc, char **argv)
 /* ---- list ---- */
 
 static const struct sq_args list_args = {
-    NULL, NULL, NULL, N_("List the programmes that the node knows, with what is left of their pools."), N_("  sanquan programme list --key zhang.key"), 1};
+    NULL,
+    NULL,
+    NULL,
+    N_("List the programmes that the node knows, with what is left of their pools."),
+    N_("  sanquan programme list --key zhang.key"),
+    1};
 
-static int64_t fen_of(const json_t *o, const char *key) { return json_integer_value(json_object_get(o, key)); }
+static int64_t fen_of(const json_t *o, const char *key)
+{
+    return json_integer_value(json_object_get(o, key));
+}
 
 static void print_list(const json_t *list)
 {
-    const char *headers[] = {_("programme"), _("kind"), _("title"), _("rate"), _("until"), _("vouchers"), _("pool"), _("granted"), _("reserved"),
-                             _("spent"), _("available")};
+    const char *headers[] = {_("programme"), _("kind"),    _("title"),    _("rate"),  _("until"),    _("vouchers"),
+                             _("pool"),      _("granted"), _("reserved"), _("spent"), _("available")};
     char text[SQ_TEXT_SIZE];
     struct sq_grid t;
     size_t i;

@@ -17,8 +17,8 @@
 #include "ops/common/programme_yaml.h"
 
 #define TERMS_ARENA_SIZE (1u << 20)
-#define FACE_MAX_FEN 10000000000000ll
-#define QUOTA_MAX 1000000000000000ull
+#define FACE_MAX_FEN     10000000000000ll
+#define QUOTA_MAX        1000000000000000ull
 
 /* Claims have the columns of `submit` and, behind them, these. */
 enum { MORE_HOLDER, MORE_PROVIDER, MORE_HOLDER_FACTS, MORE_PROVIDER_FACTS, MORE_COLUMNS };
@@ -29,8 +29,24 @@ static const struct sq_column more_columns[MORE_COLUMNS] = {
     [MORE_PROVIDER_FACTS] = {"provider_facts", "供应方情况", 0},
 };
 
-enum { HOLDER, FACE_FEN, FACE_YUAN, UNTIL, CONTRACT_FEN, CONTRACT_YUAN, APPROVED_FEN, APPROVED_YUAN, CONTRACT_DAY, CONTRACT_FROM, CONTRACT_UNTIL, QUOTA,
-       DOCUMENTS, FACTS, HOLDER_FACTS, HOLDER_COLUMNS };
+enum {
+    HOLDER,
+    FACE_FEN,
+    FACE_YUAN,
+    UNTIL,
+    CONTRACT_FEN,
+    CONTRACT_YUAN,
+    APPROVED_FEN,
+    APPROVED_YUAN,
+    CONTRACT_DAY,
+    CONTRACT_FROM,
+    CONTRACT_UNTIL,
+    QUOTA,
+    DOCUMENTS,
+    FACTS,
+    HOLDER_FACTS,
+    HOLDER_COLUMNS
+};
 static const struct sq_column holder_columns[HOLDER_COLUMNS] = {
     [HOLDER] = {"holder", "持券方", 1},
     [FACE_FEN] = {"face_fen", "面额分", 0},
@@ -53,20 +69,20 @@ struct claim {
     struct sq_item item;
     char holder[19], provider[19];
     struct sq_declared_facts holder_facts, provider_facts;
-    int named;                         /* its voucher column says which */
+    int named; /* its voucher column says which */
 };
 
 struct grant {
     struct sq_trial_voucher v;
     struct sq_declared_facts holder_facts;
-    uint64_t number;                   /* 0: refused, and `refused` says why */
+    uint64_t number; /* 0: refused, and `refused` says why */
     struct sq_error refused;
 };
 
 struct trying {
     const struct sq_cli *cli;
     const char *path, *claims_path, *holders_path;
-    uint32_t day;                      /* of the grants; 0: the first service day */
+    uint32_t day; /* of the grants; 0: the first service day */
     Sanquan__V1__Programme *terms;
     struct claim *claims;
     struct grant *grants;
@@ -92,7 +108,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
         t->holders_path = value;
         return 0;
     case KEY_DAY:
-        return sq_read_day(value, &t->day) ? 0 : sq_args_wrong(state, _("--grant-day %s: a day goes here, as 2026-09-01"), value);
+        return sq_read_day(value, &t->day)
+                   ? 0
+                   : sq_args_wrong(state, _("--grant-day %s: a day goes here, as 2026-09-01"), value);
     case ARGP_KEY_ARG:
         if (t->path != NULL)
             return ARGP_ERR_UNKNOWN;
@@ -109,18 +127,26 @@ static error_t parse(int key, char *value, struct argp_state *state)
 
 static const struct argp_option options[] = {
     {"claims", KEY_CLAIMS, N_("CSV"), 0, N_("claims to be decided, in this order"), 0},
-    {"holders", KEY_HOLDERS, N_("CSV"), 0, N_("vouchers to be granted before; otherwise each holder has one that is large enough"), 0},
+    {"holders", KEY_HOLDERS, N_("CSV"), 0,
+     N_("vouchers to be granted before; otherwise each holder has one that is large enough"), 0},
     {"grant-day", KEY_DAY, N_("DAY"), 0, N_("day of the grants (the first service day of the claims)"), 0},
     {0},
 };
 static const struct sq_args args = {
-    options, parse, N_("FILE"), N_("Show what a programme file would decide about claims, rule by rule. Needs no node; nothing is sent or kept."),
-    N_("Claims have the columns of 'sanquan submit'. Needed are only amount_yuan, base_yuan and service_day; and there are more:\n"
+    options,
+    parse,
+    N_("FILE"),
+    N_("Show what a programme file would decide about claims, rule by rule. Needs no node; nothing is sent or kept."),
+    N_("Claims have the columns of 'sanquan submit'. Needed are only amount_yuan, base_yuan and service_day; and there "
+       "are more:\n"
        "  holder 持券方, provider 供应方           left out: one of each, in the issuer's region\n"
        "  holder_facts, provider_facts          what is known of them: region=310115; sector=6513; pflops=200\n"
-       "HOLDERS has a voucher a line: holder, face_yuan, until_day, contract_yuan, approved_yuan, contract_day, contract_from_day,\n"
-       "contract_until_day, quota, documents, facts, holder_facts; all but holder may be left out. A claim names its voucher by number\n"
-       "or takes its holder's first. Each claim is decided at noon of its service day, or of the last one before it that is later.\n"
+       "HOLDERS has a voucher a line: holder, face_yuan, until_day, contract_yuan, approved_yuan, contract_day, "
+       "contract_from_day,\n"
+       "contract_until_day, quota, documents, facts, holder_facts; all but holder may be left out. A claim names its "
+       "voucher by number\n"
+       "or takes its holder's first. Each claim is decided at noon of its service day, or of the last one before it "
+       "that is later.\n"
        "The exit code is 0 when all is accepted, 1 when something is refused, 2 when a file is wrong.\n"
        "\n"
        "  sanquan programme try compute.yaml --claims claims.csv\n"
@@ -132,7 +158,8 @@ static const struct sq_args args = {
 /* Room for one more; `size` of an element, count as it is. */
 static void *grown(void *list, size_t count, size_t size)
 {
-    return count != 0 && (count & (count - 1)) != 0 ? list : sq_need(realloc(list, (count == 0 ? 1 : 2 * count) * size));
+    return count != 0 && (count & (count - 1)) != 0 ? list
+                                                    : sq_need(realloc(list, (count == 0 ? 1 : 2 * count) * size));
 }
 
 static unsigned batch_column(const char *name)
@@ -170,7 +197,8 @@ static void read_claim(struct trying *t, const struct sq_sheet *sheet, struct sq
     fill(row, "voucher", voucher);
     fill(row, "invoice", invoice);
     fill(row, "service", service);
-    if (*row->cell[batch_column("invoice_total_fen")] == '\0' && *row->cell[batch_column("invoice_total_yuan")] == '\0') {
+    if (*row->cell[batch_column("invoice_total_fen")] == '\0' &&
+        *row->cell[batch_column("invoice_total_yuan")] == '\0') {
         fill(row, "invoice_total_fen", row->cell[batch_column("base_fen")]);
         fill(row, "invoice_total_yuan", row->cell[batch_column("base_yuan")]);
     }
@@ -184,7 +212,10 @@ static void read_claim(struct trying *t, const struct sq_sheet *sheet, struct sq
     t->claims[t->claim_count++] = claim;
 }
 
-static uint32_t optional_day(struct sq_cells *c, unsigned column) { return *c->row->cell[column] == '\0' ? 0 : sq_cell_day(c, column); }
+static uint32_t optional_day(struct sq_cells *c, unsigned column)
+{
+    return *c->row->cell[column] == '\0' ? 0 : sq_cell_day(c, column);
+}
 
 static void read_holder(struct trying *t, const struct sq_sheet *sheet, struct sq_row *row)
 {
@@ -209,7 +240,8 @@ static void read_holder(struct trying *t, const struct sq_sheet *sheet, struct s
 }
 
 static sq_status read_sheet(struct trying *t, const char *path, const struct sq_column *columns, unsigned count,
-                            void (*read)(struct trying *t, const struct sq_sheet *sheet, struct sq_row *row), struct sq_error *err)
+                            void (*read)(struct trying *t, const struct sq_sheet *sheet, struct sq_row *row),
+                            struct sq_error *err)
 {
     struct sq_sheet *sheet;
     struct sq_row row;
@@ -223,7 +255,10 @@ static sq_status read_sheet(struct trying *t, const char *path, const struct sq_
     sq_problems_end(&t->problems);
     if (t->problems.count == 0)
         json_decref(t->problems.list);
-    return t->problems.count == 0 ? SQ_OK : sq_fail(err, SQ_E_FORMAT, _("%" PRIu64 " problems, listed above; nothing was tried"), t->problems.count);
+    return t->problems.count == 0
+               ? SQ_OK
+               : sq_fail(err, SQ_E_FORMAT, _("%" PRIu64 " problems, listed above; nothing was tried"),
+                         t->problems.count);
 }
 
 static sq_status read_claims(struct trying *t, struct sq_error *err)
@@ -235,7 +270,9 @@ static sq_status read_claims(struct trying *t, struct sq_error *err)
     memcpy(columns + count, more_columns, sizeof more_columns);
     columns[batch_column("voucher")].needed = 0;
     sq_status st = read_sheet(t, t->claims_path, columns, count + MORE_COLUMNS, read_claim, err);
-    return st != SQ_OK ? st : t->claim_count != 0 ? SQ_OK : sq_fail(err, SQ_E_FORMAT, _("%s has no claim"), t->claims_path);
+    return st != SQ_OK           ? st
+           : t->claim_count != 0 ? SQ_OK
+                                 : sq_fail(err, SQ_E_FORMAT, _("%s has no claim"), t->claims_path);
 }
 
 /* ---- vouchers ---- */
@@ -257,7 +294,8 @@ static void complete(const struct trying *t, struct sq_trial_voucher *v)
             asked += t->claims[i].item.amount_fen;
     v->face_fen = v->face_fen != 0 ? v->face_fen : asked != 0 ? asked : 1;
     if (v->until_day == 0)
-        v->until_day = t->terms->validity_days != 0 ? sq_day_add(t->day, (int32_t)t->terms->validity_days) : t->terms->until_day;
+        v->until_day =
+            t->terms->validity_days != 0 ? sq_day_add(t->day, (int32_t)t->terms->validity_days) : t->terms->until_day;
     for (size_t i = 0; v->documents == 0 && i < t->terms->n_grant_documents; i++)
         v->documents |= 1u << (t->terms->grant_documents[i] - 1);
 }
@@ -289,15 +327,17 @@ static void show_claim(struct trying *t, const struct claim *c, const struct sq_
 {
     char day[SQ_TEXT_SIZE], voucher[24];
     if (!t->cli->json) {
-        printf(_("line %" PRIu64 ", voucher %" PRIu64 ", service day %s: "), c->item.line, c->item.voucher, sq_text_day(c->item.service_day, day));
+        printf(_("line %" PRIu64 ", voucher %" PRIu64 ", service day %s: "), c->item.line, c->item.voucher,
+               sq_text_day(c->item.service_day, day));
         sq_explanation_print(why);
         putchar('\n');
         return;
     }
     json_t *o = sq_explanation_json(why);
     snprintf(voucher, sizeof voucher, "%" PRIu64, c->item.voucher);
-    json_object_update_new(o, sq_need(json_pack("{s:I, s:s, s:s, s:s, s:i}", "line", (json_int_t)c->item.line, "voucher", voucher, "holder", c->holder, "provider",
-                                                c->provider, "service_day", (int)c->item.service_day)));
+    json_object_update_new(
+        o, sq_need(json_pack("{s:I, s:s, s:s, s:s, s:i}", "line", (json_int_t)c->item.line, "voucher", voucher,
+                             "holder", c->holder, "provider", c->provider, "service_day", (int)c->item.service_day)));
     json_array_append_new(t->list, o);
 }
 
@@ -309,7 +349,9 @@ static sq_status decide_all(struct trying *t, struct sq_trial *trial, struct sq_
         struct claim *c = &t->claims[i];
         const struct grant *g = grant_of(t, c->holder);
         if (!c->named)
-            c->item.voucher = g != NULL && g->number != 0 ? g->number : c->item.voucher / 1000000000u * 1000000000u + 999999999u; /* none such */
+            c->item.voucher = g != NULL && g->number != 0
+                                  ? g->number
+                                  : c->item.voucher / 1000000000u * 1000000000u + 999999999u; /* none such */
         if ((st = sq_trial_state(trial, c->provider, &c->provider_facts, err)) == SQ_OK &&
             (t->holders_path == NULL || (st = sq_trial_state(trial, c->holder, &c->holder_facts, err)) == SQ_OK))
             st = sq_trial_claim(trial, c->provider, &c->item, why, err);
@@ -331,9 +373,11 @@ static json_t *grants_json(const struct trying *t)
     for (size_t i = 0; i < t->grant_count; i++) {
         const struct grant *g = &t->grants[i];
         snprintf(voucher, sizeof voucher, "%" PRIu64, g->number);
-        json_array_append_new(list, sq_need(json_pack("{s:s, s:s, s:I, s:b, s:s, s:s}", "holder", g->v.holder, "voucher", voucher, "face_fen",
-                                                      (json_int_t)g->v.face_fen, "granted", g->number != 0, "status",
-                                                      sq_status_name(g->number != 0 ? SQ_OK : g->refused.status), "detail", g->refused.text)));
+        json_array_append_new(
+            list,
+            sq_need(json_pack("{s:s, s:s, s:I, s:b, s:s, s:s}", "holder", g->v.holder, "voucher", voucher, "face_fen",
+                              (json_int_t)g->v.face_fen, "granted", g->number != 0, "status",
+                              sq_status_name(g->number != 0 ? SQ_OK : g->refused.status), "detail", g->refused.text)));
     }
     return list;
 }
@@ -345,7 +389,8 @@ static size_t print_grants(const struct trying *t)
         const struct grant *g = &t->grants[i];
         refused += g->number == 0;
         if (g->number == 0 && !t->cli->json)
-            printf(_("no voucher for %s: %s: %s\n\n"), g->v.holder, _(sq_status_text(g->refused.status)), g->refused.text);
+            printf(_("no voucher for %s: %s: %s\n\n"), g->v.holder, _(sq_status_text(g->refused.status)),
+                   g->refused.text);
     }
     return refused;
 }
@@ -389,11 +434,12 @@ static void print_sum(const struct trying *t)
 {
     char all[SQ_TEXT_SIZE], accepted[SQ_TEXT_SIZE], money[SQ_TEXT_SIZE];
     if (t->cli->json)
-        sq_cli_json(json_pack("{s:o, s:O, s:I, s:I, s:I}", "grants", grants_json(t), "claims", t->list, "accepted", (json_int_t)t->accepted, "accepted_fen",
-                              (json_int_t)t->accepted_fen, "refused", (json_int_t)(t->claim_count - t->accepted)));
+        sq_cli_json(json_pack("{s:o, s:O, s:I, s:I, s:I}", "grants", grants_json(t), "claims", t->list, "accepted",
+                              (json_int_t)t->accepted, "accepted_fen", (json_int_t)t->accepted_fen, "refused",
+                              (json_int_t)(t->claim_count - t->accepted)));
     else
-        printf(_("%s claims: %s accepted (%s)\n"), sq_text_count(t->claim_count, all), sq_text_count(t->accepted, accepted),
-               sq_text_money(t->accepted_fen, money));
+        printf(_("%s claims: %s accepted (%s)\n"), sq_text_count(t->claim_count, all),
+               sq_text_count(t->accepted, accepted), sq_text_money(t->accepted_fen, money));
 }
 
 int sq_cmd_programme_try(struct sq_cli *cli, int argc, char **argv)
@@ -408,7 +454,8 @@ int sq_cmd_programme_try(struct sq_cli *cli, int argc, char **argv)
     sq_status st = try_all(&t, &refused, &err);
     if (st == SQ_OK)
         print_sum(&t);
-    code = st == SQ_OK ? (refused != 0 ? SQ_EXIT_REFUSED : SQ_EXIT_DONE) : sq_cli_fail_about(cli, &err, t.problems.count != 0 ? t.problems.list : NULL);
+    code = st == SQ_OK ? (refused != 0 ? SQ_EXIT_REFUSED : SQ_EXIT_DONE)
+                       : sq_cli_fail_about(cli, &err, t.problems.count != 0 ? t.problems.list : NULL);
     if (t.problems.count != 0)
         json_decref(t.problems.list);
     json_decref(t.list);

@@ -15,7 +15,7 @@
 struct sq_progress {
     char *path;
     int fd;
-    uint64_t line, size;   /* lines and bytes that are durable */
+    uint64_t line, size; /* lines and bytes that are durable */
     struct sq_chunk *chunks;
     uint64_t count, capacity;
     uint64_t marks[SQ_PROGRESS_MARKS];
@@ -58,8 +58,9 @@ static json_t *hex_json(const uint8_t hash[static SQ_HASH_SIZE])
 
 static json_t *head_json(const struct sq_progress_head *h)
 {
-    return json_pack("{s:i, s:s, s:o, s:s, s:s, s:o, s:s}", "sanquan_progress", 1, "command", h->command, "network_id", hex_json(h->network_id),
-                     "node", h->node, "sender", h->sender, "input_sha256", hex_json(h->input_hash), "options", h->options);
+    return json_pack("{s:i, s:s, s:o, s:s, s:s, s:o, s:s}", "sanquan_progress", 1, "command", h->command, "network_id",
+                     hex_json(h->network_id), "node", h->node, "sender", h->sender, "input_sha256",
+                     hex_json(h->input_hash), "options", h->options);
 }
 
 /* The new file's name must survive a crash too. */
@@ -90,13 +91,13 @@ static json_t *chunk_json(uint64_t n, const struct sq_chunk *c)
 {
     switch (c->state) {
     case SQ_CHUNK_SENT:
-        return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "chunk", (json_int_t)n, "id", (json_int_t)c->id, "sent_at_ms",
-                         (json_int_t)c->sent_at_ms, "first_line", (json_int_t)c->first_line, "rows", (json_int_t)c->rows, "note", (json_int_t)c->note,
-                         "body_sha256", hex_json(c->body_hash));
+        return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "chunk", (json_int_t)n, "id", (json_int_t)c->id,
+                         "sent_at_ms", (json_int_t)c->sent_at_ms, "first_line", (json_int_t)c->first_line, "rows",
+                         (json_int_t)c->rows, "note", (json_int_t)c->note, "body_sha256", hex_json(c->body_hash));
     case SQ_CHUNK_ANSWERED:
-        return json_pack("{s:I, s:I, s:I, s:I, s:o, s:[I, I]}", "answered", (json_int_t)n, "seq", (json_int_t)c->seq, "accepted",
-                         (json_int_t)c->accepted, "amount_fen", (json_int_t)c->amount_fen, "refused", refused_json(c->refused), "marks",
-                         (json_int_t)c->marks[0], (json_int_t)c->marks[1]);
+        return json_pack("{s:I, s:I, s:I, s:I, s:o, s:[I, I]}", "answered", (json_int_t)n, "seq", (json_int_t)c->seq,
+                         "accepted", (json_int_t)c->accepted, "amount_fen", (json_int_t)c->amount_fen, "refused",
+                         refused_json(c->refused), "marks", (json_int_t)c->marks[0], (json_int_t)c->marks[1]);
     case SQ_CHUNK_REFUSED:
         return json_pack("{s:I, s:i}", "refused", (json_int_t)n, "status", (int)c->status);
     case SQ_CHUNK_NONE:
@@ -171,8 +172,9 @@ static int take_sent(const json_t *o, struct sq_chunk *c)
 {
     const char *hash = json_string_value(json_object_get(o, "body_sha256"));
     c->state = SQ_CHUNK_SENT;
-    return take_u64(o, "id", &c->id) && take_u64(o, "sent_at_ms", &c->sent_at_ms) && take_u64(o, "first_line", &c->first_line) &&
-           take_u64(o, "rows", &c->rows) && take_u64(o, "note", &c->note) && hash != NULL && sq_unhex(hash, c->body_hash, SQ_HASH_SIZE, NULL) == SQ_OK;
+    return take_u64(o, "id", &c->id) && take_u64(o, "sent_at_ms", &c->sent_at_ms) &&
+           take_u64(o, "first_line", &c->first_line) && take_u64(o, "rows", &c->rows) &&
+           take_u64(o, "note", &c->note) && hash != NULL && sq_unhex(hash, c->body_hash, SQ_HASH_SIZE, NULL) == SQ_OK;
 }
 
 static int take_answered(json_t *o, struct sq_chunk *c)
@@ -196,14 +198,16 @@ static int take_answered(json_t *o, struct sq_chunk *c)
 
 static int take_line(struct sq_progress *p, json_t *o)
 {
-    static const char *const names[] = {[SQ_CHUNK_SENT] = "chunk", [SQ_CHUNK_ANSWERED] = "answered", [SQ_CHUNK_REFUSED] = "refused"};
+    static const char *const names[] = {
+        [SQ_CHUNK_SENT] = "chunk", [SQ_CHUNK_ANSWERED] = "answered", [SQ_CHUNK_REFUSED] = "refused"};
     uint64_t n, status = 0;
     if (json_object_get(o, "end") != NULL) {
         p->ended = 1;
         return 1;
     }
     unsigned kind = SQ_CHUNK_SENT;
-    while (kind <= SQ_CHUNK_REFUSED && !json_is_integer(json_object_get(o, names[kind]))) /* in "answered", "refused" is an object */
+    while (kind <= SQ_CHUNK_REFUSED &&
+           !json_is_integer(json_object_get(o, names[kind]))) /* in "answered", "refused" is an object */
         kind++;
     if (kind > SQ_CHUNK_REFUSED || !take_u64(o, names[kind], &n))
         return 0;
@@ -212,7 +216,9 @@ static int take_line(struct sq_progress *p, json_t *o)
         return 0;
     c = *to;
     c.state = (enum sq_chunk_state)kind;
-    int ok = kind == SQ_CHUNK_SENT ? take_sent(o, &c) : kind == SQ_CHUNK_ANSWERED ? take_answered(o, &c) : take_u64(o, "status", &status);
+    int ok = kind == SQ_CHUNK_SENT       ? take_sent(o, &c)
+             : kind == SQ_CHUNK_ANSWERED ? take_answered(o, &c)
+                                         : take_u64(o, "status", &status);
     c.status = (unsigned)status;
     if (ok)
         take_chunk(p, to, &c);
@@ -232,13 +238,15 @@ static const char *differing(json_t *was, json_t *is)
     return NULL;
 }
 
-static sq_status check_head(const struct sq_progress *p, json_t *was, const struct sq_progress_head *head, struct sq_error *err)
+static sq_status check_head(const struct sq_progress *p, json_t *was, const struct sq_progress_head *head,
+                            struct sq_error *err)
 {
     json_t *is = sq_need(head_json(head));
     const char *key = differing(was, is);
     sq_status st = SQ_OK;
     if (key != NULL && strcmp(key, "input_sha256") == 0)
-        st = sq_fail(err, SQ_E_USAGE, _("the input has changed since %s was begun: bring back the file that was sent"), p->path);
+        st = sq_fail(err, SQ_E_USAGE, _("the input has changed since %s was begun: bring back the file that was sent"),
+                     p->path);
     else if (key != NULL)
         st = sq_fail(err, SQ_E_USAGE, _("%s was begun with another %s: \"%.60s\", not \"%.60s\""), p->path, key,
                      json_string_value(json_object_get(was, key)), json_string_value(json_object_get(is, key)));
@@ -246,7 +254,8 @@ static sq_status check_head(const struct sq_progress *p, json_t *was, const stru
     return st;
 }
 
-static sq_status take_text(struct sq_progress *p, const char *text, size_t size, const struct sq_progress_head *head, struct sq_error *err)
+static sq_status take_text(struct sq_progress *p, const char *text, size_t size, const struct sq_progress_head *head,
+                           struct sq_error *err)
 {
     sq_status st = SQ_OK;
     for (size_t at = 0; st == SQ_OK && at < size;) {
@@ -273,7 +282,8 @@ static sq_status read_file(struct sq_progress *p, const struct sq_progress_head 
         return fail_os(p, "read", err);
     size_t size = (size_t)file.st_size;
     char *text = sq_need(malloc(size + 1));
-    sq_status st = pread(p->fd, text, size, 0) == (ssize_t)size ? take_text(p, text, size, head, err) : fail_os(p, "read", err);
+    sq_status st =
+        pread(p->fd, text, size, 0) == (ssize_t)size ? take_text(p, text, size, head, err) : fail_os(p, "read", err);
     free(text);
     if (st == SQ_OK && p->size != size && ftruncate(p->fd, (off_t)p->size) != 0)
         st = fail_os(p, "cut", err);
@@ -285,7 +295,8 @@ static sq_status read_file(struct sq_progress *p, const struct sq_progress_head 
     return st;
 }
 
-sq_status sq_progress_open(const char *input_path, const struct sq_progress_head *head, struct sq_progress **out, struct sq_error *err)
+sq_status sq_progress_open(const char *input_path, const struct sq_progress_head *head, struct sq_progress **out,
+                           struct sq_error *err)
 {
     struct sq_progress *p = sq_need(calloc(1, sizeof *p));
     if (asprintf(&p->path, "%s.progress", input_path) < 0)
@@ -293,7 +304,8 @@ sq_status sq_progress_open(const char *input_path, const struct sq_progress_head
     p->fd = open(p->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     sq_status st = SQ_OK;
     if (p->fd < 0)
-        st = sq_fail(err, SQ_E_IO, _("cannot keep %s, which makes a broken-off run go on: %s"), p->path, strerror(errno));
+        st = sq_fail(err, SQ_E_IO, _("cannot keep %s, which makes a broken-off run go on: %s"), p->path,
+                     strerror(errno));
     else if (flock(p->fd, LOCK_EX | LOCK_NB) != 0)
         st = errno == EWOULDBLOCK ? sq_fail(err, SQ_E_LOCKED, "%s", p->path) : fail_os(p, "lock", err);
     if (st == SQ_OK)
@@ -316,7 +328,19 @@ void sq_progress_close(struct sq_progress *p)
     free(p);
 }
 
-uint64_t sq_progress_chunks(const struct sq_progress *p) { return p->count; }
-const struct sq_chunk *sq_progress_chunk(const struct sq_progress *p, uint64_t n) { return n < p->count ? &p->chunks[n] : NULL; }
-int sq_progress_ended(const struct sq_progress *p) { return p->ended; }
-void sq_progress_marks(const struct sq_progress *p, uint64_t marks[static SQ_PROGRESS_MARKS]) { memcpy(marks, p->marks, sizeof p->marks); }
+uint64_t sq_progress_chunks(const struct sq_progress *p)
+{
+    return p->count;
+}
+const struct sq_chunk *sq_progress_chunk(const struct sq_progress *p, uint64_t n)
+{
+    return n < p->count ? &p->chunks[n] : NULL;
+}
+int sq_progress_ended(const struct sq_progress *p)
+{
+    return p->ended;
+}
+void sq_progress_marks(const struct sq_progress *p, uint64_t marks[static SQ_PROGRESS_MARKS])
+{
+    memcpy(marks, p->marks, sizeof p->marks);
+}

@@ -31,10 +31,10 @@ enum sq_chunk_state { SQ_CHUNK_NONE, SQ_CHUNK_SENT, SQ_CHUNK_ANSWERED, SQ_CHUNK_
 struct sq_chunk {
     enum sq_chunk_state state;
     uint64_t id, sent_at_ms, first_line, rows;
-    uint64_t note;                     /* the command's own: what its body was made with besides the rows */
+    uint64_t note; /* the command's own: what its body was made with besides the rows */
     uint8_t body_hash[SQ_HASH_SIZE];
-    unsigned status;                   /* REFUSED: why */
-    uint64_t seq, accepted;            /* ANSWERED */
+    unsigned status;        /* REFUSED: why */
+    uint64_t seq, accepted; /* ANSWERED */
     int64_t amount_fen;
     uint32_t refused[256];             /* rows by refusal */
     uint64_t marks[SQ_PROGRESS_MARKS]; /* the command's own: how large its result files were then */
@@ -45,7 +45,8 @@ struct sq_chunk {
  * A last line without its end was never durable and is cut off.
  * Errors: SQ_E_IO, SQ_E_LOCKED, SQ_E_USAGE, SQ_E_FORMAT (names the line).
  */
-SQ_MUST_CHECK sq_status sq_progress_open(const char *input_path, const struct sq_progress_head *head, struct sq_progress **out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_progress_open(const char *input_path, const struct sq_progress_head *head,
+                                         struct sq_progress **out, struct sq_error *err);
 void sq_progress_close(struct sq_progress *p);
 
 uint64_t sq_progress_chunks(const struct sq_progress *p);                          /* known ones: 0 to this - 1 */
@@ -54,7 +55,8 @@ int sq_progress_ended(const struct sq_progress *p);
 void sq_progress_marks(const struct sq_progress *p, uint64_t marks[static SQ_PROGRESS_MARKS]); /* as last recorded */
 
 /* Each returns when the line is durable. `c` is what becomes of chunk n; chunks begin in ascending order. */
-SQ_MUST_CHECK sq_status sq_progress_record(struct sq_progress *p, uint64_t n, const struct sq_chunk *c, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_progress_record(struct sq_progress *p, uint64_t n, const struct sq_chunk *c,
+                                           struct sq_error *err);
 SQ_MUST_CHECK sq_status sq_progress_end(struct sq_progress *p, struct sq_error *err);
 
 #endif

@@ -13,7 +13,8 @@
 #include "ops/cli/session.h"
 #include "ops/cli/text.h"
 
-static const char *const names[] = {"", "enrolled", "active", "suspended", "defaulted", "closed"}; /* enum sq_region_standing */
+static const char *const names[] = {"",          "enrolled",  "active",
+                                    "suspended", "defaulted", "closed"}; /* enum sq_region_standing */
 static const char *const texts[] = {"", N_("enrolled"), N_("active"), N_("suspended"), N_("defaulted"), N_("closed")};
 #define STANDINGS (sizeof names / sizeof *names)
 
@@ -23,7 +24,10 @@ static const char *text_of(const json_t *o, const char *key)
     return text != NULL ? text : "";
 }
 
-static uint64_t u64_of(const json_t *o, const char *key) { return (uint64_t)json_integer_value(json_object_get(o, key)); }
+static uint64_t u64_of(const json_t *o, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(o, key));
+}
 
 static uint32_t standing_of(const char *name)
 {
@@ -42,16 +46,21 @@ const char *sq_standing_text(const char *name)
 /* ---- region ---- */
 
 static const struct sq_args list_args = {
-    NULL, NULL, NULL, N_("List the regions with their standing, and what nodes want them to become."),
+    NULL,
+    NULL,
+    NULL,
+    N_("List the regions with their standing, and what nodes want them to become."),
     N_("enrolled   takes no business yet          suspended  owes nothing new; is owed, returns and settles\n"
        "active     takes part                     defaulted  has not paid; takes no new business\n"
        "closed     has left for good\n"
        "\n"
-       "  sanquan region --key zhang.key"), 1};
+       "  sanquan region --key zhang.key"),
+    1};
 
 static void print_regions(const json_t *list)
 {
-    const char *headers[] = {_("region"), _("standing"), _("since window"), _("guarantee"), _("wanted"), _("by nodes"), _("here")};
+    const char *headers[] = {_("region"), _("standing"), _("since window"), _("guarantee"),
+                             _("wanted"), _("by nodes"), _("here")};
     char text[SQ_TEXT_SIZE];
     struct sq_grid g;
     size_t i;
@@ -100,9 +109,13 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return w->role != 0 ? 0 : sq_args_wrong(state, _("--role %s: it is maker or checker"), value);
     case KEY_REASON:
         w->reason = value;
-        return strlen(value) > SQ_BREAK_NOTE_MAX ? sq_args_wrong(state, _("--reason: at most %u bytes go"), SQ_BREAK_NOTE_MAX) : 0;
+        return strlen(value) > SQ_BREAK_NOTE_MAX
+                   ? sq_args_wrong(state, _("--reason: at most %u bytes go"), SQ_BREAK_NOTE_MAX)
+                   : 0;
     case KEY_UNPAID:
-        return sq_args_number(value, 1, UINT32_MAX, &w->unpaid) ? 0 : sq_args_wrong(state, _("%s: windows are numbered 1, 2, 3 ..."), value);
+        return sq_args_number(value, 1, UINT32_MAX, &w->unpaid)
+                   ? 0
+                   : sq_args_wrong(state, _("%s: windows are numbered 1, 2, 3 ..."), value);
     case ARGP_KEY_ARG:
         if (w->region == NULL)
             w->region = value;
@@ -127,16 +140,23 @@ static error_t parse(int key, char *value, struct argp_state *state)
 static const struct argp_option options[] = {
     {"role", KEY_ROLE, "maker|checker", 0, N_("the maker enters it, the checker, another operator, says the same"), 0},
     {"reason", KEY_REASON, N_("TEXT"), 0, N_("why; all nodes keep it"), 0},
-    {"unpaid", KEY_UNPAID, N_("N"), 0, N_("with defaulted: the window that the region has not paid for; others pay instead"), 0},
+    {"unpaid", KEY_UNPAID, N_("N"), 0,
+     N_("with defaulted: the window that the region has not paid for; others pay instead"), 0},
     {0},
 };
 static const struct sq_args want_args = {
-    options, parse, N_("REGION STANDING"),
-    N_("Say what this node wants a region to become. For two operators or regulators, one after the other, at each node."),
-    N_("When more than two thirds of the nodes want the same, it is in force everywhere with the next window that becomes final.\n"
+    options,
+    parse,
+    N_("REGION STANDING"),
+    N_("Say what this node wants a region to become. For two operators or regulators, one after the other, at each "
+       "node."),
+    N_("When more than two thirds of the nodes want the same, it is in force everywhere with the next window that "
+       "becomes final.\n"
        "\n"
        "  sanquan region want 370000 suspended --reason \"resolution 7\" --role maker --key zhang.key\n"
-       "  sanquan region want 370000 defaulted --unpaid 12 --reason \"no payment by noon\" --role checker --key li.key"), 1};
+       "  sanquan region want 370000 defaulted --unpaid 12 --reason \"no payment by noon\" --role checker --key "
+       "li.key"),
+    1};
 
 int sq_cmd_region_want(struct sq_cli *cli, int argc, char **argv)
 {
@@ -161,9 +181,10 @@ int sq_cmd_region_want(struct sq_cli *cli, int argc, char **argv)
     if (st != SQ_OK)
         return sq_cli_fail(cli, &err);
     if (cli->json)
-        sq_cli_json(json_pack("{s:s, s:s, s:I, s:s}", "region", w.region, "standing", names[w.standing], "unpaid_window", (json_int_t)w.unpaid, "role",
-                              w.role == 1 ? "maker" : "checker"));
+        sq_cli_json(json_pack("{s:s, s:s, s:I, s:s}", "region", w.region, "standing", names[w.standing],
+                              "unpaid_window", (json_int_t)w.unpaid, "role", w.role == 1 ? "maker" : "checker"));
     else
-        puts(w.role == 1 ? _("entered; now a checker has to say the same") : _("this node wants it; the other nodes have been told"));
+        puts(w.role == 1 ? _("entered; now a checker has to say the same")
+                         : _("this node wants it; the other nodes have been told"));
     return SQ_EXIT_DONE;
 }

@@ -9,7 +9,7 @@
 #include "ops/cli/text.h"
 
 #define BAR_EVERY_MS 100u
-#define BAR_CELLS 24u
+#define BAR_CELLS    24u
 
 /* ---- ending ---- */
 
@@ -40,7 +40,8 @@ static const char *next_step(sq_status status)
     switch ((unsigned)status) {
     case SQ_E_TIMEOUT:
     case SQ_E_NETWORK:
-        return N_("Check that the node is running and that --connect, --node and --key are right; a key that is not enrolled there gets no answer.");
+        return N_("Check that the node is running and that --connect, --node and --key are right; a key that is not "
+                  "enrolled there gets no answer.");
     case SQ_E_LOCKED:
         return N_("Another process is using it; wait until that has ended, or stop it.");
     case SQ_E_CORRUPT:
@@ -66,15 +67,18 @@ static const char *next_step(sq_status status)
 
 static void print_error_json(const struct sq_error *err, json_t *problems)
 {
-    json_t *inner = json_pack("{s:s, s:i, s:s, s:s}", "status", sq_status_name(err->status), "number", (int)err->status, "text",
-                              sq_status_text(err->status), "detail", err->text);
+    json_t *inner = json_pack("{s:s, s:i, s:s, s:s}", "status", sq_status_name(err->status), "number", (int)err->status,
+                              "text", sq_status_text(err->status), "detail", err->text);
     json_t *outer = json_pack("{s:o}", "error", sq_need(inner));
     if (problems != NULL)
         json_object_set(sq_need(outer), "problems", problems);
     sq_cli_json(outer);
 }
 
-int sq_cli_fail(const struct sq_cli *cli, const struct sq_error *err) { return sq_cli_fail_about(cli, err, NULL); }
+int sq_cli_fail(const struct sq_cli *cli, const struct sq_error *err)
+{
+    return sq_cli_fail_about(cli, err, NULL);
+}
 
 int sq_cli_fail_about(const struct sq_cli *cli, const struct sq_error *err, json_t *problems)
 {
@@ -142,7 +146,10 @@ static uint64_t clock_ms(void)
 
 void sq_bar_begin(struct sq_bar *b, const struct sq_cli *cli, const char *label, uint64_t total)
 {
-    *b = (struct sq_bar){.on = !cli->json && total != 0 && isatty(STDERR_FILENO), .label = label, .total = total, .began_ms = clock_ms()};
+    *b = (struct sq_bar){.on = !cli->json && total != 0 && isatty(STDERR_FILENO),
+                         .label = label,
+                         .total = total,
+                         .began_ms = clock_ms()};
 }
 
 void sq_bar_at(struct sq_bar *b, uint64_t done)

@@ -24,19 +24,24 @@ static sq_status ask_next_id(struct sq_sending *s, struct sq_error *err)
     return st;
 }
 
-static sq_status send_waiting(struct sq_sending *s, struct sq_waiting_chunk *w, uint64_t sent_at_ms, struct sq_error *err)
+static sq_status send_waiting(struct sq_sending *s, struct sq_waiting_chunk *w, uint64_t sent_at_ms,
+                              struct sq_error *err)
 {
-    sq_status st = sq_client_send_as(s->session->client, w->id, sent_at_ms, s->type, sq_bytes_of(w->body, w->size), err);
+    sq_status st =
+        sq_client_send_as(s->session->client, w->id, sent_at_ms, s->type, sq_bytes_of(w->body, w->size), err);
     if (st == SQ_E_USAGE)
-        return sq_fail(err, SQ_E_VERIFY, _("the node has forgotten messages that it had taken (this one had number %" PRIu64
-                                           "): has its ledger been put back from a copy?"), w->id);
+        return sq_fail(err, SQ_E_VERIFY,
+                       _("the node has forgotten messages that it had taken (this one had number %" PRIu64
+                         "): has its ledger been put back from a copy?"),
+                       w->id);
     if (st == SQ_OK && w->id >= s->next_id)
         s->next_id = w->id + 1;
     return st;
 }
 
 /* A number of its own for the chunk: recorded before it is used. */
-static sq_status send_under_next(struct sq_sending *s, struct sq_waiting_chunk *w, struct sq_chunk c, struct sq_error *err)
+static sq_status send_under_next(struct sq_sending *s, struct sq_waiting_chunk *w, struct sq_chunk c,
+                                 struct sq_error *err)
 {
     c.state = SQ_CHUNK_SENT;
     c.id = w->id = s->next_id;
@@ -72,7 +77,8 @@ static void forget(struct sq_sending *s, struct sq_waiting_chunk *w)
 }
 
 /* Without a receipt the number was not used up, and nothing after it can be taken either. */
-static sq_status on_refusal(struct sq_sending *s, struct sq_waiting_chunk *w, const struct sq_client_answer *a, struct sq_error *err)
+static sq_status on_refusal(struct sq_sending *s, struct sq_waiting_chunk *w, const struct sq_client_answer *a,
+                            struct sq_error *err)
 {
     if (a->status == SQ_R_ID_REUSED) {
         w->again = 1;
@@ -162,17 +168,20 @@ static sq_status wait_until(struct sq_sending *s, unsigned most, struct sq_error
 
 /* ---- from outside ---- */
 
-static sq_status send_known(struct sq_sending *s, struct sq_waiting_chunk *w, const struct sq_chunk *c, const uint8_t *hash, struct sq_error *err)
+static sq_status send_known(struct sq_sending *s, struct sq_waiting_chunk *w, const struct sq_chunk *c,
+                            const uint8_t *hash, struct sq_error *err)
 {
     if (memcmp(hash, c->body_hash, SQ_HASH_SIZE) != 0)
-        return sq_fail(err, SQ_E_VERIFY, _("rows from line %" PRIu64 " on give other bytes than those that were sent: finish with the program that began"),
+        return sq_fail(err, SQ_E_VERIFY,
+                       _("rows from line %" PRIu64
+                         " on give other bytes than those that were sent: finish with the program that began"),
                        c->first_line);
     w->id = c->id;
     return send_waiting(s, w, c->sent_at_ms, err);
 }
 
-sq_status sq_sending_put(struct sq_sending *s, uint64_t n, uint64_t first_line, uint64_t rows, uint64_t note, uint8_t *body, size_t size, void *work,
-                         struct sq_error *err)
+sq_status sq_sending_put(struct sq_sending *s, uint64_t n, uint64_t first_line, uint64_t rows, uint64_t note,
+                         uint8_t *body, size_t size, void *work, struct sq_error *err)
 {
     uint8_t hash[SQ_HASH_SIZE];
     const struct sq_chunk *known = sq_progress_chunk(s->progress, n);
@@ -198,7 +207,10 @@ sq_status sq_sending_put(struct sq_sending *s, uint64_t n, uint64_t first_line, 
     return send_under_next(s, w, c, err);
 }
 
-sq_status sq_sending_finish(struct sq_sending *s, struct sq_error *err) { return wait_until(s, 0, err); }
+sq_status sq_sending_finish(struct sq_sending *s, struct sq_error *err)
+{
+    return wait_until(s, 0, err);
+}
 
 void sq_sending_close(struct sq_sending *s)
 {

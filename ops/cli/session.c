@@ -26,7 +26,8 @@ static sq_status passphrase_from_terminal(const char *prompt, char *out, size_t 
     if (fd < 0 || tcgetattr(fd, &seen) != 0) {
         if (fd >= 0)
             close(fd);
-        return sq_fail(err, SQ_E_USAGE, "the key has a passphrase and there is no terminal to ask for it: use --passphrase-file");
+        return sq_fail(err, SQ_E_USAGE,
+                       "the key has a passphrase and there is no terminal to ask for it: use --passphrase-file");
     }
     unseen = seen;
     unseen.c_lflag &= ~(tcflag_t)ECHO;
@@ -87,7 +88,9 @@ static sq_status choose_node(struct sq_session *s, struct sq_error *err)
     char home[7] = "";
     if (s->cli->node != NULL) {
         s->node = sq_identity_node(g, s->cli->node);
-        return s->node != NULL ? SQ_OK : sq_fail(err, SQ_E_USAGE, "--node %.20s: no such node in %.120s", s->cli->node, s->cli->directory);
+        return s->node != NULL
+                   ? SQ_OK
+                   : sq_fail(err, SQ_E_USAGE, "--node %.20s: no such node in %.120s", s->cli->node, s->cli->directory);
     }
     strncat(home, code, 6);
     if (strncmp(name, "issuer:", 7) == 0)
@@ -96,23 +99,34 @@ static sq_status choose_node(struct sq_session *s, struct sq_error *err)
         s->node = sq_identity_node(g, home);
     else if (g->n_nodes == 1)
         s->node = g->nodes[0];
-    return s->node != NULL ? SQ_OK : sq_fail(err, SQ_E_USAGE, "%s may talk to several nodes: say which with --node", name);
+    return s->node != NULL ? SQ_OK
+                           : sq_fail(err, SQ_E_USAGE, "%s may talk to several nodes: say which with --node", name);
 }
 
 static sq_status open_client(struct sq_session *s, unsigned in_flight, struct sq_error *err)
 {
     char endpoint[300];
-    snprintf(endpoint, sizeof endpoint, "%s%.280s", strstr(s->cli->connect, "://") == NULL ? "tcp://" : "", s->cli->connect);
-    struct sq_client_options o = {.endpoint = endpoint, .node_code = s->node->code, .node_transport_key = s->node->transport_key.data,
-                                  .node_key = s->node->node_key.data, .network_id = sq_directory_network_id(s->directory),
-                                  .keys = s->keys, .in_flight = in_flight};
+    snprintf(endpoint, sizeof endpoint, "%s%.280s", strstr(s->cli->connect, "://") == NULL ? "tcp://" : "",
+             s->cli->connect);
+    struct sq_client_options o = {.endpoint = endpoint,
+                                  .node_code = s->node->code,
+                                  .node_transport_key = s->node->transport_key.data,
+                                  .node_key = s->node->node_key.data,
+                                  .network_id = sq_directory_network_id(s->directory),
+                                  .keys = s->keys,
+                                  .in_flight = in_flight};
     return sq_client_open(&o, &s->client, err);
 }
 
 static sq_status check_options(const struct sq_cli *cli, struct sq_error *err)
 {
-    const char *missing = cli->directory == NULL ? "--directory FILE" : cli->connect == NULL ? "--connect HOST:PORT" : cli->key == NULL ? "--key FILE" : NULL;
-    return missing == NULL ? SQ_OK : sq_fail(err, SQ_E_USAGE, "%s is missing (or set it in the environment, see --help)", missing);
+    const char *missing = cli->directory == NULL ? "--directory FILE"
+                          : cli->connect == NULL ? "--connect HOST:PORT"
+                          : cli->key == NULL     ? "--key FILE"
+                                                 : NULL;
+    return missing == NULL
+               ? SQ_OK
+               : sq_fail(err, SQ_E_USAGE, "%s is missing (or set it in the environment, see --help)", missing);
 }
 
 sq_status sq_session_open(const struct sq_cli *cli, unsigned in_flight, struct sq_session *s, struct sq_error *err)
@@ -197,7 +211,8 @@ sq_status sq_session_refused(const struct sq_client_answer *a, struct sq_error *
     return sq_fail(err, (sq_status)a->status, "%.230s", strncmp(detail, ": ", 2) == 0 ? detail + 2 : detail);
 }
 
-sq_status sq_session_say(struct sq_session *s, uint32_t type, const ProtobufCMessage *body, struct sq_client_answer *answer_out, struct sq_error *err)
+sq_status sq_session_say(struct sq_session *s, uint32_t type, const ProtobufCMessage *body,
+                         struct sq_client_answer *answer_out, struct sq_error *err)
 {
     uint8_t *bytes = NULL;
     size_t size;
@@ -231,8 +246,8 @@ sq_status sq_session_ask(struct sq_session *s, const char *path, json_t **out, s
     return *out != NULL ? SQ_OK : sq_fail(err, SQ_E_FORMAT, "answer to %s: %s", path, why.text);
 }
 
-int sq_cli_show(struct sq_cli *cli, const struct sq_args *args, int argc, char **argv, const char *path, const char *part,
-                void (*print)(const json_t *))
+int sq_cli_show(struct sq_cli *cli, const struct sq_args *args, int argc, char **argv, const char *path,
+                const char *part, void (*print)(const json_t *))
 {
     struct sq_session s;
     struct sq_error err = {0};

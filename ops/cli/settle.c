@@ -25,11 +25,15 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case KEY_METHOD:
         s->method = sq_netting_find(value);
-        return s->method == 0 || s->method == SQ_NET_FUNDS ? sq_args_wrong(state, _("there is no method '%s': gross, bilateral, hub or cycles"), value) : 0;
+        return s->method == 0 || s->method == SQ_NET_FUNDS
+                   ? sq_args_wrong(state, _("there is no method '%s': gross, bilateral, hub or cycles"), value)
+                   : 0;
     case ARGP_KEY_ARG:
         if (s->window != 0)
             return ARGP_ERR_UNKNOWN;
-        return sq_args_number(value, 1, UINT32_MAX, &s->window) ? 0 : sq_args_wrong(state, _("%s: a window is a number from 1 on"), value);
+        return sq_args_number(value, 1, UINT32_MAX, &s->window)
+                   ? 0
+                   : sq_args_wrong(state, _("%s: a window is a number from 1 on"), value);
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -40,7 +44,9 @@ static const struct argp_option options[] = {
     {0},
 };
 static const struct sq_args args = {
-    options, parse, N_("[WINDOW]"),
+    options,
+    parse,
+    N_("[WINDOW]"),
     N_("Show what regions owed each other in a settlement window, the nets by kind, the payments, and who signed."),
     N_("Without WINDOW it is the newest that is final. Operators of the node and regulators may ask a node.\n"
        "\n"
@@ -113,7 +119,8 @@ static sq_status look(const char *path, uint64_t *window, json_t **out, struct s
     return st;
 }
 
-sq_status sq_settle_window(const struct sq_cli *cli, const char *ledger, uint64_t *window, json_t **out, struct sq_error *err)
+sq_status sq_settle_window(const struct sq_cli *cli, const char *ledger, uint64_t *window, json_t **out,
+                           struct sq_error *err)
 {
     return ledger != NULL ? look(ledger, window, out, err) : ask(cli, window, out, err);
 }
@@ -141,12 +148,16 @@ int sq_cmd_settle(struct sq_cli *cli, int argc, char **argv)
 
 static const struct argp_option preview_options[] = {
     {"ledger", KEY_LEDGER, N_("DIR"), 0, N_("read this ledger instead of asking a node"), 0},
-    {"method", KEY_METHOD, N_("METHOD"), 0, N_("only this method, with its payments: gross, bilateral, hub or cycles"), 0},
+    {"method", KEY_METHOD, N_("METHOD"), 0, N_("only this method, with its payments: gross, bilateral, hub or cycles"),
+     0},
     {0},
 };
 static const struct sq_args preview_args = {
-    preview_options, parse, N_("[WINDOW]"),
-    N_("Show what each netting method would make of the obligations of a settlement window: cleared without money, money needed, payments."),
+    preview_options,
+    parse,
+    N_("[WINDOW]"),
+    N_("Show what each netting method would make of the obligations of a settlement window: cleared without money, "
+       "money needed, payments."),
     N_("Without WINDOW it is the newest that is final. 'sanquan net' does the same for any list of obligations.\n"
        "\n"
        "  sanquan settle preview 7 --ledger /var/lib/sanquan/310000"),
@@ -163,9 +174,12 @@ int sq_cmd_settle_preview(struct sq_cli *cli, int argc, char **argv)
     sq_status st = sq_settle_window(cli, s.ledger, &s.window, &window, &err);
     const json_t *pairs = json_object_get(window, "pairs");
     if (st == SQ_OK && pairs == NULL)
-        st = sq_fail(&err, SQ_R_WINDOW_STATE, _("the obligations of window %" PRIu64 " are known when it is final"), s.window);
-    else if (st == SQ_OK && (uint64_t)json_integer_value(json_object_get(window, "pair_count")) > json_array_size(pairs))
-        st = sq_fail(&err, SQ_E_FULL, _("window %" PRIu64 " has more pairs than a node tells in one answer: use --ledger"), s.window);
+        st = sq_fail(&err, SQ_R_WINDOW_STATE, _("the obligations of window %" PRIu64 " are known when it is final"),
+                     s.window);
+    else if (st == SQ_OK &&
+             (uint64_t)json_integer_value(json_object_get(window, "pair_count")) > json_array_size(pairs))
+        st = sq_fail(&err, SQ_E_FULL,
+                     _("window %" PRIu64 " has more pairs than a node tells in one answer: use --ledger"), s.window);
     if (st == SQ_OK)
         st = sq_net_show_pairs(cli, pairs, s.method, &err);
     json_decref(window);

@@ -13,15 +13,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FIELDS_MAX 64u
+#define FIELDS_MAX     64u
 #define SIZE_MAX_BYTES (4ull << 30) /* some thirty million rows */
-#define NO_COLUMN SQ_SHEET_COLUMNS_MAX
+#define NO_COLUMN      SQ_SHEET_COLUMNS_MAX
 
 struct sq_sheet {
     const char *path;
     uint8_t *data;
-    size_t size, begin, at;      /* begin: after the byte order mark */
-    uint64_t line;               /* read so far */
+    size_t size, begin, at; /* begin: after the byte order mark */
+    uint64_t line;          /* read so far */
     uint8_t hash[SQ_HASH_SIZE];
     const struct sq_column *columns;
     unsigned column_count;
@@ -29,14 +29,14 @@ struct sq_sheet {
     /* CSV */
     unsigned column_of[FIELDS_MAX], header_fields;
     sq_bytes header;
-    size_t body;                 /* where the rows begin */
+    size_t body; /* where the rows begin */
     uint64_t body_line;
     struct csv_parser csv;
     /* the row being read: fields one after another, each with its NUL */
     char *text;
     size_t used, capacity, start[FIELDS_MAX];
     unsigned fields;
-    int done;                    /* its end was seen */
+    int done; /* its end was seen */
     const char *broken;
 };
 
@@ -68,7 +68,10 @@ static void begin_row(struct sq_sheet *s)
     s->broken = NULL;
 }
 
-static const char *field(const struct sq_sheet *s, unsigned i) { return s->text + s->start[i]; }
+static const char *field(const struct sq_sheet *s, unsigned i)
+{
+    return s->text + s->start[i];
+}
 
 /* The next line of the file with its end; 0 at the end of the file. */
 static size_t next_line(const struct sq_sheet *s, const uint8_t **line)
@@ -82,7 +85,8 @@ static size_t next_line(const struct sq_sheet *s, const uint8_t **line)
 
 static int is_blank(const uint8_t *line, size_t size)
 {
-    while (size > 0 && (line[size - 1] == ' ' || line[size - 1] == '\t' || line[size - 1] == '\r' || line[size - 1] == '\n'))
+    while (size > 0 &&
+           (line[size - 1] == ' ' || line[size - 1] == '\t' || line[size - 1] == '\r' || line[size - 1] == '\n'))
         size--;
     return size == 0;
 }
@@ -96,7 +100,10 @@ static sq_bytes without_end(const uint8_t *from, const uint8_t *to)
 
 /* ---- CSV ---- */
 
-static void on_field(void *text, size_t size, void *sheet) { put_field(sheet, text, size); }
+static void on_field(void *text, size_t size, void *sheet)
+{
+    put_field(sheet, text, size);
+}
 
 static void on_end(int terminator, void *sheet)
 {
@@ -129,7 +136,8 @@ static int read_csv(struct sq_sheet *s, uint64_t *line_out, sq_bytes *raw)
         if (csv_parse(&s->csv, line, size, on_field, on_end, s) != size) {
             if (csv_error(&s->csv) != CSV_EPARSE)
                 sq_need(NULL);
-            s->broken = _("a quotation mark in the wrong place: a field with one in it is quoted whole, and the mark is written twice");
+            s->broken = _("a quotation mark in the wrong place: a field with one in it is quoted whole, and the mark "
+                          "is written twice");
             csv_again(s);
             break;
         }
@@ -154,7 +162,8 @@ static int csv_row(struct sq_sheet *s, struct sq_row *row)
     while (used > s->header_fields && *field(s, used - 1) == '\0')
         used--; /* spreadsheets like to add empty ones */
     if (s->broken == NULL && used != s->header_fields)
-        s->broken = used > s->header_fields ? _("it has more fields than the header") : _("it has fewer fields than the header");
+        s->broken = used > s->header_fields ? _("it has more fields than the header")
+                                            : _("it has fewer fields than the header");
     for (unsigned i = 0; s->broken == NULL && i < s->header_fields; i++)
         if (s->column_of[i] != NO_COLUMN)
             row->cell[s->column_of[i]] = field(s, i);
@@ -178,7 +187,8 @@ static const char *put_json(struct sq_sheet *s, json_t *value)
     if (json_is_string(value))
         put_field(s, json_string_value(value), json_string_length(value));
     else if (json_is_integer(value))
-        put_field(s, digits, (size_t)snprintf(digits, sizeof digits, "%" JSON_INTEGER_FORMAT, json_integer_value(value)));
+        put_field(s, digits,
+                  (size_t)snprintf(digits, sizeof digits, "%" JSON_INTEGER_FORMAT, json_integer_value(value)));
     else if (json_is_null(value))
         put_field(s, "", 0);
     else
@@ -243,12 +253,27 @@ void sq_sheet_rewind(struct sq_sheet *s)
     csv_again(s);
 }
 
-const char *sq_sheet_path(const struct sq_sheet *s) { return s->path; }
-const uint8_t *sq_sheet_hash(const struct sq_sheet *s) { return s->hash; }
+const char *sq_sheet_path(const struct sq_sheet *s)
+{
+    return s->path;
+}
+const uint8_t *sq_sheet_hash(const struct sq_sheet *s)
+{
+    return s->hash;
+}
 
-int sq_sheet_is_json(const struct sq_sheet *s) { return s->json; }
-sq_bytes sq_sheet_header(const struct sq_sheet *s) { return s->header; }
-const struct sq_column *sq_sheet_column(const struct sq_sheet *s, unsigned column) { return &s->columns[column]; }
+int sq_sheet_is_json(const struct sq_sheet *s)
+{
+    return s->json;
+}
+sq_bytes sq_sheet_header(const struct sq_sheet *s)
+{
+    return s->header;
+}
+const struct sq_column *sq_sheet_column(const struct sq_sheet *s, unsigned column)
+{
+    return &s->columns[column];
+}
 
 int sq_sheet_has(const struct sq_sheet *s, unsigned column)
 {
@@ -258,7 +283,10 @@ int sq_sheet_has(const struct sq_sheet *s, unsigned column)
     return s->json;
 }
 
-void sq_sheet_quote(FILE *f, const char *text) { csv_fwrite(f, text, strlen(text)); }
+void sq_sheet_quote(FILE *f, const char *text)
+{
+    csv_fwrite(f, text, strlen(text));
+}
 
 /* ---- opening ---- */
 
@@ -267,24 +295,31 @@ static sq_status check_header(struct sq_sheet *s, uint64_t line, struct sq_error
     for (unsigned i = 0; i < s->fields; i++) {
         s->column_of[i] = find_column(s, field(s, i));
         if (s->column_of[i] == NO_COLUMN && *field(s, i) != '\0')
-            return sq_fail(err, SQ_E_FORMAT, _("%.80s:%" PRIu64 ": \"%.60s\" is no column; see --help for their names"), s->path, line, field(s, i));
+            return sq_fail(err, SQ_E_FORMAT, _("%.80s:%" PRIu64 ": \"%.60s\" is no column; see --help for their names"),
+                           s->path, line, field(s, i));
         for (unsigned k = 0; k < i; k++)
             if (s->column_of[i] != NO_COLUMN && s->column_of[k] == s->column_of[i])
-                return sq_fail(err, SQ_E_FORMAT, _("%.80s:%" PRIu64 ": column %s stands twice"), s->path, line, field(s, i));
+                return sq_fail(err, SQ_E_FORMAT, _("%.80s:%" PRIu64 ": column %s stands twice"), s->path, line,
+                               field(s, i));
     }
     s->header_fields = s->fields;
     while (s->header_fields > 0 && s->column_of[s->header_fields - 1] == NO_COLUMN)
         s->header_fields--;
     for (unsigned i = 0; i < s->column_count; i++)
         if (s->columns[i].needed && !sq_sheet_has(s, i))
-            return sq_fail(err, SQ_E_FORMAT, _("%.80s:%" PRIu64 ": column %s (%s) is missing"), s->path, line, s->columns[i].name, s->columns[i].chinese);
+            return sq_fail(err, SQ_E_FORMAT, _("%.80s:%" PRIu64 ": column %s (%s) is missing"), s->path, line,
+                           s->columns[i].name, s->columns[i].chinese);
     return SQ_OK;
 }
 
 static int is_utf8(const uint8_t *p, size_t size)
 {
     for (size_t i = 0; i < size;) {
-        unsigned more = p[i] < 0x80 ? 0 : p[i] >= 0xc2 && p[i] < 0xe0 ? 1 : p[i] >= 0xe0 && p[i] < 0xf0 ? 2 : p[i] >= 0xf0 && p[i] < 0xf5 ? 3 : 9;
+        unsigned more = p[i] < 0x80                   ? 0
+                        : p[i] >= 0xc2 && p[i] < 0xe0 ? 1
+                        : p[i] >= 0xe0 && p[i] < 0xf0 ? 2
+                        : p[i] >= 0xf0 && p[i] < 0xf5 ? 3
+                                                      : 9;
         if (more == 9 || i + more >= size + (more == 0))
             return 0;
         for (i++; more > 0; more--, i++)
@@ -312,8 +347,8 @@ static sq_status read_header(struct sq_sheet *s, struct sq_error *err)
     return check_header(s, line, err);
 }
 
-sq_status sq_sheet_parse(uint8_t *data, size_t size, const char *path, const struct sq_column *columns, unsigned count, struct sq_sheet **out,
-                         struct sq_error *err)
+sq_status sq_sheet_parse(uint8_t *data, size_t size, const char *path, const struct sq_column *columns, unsigned count,
+                         struct sq_sheet **out, struct sq_error *err)
 {
     static const uint8_t mark[3] = {0xef, 0xbb, 0xbf};
     struct sq_sheet *s = sq_need(calloc(1, sizeof *s));
@@ -332,7 +367,8 @@ sq_status sq_sheet_parse(uint8_t *data, size_t size, const char *path, const str
     return st;
 }
 
-sq_status sq_sheet_open(const char *path, const struct sq_column *columns, unsigned count, struct sq_sheet **out, struct sq_error *err)
+sq_status sq_sheet_open(const char *path, const struct sq_column *columns, unsigned count, struct sq_sheet **out,
+                        struct sq_error *err)
 {
     struct stat file;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -344,7 +380,7 @@ sq_status sq_sheet_open(const char *path, const struct sq_column *columns, unsig
     }
     size_t size = (size_t)file.st_size, got = 0;
     uint8_t *data = sq_need(malloc(size + 1));
-    for (ssize_t n = 1; n > 0 && got < size; got += n > 0 ? (size_t)n : 0)
+    for (ssize_t n = 1; n > 0 && got<size; got += n> 0 ? (size_t)n : 0)
         n = read(fd, data + got, size - got);
     close(fd);
     if (got != size) {

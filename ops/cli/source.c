@@ -9,14 +9,16 @@
 
 /* ---- a ledger ---- */
 
-sq_status sq_source_identity(const struct sq_ledger *l, char code[static 7], uint8_t log_key[static SQ_KEY_SIZE], struct sq_error *err)
+sq_status sq_source_identity(const struct sq_ledger *l, char code[static 7], uint8_t log_key[static SQ_KEY_SIZE],
+                             struct sq_error *err)
 {
     struct sq_arena arena;
     struct sq_entry first;
     sq_status st = sq_arena_init(&arena, 16u << 20, err);
     if (st == SQ_OK)
         st = sq_ledger_read(l, 1, &arena, &first, err);
-    Sanquan__V1__Genesis *g = st == SQ_OK ? sanquan__v1__genesis__unpack(NULL, first.input.size, first.input.data) : NULL;
+    Sanquan__V1__Genesis *g =
+        st == SQ_OK ? sanquan__v1__genesis__unpack(NULL, first.input.size, first.input.data) : NULL;
     const Sanquan__V1__Node *node = g != NULL ? sq_identity_node(g, g->self) : NULL;
     if (st == SQ_OK && (node == NULL || node->log_key.len != SQ_KEY_SIZE))
         st = sq_fail(err, SQ_E_CORRUPT, "the first entry is not a genesis");
@@ -31,7 +33,8 @@ sq_status sq_source_identity(const struct sq_ledger *l, char code[static 7], uin
 }
 
 /* When a directory is given, it must be the ledger's, and it names the log. */
-static sq_status read_directory(struct sq_source *s, const char *ledger_path, struct sq_ledger_options *o, struct sq_error *err)
+static sq_status read_directory(struct sq_source *s, const char *ledger_path, struct sq_ledger_options *o,
+                                struct sq_error *err)
 {
     *o = (struct sq_ledger_options){.path = ledger_path, .read_only = 1};
     if (s->cli->directory == NULL)
@@ -66,7 +69,8 @@ static sq_status open_ledger(struct sq_source *s, const char *path, struct sq_er
     if (st == SQ_OK)
         st = sq_ledger_open(&o, &s->ledger, err);
     if (st == SQ_OK)
-        st = sq_ledger_seq(s->ledger) != 0 ? sq_source_identity(s->ledger, s->node, s->log_key, err) : sq_fail(err, SQ_E_NOT_FOUND, "%s has no entry yet", path);
+        st = sq_ledger_seq(s->ledger) != 0 ? sq_source_identity(s->ledger, s->node, s->log_key, err)
+                                           : sq_fail(err, SQ_E_NOT_FOUND, "%s has no entry yet", path);
     if (st == SQ_OK && s->session.directory != NULL)
         sq_log_origin(s->session.directory, s->node, s->origin);
     if (st == SQ_OK)

@@ -3,12 +3,20 @@
 #include "ops/cli/text.h"
 
 static const struct sq_args args = {
-    NULL, NULL, NULL, N_("Show how a node is: its journal, the open window, what it has decided, and how its streams to the other nodes stand."),
+    NULL,
+    NULL,
+    NULL,
+    N_("Show how a node is: its journal, the open window, what it has decided, and how its streams to the other nodes "
+       "stand."),
     N_("Everybody who is enrolled may ask.\n"
        "\n"
-       "  sanquan status --connect 10.0.0.1:7310 --key zhang.key --directory directory.yaml"), 1};
+       "  sanquan status --connect 10.0.0.1:7310 --key zhang.key --directory directory.yaml"),
+    1};
 
-static uint64_t u64_of(const json_t *o, const char *key) { return (uint64_t)json_integer_value(json_object_get(o, key)); }
+static uint64_t u64_of(const json_t *o, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(o, key));
+}
 static const char *text_of(const json_t *o, const char *key)
 {
     const char *text = json_string_value(json_object_get(o, key));
@@ -17,7 +25,8 @@ static const char *text_of(const json_t *o, const char *key)
 
 static void print_peers(const json_t *peers)
 {
-    const char *headers[] = {_("other node"), _("last heard"), _("received"), _("sent"), _("acknowledged"), _("waiting")};
+    const char *headers[] = {_("other node"), _("last heard"),   _("received"),
+                             _("sent"),       _("acknowledged"), _("waiting")};
     char text[SQ_TEXT_SIZE];
     struct sq_grid g;
     size_t i;
@@ -66,18 +75,20 @@ static void print_status(const json_t *a)
     const json_t *t = json_object_get(a, "totals");
     char one[SQ_TEXT_SIZE], two[SQ_TEXT_SIZE], three[SQ_TEXT_SIZE];
     printf(_("node %s of network %s\n"), text_of(a, "node"), text_of(a, "network"));
-    printf(_("its time %s (UTC+8); %s entries in the journal; window %" PRIu64 " is open\n"), sq_text_time(u64_of(a, "now_ms"), one),
-           sq_text_count(u64_of(a, "seq"), two), u64_of(a, "open_window"));
-    printf(_("%" PRIu64 ".%" PRIu64 "%% of the disk is free%s\n"), u64_of(a, "free_permille") / 10, u64_of(a, "free_permille") % 10,
+    printf(_("its time %s (UTC+8); %s entries in the journal; window %" PRIu64 " is open\n"),
+           sq_text_time(u64_of(a, "now_ms"), one), sq_text_count(u64_of(a, "seq"), two), u64_of(a, "open_window"));
+    printf(_("%" PRIu64 ".%" PRIu64 "%% of the disk is free%s\n"), u64_of(a, "free_permille") / 10,
+           u64_of(a, "free_permille") % 10,
            json_is_true(json_object_get(a, "takes_new_work")) ? "" : _("; NEW WORK IS REFUSED until there is more"));
     printf(_("from its providers: %s rows, %s accepted, %s refused; %" PRIu64 " batches wait for an answer\n"),
            sq_text_count(u64_of(t, "items_received"), one), sq_text_count(u64_of(t, "items_accepted"), two),
            sq_text_count(u64_of(t, "items_refused"), three), u64_of(t, "batches_waiting"));
-    printf(_("as issuer it decided %s rows; %s messages were turned away\n"), sq_text_count(u64_of(t, "items_decided"), one),
-           sq_text_count(u64_of(t, "rejected"), two));
+    printf(_("as issuer it decided %s rows; %s messages were turned away\n"),
+           sq_text_count(u64_of(t, "items_decided"), one), sq_text_count(u64_of(t, "rejected"), two));
     const json_t *c = json_object_get(a, "connections");
-    printf(_("connections since its start: %s, of which %s became sessions; %s had an unknown key\n"), sq_text_count(u64_of(c, "accepted"), one),
-           sq_text_count(u64_of(c, "established"), two), sq_text_count(u64_of(c, "denied"), three));
+    printf(_("connections since its start: %s, of which %s became sessions; %s had an unknown key\n"),
+           sq_text_count(u64_of(c, "accepted"), one), sq_text_count(u64_of(c, "established"), two),
+           sq_text_count(u64_of(c, "denied"), three));
     print_refused(json_object_get(t, "refused"));
     print_peers(json_object_get(a, "peers"));
 }

@@ -35,13 +35,13 @@ struct submission {
     uint64_t rows_a_batch;
     struct sq_sheet *sheet;
     struct sq_problems problems;
-    uint64_t good;                 /* rows to be sent */
+    uint64_t good; /* rows to be sent */
     struct sq_session session;
     struct sq_progress *progress;
     struct sq_sending sending;
     struct result_file refused, receipts;
     struct sq_bar bar;
-    int went_on, was_done;         /* a run before this one sent some, or all */
+    int went_on, was_done; /* a run before this one sent some, or all */
 };
 
 /* ---- options ---- */
@@ -59,8 +59,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
         u->want_receipts = 1;
         return 0;
     case KEY_ROWS:
-        return sq_args_number(value, 1, SQ_BATCH_ROWS_MAX, &u->rows_a_batch) ? 0
-               : sq_args_wrong(state, _("--batch-rows %s: 1 to %u go"), value, SQ_BATCH_ROWS_MAX);
+        return sq_args_number(value, 1, SQ_BATCH_ROWS_MAX, &u->rows_a_batch)
+                   ? 0
+                   : sq_args_wrong(state, _("--batch-rows %s: 1 to %u go"), value, SQ_BATCH_ROWS_MAX);
     case ARGP_KEY_ARG:
         if (u->path != NULL)
             return ARGP_ERR_UNKNOWN;
@@ -74,14 +75,18 @@ static error_t parse(int key, char *value, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {"keep-going", KEY_KEEP_GOING, NULL, 0, N_("send the good lines of a file that has bad ones; otherwise nothing is sent"), 0},
+    {"keep-going", KEY_KEEP_GOING, NULL, 0,
+     N_("send the good lines of a file that has bad ones; otherwise nothing is sent"), 0},
     {"receipts", KEY_RECEIPTS, NULL, 0, N_("write each batch's receipt to FILE.receipts, a JSON object a line"), 0},
     {"batch-rows", KEY_ROWS, "N", 0, N_("rows a batch (8192)"), 0},
     {0},
 };
 static const struct sq_args args = {
-    options, parse, N_("FILE"),
-    N_("Submit redemptions from a CSV file with a header line, or from a file of JSON lines. For providers, at their home node."),
+    options,
+    parse,
+    N_("FILE"),
+    N_("Submit redemptions from a CSV file with a header line, or from a file of JSON lines. For providers, at their "
+       "home node."),
     N_("Columns, in any order (Chinese names go too):\n"
        "  voucher 券号                          19 digits\n"
        "  amount_yuan 金额元, or amount_fen      the subsidy\n"
@@ -91,14 +96,18 @@ static const struct sq_args args = {
        "  service 服务, service_day 服务日期     service code or name; 2026-09-01\n"
        "  verb 操作                             redeem (when empty), reserve, commit, release, return\n"
        "  reservation 预留编号, reserve_until 预留至   for reserve, commit and release\n"
-       "  scenario 场景, evidence 凭证, quantity 数量, documents 材料, facts 声明   where the programme asks for them;\n"
+       "  scenario 场景, evidence 凭证, quantity 数量, documents 材料, facts 声明   where the programme asks for "
+       "them;\n"
        "                                       documents contract+invoice, facts hardware=domestic; filing=12345\n"
        "\n"
-       "The same command again goes on where a broken-off run stood; nothing is sent twice. FILE.progress keeps account, and FILE.refused\n"
-       "lists the rows that rules refused, with the reasons; mended, it can be submitted itself. Its refused_item is what 'sanquan explain'\n"
+       "The same command again goes on where a broken-off run stood; nothing is sent twice. FILE.progress keeps "
+       "account, and FILE.refused\n"
+       "lists the rows that rules refused, with the reasons; mended, it can be submitted itself. Its refused_item is "
+       "what 'sanquan explain'\n"
        "takes, at the node, to show every number behind a refusal.\n"
        "\n"
-       "  sanquan submit september.csv --node 310000 --key provider.key"), 1};
+       "  sanquan submit september.csv --node 310000 --key provider.key"),
+    1};
 
 /* ---- reading ---- */
 
@@ -113,8 +122,10 @@ static sq_status read_all(struct submission *u, struct sq_error *err)
         u->good += (uint64_t)sq_item_read(u->sheet, &row, &u->problems, &item);
     sq_problems_end(&u->problems);
     if (u->problems.count != 0 && !u->keep_going)
-        return sq_fail(err, SQ_E_FORMAT, _("%" PRIu64 " bad lines, listed above; nothing was sent. Mend them, or send the others with --keep-going"),
-                       u->problems.lines);
+        return sq_fail(
+            err, SQ_E_FORMAT,
+            _("%" PRIu64 " bad lines, listed above; nothing was sent. Mend them, or send the others with --keep-going"),
+            u->problems.lines);
     return u->good != 0 ? SQ_OK : sq_fail(err, SQ_E_FORMAT, _("%s has no row to send"), u->path);
 }
 
@@ -155,7 +166,8 @@ static void drop_batch(void *work)
 
 /* ---- result files ---- */
 
-static sq_status open_result(struct result_file *r, const char *input, const char *suffix, uint64_t keep, struct sq_error *err)
+static sq_status open_result(struct result_file *r, const char *input, const char *suffix, uint64_t keep,
+                             struct sq_error *err)
 {
     if (asprintf(&r->path, "%s.%s", input, suffix) < 0)
         r->path = sq_need(NULL);
@@ -163,7 +175,8 @@ static sq_status open_result(struct result_file *r, const char *input, const cha
     if (r->file == NULL)
         return sq_fail(err, SQ_E_IO, "open %s: %s", r->path, strerror(errno));
     off_t size = lseek(fileno(r->file), 0, SEEK_END);
-    if (size < 0 || ((uint64_t)size > keep && (ftruncate(fileno(r->file), (off_t)keep) != 0 || lseek(fileno(r->file), 0, SEEK_END) < 0)))
+    if (size < 0 || ((uint64_t)size > keep &&
+                     (ftruncate(fileno(r->file), (off_t)keep) != 0 || lseek(fileno(r->file), 0, SEEK_END) < 0)))
         return sq_fail(err, SQ_E_IO, "cut %s: %s", r->path, strerror(errno));
     return SQ_OK;
 }
@@ -177,7 +190,8 @@ static sq_status flush_result(struct result_file *r, uint64_t *mark, struct sq_e
 }
 
 /* As the input is, so are its refused rows: CSV under the same header, or JSON lines. seq and row: what `sanquan explain` wants to know. */
-static void put_refused(const struct submission *u, const struct sq_item *item, unsigned code, uint64_t seq, uint32_t row)
+static void put_refused(const struct submission *u, const struct sq_item *item, unsigned code, uint64_t seq,
+                        uint32_t row)
 {
     FILE *f = u->refused.file;
     const uint8_t *raw = item->raw.data;
@@ -187,8 +201,10 @@ static void put_refused(const struct submission *u, const struct sq_item *item, 
         const uint8_t *brace = memchr(raw, '{', size);
         json_t *why = sq_need(json_string(reason));
         char *quoted = sq_need(json_dumps(why, JSON_ENCODE_ANY));
-        fprintf(f, "{\"refused_line\":%" PRIu64 ",\"refused_status\":\"%s\",\"refused_reason\":%s,\"refused_item\":\"%" PRIu64 ".%u\",", item->line,
-                sq_status_name(code), quoted, seq, row);
+        fprintf(f,
+                "{\"refused_line\":%" PRIu64
+                ",\"refused_status\":\"%s\",\"refused_reason\":%s,\"refused_item\":\"%" PRIu64 ".%u\",",
+                item->line, sq_status_name(code), quoted, seq, row);
         fwrite(brace + 1, 1, size - (size_t)(brace + 1 - raw), f);
         free(quoted);
         json_decref(why);
@@ -216,15 +232,17 @@ static void put_receipt(const struct submission *u, uint64_t n, const struct bat
     char *hex = sq_need(malloc(2 * a->envelope.size + 1));
     sq_hex(a->envelope.data, a->envelope.size, hex);
     fprintf(u->receipts.file,
-            "{\"batch\":%" PRIu64 ",\"first_line\":%" PRIu64 ",\"rows\":%u,\"id\":%" PRIu64 ",\"seq\":%" PRIu64 ",\"leaf_index\":%" PRIu64
-            ",\"accepted\":%" PRIu64 ",\"amount_fen\":%" PRId64 ",\"envelope\":\"%s\"}\n",
-            n, b->items[0].line, b->count, a->id, a->answer->seq, a->receipt->index, a->answer->count, a->answer->amount_fen, hex);
+            "{\"batch\":%" PRIu64 ",\"first_line\":%" PRIu64 ",\"rows\":%u,\"id\":%" PRIu64 ",\"seq\":%" PRIu64
+            ",\"leaf_index\":%" PRIu64 ",\"accepted\":%" PRIu64 ",\"amount_fen\":%" PRId64 ",\"envelope\":\"%s\"}\n",
+            n, b->items[0].line, b->count, a->id, a->answer->seq, a->receipt->index, a->answer->count,
+            a->answer->amount_fen, hex);
     free(hex);
 }
 
 /* ---- answers ---- */
 
-static sq_status note_rows(struct submission *u, const struct batch *b, const struct sq_client_answer *a, struct sq_chunk *record, struct sq_error *err)
+static sq_status note_rows(struct submission *u, const struct batch *b, const struct sq_client_answer *a,
+                           struct sq_chunk *record, struct sq_error *err)
 {
     const ProtobufCBinaryData *code = &a->answer->code;
     uint64_t refused = 0;
@@ -240,11 +258,13 @@ static sq_status note_rows(struct submission *u, const struct batch *b, const st
             put_refused(u, &b->items[b->order[i]], code->data[i], a->answer->seq, i);
         }
     if (a->answer->count != b->count - refused)
-        return sq_fail(err, SQ_E_VERIFY, _("the answer counts %" PRIu64 " accepted rows and lists %" PRIu64), a->answer->count, b->count - refused);
+        return sq_fail(err, SQ_E_VERIFY, _("the answer counts %" PRIu64 " accepted rows and lists %" PRIu64),
+                       a->answer->count, b->count - refused);
     return SQ_OK;
 }
 
-static sq_status on_answer(void *ctx, uint64_t n, void *work, const struct sq_client_answer *a, struct sq_chunk *record, struct sq_error *err)
+static sq_status on_answer(void *ctx, uint64_t n, void *work, const struct sq_client_answer *a, struct sq_chunk *record,
+                           struct sq_error *err)
 {
     struct submission *u = ctx;
     struct batch *b = work;
@@ -270,9 +290,14 @@ static sq_status open_progress(struct submission *u, struct sq_error *err)
 {
     char how[64];
     uint64_t marks[SQ_PROGRESS_MARKS];
-    snprintf(how, sizeof how, "batch-rows=%" PRIu64 "%s", u->rows_a_batch, u->keep_going && u->problems.count != 0 ? " keep-going" : "");
-    struct sq_progress_head head = {.command = "submit", .node = u->session.node->code, .sender = u->session.keys->name, .options = how,
-                                    .network_id = sq_directory_network_id(u->session.directory), .input_hash = sq_sheet_hash(u->sheet)};
+    snprintf(how, sizeof how, "batch-rows=%" PRIu64 "%s", u->rows_a_batch,
+             u->keep_going && u->problems.count != 0 ? " keep-going" : "");
+    struct sq_progress_head head = {.command = "submit",
+                                    .node = u->session.node->code,
+                                    .sender = u->session.keys->name,
+                                    .options = how,
+                                    .network_id = sq_directory_network_id(u->session.directory),
+                                    .input_hash = sq_sheet_hash(u->sheet)};
     sq_status st = sq_progress_open(u->path, &head, &u->progress, err);
     if (st != SQ_OK)
         return st;
@@ -305,8 +330,12 @@ static sq_status send_all(struct submission *u, struct sq_error *err)
     struct sq_item ahead;
     int has_ahead = 0;
     sq_status st = SQ_OK;
-    u->sending = (struct sq_sending){.session = &u->session, .progress = u->progress, .type = SANQUAN__V1__MESSAGE_TYPE__BATCH,
-                                     .answered = on_answer, .drop = drop_batch, .ctx = u};
+    u->sending = (struct sq_sending){.session = &u->session,
+                                     .progress = u->progress,
+                                     .type = SANQUAN__V1__MESSAGE_TYPE__BATCH,
+                                     .answered = on_answer,
+                                     .drop = drop_batch,
+                                     .ctx = u};
     sq_sheet_rewind(u->sheet);
     sq_bar_begin(&u->bar, u->cli, _("submitting"), u->good);
     for (uint64_t n = 0; st == SQ_OK; n++) {
@@ -383,11 +412,13 @@ static void print_summary(const struct submission *u, const struct summary *s)
     char rows[SQ_TEXT_SIZE], accepted[SQ_TEXT_SIZE], refused[SQ_TEXT_SIZE], money[SQ_TEXT_SIZE];
     if (u->was_done)
         printf(_("%s was submitted before; nothing was sent now. What came of it:\n"), u->path);
-    printf(_("%s rows in %" PRIu64 " batches: %s accepted (%s), %s refused\n"), sq_text_count(s->rows, rows), s->batches,
-           sq_text_count(s->accepted, accepted), sq_text_money(s->amount_fen, money), sq_text_count(s->refused_rows, refused));
+    printf(_("%s rows in %" PRIu64 " batches: %s accepted (%s), %s refused\n"), sq_text_count(s->rows, rows),
+           s->batches, sq_text_count(s->accepted, accepted), sq_text_money(s->amount_fen, money),
+           sq_text_count(s->refused_rows, refused));
     if (s->refused_rows != 0) {
         print_reasons(s);
-        printf(_("They are listed in %s.refused. For the numbers behind a refusal: sanquan explain ITEM, with its refused_item, at the node's ledger\n"),
+        printf(_("They are listed in %s.refused. For the numbers behind a refusal: sanquan explain ITEM, with its "
+                 "refused_item, at the node's ledger\n"),
                u->path);
     }
     if (u->problems.lines != 0)
@@ -402,10 +433,11 @@ static void print_json(const struct submission *u, const struct summary *s)
     for (unsigned i = 0; i < 256; i++)
         if (s->refused[i] != 0)
             json_object_set_new(refused, sq_status_name(i), json_integer((json_int_t)s->refused[i]));
-    sq_cli_json(json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:O}", "file", u->path, "sent_before", u->was_done, "batches",
-                          (json_int_t)s->batches, "rows", (json_int_t)s->rows, "accepted", (json_int_t)s->accepted, "amount_fen",
-                          (json_int_t)s->amount_fen, "refused_rows", (json_int_t)s->refused_rows, "refused", refused, "bad_lines",
-                          (json_int_t)u->problems.lines, "problems", u->problems.list));
+    sq_cli_json(json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:O}", "file", u->path, "sent_before",
+                          u->was_done, "batches", (json_int_t)s->batches, "rows", (json_int_t)s->rows, "accepted",
+                          (json_int_t)s->accepted, "amount_fen", (json_int_t)s->amount_fen, "refused_rows",
+                          (json_int_t)s->refused_rows, "refused", refused, "bad_lines", (json_int_t)u->problems.lines,
+                          "problems", u->problems.list));
 }
 
 static int report(struct submission *u, sq_status st, const struct sq_error *err)

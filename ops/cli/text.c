@@ -10,8 +10,8 @@
 #include "ops/cli/cli.h"
 
 #define MS_PER_DAY 86400000u
-#define UTC8_S (8 * 3600)
-#define GAP "  " /* between columns */
+#define UTC8_S     (8 * 3600)
+#define GAP        "  " /* between columns */
 
 /* ---- width ---- */
 
@@ -144,20 +144,22 @@ const char *sq_text_bp(uint32_t bp, char out[static SQ_TEXT_SIZE])
     if (bp % 100 == 0)
         snprintf(out, SQ_TEXT_SIZE, "%u%%", bp / 100);
     else
-        snprintf(out, SQ_TEXT_SIZE, bp % 10 == 0 ? "%u.%u%%" : "%u.%02u%%", bp / 100, bp % 10 == 0 ? bp % 100 / 10 : bp % 100);
+        snprintf(out, SQ_TEXT_SIZE, bp % 10 == 0 ? "%u.%u%%" : "%u.%02u%%", bp / 100,
+                 bp % 10 == 0 ? bp % 100 / 10 : bp % 100);
     return out;
 }
 
 const char *sq_text_kind(uint32_t kind)
 {
-    static const char *const names[] = {N_("kind 0"), N_("compute"), N_("model"), N_("corpus"), N_("kind 4"), N_("kind 5"), N_("kind 6"), N_("kind 7")};
+    static const char *const names[] = {N_("kind 0"), N_("compute"), N_("model"),  N_("corpus"),
+                                        N_("kind 4"), N_("kind 5"),  N_("kind 6"), N_("kind 7")};
     return kind < sizeof names / sizeof *names ? _(names[kind]) : _("unknown kind");
 }
 
 const char *sq_text_status(const char *name)
 {
-#define STATUS_TEXT(symbol, number, retry, text) \
-    if (strcmp(name, #symbol) == 0)              \
+#define STATUS_TEXT(symbol, number, retry, text)                                                                       \
+    if (strcmp(name, #symbol) == 0)                                                                                    \
         return _(text);
     SQ_STATUS_MAP(STATUS_TEXT)
 #undef STATUS_TEXT
@@ -207,7 +209,8 @@ static size_t whole_part(const char *text, uint64_t *out)
         int comma_here = grouped && i >= first && (i - first) % 4 == 0;
         if ((text[i] == ',') != comma_here || (grouped && i == size - 1 && (i - first) % 4 != 3))
             return 0;
-        if (text[i] != ',' && (__builtin_mul_overflow(n, 10u, &n) || __builtin_add_overflow(n, (unsigned)(text[i] - '0'), &n)))
+        if (text[i] != ',' &&
+            (__builtin_mul_overflow(n, 10u, &n) || __builtin_add_overflow(n, (unsigned)(text[i] - '0'), &n)))
             return 0;
     }
     *out = n;
@@ -274,7 +277,8 @@ int sq_read_day(const char *text, uint32_t *out)
 static int time_part(const char *text, uint64_t *ms)
 {
     size_t size = strlen(text);
-    if ((size != 5 && size != 8) || strspn(text, "0123456789:") != size || text[2] != ':' || (size == 8 && text[5] != ':'))
+    if ((size != 5 && size != 8) || strspn(text, "0123456789:") != size || text[2] != ':' ||
+        (size == 8 && text[5] != ':'))
         return 0;
     unsigned part[3] = {0};
     for (size_t i = 0; i < size; i++) {

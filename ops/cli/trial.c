@@ -13,7 +13,7 @@
 
 #define HALF_DAY_MS 43200000u
 #define MANDATE_FEN 10000000000000ll /* the most a mandate may say: the voucher's face is what bounds it */
-#define FIRST_DAY 20000101u
+#define FIRST_DAY   20000101u
 
 struct sq_trial {
     struct sq_core *core;
@@ -65,7 +65,8 @@ static sq_status say_bytes(struct sq_trial *t, const char *party, uint32_t type,
     return st == SQ_OK ? take_answer(&fx, err) : st;
 }
 
-static sq_status say(struct sq_trial *t, const char *party, uint32_t type, const ProtobufCMessage *m, struct sq_error *err)
+static sq_status say(struct sq_trial *t, const char *party, uint32_t type, const ProtobufCMessage *m,
+                     struct sq_error *err)
 {
     size_t size = protobuf_c_message_get_packed_size(m);
     uint8_t *bytes = sq_need(malloc(size + 1));
@@ -75,7 +76,10 @@ static sq_status say(struct sq_trial *t, const char *party, uint32_t type, const
     return st;
 }
 
-static void name_of(char out[static SQ_NAME_SIZE_MAX + 1], const char *role, const char *code) { snprintf(out, SQ_NAME_SIZE_MAX + 1, "%s:%s", role, code); }
+static void name_of(char out[static SQ_NAME_SIZE_MAX + 1], const char *role, const char *code)
+{
+    snprintf(out, SQ_NAME_SIZE_MAX + 1, "%s:%s", role, code);
+}
 
 /* ---- who is there ---- */
 
@@ -113,7 +117,8 @@ static sq_status found_node(struct sq_trial *t, struct sq_error *err)
     size_t size = sanquan__v1__genesis__get_packed_size(&g);
     uint8_t *body = sq_need(malloc(size));
     sanquan__v1__genesis__pack(&g, body);
-    sq_status st = step(t, &(struct sq_event){t->now_ms, SANQUAN__V1__MESSAGE_TYPE__GENESIS, NULL, sq_bytes_of(body, size)}, &fx, err);
+    sq_status st = step(
+        t, &(struct sq_event){t->now_ms, SANQUAN__V1__MESSAGE_TYPE__GENESIS, NULL, sq_bytes_of(body, size)}, &fx, err);
     free(body);
     return st;
 }
@@ -184,7 +189,8 @@ void sq_trial_free(struct sq_trial *t)
     free(t);
 }
 
-sq_status sq_trial_state(struct sq_trial *t, const char *org, const struct sq_declared_facts *facts, struct sq_error *err)
+sq_status sq_trial_state(struct sq_trial *t, const char *org, const struct sq_declared_facts *facts,
+                         struct sq_error *err)
 {
     char code[19], issuer[SQ_NAME_SIZE_MAX + 1], *orgs[1] = {code};
     uint32_t first[SQ_FACTS_A_ROW], none[SQ_FACTS_A_ROW] = {0};
@@ -208,7 +214,8 @@ sq_status sq_trial_state(struct sq_trial *t, const char *org, const struct sq_de
     return say(t, issuer, SANQUAN__V1__MESSAGE_TYPE__FACTS, &m.base, err);
 }
 
-sq_status sq_trial_grant(struct sq_trial *t, const struct sq_trial_voucher *voucher, uint32_t day, uint64_t *number, struct sq_error *err)
+sq_status sq_trial_grant(struct sq_trial *t, const struct sq_trial_voucher *voucher, uint32_t day, uint64_t *number,
+                         struct sq_error *err)
 {
     struct sq_trial_voucher v = *voucher;
     char issuer[SQ_NAME_SIZE_MAX + 1], *holders[1] = {v.holder};
@@ -222,7 +229,8 @@ sq_status sq_trial_grant(struct sq_trial *t, const struct sq_trial_voucher *vouc
     m.issuer = t->issuer;
     m.programme = t->number;
     m.n_face_fen = m.n_holder = m.n_until_day = m.n_holders = 1;
-    m.n_contract_fen = m.n_approved_fen = m.n_contract_day = m.n_contract_from_day = m.n_contract_until_day = m.n_quota = m.n_documents = 1;
+    m.n_contract_fen = m.n_approved_fen = m.n_contract_day = m.n_contract_from_day = m.n_contract_until_day =
+        m.n_quota = m.n_documents = 1;
     m.face_fen = &v.face_fen;
     m.holder = &zero;
     m.until_day = &v.until_day;
@@ -273,7 +281,8 @@ static sq_status mandate(struct sq_trial *t, const char *provider, uint64_t vouc
     return say(t, v.holder, SANQUAN__V1__MESSAGE_TYPE__MANDATE, &m.base, err);
 }
 
-sq_status sq_trial_claim(struct sq_trial *t, const char *provider, const struct sq_item *item, struct sq_explain *out, struct sq_error *err)
+sq_status sq_trial_claim(struct sq_trial *t, const char *provider, const struct sq_item *item, struct sq_explain *out,
+                         struct sq_error *err)
 {
     char name[SQ_NAME_SIZE_MAX + 1];
     uint32_t order;

@@ -17,20 +17,27 @@
 #include "proto/wire.h"
 
 #define AMOUNT_MAX_FEN INT64_MAX
-#define POLL_MS 200
+#define POLL_MS        200
 
 /* A state as the node names it, for a person. */
 static const char *state_text(const char *name)
 {
-    static const char *const names[] = {N_("open"), N_("cut"), N_("stated"), N_("proposed"), N_("final"), N_("instructed"), N_("settled"), N_("break"), N_("defaulted")};
+    static const char *const names[] = {N_("open"),       N_("cut"),     N_("stated"), N_("proposed"), N_("final"),
+                                        N_("instructed"), N_("settled"), N_("break"),  N_("defaulted")};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return _(names[i]);
     return name;
 }
 
-static uint64_t u64_of(const json_t *o, const char *key) { return (uint64_t)json_integer_value(json_object_get(o, key)); }
-static int64_t fen_of(const json_t *o, const char *key) { return json_integer_value(json_object_get(o, key)); }
+static uint64_t u64_of(const json_t *o, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(o, key));
+}
+static int64_t fen_of(const json_t *o, const char *key)
+{
+    return json_integer_value(json_object_get(o, key));
+}
 static const char *text_of(const json_t *o, const char *key)
 {
     const char *text = json_string_value(json_object_get(o, key));
@@ -53,17 +60,23 @@ static error_t parse_number(int key, char *value, struct argp_state *state)
     case ARGP_KEY_ARG:
         if (*window != 0)
             return ARGP_ERR_UNKNOWN;
-        return sq_args_number(value, 1, UINT32_MAX, window) ? 0 : sq_args_wrong(state, _("%s: windows are numbered 1, 2, 3 ..."), value);
+        return sq_args_number(value, 1, UINT32_MAX, window)
+                   ? 0
+                   : sq_args_wrong(state, _("%s: windows are numbered 1, 2, 3 ..."), value);
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
 static const struct sq_args window_args = {
-    NULL, parse_number, N_("[N]"), N_("List the settlement windows, or show window N: obligations, nets, payments and who signed."),
+    NULL,
+    parse_number,
+    N_("[N]"),
+    N_("List the settlement windows, or show window N: obligations, nets, payments and who signed."),
     N_("For operators of the node and for regulators.\n"
        "\n"
-       "  sanquan window 3 --key zhang.key"), 1};
+       "  sanquan window 3 --key zhang.key"),
+    1};
 
 static void print_windows(const json_t *list)
 {
@@ -160,8 +173,7 @@ static void print_signers(const json_t *signers)
     size_t i;
     json_t *code;
     printf(_("\nSigned by"));
-    json_array_foreach(signers, i, code)
-        printf(" %s", json_string_value(code));
+    json_array_foreach(signers, i, code) printf(" %s", json_string_value(code));
     putchar('\n');
 }
 
@@ -178,7 +190,8 @@ static void print_window(const json_t *w)
     char opened[SQ_TEXT_SIZE], cut[SQ_TEXT_SIZE], final[SQ_TEXT_SIZE], settled[SQ_TEXT_SIZE];
     printf(_("window %" PRIu64 ": %s\n"), u64_of(w, "window"), state_text(text_of(w, "state")));
     printf(_("opened %s, cut %s, final %s, settled %s (UTC+8)\n"), sq_text_time(u64_of(w, "opened_ms"), opened),
-           sq_text_time(u64_of(w, "cut_ms"), cut), sq_text_time(u64_of(w, "final_ms"), final), sq_text_time(u64_of(w, "settled_ms"), settled));
+           sq_text_time(u64_of(w, "cut_ms"), cut), sq_text_time(u64_of(w, "final_ms"), final),
+           sq_text_time(u64_of(w, "settled_ms"), settled));
     if (json_object_get(w, "payments") == NULL) {
         puts(_("Nets and payments are known when it is final."));
         return;
@@ -237,7 +250,9 @@ static error_t parse_cut(int key, char *value, struct argp_state *state)
     case ARGP_KEY_ARG:
         if (c->window != 0)
             return ARGP_ERR_UNKNOWN;
-        return sq_args_number(value, 1, UINT32_MAX, &c->window) ? 0 : sq_args_wrong(state, _("%s: windows are numbered 1, 2, 3 ..."), value);
+        return sq_args_number(value, 1, UINT32_MAX, &c->window)
+                   ? 0
+                   : sq_args_wrong(state, _("%s: windows are numbered 1, 2, 3 ..."), value);
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -248,10 +263,14 @@ static const struct argp_option cut_options[] = {
     {0},
 };
 static const struct sq_args cut_args = {
-    cut_options, parse_cut, N_("[N]"), N_("Close the open settlement window on all nodes, and open the next. For operators."),
+    cut_options,
+    parse_cut,
+    N_("[N]"),
+    N_("Close the open settlement window on all nodes, and open the next. For operators."),
     N_("N guards against cutting another window than the one that you mean; without it the open one is cut.\n"
        "\n"
-       "  sanquan window cut --wait --key zhang.key"), 1};
+       "  sanquan window cut --wait --key zhang.key"),
+    1};
 
 static int is_final(const json_t *w)
 {
@@ -277,7 +296,8 @@ static sq_status wait_for_finality(struct sq_session *s, uint64_t window, json_t
         json_decref(w);
         nanosleep(&pause, NULL);
     }
-    return sq_fail(err, SQ_E_TIMEOUT, _("window %" PRIu64 " is cut, and not final yet: see 'sanquan window %" PRIu64 "'"), window, window);
+    return sq_fail(err, SQ_E_TIMEOUT,
+                   _("window %" PRIu64 " is cut, and not final yet: see 'sanquan window %" PRIu64 "'"), window, window);
 }
 
 static sq_status cut(struct sq_session *s, struct cutting *c, json_t **out, struct sq_error *err)
@@ -324,18 +344,18 @@ int sq_cmd_window_cut(struct sq_cli *cli, int argc, char **argv)
 
 struct confirming {
     uint64_t window;
-    uint32_t role;        /* 1 maker, 2 checker */
+    uint32_t role; /* 1 maker, 2 checker */
     const char *file;
-    int yes, declined;    /* declined: asked, the person said no */
-    json_t *payments;     /* [{kind, payer, payee, amount_fen}] */
+    int yes, declined; /* declined: asked, the person said no */
+    json_t *payments;  /* [{kind, payer, payee, amount_fen}] */
     struct sq_problems problems;
 };
 
 enum { COL_KIND, COL_PAYER, COL_PAYEE, COL_FEN, COL_YUAN, COL_REFERENCE, COLUMNS };
 static const struct sq_column columns[COLUMNS] = {
-    [COL_KIND] = {"kind", "券种", 1},           [COL_PAYER] = {"payer", "付款方", 1},      [COL_PAYEE] = {"payee", "收款方", 1},
-    [COL_FEN] = {"amount_fen", "金额分", 0}, [COL_YUAN] = {"amount_yuan", "金额元", 0},
-    [COL_REFERENCE] = {"reference", "业务编号", 0},
+    [COL_KIND] = {"kind", "券种", 1},          [COL_PAYER] = {"payer", "付款方", 1},
+    [COL_PAYEE] = {"payee", "收款方", 1},      [COL_FEN] = {"amount_fen", "金额分", 0},
+    [COL_YUAN] = {"amount_yuan", "金额元", 0}, [COL_REFERENCE] = {"reference", "业务编号", 0},
 };
 
 static error_t parse_confirm(int key, char *value, struct argp_state *state)
@@ -354,7 +374,9 @@ static error_t parse_confirm(int key, char *value, struct argp_state *state)
     case ARGP_KEY_ARG:
         if (c->window != 0)
             return ARGP_ERR_UNKNOWN;
-        return sq_args_number(value, 1, UINT32_MAX, &c->window) ? 0 : sq_args_wrong(state, _("%s: windows are numbered 1, 2, 3 ..."), value);
+        return sq_args_number(value, 1, UINT32_MAX, &c->window)
+                   ? 0
+                   : sq_args_wrong(state, _("%s: windows are numbered 1, 2, 3 ..."), value);
     case ARGP_KEY_END:
         return c->window == 0 ? sq_args_wrong(state, _("say which window"))
                : c->role == 0 ? sq_args_wrong(state, _("say in which role: --role maker or --role checker"))
@@ -365,19 +387,27 @@ static error_t parse_confirm(int key, char *value, struct argp_state *state)
 }
 
 static const struct argp_option confirm_options[] = {
-    {"role", KEY_ROLE, "maker|checker", 0, N_("the maker enters the payments, the checker, another operator, agrees to them"), 0},
-    {"payments", KEY_PAYMENTS, N_("FILE"), 0, N_("what the bank did; otherwise what the settlement says is shown and asked about"), 0},
+    {"role", KEY_ROLE, "maker|checker", 0,
+     N_("the maker enters the payments, the checker, another operator, agrees to them"), 0},
+    {"payments", KEY_PAYMENTS, N_("FILE"), 0,
+     N_("what the bank did; otherwise what the settlement says is shown and asked about"), 0},
     {"yes", KEY_YES, NULL, 0, N_("do not ask"), 0},
     {0},
 };
 static const struct sq_args confirm_args = {
-    confirm_options, parse_confirm, N_("N"), N_("Confirm that the bank has moved the money of window N. For two operators of each node, one after the other."),
-    N_("FILE is the bank's notification (camt.054), or CSV or JSON lines with the columns kind 券种, payer 付款方, payee 收款方,\n"
+    confirm_options,
+    parse_confirm,
+    N_("N"),
+    N_("Confirm that the bank has moved the money of window N. For two operators of each node, one after the other."),
+    N_("FILE is the bank's notification (camt.054), or CSV or JSON lines with the columns kind 券种, payer 付款方, "
+       "payee 收款方,\n"
        "amount_yuan 金额元 or amount_fen: node codes, or hub; what 'sanquan settle export --format csv' writes.\n"
-       "A payment that differs from the settlement by a fen puts the window into break, until a maker enters the right ones.\n"
+       "A payment that differs from the settlement by a fen puts the window into break, until a maker enters the right "
+       "ones.\n"
        "\n"
        "  sanquan confirm 3 --role maker --key zhang.key\n"
-       "  sanquan confirm 3 --role checker --payments bank.csv --key li.key"), 1};
+       "  sanquan confirm 3 --role checker --payments bank.csv --key li.key"),
+    1};
 
 static uint32_t read_kind(struct sq_cells *c)
 {
@@ -392,7 +422,8 @@ static uint32_t read_kind(struct sq_cells *c)
 static const char *read_side(struct sq_cells *c, unsigned column)
 {
     const char *text = c->row->cell[column];
-    if (strcmp(text, "hub") != 0 && strncmp(text, "fund:", 5) != 0 && (strlen(text) != 6 || strspn(text, "0123456789") != 6))
+    if (strcmp(text, "hub") != 0 && strncmp(text, "fund:", 5) != 0 &&
+        (strlen(text) != 6 || strspn(text, "0123456789") != 6))
         sq_cells_wrong(c, column, _("a node's six-digit code, or hub, goes here"));
     return text;
 }
@@ -412,11 +443,14 @@ static sq_status read_payments(struct confirming *c, struct sq_error *err)
         const char *payer = read_side(&cells, COL_PAYER), *payee = read_side(&cells, COL_PAYEE);
         int64_t fen = sq_cell_money(&cells, COL_FEN, COL_YUAN, 1, AMOUNT_MAX_FEN, 0);
         if (!cells.bad)
-            json_array_append_new(c->payments, json_pack("{s:i, s:s, s:s, s:I}", "kind", (int)kind, "payer", payer, "payee", payee, "amount_fen", (json_int_t)fen));
+            json_array_append_new(c->payments, json_pack("{s:i, s:s, s:s, s:I}", "kind", (int)kind, "payer", payer,
+                                                         "payee", payee, "amount_fen", (json_int_t)fen));
     }
     sq_sheet_close(sheet);
     sq_problems_end(&c->problems);
-    return c->problems.count == 0 ? SQ_OK : sq_fail(err, SQ_E_FORMAT, _("%" PRIu64 " problems, listed above; nothing was sent"), c->problems.count);
+    return c->problems.count == 0 ? SQ_OK
+                                  : sq_fail(err, SQ_E_FORMAT, _("%" PRIu64 " problems, listed above; nothing was sent"),
+                                            c->problems.count);
 }
 
 static void take_own(struct confirming *c, const char *code, json_t *payment)
@@ -434,14 +468,14 @@ static sq_status take_from_settlement(struct confirming *c, struct sq_session *s
     if (st != SQ_OK)
         return st;
     if (json_object_get(w, "payments") == NULL)
-        st = sq_fail(err, SQ_R_WINDOW_STATE, _("window %" PRIu64 " is %s, not final"), c->window, state_text(text_of(w, "state")));
+        st = sq_fail(err, SQ_R_WINDOW_STATE, _("window %" PRIu64 " is %s, not final"), c->window,
+                     state_text(text_of(w, "state")));
     json_array_foreach(json_object_get(w, "payments"), i, p)
     {
         if (!json_is_true(json_object_get(p, "defaulted"))) /* of a region that was found not to have paid */
             take_own(c, s->node->code, p);
     }
-    json_array_foreach(json_object_get(w, "losses"), i, p)
-        take_own(c, s->node->code, p);
+    json_array_foreach(json_object_get(w, "losses"), i, p) take_own(c, s->node->code, p);
     json_decref(w);
     return st;
 }
@@ -452,11 +486,14 @@ static sq_status ask_person(struct confirming *c, const struct sq_cli *cli, stru
     if (c->yes)
         return SQ_OK;
     if (!isatty(STDIN_FILENO))
-        return sq_fail(err, SQ_E_USAGE, _("nobody can be asked here: look at 'sanquan window %" PRIu64 "', then say --yes"), c->window);
+        return sq_fail(err, SQ_E_USAGE,
+                       _("nobody can be asked here: look at 'sanquan window %" PRIu64 "', then say --yes"), c->window);
     if (!cli->json)
         print_payments(c->payments, _("Payments of this node (yuan; hub is the settlement account)"));
-    fprintf(stderr, c->role == 1 ? _("Has the bank made these payments? Enter them as maker [y/N] ") : _("Has the bank made these payments? Agree as checker [y/N] "));
-    if (fgets(answer, sizeof answer, stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y' && strncmp(answer, "是", 3) != 0))
+    fprintf(stderr, c->role == 1 ? _("Has the bank made these payments? Enter them as maker [y/N] ")
+                                 : _("Has the bank made these payments? Agree as checker [y/N] "));
+    if (fgets(answer, sizeof answer, stdin) == NULL ||
+        (answer[0] != 'y' && answer[0] != 'Y' && strncmp(answer, "是", 3) != 0))
         c->declined = 1;
     return SQ_OK;
 }
@@ -464,17 +501,22 @@ static sq_status ask_person(struct confirming *c, const struct sq_cli *cli, stru
 static int by_kind_payer_payee(const void *a, const void *b)
 {
     Sanquan__V1__Payment *const *x = a, *const *y = b;
-    int payer = strcmp((*x)->payer, (*y)->payer), payee = strcmp((*x)->payee, (*y)->payee); /* digits come before "hub" */
+    int payer = strcmp((*x)->payer, (*y)->payer),
+        payee = strcmp((*x)->payee, (*y)->payee); /* digits come before "hub" */
     if ((*x)->kind != (*y)->kind)
         return (*x)->kind < (*y)->kind ? -1 : 1;
-    return payer != 0 ? payer : payee != 0 ? payee : (*x)->amount_fen < (*y)->amount_fen ? -1 : (*x)->amount_fen > (*y)->amount_fen;
+    return payer != 0                            ? payer
+           : payee != 0                          ? payee
+           : (*x)->amount_fen < (*y)->amount_fen ? -1
+                                                 : (*x)->amount_fen > (*y)->amount_fen;
 }
 
 static sq_status send_confirm(const struct confirming *c, struct sq_session *s, struct sq_error *err)
 {
     size_t n = json_array_size(c->payments), i;
-    Sanquan__V1__Payment *payment = sq_need(calloc(n + 1, sizeof *payment)), **list = sq_need(calloc(n + 1, sizeof *list));
-    char (*names)[2][16] = sq_need(calloc(n + 1, sizeof *names));
+    Sanquan__V1__Payment *payment = sq_need(calloc(n + 1, sizeof *payment)),
+                         **list = sq_need(calloc(n + 1, sizeof *list));
+    char(*names)[2][16] = sq_need(calloc(n + 1, sizeof *names));
     Sanquan__V1__Confirm m;
     json_t *p;
     sanquan__v1__confirm__init(&m);
@@ -537,9 +579,11 @@ int sq_cmd_confirm(struct sq_cli *cli, int argc, char **argv)
     if (c.declined)
         fprintf(stderr, "%s\n", _("nothing was sent"));
     else if (st == SQ_OK && cli->json)
-        sq_cli_json(json_pack("{s:I, s:s, s:O}", "window", (json_int_t)c.window, "role", c.role == 1 ? "maker" : "checker", "payments", c.payments));
+        sq_cli_json(json_pack("{s:I, s:s, s:O}", "window", (json_int_t)c.window, "role",
+                              c.role == 1 ? "maker" : "checker", "payments", c.payments));
     else if (st == SQ_OK)
-        printf(c.role == 1 ? _("window %" PRIu64 ": %zu payments entered; now a checker has to agree\n") : _("window %" PRIu64 ": %zu payments agreed; it is settled\n"),
+        printf(c.role == 1 ? _("window %" PRIu64 ": %zu payments entered; now a checker has to agree\n")
+                           : _("window %" PRIu64 ": %zu payments agreed; it is settled\n"),
                c.window, json_array_size(c.payments));
     json_decref(c.problems.list);
     json_decref(c.payments);

@@ -18,8 +18,8 @@
 #include "peers/client.h"
 #include "peers/message.h"
 
-#define ARENA_SIZE (8u << 20)    /* one message of the largest size, and what is read beside it */
-#define TILE 256u
+#define ARENA_SIZE (8u << 20) /* one message of the largest size, and what is read beside it */
+#define TILE       256u
 
 struct unsent { /* a message in the outbox */
     uint32_t node, seen;
@@ -40,15 +40,18 @@ struct sq_audit {
     uint32_t node_count;
     uint8_t (*leaves)[SQ_HASH_SIZE];
     size_t leaf_count, leaf_capacity;
-    uint64_t last;               /* entries when the audit began */
-    uint64_t begun, done;        /* entries whose checks have begun, and ended */
+    uint64_t last;        /* entries when the audit began */
+    uint64_t begun, done; /* entries whose checks have begun, and ended */
     struct sq_table unsent;
-    uint64_t snapshot_seq;       /* 0: none to compare */
+    uint64_t snapshot_seq; /* 0: none to compare */
     uint8_t snapshot_hash[SQ_HASH_SIZE], *snapshot;
     size_t snapshot_size;
 };
 
-static void *take(void *arena, size_t size) { return sq_arena_room(arena, size); }
+static void *take(void *arena, size_t size)
+{
+    return sq_arena_room(arena, size);
+}
 
 /* ---- opening ---- */
 
@@ -62,7 +65,8 @@ sq_status sq_audit_open(const struct sq_audit_options *o, struct sq_audit **out,
     /* The snapshot before the ledger: a daemon at work may write a newer one, but never one that is ahead of its journal. */
     if (sq_snapshot_read(o->path, &a->snapshot_seq, a->snapshot_hash, &a->snapshot, &a->snapshot_size, NULL) != SQ_OK)
         a->snapshot_seq = 0;
-    struct sq_ledger_options l = {.path = o->path, .network_id = sq_directory_network_id(o->directory), .map_size = o->map_size, .read_only = 1};
+    struct sq_ledger_options l = {
+        .path = o->path, .network_id = sq_directory_network_id(o->directory), .map_size = o->map_size, .read_only = 1};
     sq_status st = sq_ledger_open(&l, &a->ledger, err);
     if (st == SQ_OK)
         st = sq_arena_init(&a->arena, ARENA_SIZE, err);
@@ -108,7 +112,8 @@ static sq_status check_genesis(struct sq_audit *a, struct sq_error *err)
         return sq_fail(err, SQ_E_VERIFY, "the ledger has no entry");
     if (st != SQ_OK)
         return st;
-    if (first.type != SANQUAN__V1__MESSAGE_TYPE__GENESIS || sq_wire_open(&sanquan__v1__genesis__descriptor, first.input, &memory, &m, err) != SQ_OK)
+    if (first.type != SANQUAN__V1__MESSAGE_TYPE__GENESIS ||
+        sq_wire_open(&sanquan__v1__genesis__descriptor, first.input, &memory, &m, err) != SQ_OK)
         return sq_fail(err, SQ_E_VERIFY, "entry 1 is not a genesis");
     st = sq_directory_genesis(a->o.directory, ((const Sanquan__V1__Genesis *)m)->self, &listed, err);
     if (st != SQ_OK)
@@ -139,9 +144,12 @@ static sq_status note_unsent(struct sq_audit *a, const struct sq_outbox_put *put
     if (u == NULL)
         return sq_fail(err, SQ_E_NOMEM, "outbox");
     *u = (struct unsent){.node = put->node, .number = put->number};
-    if (sq_envelope_open(put->envelope, &e, err) != SQ_OK || e.id != put->number || strcmp(e.sender, a->node_name) != 0 ||
+    if (sq_envelope_open(put->envelope, &e, err) != SQ_OK || e.id != put->number ||
+        strcmp(e.sender, a->node_name) != 0 ||
         sq_message_check(&e, sq_directory_network_id(a->o.directory), a->node_key, err) != SQ_OK)
-        return sq_fail(err, SQ_E_VERIFY, "outbox: message %" PRIu64 " to node number %u is not one that this node signed", put->number, put->node);
+        return sq_fail(err, SQ_E_VERIFY,
+                       "outbox: message %" PRIu64 " to node number %u is not one that this node signed", put->number,
+                       put->node);
     sq_sha256(e.body.data, e.body.size, u->body_hash);
     return SQ_OK;
 }
@@ -188,7 +196,9 @@ static sq_status check_unsent(const struct sq_audit *a, const struct sq_out *out
         return SQ_OK; /* acknowledged */
     sq_sha256(out->body.data, out->body.size, hash);
     if (memcmp(hash, u->body_hash, sizeof hash) != 0)
-        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": message %" PRIu64 " to node number %u lies otherwise in the outbox", seq, out->id, out->to);
+        return sq_fail(err, SQ_E_VERIFY,
+                       "entry %" PRIu64 ": message %" PRIu64 " to node number %u lies otherwise in the outbox", seq,
+                       out->id, out->to);
     u->seen = 1;
     return SQ_OK;
 }
@@ -198,7 +208,8 @@ static sq_status check_outbox_seen(const struct sq_audit *a, struct sq_error *er
     for (uint32_t i = 0; i < a->unsent.count; i++) {
         const struct unsent *u = SQ_ROW(&a->unsent, struct unsent, i);
         if (!u->seen)
-            return sq_fail(err, SQ_E_VERIFY, "outbox: message %" PRIu64 " to node number %u comes from no entry", u->number, u->node);
+            return sq_fail(err, SQ_E_VERIFY, "outbox: message %" PRIu64 " to node number %u comes from no entry",
+                           u->number, u->node);
     }
     return SQ_OK;
 }
@@ -225,18 +236,21 @@ static sq_status add_leaf(struct sq_audit *a, const struct sq_entry *e, struct s
     return SQ_OK;
 }
 
-static sq_status check_sender(struct sq_audit *a, const struct sq_core *core, const struct sq_entry *entry, const struct sq_envelope *e, struct sq_error *err)
+static sq_status check_sender(struct sq_audit *a, const struct sq_core *core, const struct sq_entry *entry,
+                              const struct sq_envelope *e, struct sq_error *err)
 {
     uint32_t party = sq_core_party_find(core, e->sender);
     if (strcmp(e->receiver, a->node_name) != 0)
         return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": a message to %s", entry->seq, e->receiver);
     if (party == SQ_ROW_NONE || !sq_core_party(core, party)->known_key)
         return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": %s is not enrolled", entry->seq, e->sender);
-    return sq_checks_add(a->checks, entry->seq, entry->input, sq_core_party(core, party)->key, err); /* a party's key never changes */
+    return sq_checks_add(a->checks, entry->seq, entry->input, sq_core_party(core, party)->key,
+                         err); /* a party's key never changes */
 }
 
 /* The answer kept for repeats is the one that this entry gave, under the hash of the request that it answers. */
-static sq_status check_kept(struct sq_audit *a, const struct sq_entry *entry, const struct sq_out *out, struct sq_error *err)
+static sq_status check_kept(struct sq_audit *a, const struct sq_entry *entry, const struct sq_out *out,
+                            struct sq_error *err)
 {
     struct sq_wire_memory memory = {take, &a->arena};
     struct sq_answer kept;
@@ -250,16 +264,19 @@ static sq_status check_kept(struct sq_audit *a, const struct sq_entry *entry, co
     if (st == SQ_OK)
         st = sq_ledger_answer(a->ledger, out->to, out->id, &a->arena, &kept, err);
     if (st != SQ_OK)
-        return sq_fail_context(err, st == SQ_E_NOT_FOUND ? SQ_E_VERIFY : st, "entry %" PRIu64 ": its kept answer", entry->seq);
+        return sq_fail_context(err, st == SQ_E_NOT_FOUND ? SQ_E_VERIFY : st, "entry %" PRIu64 ": its kept answer",
+                               entry->seq);
     sq_sha256(request.input.data, request.input.size, hash);
-    if (kept.seq != entry->seq || memcmp(kept.request_hash, hash, sizeof hash) != 0 || kept.body.size != out->body.size ||
-        memcmp(kept.body.data, out->body.data, out->body.size) != 0)
-        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": the answer kept for repeats is not the one that it gave", entry->seq);
+    if (kept.seq != entry->seq || memcmp(kept.request_hash, hash, sizeof hash) != 0 ||
+        kept.body.size != out->body.size || memcmp(kept.body.data, out->body.data, out->body.size) != 0)
+        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": the answer kept for repeats is not the one that it gave",
+                       entry->seq);
     return SQ_OK;
 }
 
 /* The state in the snapshot is the state as it is now, decided from the first entry on. */
-static sq_status check_snapshot(struct sq_audit *a, const struct sq_core *core, const struct sq_entry *entry, struct sq_error *err)
+static sq_status check_snapshot(struct sq_audit *a, const struct sq_core *core, const struct sq_entry *entry,
+                                struct sq_error *err)
 {
     struct sq_dump now = {0};
     struct sq_core *other = NULL;
@@ -268,19 +285,24 @@ static sq_status check_snapshot(struct sq_audit *a, const struct sq_core *core, 
         struct sq_core *out;
     } same_core = {core}; /* a dump that borrows nothing only reads */
     sq_core_dump(same_core.out, &now);
-    int same = memcmp(entry->payload_hash, a->snapshot_hash, SQ_HASH_SIZE) == 0 && now.size == a->snapshot_size && memcmp(now.bytes, a->snapshot, now.size) == 0;
+    int same = memcmp(entry->payload_hash, a->snapshot_hash, SQ_HASH_SIZE) == 0 && now.size == a->snapshot_size &&
+               memcmp(now.bytes, a->snapshot, now.size) == 0;
     sq_status st = now.failed ? sq_fail(err, SQ_E_NOMEM, "state") : SQ_OK;
-    if (st == SQ_OK && !same && (st = sq_core_new(&other, err)) == SQ_OK && memcmp(entry->payload_hash, a->snapshot_hash, SQ_HASH_SIZE) == 0 &&
+    if (st == SQ_OK && !same && (st = sq_core_new(&other, err)) == SQ_OK &&
+        memcmp(entry->payload_hash, a->snapshot_hash, SQ_HASH_SIZE) == 0 &&
         sq_core_undump(other, sq_bytes_of(a->snapshot, a->snapshot_size), NULL) == SQ_OK)
-        st = sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": the snapshot holds another state than the journal makes; remove the file 'snapshot'", entry->seq);
+        st = sq_fail(err, SQ_E_VERIFY,
+                     "entry %" PRIu64
+                     ": the snapshot holds another state than the journal makes; remove the file 'snapshot'",
+                     entry->seq);
     a->report->snapshot = same ? SQ_SNAPSHOT_SAME : SQ_SNAPSHOT_UNUSABLE;
     sq_core_free(other);
     sq_dump_free(&now);
     return st;
 }
 
-static sq_status visit(void *ctx, const struct sq_core *core, const struct sq_entry *entry, const struct sq_envelope *envelope, const struct sq_effects *fx,
-                       struct sq_error *err)
+static sq_status visit(void *ctx, const struct sq_core *core, const struct sq_entry *entry,
+                       const struct sq_envelope *envelope, const struct sq_effects *fx, struct sq_error *err)
 {
     struct sq_audit *a = ctx;
     a->begun = entry->seq;
@@ -333,8 +355,9 @@ static sq_status check_checkpoint(struct sq_audit *a, sq_bytes note, uint64_t si
     if (st != SQ_OK)
         return sq_fail_context(err, SQ_E_VERIFY, "checkpoint");
     if (strcmp(c.origin, a->log_name) != 0 || c.size != size || size == 0 || size > a->leaf_count)
-        return sq_fail(err, SQ_E_VERIFY, "checkpoint: of log %s and %" PRIu64 " entries; this is %s, with %zu entries in its journal", c.origin, c.size,
-                       a->log_name, a->leaf_count);
+        return sq_fail(err, SQ_E_VERIFY,
+                       "checkpoint: of log %s and %" PRIu64 " entries; this is %s, with %zu entries in its journal",
+                       c.origin, c.size, a->log_name, a->leaf_count);
     tree_hash((const uint8_t(*)[SQ_HASH_SIZE])a->leaves, size, a->report->root);
     if (memcmp(a->report->root, c.root, SQ_HASH_SIZE) != 0)
         return sq_fail(err, SQ_E_VERIFY, "checkpoint: its root is not that of the first %" PRIu64 " entries", size);
@@ -355,13 +378,17 @@ static sq_status check_tiles(struct sq_audit *a, uint64_t size, struct sq_error 
                 st = sq_tree_verify_inclusion(index, size, a->leaves[index], proof, hashes, a->report->root, err);
             if (st != SQ_OK) {
                 a->report->bad_entry = index + 1;
-                return sq_fail_context(err, st == SQ_E_NOMEM ? st : SQ_E_VERIFY, "entry %" PRIu64 ": the stored tree does not prove it", index + 1);
+                return sq_fail_context(err, st == SQ_E_NOMEM ? st : SQ_E_VERIFY,
+                                       "entry %" PRIu64 ": the stored tree does not prove it", index + 1);
             }
         }
     return SQ_OK;
 }
 
-static sq_status add_later_leaf(void *ctx, const struct sq_entry *entry, struct sq_error *err) { return add_leaf(ctx, entry, err); }
+static sq_status add_later_leaf(void *ctx, const struct sq_entry *entry, struct sq_error *err)
+{
+    return add_leaf(ctx, entry, err);
+}
 
 static sq_status check_tree(struct sq_audit *a, struct sq_error *err)
 {
@@ -408,8 +435,10 @@ sq_status sq_audit_run(struct sq_audit *a, struct sq_audit_report *report, struc
     a->report = report;
     a->last = sq_ledger_seq(a->ledger);
     if (a->snapshot_seq > a->last)
-        return sq_fail(err, SQ_E_VERIFY, "the snapshot is of entry %" PRIu64 ", the journal ends at %" PRIu64 ": entries are missing at its end", a->snapshot_seq,
-                       a->last);
+        return sq_fail(err, SQ_E_VERIFY,
+                       "the snapshot is of entry %" PRIu64 ", the journal ends at %" PRIu64
+                       ": entries are missing at its end",
+                       a->snapshot_seq, a->last);
     sq_status st = check_genesis(a, err);
     if (st != SQ_OK) {
         report->bad_entry = 1;
@@ -434,7 +463,8 @@ sq_status sq_audit_run(struct sq_audit *a, struct sq_audit_report *report, struc
 }
 
 /* The answer is the one kept for its receiver; what is kept has been held against what each entry gave. */
-static sq_status check_receipt_answer(struct sq_audit *a, const char *receiver, const Sanquan__V1__Receipt *r, struct sq_error *err)
+static sq_status check_receipt_answer(struct sq_audit *a, const char *receiver, const Sanquan__V1__Receipt *r,
+                                      struct sq_error *err)
 {
     struct sq_wire_memory memory = {take, &a->arena};
     struct sq_answer kept;
@@ -444,9 +474,10 @@ static sq_status check_receipt_answer(struct sq_audit *a, const char *receiver, 
     if (sq_wire_open(&sanquan__v1__answer__descriptor, answer, &memory, &m, err) != SQ_OK || party == SQ_ROW_NONE)
         return sq_fail(err, SQ_E_VERIFY, "the receipt's answer is not one to %s", receiver);
     uint64_t id = ((const Sanquan__V1__Answer *)m)->id;
-    if (sq_ledger_answer(a->ledger, party, id, &a->arena, &kept, err) != SQ_OK || kept.seq != r->index + 1 || kept.body.size != answer.size ||
-        memcmp(kept.body.data, answer.data, answer.size) != 0)
-        return sq_fail(err, SQ_E_VERIFY, "message %" PRIu64 " of %s was answered otherwise than the receipt says", id, receiver);
+    if (sq_ledger_answer(a->ledger, party, id, &a->arena, &kept, err) != SQ_OK || kept.seq != r->index + 1 ||
+        kept.body.size != answer.size || memcmp(kept.body.data, answer.data, answer.size) != 0)
+        return sq_fail(err, SQ_E_VERIFY, "message %" PRIu64 " of %s was answered otherwise than the receipt says", id,
+                       receiver);
     return SQ_OK;
 }
 
@@ -461,7 +492,8 @@ sq_status sq_audit_receipt(struct sq_audit *a, sq_bytes envelope, struct sq_erro
     uint64_t verified;
     sq_bytes body;
     sq_arena_reset(&a->arena);
-    if (sq_envelope_open(envelope, &e, err) != SQ_OK || e.type != SANQUAN__V1__MESSAGE_TYPE__RECEIPT || strcmp(e.sender, a->node_name) != 0 ||
+    if (sq_envelope_open(envelope, &e, err) != SQ_OK || e.type != SANQUAN__V1__MESSAGE_TYPE__RECEIPT ||
+        strcmp(e.sender, a->node_name) != 0 ||
         sq_message_check(&e, sq_directory_network_id(a->o.directory), a->node_key, err) != SQ_OK ||
         sq_wire_open(&sanquan__v1__receipt__descriptor, e.body, &memory, &m, err) != SQ_OK)
         return sq_fail(err, SQ_E_VERIFY, "not a receipt that %s signed", a->node_name);
@@ -471,18 +503,22 @@ sq_status sq_audit_receipt(struct sq_audit *a, sq_bytes envelope, struct sq_erro
         return st;
     memcpy(key.name, a->log_name, strlen(a->log_name));
     memcpy(key.key, a->log_key, SQ_KEY_SIZE);
-    st = sq_note_open(sq_bytes_of(r->checkpoint, strlen(r->checkpoint)), &key, 1, sq_ed25519_check, &body, &verified, err);
+    st = sq_note_open(sq_bytes_of(r->checkpoint, strlen(r->checkpoint)), &key, 1, sq_ed25519_check, &body, &verified,
+                      err);
     if (st == SQ_OK)
         st = sq_checkpoint_parse(body, &c, err);
     if (st != SQ_OK)
         return st;
     sq_tree_leaf_hash(sq_bytes_of(r->leaf.data, r->leaf.len), leaf);
     if (c.size > a->leaf_count)
-        return sq_fail(err, SQ_E_VERIFY, "the receipt is of a ledger with %" PRIu64 " entries, this one has %zu", c.size, a->leaf_count);
+        return sq_fail(err, SQ_E_VERIFY, "the receipt is of a ledger with %" PRIu64 " entries, this one has %zu",
+                       c.size, a->leaf_count);
     if (memcmp(leaf, a->leaves[r->index], sizeof leaf) != 0)
-        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 " is not the one that the receipt was given for", r->index + 1);
+        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 " is not the one that the receipt was given for",
+                       r->index + 1);
     st = sq_ledger_root(a->ledger, c.size, root, err); /* its tiles have been held against the newest root */
     if (st == SQ_OK && memcmp(root, c.root, sizeof root) != 0)
-        st = sq_fail(err, SQ_E_VERIFY, "the receipt's checkpoint of %" PRIu64 " entries is not a state of this ledger", c.size);
+        st = sq_fail(err, SQ_E_VERIFY, "the receipt's checkpoint of %" PRIu64 " entries is not a state of this ledger",
+                     c.size);
     return st == SQ_OK ? check_receipt_answer(a, e.receiver, r, err) : st;
 }

@@ -19,24 +19,28 @@
 struct sq_audit; /* opaque */
 
 struct sq_audit_options {
-    const char *path;                /* the ledger's directory; a copy needs its data.mdb */
-    struct sq_directory *directory;  /* borrowed for the audit's life */
-    unsigned threads;                /* for signatures; 0: one a core */
-    uint64_t map_size;               /* as in sq_ledger_options */
+    const char *path;                                           /* the ledger's directory; a copy needs its data.mdb */
+    struct sq_directory *directory;                             /* borrowed for the audit's life */
+    unsigned threads;                                           /* for signatures; 0: one a core */
+    uint64_t map_size;                                          /* as in sq_ledger_options */
     void (*progress)(void *ctx, uint64_t entry, uint64_t last); /* now and then; NULL */
     void *progress_ctx;
 };
 
-enum sq_audit_snapshot { SQ_SNAPSHOT_NONE, SQ_SNAPSHOT_UNUSABLE, SQ_SNAPSHOT_SAME }; /* unusable: damaged, or of another build; the daemon passes it over */
+enum sq_audit_snapshot {
+    SQ_SNAPSHOT_NONE,
+    SQ_SNAPSHOT_UNUSABLE,
+    SQ_SNAPSHOT_SAME
+}; /* unusable: damaged, or of another build; the daemon passes it over */
 
 struct sq_audit_report {
-    char node[7];                    /* "" until the first entry was read */
-    uint64_t entries;                /* of the newest checkpoint */
+    char node[7];     /* "" until the first entry was read */
+    uint64_t entries; /* of the newest checkpoint */
     uint64_t signatures, items, links, settlements;
     uint64_t open_window;
     uint8_t root[32];
     enum sq_audit_snapshot snapshot;
-    uint64_t bad_entry;              /* what is wrong is wrong there; 0: not of one entry */
+    uint64_t bad_entry; /* what is wrong is wrong there; 0: not of one entry */
 };
 
 /* Errors: as sq_ledger_open; SQ_E_NOMEM. */

@@ -11,7 +11,7 @@
 #include "proto/sanquan.pb-c.h"
 
 #define ARENA_SIZE (16u << 20) /* one batch as it was received, and unpacked */
-#define SERIALS 1000000000u
+#define SERIALS    1000000000u
 
 struct fold { /* a link stream up to some number */
     uint64_t number, count;
@@ -23,7 +23,7 @@ struct fold { /* a link stream up to some number */
 struct stream {
     struct fold now, settled, stated[STATED]; /* stated: when the debtor closed window w, at [w % STATED] */
     uint64_t stated_window;
-    int adopt;          /* two people of this node have said that the debtor's next statement counts */
+    int adopt; /* two people of this node have said that the debtor's next statement counts */
 };
 
 struct precommit {
@@ -44,12 +44,15 @@ struct sq_books {
     uint32_t n, self;
     struct stream *owes, *owed; /* [node]: this node to it, it to this node */
     struct sq_table precommits, spent;
-    uint64_t final;             /* windows up to here are final */
+    uint64_t final; /* windows up to here are final */
     uint32_t last_spent;
     struct sq_books_sums sums;
 };
 
-static void *take(void *arena, size_t size) { return sq_arena_room(arena, size); }
+static void *take(void *arena, size_t size)
+{
+    return sq_arena_room(arena, size);
+}
 
 sq_status sq_books_new(const struct sq_ledger *ledger, struct sq_books **out, struct sq_error *err)
 {
@@ -79,9 +82,15 @@ void sq_books_free(struct sq_books *b)
     free(b);
 }
 
-void sq_books_sums(const struct sq_books *b, struct sq_books_sums *out) { *out = b->sums; }
+void sq_books_sums(const struct sq_books *b, struct sq_books_sums *out)
+{
+    *out = b->sums;
+}
 
-static const char *code_of(const struct sq_core *core, uint32_t node) { return sq_core_node(core, node)->code; }
+static const char *code_of(const struct sq_core *core, uint32_t node)
+{
+    return sq_core_node(core, node)->code;
+}
 
 /* ---- rows ---- */
 
@@ -130,8 +139,8 @@ static int64_t moves(const Sanquan__V1__Batch *m, size_t i)
 }
 
 /* Count and totals of the accepted ones among these rows (row NULL: 0, 1, 2 ...). Errors: SQ_E_VERIFY. */
-static sq_status add_up(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Batch *m, const uint32_t *row, const uint8_t *code, size_t n,
-                        struct fold *sum, struct sq_error *err)
+static sq_status add_up(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Batch *m,
+                        const uint32_t *row, const uint8_t *code, size_t n, struct fold *sum, struct sq_error *err)
 {
     for (size_t k = 0; k < n; k++) {
         size_t i = row != NULL ? row[k] : k;
@@ -139,7 +148,8 @@ static sq_status add_up(struct sq_books *b, const struct sq_core *core, const Sa
             continue;
         const struct spent *p = i < m->n_voucher ? programme_of(b, core, m->voucher[i]) : NULL;
         if (p == NULL)
-            return sq_fail(err, SQ_E_VERIFY, "row %zu was accepted, and is not there or of a programme that is not known", i);
+            return sq_fail(err, SQ_E_VERIFY,
+                           "row %zu was accepted, and is not there or of a programme that is not known", i);
         int64_t fen = moves(m, i);
         if (fen == 0)
             continue;
@@ -151,7 +161,8 @@ static sq_status add_up(struct sq_books *b, const struct sq_core *core, const Sa
 
 /* ---- link streams ---- */
 
-static void result_hash(const uint32_t *row, const uint8_t *code, size_t n, uint8_t *room, uint8_t out[static SQ_HASH_SIZE])
+static void result_hash(const uint32_t *row, const uint8_t *code, size_t n, uint8_t *room,
+                        uint8_t out[static SQ_HASH_SIZE])
 {
     for (size_t k = 0; k < n; k++)
         sq_put_be32(room + 4 * k, row[k]);
@@ -160,8 +171,9 @@ static void result_hash(const uint32_t *row, const uint8_t *code, size_t n, uint
 }
 
 /* proto/README.md, "Link streams", written down as one string of bytes. */
-static void chain_hash(const uint8_t before[static SQ_HASH_SIZE], uint64_t number, const char *debtor, const char *creditor, uint64_t batch,
-                       const uint8_t result[static SQ_HASH_SIZE], const struct fold *step, uint8_t out[static SQ_HASH_SIZE])
+static void chain_hash(const uint8_t before[static SQ_HASH_SIZE], uint64_t number, const char *debtor,
+                       const char *creditor, uint64_t batch, const uint8_t result[static SQ_HASH_SIZE],
+                       const struct fold *step, uint8_t out[static SQ_HASH_SIZE])
 {
     static const char tag[] = "sanquan/link/v1";
     uint8_t text[sizeof tag + 2 * SQ_HASH_SIZE + 3 * 8 + 12 + SQ_KIND_COUNT * 8], *at = text;
@@ -187,24 +199,33 @@ static void chain_hash(const uint8_t before[static SQ_HASH_SIZE], uint64_t numbe
 }
 
 /* One step of the stream from debtor to creditor: `sum` and `result` are what it stands for. */
-static sq_status follow_link(struct sq_books *b, const struct sq_core *core, struct stream *s, uint32_t debtor, uint32_t creditor, uint64_t batch,
-                             const Sanquan__V1__Link *l, struct fold *sum, const uint8_t result[static SQ_HASH_SIZE], uint64_t seq, struct sq_error *err)
+static sq_status follow_link(struct sq_books *b, const struct sq_core *core, struct stream *s, uint32_t debtor,
+                             uint32_t creditor, uint64_t batch, const Sanquan__V1__Link *l, struct fold *sum,
+                             const uint8_t result[static SQ_HASH_SIZE], uint64_t seq, struct sq_error *err)
 {
     uint8_t hash[SQ_HASH_SIZE];
     const char *from = code_of(core, debtor), *to = code_of(core, creditor);
     if (l == NULL)
-        return sum->count == 0 ? SQ_OK : sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": %" PRIu64 " rows moved money from %s to %s, and no link says so", seq,
-                                                 sum->count, from, to);
+        return sum->count == 0
+                   ? SQ_OK
+                   : sq_fail(err, SQ_E_VERIFY,
+                             "entry %" PRIu64 ": %" PRIu64 " rows moved money from %s to %s, and no link says so", seq,
+                             sum->count, from, to);
     for (size_t k = 0; k < SQ_KIND_COUNT && l->n_borne_fen == SQ_KIND_COUNT; k++)
         sum->total[k] -= l->borne_fen[k]; /* what the creditor bears itself, under an agreement */
     if (l->number != s->now.number + 1)
-        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": link %s to %s goes from number %" PRIu64 " to %" PRIu64, seq, from, to, s->now.number, l->number);
+        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": link %s to %s goes from number %" PRIu64 " to %" PRIu64,
+                       seq, from, to, s->now.number, l->number);
     for (size_t k = 0; k < SQ_KIND_COUNT; k++)
         if (l->count != sum->count || l->n_total_fen != SQ_KIND_COUNT || l->total_fen[k] != sum->total[k])
-            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": link %s to %s number %" PRIu64 " does not say what its rows add up to", seq, from, to, l->number);
+            return sq_fail(err, SQ_E_VERIFY,
+                           "entry %" PRIu64 ": link %s to %s number %" PRIu64 " does not say what its rows add up to",
+                           seq, from, to, l->number);
     chain_hash(s->now.hash, l->number, from, to, batch, result, sum, hash);
     if (l->hash.len != SQ_HASH_SIZE || memcmp(hash, l->hash.data, SQ_HASH_SIZE) != 0)
-        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": link %s to %s number %" PRIu64 " has another hash than its rows", seq, from, to, l->number);
+        return sq_fail(err, SQ_E_VERIFY,
+                       "entry %" PRIu64 ": link %s to %s number %" PRIu64 " has another hash than its rows", seq, from,
+                       to, l->number);
     s->now.number = l->number;
     s->now.count += sum->count;
     memcpy(s->now.hash, hash, SQ_HASH_SIZE);
@@ -215,8 +236,9 @@ static sq_status follow_link(struct sq_books *b, const struct sq_core *core, str
 }
 
 /* One Decided: `sum` is what its rows add up to. */
-static sq_status follow(struct sq_books *b, const struct sq_core *core, struct stream *s, uint32_t debtor, uint32_t creditor,
-                        const Sanquan__V1__Decided *m, struct fold *sum, uint64_t seq, struct sq_error *err)
+static sq_status follow(struct sq_books *b, const struct sq_core *core, struct stream *s, uint32_t debtor,
+                        uint32_t creditor, const Sanquan__V1__Decided *m, struct fold *sum, uint64_t seq,
+                        struct sq_error *err)
 {
     uint8_t result[SQ_HASH_SIZE], *room = sq_arena_room(&b->arena, m->n_row * 4 + 1);
     if (room == NULL)
@@ -225,7 +247,8 @@ static sq_status follow(struct sq_books *b, const struct sq_core *core, struct s
     return follow_link(b, core, s, debtor, creditor, m->batch, m->link, sum, result, seq, err);
 }
 
-static void *open_message(struct sq_books *b, const ProtobufCMessageDescriptor *type, sq_bytes body, struct sq_error *err)
+static void *open_message(struct sq_books *b, const ProtobufCMessageDescriptor *type, sq_bytes body,
+                          struct sq_error *err)
 {
     struct sq_wire_memory memory = {take, &b->arena};
     ProtobufCMessage *m;
@@ -242,12 +265,13 @@ static const struct sq_out *sent(const struct sq_effects *fx, uint32_t type, uin
 }
 
 /* Debtor: a peer's request, and the Decided that answers it. */
-static sq_status on_clear(struct sq_books *b, const struct sq_core *core, uint32_t from, sq_bytes body, const struct sq_effects *fx, uint64_t seq,
-                          struct sq_error *err)
+static sq_status on_clear(struct sq_books *b, const struct sq_core *core, uint32_t from, sq_bytes body,
+                          const struct sq_effects *fx, uint64_t seq, struct sq_error *err)
 {
     const struct sq_out *answer = sent(fx, SANQUAN__V1__MESSAGE_TYPE__DECIDED, from);
     const Sanquan__V1__Clear *m = open_message(b, &sanquan__v1__clear__descriptor, body, err);
-    const Sanquan__V1__Decided *d = m != NULL && answer != NULL ? open_message(b, &sanquan__v1__decided__descriptor, answer->body, err) : NULL;
+    const Sanquan__V1__Decided *d =
+        m != NULL && answer != NULL ? open_message(b, &sanquan__v1__decided__descriptor, answer->body, err) : NULL;
     struct fold sum = {0};
     if (d == NULL || d->code.len != m->n_row || m->items == NULL || m->items->n_voucher != m->n_row)
         return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": a request that was not answered row for row", seq);
@@ -256,7 +280,8 @@ static sq_status on_clear(struct sq_books *b, const struct sq_core *core, uint32
         return sq_fail_context(err, st, "entry %" PRIu64, seq);
     for (size_t k = 0; k < m->n_row; k++)
         if (d->code.data[k] == SQ_OK)
-            programme_of(b, core, m->items->voucher[k])->fen += moves(m->items, k); /* add_up has seen that it is known */
+            programme_of(b, core, m->items->voucher[k])->fen +=
+                moves(m->items, k); /* add_up has seen that it is known */
     b->sums.items += m->n_row;
     return follow(b, core, &b->owes[from], b->self, from, d, &sum, seq, err);
 }
@@ -282,7 +307,8 @@ static sq_status read_batch(struct sq_books *b, uint64_t seq, const Sanquan__V1_
 }
 
 /* Creditor: a peer's decision of rows of an earlier batch. */
-static sq_status on_decided(struct sq_books *b, const struct sq_core *core, uint32_t from, sq_bytes body, uint64_t seq, struct sq_error *err)
+static sq_status on_decided(struct sq_books *b, const struct sq_core *core, uint32_t from, sq_bytes body, uint64_t seq,
+                            struct sq_error *err)
 {
     const Sanquan__V1__Decided *m = open_message(b, &sanquan__v1__decided__descriptor, body, err);
     const Sanquan__V1__Batch *batch;
@@ -298,7 +324,8 @@ static sq_status on_decided(struct sq_books *b, const struct sq_core *core, uint
 }
 
 /* An answered batch: rows of this node's own programmes were decided here. */
-static sq_status on_answer(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Answer *a, uint64_t seq, struct sq_error *err)
+static sq_status on_answer(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Answer *a, uint64_t seq,
+                           struct sq_error *err)
 {
     const Sanquan__V1__Batch *m;
     sq_status st = read_batch(b, a->seq, &m, err);
@@ -318,12 +345,16 @@ static sq_status on_answer(struct sq_books *b, const struct sq_core *core, const
     }
     b->sums.items += m->n_voucher;
     if (accepted != a->count || sum != a->amount_fen)
-        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": batch %" PRIu64 " was answered with another count or amount than its rows have", seq, a->seq);
+        return sq_fail(err, SQ_E_VERIFY,
+                       "entry %" PRIu64 ": batch %" PRIu64
+                       " was answered with another count or amount than its rows have",
+                       seq, a->seq);
     return SQ_OK;
 }
 
 /* Returns that an invoice's home asks for: those on this node's own programmes were decided at once. */
-static sq_status on_reverse(struct sq_books *b, const struct sq_core *core, const struct sq_entry *entry, sq_bytes body, struct sq_error *err)
+static sq_status on_reverse(struct sq_books *b, const struct sq_core *core, const struct sq_entry *entry, sq_bytes body,
+                            struct sq_error *err)
 {
     const Sanquan__V1__Reverse *m = open_message(b, &sanquan__v1__reverse__descriptor, body, err);
     const Sanquan__V1__Outcome *o = open_message(b, &sanquan__v1__outcome__descriptor, entry->outcome, err);
@@ -340,7 +371,8 @@ static sq_status on_reverse(struct sq_books *b, const struct sq_core *core, cons
     return SQ_OK;
 }
 
-static sq_status on_answers(struct sq_books *b, const struct sq_core *core, const struct sq_entry *entry, const struct sq_effects *fx, struct sq_error *err)
+static sq_status on_answers(struct sq_books *b, const struct sq_core *core, const struct sq_entry *entry,
+                            const struct sq_effects *fx, struct sq_error *err)
 {
     sq_status st = SQ_OK;
     for (size_t i = 0; st == SQ_OK && i < fx->out_count; i++) {
@@ -359,8 +391,8 @@ static sq_status on_answers(struct sq_books *b, const struct sq_core *core, cons
 /* ---- what is taken back ---- */
 
 /* One Clawback on the stream from debtor to creditor: less is owed by what it takes back. */
-static sq_status on_clawback(struct sq_books *b, const struct sq_core *core, struct stream *s, uint32_t debtor, uint32_t creditor, sq_bytes body, uint64_t seq,
-                             struct sq_error *err)
+static sq_status on_clawback(struct sq_books *b, const struct sq_core *core, struct stream *s, uint32_t debtor,
+                             uint32_t creditor, sq_bytes body, uint64_t seq, struct sq_error *err)
 {
     const Sanquan__V1__Clawback *m = open_message(b, &sanquan__v1__clawback__descriptor, body, err);
     const struct spent *p = m != NULL ? programme_of(b, core, m->voucher) : NULL;
@@ -382,14 +414,17 @@ static sq_status on_clawback(struct sq_books *b, const struct sq_core *core, str
 }
 
 /* What a measurement took back is not spent any more; peers that paid it out were told. */
-static sq_status on_measure(struct sq_books *b, const struct sq_core *core, sq_bytes body, const struct sq_effects *fx, uint64_t seq, struct sq_error *err)
+static sq_status on_measure(struct sq_books *b, const struct sq_core *core, sq_bytes body, const struct sq_effects *fx,
+                            uint64_t seq, struct sq_error *err)
 {
     const Sanquan__V1__Measure *m = open_message(b, &sanquan__v1__measure__descriptor, body, err);
     struct spent *p = m != NULL ? programme_of(b, core, m->voucher) : NULL;
-    sq_status st = p != NULL ? SQ_OK : sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": a measurement of an unknown programme", seq);
+    sq_status st =
+        p != NULL ? SQ_OK : sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": a measurement of an unknown programme", seq);
     for (size_t i = 0; st == SQ_OK && i < fx->out_count; i++) {
         const struct sq_out *out = &fx->out[i];
-        const Sanquan__V1__Answer *a = out->kind == SQ_OUT_ANSWER ? open_message(b, &sanquan__v1__answer__descriptor, out->body, err) : NULL;
+        const Sanquan__V1__Answer *a =
+            out->kind == SQ_OUT_ANSWER ? open_message(b, &sanquan__v1__answer__descriptor, out->body, err) : NULL;
         if (a != NULL && a->status == SQ_OK)
             p->fen += a->amount_fen;
         if (out->kind == SQ_OUT_PEER && out->type == SANQUAN__V1__MESSAGE_TYPE__CLAWBACK)
@@ -427,7 +462,8 @@ static sq_status on_vote(struct sq_books *b, uint32_t from, sq_bytes body, uint6
         return SQ_OK;
     for (uint32_t i = 0; i < b->precommits.count; i++) {
         const struct precommit *p = SQ_ROW(&b->precommits, struct precommit, i);
-        if (p->window == m->window && p->node == from && p->round == m->round && memcmp(p->value, m->value.data, SQ_HASH_SIZE) == 0)
+        if (p->window == m->window && p->node == from && p->round == m->round &&
+            memcmp(p->value, m->value.data, SQ_HASH_SIZE) == 0)
             return SQ_OK; /* a node counts once for a value */
     }
     struct precommit *p = sq_table_add(&b->precommits, NULL);
@@ -439,15 +475,19 @@ static sq_status on_vote(struct sq_books *b, uint32_t from, sq_bytes body, uint6
 }
 
 /* Votes of others that a node has told on: each counts for its signer. */
-static sq_status on_relay(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Relay *m, uint64_t seq, struct sq_error *err)
+static sq_status on_relay(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Relay *m, uint64_t seq,
+                          struct sq_error *err)
 {
     sq_status st = SQ_OK;
     for (size_t i = 0; st == SQ_OK && i < m->n_votes; i++) {
         struct sq_envelope e;
-        uint32_t party = sq_envelope_open(sq_bytes_of(m->votes[i].data, m->votes[i].len), &e, NULL) == SQ_OK ? sq_core_party_find(core, e.sender) : SQ_ROW_NONE;
+        uint32_t party = sq_envelope_open(sq_bytes_of(m->votes[i].data, m->votes[i].len), &e, NULL) == SQ_OK
+                             ? sq_core_party_find(core, e.sender)
+                             : SQ_ROW_NONE;
         const struct sq_party *p = party != SQ_ROW_NONE ? sq_core_party(core, party) : NULL;
         if (p != NULL && p->role == SQ_ROLE_NODE && p->node != b->self && e.type == SANQUAN__V1__MESSAGE_TYPE__VOTE &&
-            sq_message_signed_by(&e, sq_core_network_id(core), p->key) && sq_wire_check(&sanquan__v1__vote__descriptor, e.body, NULL) == SQ_OK)
+            sq_message_signed_by(&e, sq_core_network_id(core), p->key) &&
+            sq_wire_check(&sanquan__v1__vote__descriptor, e.body, NULL) == SQ_OK)
             st = on_vote(b, p->node, e.body, seq, err);
     }
     return st;
@@ -497,7 +537,8 @@ static void on_break(struct sq_books *b, const struct sq_core *core, sq_bytes bo
 /* ---- final windows ---- */
 
 /* More than two thirds of all nodes precommitted this value in one round, each by a message in this journal (or of this node's own). */
-static sq_status check_certificate(struct sq_books *b, const struct sq_window_view *w, uint64_t seq, struct sq_error *err)
+static sq_status check_certificate(struct sq_books *b, const struct sq_window_view *w, uint64_t seq,
+                                   struct sq_error *err)
 {
     uint32_t votes = 0, kept = 0;
     for (uint32_t i = 0; i < b->precommits.count; i++) {
@@ -509,7 +550,8 @@ static sq_status check_certificate(struct sq_books *b, const struct sq_window_vi
             *SQ_ROW(&b->precommits, struct precommit, kept++) = *SQ_ROW(&b->precommits, struct precommit, i);
     b->precommits.count = kept;
     if (b->n > 1 && (uint64_t)votes * 3 <= (uint64_t)b->n * 2)
-        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 " became final with %u of %u precommits", seq, w->window, votes, b->n);
+        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 " became final with %u of %u precommits",
+                       seq, w->window, votes, b->n);
     return SQ_OK;
 }
 
@@ -517,24 +559,28 @@ static sq_status check_certificate(struct sq_books *b, const struct sq_window_vi
 static int own_pair_holds(const struct stream *s, uint64_t window, const Sanquan__V1__Pair *p)
 {
     const struct fold *to = &s->stated[window % STATED], *from = &s->settled;
-    int same = s->stated_window >= window && p->first == from->number + 1 && p->last == to->number && p->count == to->count - from->count &&
-               p->hash.len == SQ_HASH_SIZE && memcmp(p->hash.data, to->hash, SQ_HASH_SIZE) == 0 && p->n_total_fen == SQ_KIND_COUNT;
+    int same = s->stated_window >= window && p->first == from->number + 1 && p->last == to->number &&
+               p->count == to->count - from->count && p->hash.len == SQ_HASH_SIZE &&
+               memcmp(p->hash.data, to->hash, SQ_HASH_SIZE) == 0 && p->n_total_fen == SQ_KIND_COUNT;
     for (size_t k = 0; same && k < SQ_KIND_COUNT; k++)
         same = p->total_fen[k] == to->total[k] - from->total[k];
     return same;
 }
 
-static sq_status add_pairs(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Settlement *m, __int128 *net, uint64_t seq, struct sq_error *err)
+static sq_status add_pairs(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Settlement *m,
+                           __int128 *net, uint64_t seq, struct sq_error *err)
 {
     for (size_t i = 0; i < m->n_pairs; i++) {
         const Sanquan__V1__Pair *p = m->pairs[i];
         uint32_t debtor = node_of(core, p->debtor), creditor = node_of(core, p->creditor);
         if (debtor == SQ_ROW_NONE || creditor == SQ_ROW_NONE || debtor == creditor || p->n_total_fen != SQ_KIND_COUNT)
-            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 " settles %s to %s, which is no link", seq, m->window, p->debtor, p->creditor);
+            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 " settles %s to %s, which is no link",
+                           seq, m->window, p->debtor, p->creditor);
         struct stream *own = debtor == b->self ? &b->owes[creditor] : creditor == b->self ? &b->owed[debtor] : NULL;
         if (own != NULL && !own_pair_holds(own, m->window, p))
-            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": link %s to %s is not what its steps add up to", seq, m->window, p->debtor,
-                           p->creditor);
+            return sq_fail(err, SQ_E_VERIFY,
+                           "entry %" PRIu64 ": window %" PRIu64 ": link %s to %s is not what its steps add up to", seq,
+                           m->window, p->debtor, p->creditor);
         if (own != NULL)
             own->settled = own->stated[m->window % STATED];
         for (size_t k = 0; k < SQ_KIND_COUNT; k++) {
@@ -546,43 +592,52 @@ static sq_status add_pairs(struct sq_books *b, const struct sq_core *core, const
 }
 
 /* The nets listed are those of the pairs, all of them and no other; then they are taken away again. */
-static sq_status take_nets(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Settlement *m, __int128 *net, uint64_t seq, struct sq_error *err)
+static sq_status take_nets(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Settlement *m,
+                           __int128 *net, uint64_t seq, struct sq_error *err)
 {
     for (size_t i = 0; i < m->n_nets; i++) {
         const Sanquan__V1__Position *p = m->nets[i];
         uint32_t node = node_of(core, p->node);
-        if (node == SQ_ROW_NONE || p->kind < 1 || p->kind > SQ_KIND_COUNT || net[(size_t)node * SQ_KIND_COUNT + p->kind - 1] != p->net_fen)
-            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": the net of %s in kind %u is not that of its links", seq, m->window,
-                           p->node, p->kind);
+        if (node == SQ_ROW_NONE || p->kind < 1 || p->kind > SQ_KIND_COUNT ||
+            net[(size_t)node * SQ_KIND_COUNT + p->kind - 1] != p->net_fen)
+            return sq_fail(err, SQ_E_VERIFY,
+                           "entry %" PRIu64 ": window %" PRIu64 ": the net of %s in kind %u is not that of its links",
+                           seq, m->window, p->node, p->kind);
         net[(size_t)node * SQ_KIND_COUNT + p->kind - 1] = 0;
     }
     for (size_t i = 0; i < (size_t)b->n * SQ_KIND_COUNT; i++)
         if (net[i] != 0)
-            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": the net of %s in kind %zu is left out", seq, m->window,
-                           code_of(core, (uint32_t)(i / SQ_KIND_COUNT)), i % SQ_KIND_COUNT + 1);
+            return sq_fail(err, SQ_E_VERIFY,
+                           "entry %" PRIu64 ": window %" PRIu64 ": the net of %s in kind %zu is left out", seq,
+                           m->window, code_of(core, (uint32_t)(i / SQ_KIND_COUNT)), i % SQ_KIND_COUNT + 1);
     for (size_t i = 0; i < m->n_nets; i++)
         net[(size_t)node_of(core, m->nets[i]->node) * SQ_KIND_COUNT + m->nets[i]->kind - 1] = m->nets[i]->net_fen;
     return SQ_OK;
 }
 
 /* What each node pays and receives is its net; what the settlement account takes in of a kind it pays out. */
-static sq_status check_payments(const struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Settlement *m, __int128 *net, uint64_t seq,
-                                struct sq_error *err)
+static sq_status check_payments(const struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Settlement *m,
+                                __int128 *net, uint64_t seq, struct sq_error *err)
 {
     __int128 account[SQ_KIND_COUNT] = {0};
     for (size_t i = 0; i < m->n_payments; i++) {
         const Sanquan__V1__Payment *p = m->payments[i];
         uint32_t payer = node_of(core, p->payer), payee = node_of(core, p->payee);
-        if (p->amount_fen <= 0 || p->kind < 1 || p->kind > SQ_KIND_COUNT || (payer == SQ_ROW_NONE && strcmp(p->payer, "hub") != 0) ||
+        if (p->amount_fen <= 0 || p->kind < 1 || p->kind > SQ_KIND_COUNT ||
+            (payer == SQ_ROW_NONE && strcmp(p->payer, "hub") != 0) ||
             (payee == SQ_ROW_NONE && strcmp(p->payee, "hub") != 0))
-            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": payment %zu is no payment", seq, m->window, i + 1);
-        *(payer != SQ_ROW_NONE ? &net[(size_t)payer * SQ_KIND_COUNT + p->kind - 1] : &account[p->kind - 1]) += p->amount_fen;
-        *(payee != SQ_ROW_NONE ? &net[(size_t)payee * SQ_KIND_COUNT + p->kind - 1] : &account[p->kind - 1]) -= p->amount_fen;
+            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": payment %zu is no payment", seq,
+                           m->window, i + 1);
+        *(payer != SQ_ROW_NONE ? &net[(size_t)payer * SQ_KIND_COUNT + p->kind - 1] : &account[p->kind - 1]) +=
+            p->amount_fen;
+        *(payee != SQ_ROW_NONE ? &net[(size_t)payee * SQ_KIND_COUNT + p->kind - 1] : &account[p->kind - 1]) -=
+            p->amount_fen;
     }
     for (size_t i = 0; i < (size_t)b->n * SQ_KIND_COUNT; i++)
         if (net[i] != 0 || account[i % SQ_KIND_COUNT] != 0)
-            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": payments of kind %zu do not add up to the nets", seq, m->window,
-                           i % SQ_KIND_COUNT + 1);
+            return sq_fail(err, SQ_E_VERIFY,
+                           "entry %" PRIu64 ": window %" PRIu64 ": payments of kind %zu do not add up to the nets", seq,
+                           m->window, i % SQ_KIND_COUNT + 1);
     return SQ_OK;
 }
 
@@ -594,10 +649,14 @@ static const Sanquan__V1__Settlement *value_of(struct sq_books *b, const struct 
     return open_message(b, &sanquan__v1__settlement__descriptor, w.value, NULL);
 }
 
-static int is_fund(const char *payer) { return strncmp(payer, "fund:", 5) == 0; }
+static int is_fund(const char *payer)
+{
+    return strncmp(payer, "fund:", 5) == 0;
+}
 
 /* What a region that has not paid was to pay into the settlement account comes from others, to the fen; who defaults here settles nothing here. */
-static sq_status check_losses(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Settlement *m, uint64_t seq, struct sq_error *err)
+static sq_status check_losses(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Settlement *m,
+                              uint64_t seq, struct sq_error *err)
 {
     __int128 missing[SQ_KIND_COUNT] = {0};
     for (size_t i = 0; i < m->n_changes; i++) {
@@ -605,33 +664,44 @@ static sq_status check_losses(struct sq_books *b, const struct sq_core *core, co
         const Sanquan__V1__Settlement *unpaid = c->unpaid_window != 0 ? value_of(b, core, c->unpaid_window) : NULL;
         for (size_t k = 0; c->standing == SQ_REGION_DEFAULTED && k < m->n_pairs; k++)
             if (strcmp(m->pairs[k]->debtor, c->node) == 0 || strcmp(m->pairs[k]->creditor, c->node) == 0)
-                return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 " settles a link of %s, which defaults in it", seq, m->window, c->node);
+                return sq_fail(err, SQ_E_VERIFY,
+                               "entry %" PRIu64 ": window %" PRIu64 " settles a link of %s, which defaults in it", seq,
+                               m->window, c->node);
         if (c->unpaid_window != 0 && unpaid == NULL)
-            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 " names unpaid window %" PRIu64 ", which is not final", seq, m->window,
-                           c->unpaid_window);
+            return sq_fail(err, SQ_E_VERIFY,
+                           "entry %" PRIu64 ": window %" PRIu64 " names unpaid window %" PRIu64 ", which is not final",
+                           seq, m->window, c->unpaid_window);
         for (size_t k = 0; unpaid != NULL && k < unpaid->n_payments; k++)
             if (strcmp(unpaid->payments[k]->payer, c->node) == 0 && strcmp(unpaid->payments[k]->payee, "hub") == 0)
                 missing[unpaid->payments[k]->kind - 1] += unpaid->payments[k]->amount_fen;
     }
     for (size_t i = 0; i < m->n_losses; i++) {
         const Sanquan__V1__Payment *p = m->losses[i];
-        if (p->amount_fen <= 0 || p->kind < 1 || p->kind > SQ_KIND_COUNT || (!is_fund(p->payer) && node_of(core, p->payer) == SQ_ROW_NONE))
-            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": loss %zu is no payment", seq, m->window, i + 1);
+        if (p->amount_fen <= 0 || p->kind < 1 || p->kind > SQ_KIND_COUNT ||
+            (!is_fund(p->payer) && node_of(core, p->payer) == SQ_ROW_NONE))
+            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": loss %zu is no payment", seq,
+                           m->window, i + 1);
         missing[p->kind - 1] -= strcmp(p->payee, "hub") == 0 ? p->amount_fen : 0;
     }
     for (size_t k = 0; k < SQ_KIND_COUNT; k++)
         if (missing[k] != 0)
-            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": what is paid instead of kind %zu is not what was not paid", seq, m->window, k + 1);
+            return sq_fail(err, SQ_E_VERIFY,
+                           "entry %" PRIu64 ": window %" PRIu64
+                           ": what is paid instead of kind %zu is not what was not paid",
+                           seq, m->window, k + 1);
     return SQ_OK;
 }
 
-static sq_status on_final(struct sq_books *b, const struct sq_core *core, const struct sq_window_view *w, uint64_t seq, struct sq_error *err)
+static sq_status on_final(struct sq_books *b, const struct sq_core *core, const struct sq_window_view *w, uint64_t seq,
+                          struct sq_error *err)
 {
     uint8_t hash[SQ_HASH_SIZE];
     const Sanquan__V1__Settlement *m = open_message(b, &sanquan__v1__settlement__descriptor, w->value, err);
     sq_sha256(w->value.data, w->value.size, hash);
     if (m == NULL || m->window != w->window || memcmp(hash, w->value_hash, sizeof hash) != 0)
-        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": its settlement is not the value that was voted on", seq, w->window);
+        return sq_fail(err, SQ_E_VERIFY,
+                       "entry %" PRIu64 ": window %" PRIu64 ": its settlement is not the value that was voted on", seq,
+                       w->window);
     __int128 *net = calloc((size_t)b->n * SQ_KIND_COUNT, sizeof *net);
     if (net == NULL)
         return sq_fail(err, SQ_E_NOMEM, "nets");
@@ -660,8 +730,8 @@ static sq_status begin(struct sq_books *b, const struct sq_core *core, struct sq
     return b->owes != NULL && b->owed != NULL ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "second books");
 }
 
-static sq_status on_peer(struct sq_books *b, const struct sq_core *core, const struct sq_entry *entry, const struct sq_envelope *e, const struct sq_effects *fx,
-                         struct sq_error *err)
+static sq_status on_peer(struct sq_books *b, const struct sq_core *core, const struct sq_entry *entry,
+                         const struct sq_envelope *e, const struct sq_effects *fx, struct sq_error *err)
 {
     uint32_t from = sq_core_party(core, sq_core_party_find(core, e->sender))->node;
     switch (e->type) {
@@ -681,7 +751,8 @@ static sq_status on_peer(struct sq_books *b, const struct sq_core *core, const s
         return on_vote(b, from, e->body, entry->seq, err);
     case SANQUAN__V1__MESSAGE_TYPE__RELAY: {
         const Sanquan__V1__Relay *m = open_message(b, &sanquan__v1__relay__descriptor, e->body, err);
-        return m != NULL ? on_relay(b, core, m, entry->seq, err) : sq_fail_context(err, SQ_E_VERIFY, "entry %" PRIu64 ": a relay", entry->seq);
+        return m != NULL ? on_relay(b, core, m, entry->seq, err)
+                         : sq_fail_context(err, SQ_E_VERIFY, "entry %" PRIu64 ": a relay", entry->seq);
     }
     default:
         return SQ_OK;
@@ -694,8 +765,8 @@ static int was_refused(struct sq_books *b, const struct sq_entry *entry)
     return o == NULL || o->status != SQ_OK;
 }
 
-sq_status sq_books_enter(struct sq_books *b, const struct sq_core *core, const struct sq_entry *entry, const struct sq_envelope *envelope,
-                         const struct sq_effects *fx, struct sq_error *err)
+sq_status sq_books_enter(struct sq_books *b, const struct sq_core *core, const struct sq_entry *entry,
+                         const struct sq_envelope *envelope, const struct sq_effects *fx, struct sq_error *err)
 {
     sq_status st = b->owes == NULL ? begin(b, core, err) : SQ_OK;
     sq_arena_reset(&b->arena);
@@ -715,10 +786,12 @@ sq_status sq_books_enter(struct sq_books *b, const struct sq_core *core, const s
         st = on_own_statement(b, out->body, entry->seq, err);
     uint32_t other = b->self == 0 ? 1 : 0; /* what is said to all is said to it */
     for (size_t i = 0; st == SQ_OK && i < fx->out_count; i++)
-        if (fx->out[i].kind == SQ_OUT_PEER && fx->out[i].type == SANQUAN__V1__MESSAGE_TYPE__VOTE && fx->out[i].to == other)
+        if (fx->out[i].kind == SQ_OUT_PEER && fx->out[i].type == SANQUAN__V1__MESSAGE_TYPE__VOTE &&
+            fx->out[i].to == other)
             st = on_vote(b, b->self, fx->out[i].body, entry->seq, err);
     struct sq_window_view w;
-    while (st == SQ_OK && sq_settlement_window(sq_core_settlement(core), b->final + 1, &w, NULL) == SQ_OK && w.state >= SQ_WINDOW_FINAL) {
+    while (st == SQ_OK && sq_settlement_window(sq_core_settlement(core), b->final + 1, &w, NULL) == SQ_OK &&
+           w.state >= SQ_WINDOW_FINAL) {
         st = on_final(b, core, &w, entry->seq, err);
         b->final++;
     }
@@ -734,10 +807,12 @@ sq_status sq_books_close(struct sq_books *b, const struct sq_core *core, struct 
         struct sq_programme_view v;
         sq_core_programme(core, i, &v);
         if (v.node == b->self && s->fen != v.spent_fen)
-            return sq_fail(err, SQ_E_VERIFY, "programme %06u/%u: %" PRId64 " fen are spent, its accepted rows have %" PRId64, v.issuer, v.number, v.spent_fen,
-                           (int64_t)s->fen);
+            return sq_fail(err, SQ_E_VERIFY,
+                           "programme %06u/%u: %" PRId64 " fen are spent, its accepted rows have %" PRId64, v.issuer,
+                           v.number, v.spent_fen, (int64_t)s->fen);
         if (v.node == b->self && v.pool_fen != 0 && (__int128)v.reserved_fen + v.spent_fen > v.pool_fen)
-            return sq_fail(err, SQ_E_VERIFY, "programme %06u/%u: more is reserved and spent than its pool has", v.issuer, v.number);
+            return sq_fail(err, SQ_E_VERIFY, "programme %06u/%u: more is reserved and spent than its pool has",
+                           v.issuer, v.number);
     }
     return SQ_OK;
 }

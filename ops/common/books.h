@@ -18,16 +18,17 @@ SQ_MUST_CHECK sq_status sq_books_new(const struct sq_ledger *ledger, struct sq_b
 void sq_books_free(struct sq_books *b);
 
 /* After each entry; the arguments of a sq_replay_visit. Errors: SQ_E_VERIFY, naming the entry and what differs; SQ_E_NOMEM. */
-SQ_MUST_CHECK sq_status sq_books_enter(struct sq_books *b, const struct sq_core *core, const struct sq_entry *entry, const struct sq_envelope *envelope,
-                                       const struct sq_effects *fx, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_books_enter(struct sq_books *b, const struct sq_core *core, const struct sq_entry *entry,
+                                       const struct sq_envelope *envelope, const struct sq_effects *fx,
+                                       struct sq_error *err);
 
 /* At the end of the journal: what programmes have spent is what the accepted rows say. Errors: SQ_E_VERIFY. */
 SQ_MUST_CHECK sq_status sq_books_close(struct sq_books *b, const struct sq_core *core, struct sq_error *err);
 
 struct sq_books_sums {
-    uint64_t items;           /* rows decided or received here, each once */
-    uint64_t links;           /* steps of link streams hashed again */
-    uint64_t settlements;     /* final windows worked out again */
+    uint64_t items;       /* rows decided or received here, each once */
+    uint64_t links;       /* steps of link streams hashed again */
+    uint64_t settlements; /* final windows worked out again */
 };
 void sq_books_sums(const struct sq_books *b, struct sq_books_sums *out);
 

@@ -15,7 +15,7 @@
 #include "peers/message.h"
 
 #define CHUNK_BYTES (4u << 20) /* a few of the largest messages */
-#define CHUNK_JOBS 256u        /* small messages: some milliseconds of work, so that all cores end at about the same time */
+#define CHUNK_JOBS  256u /* small messages: some milliseconds of work, so that all cores end at about the same time */
 #define THREADS_MAX 64u
 
 _Static_assert(CHUNK_BYTES > SQ_MESSAGE_SIZE_MAX, "the largest message fits an empty chunk");
@@ -39,13 +39,13 @@ struct sq_checks {
     pthread_t threads[THREADS_MAX];
     unsigned thread_count, chunk_count;
     struct chunk *chunks, *filling;
-    pthread_mutex_t mutex;    /* guards what follows */
+    pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t work, freed;
     struct chunk *first, *last, *free;
     unsigned free_count;
     int ending;
     uint64_t good;
-    uint64_t failed_seq;      /* 0: none */
+    uint64_t failed_seq; /* 0: none */
     struct sq_error failed;
 };
 
@@ -105,7 +105,8 @@ static void *run(void *arg)
     }
 }
 
-sq_status sq_checks_new(const uint8_t network_id[static 32], unsigned threads, struct sq_checks **out, struct sq_error *err)
+sq_status sq_checks_new(const uint8_t network_id[static 32], unsigned threads, struct sq_checks **out,
+                        struct sq_error *err)
 {
     struct sq_checks *c = calloc(1, sizeof *c);
     if (c == NULL)
@@ -124,7 +125,8 @@ sq_status sq_checks_new(const uint8_t network_id[static 32], unsigned threads, s
         c->free = &c->chunks[i];
         c->free_count++;
     }
-    while (c->free_count == c->chunk_count && c->thread_count < wanted && pthread_create(&c->threads[c->thread_count], NULL, run, c) == 0)
+    while (c->free_count == c->chunk_count && c->thread_count < wanted &&
+           pthread_create(&c->threads[c->thread_count], NULL, run, c) == 0)
         c->thread_count++;
     if (c->thread_count == 0) {
         sq_checks_free(c);
@@ -180,7 +182,8 @@ static struct chunk *take_free(struct sq_checks *c)
     return chunk;
 }
 
-sq_status sq_checks_add(struct sq_checks *c, uint64_t seq, sq_bytes envelope, const uint8_t key[static SQ_KEY_SIZE], struct sq_error *err)
+sq_status sq_checks_add(struct sq_checks *c, uint64_t seq, sq_bytes envelope, const uint8_t key[static SQ_KEY_SIZE],
+                        struct sq_error *err)
 {
     if (envelope.size > CHUNK_BYTES)
         return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": a message of %zu bytes", seq, envelope.size);
@@ -208,7 +211,9 @@ sq_status sq_checks_wait(struct sq_checks *c, uint64_t *bad_seq, struct sq_error
     *bad_seq = c->failed_seq;
     struct sq_error failed = c->failed;
     pthread_mutex_unlock(&c->mutex);
-    return *bad_seq == 0 ? SQ_OK : sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": %s: %.120s", *bad_seq, sq_status_text(failed.status), failed.text);
+    return *bad_seq == 0 ? SQ_OK
+                         : sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": %s: %.120s", *bad_seq,
+                                   sq_status_text(failed.status), failed.text);
 }
 
 uint64_t sq_checks_good(struct sq_checks *c)

@@ -14,10 +14,12 @@
 struct sq_checks; /* opaque: threads and the chunks between them */
 
 /* threads 0: one a core that this process may use. Errors: SQ_E_NOMEM. */
-SQ_MUST_CHECK sq_status sq_checks_new(const uint8_t network_id[static 32], unsigned threads, struct sq_checks **out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_checks_new(const uint8_t network_id[static 32], unsigned threads, struct sq_checks **out,
+                                      struct sq_error *err);
 
 /* The envelope of entry `seq`, which says that it is from `key`'s owner. Errors: SQ_E_NOMEM. */
-SQ_MUST_CHECK sq_status sq_checks_add(struct sq_checks *c, uint64_t seq, sq_bytes envelope, const uint8_t key[static SQ_KEY_SIZE], struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_checks_add(struct sq_checks *c, uint64_t seq, sq_bytes envelope,
+                                      const uint8_t key[static SQ_KEY_SIZE], struct sq_error *err);
 
 /*
  * Waits for everything that was added. Errors: SQ_E_VERIFY with the lowest entry that failed, also in *bad_seq (0 when none did).

@@ -7,29 +7,38 @@
 #include "peers/yaml.h"
 
 #define MS_PER_DAY 86400000u
-#define UTC8_MS (8u * 3600000u)
+#define UTC8_MS    (8u * 3600000u)
 
 static const cyaml_schema_field_t peer_fields[] = {
     CYAML_FIELD_STRING_PTR("code", CYAML_FLAG_POINTER, struct sq_config_peer, code, 6, 6),
     CYAML_FIELD_STRING_PTR("endpoint", CYAML_FLAG_POINTER, struct sq_config_peer, endpoint, 8, 200), CYAML_FIELD_END};
-static const cyaml_schema_value_t peer_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sq_config_peer, peer_fields)};
+static const cyaml_schema_value_t peer_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sq_config_peer, peer_fields)};
 static const cyaml_schema_value_t cutoff_schema = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 5, 5)};
 static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_STRING_PTR("node", CYAML_FLAG_POINTER, struct sq_config, node, 6, 6),
     CYAML_FIELD_STRING_PTR("directory", CYAML_FLAG_POINTER, struct sq_config, directory, 1, 4000),
     CYAML_FIELD_STRING_PTR("keys", CYAML_FLAG_POINTER, struct sq_config, keys, 1, 4000),
-    CYAML_FIELD_STRING_PTR("passphrase_file", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config, passphrase_file, 1, 4000),
+    CYAML_FIELD_STRING_PTR("passphrase_file", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config,
+                           passphrase_file, 1, 4000),
     CYAML_FIELD_STRING_PTR("ledger", CYAML_FLAG_POINTER, struct sq_config, ledger, 1, 4000),
     CYAML_FIELD_STRING_PTR("bind", CYAML_FLAG_POINTER, struct sq_config, bind, 8, 200),
     CYAML_FIELD_STRING_PTR("log", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config, log, 4, 5),
-    CYAML_FIELD_SEQUENCE("peers", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config, peers, &peer_schema, 0, 511),
-    CYAML_FIELD_SEQUENCE("cutoffs", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config, cutoffs, &cutoff_schema, 0, 96),
+    CYAML_FIELD_SEQUENCE("peers", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config, peers, &peer_schema, 0,
+                         511),
+    CYAML_FIELD_SEQUENCE("cutoffs", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config, cutoffs, &cutoff_schema,
+                         0, 96),
     CYAML_FIELD_UINT("map_size_gib", CYAML_FLAG_OPTIONAL, struct sq_config, map_size_gib),
     CYAML_FIELD_UINT("disk_low_permille", CYAML_FLAG_OPTIONAL, struct sq_config, disk_low_permille),
-    CYAML_FIELD_UINT("snapshot_every_items", CYAML_FLAG_OPTIONAL, struct sq_config, snapshot_every_items), CYAML_FIELD_END};
-static const cyaml_schema_value_t config_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct sq_config, config_fields)};
+    CYAML_FIELD_UINT("snapshot_every_items", CYAML_FLAG_OPTIONAL, struct sq_config, snapshot_every_items),
+    CYAML_FIELD_END};
+static const cyaml_schema_value_t config_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct sq_config, config_fields)};
 
-static int is_digit(char c) { return c >= '0' && c <= '9'; }
+static int is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
 
 /* "17:05" in ms of the day; -1 when it is no time. */
 static int64_t time_of_day(const char *t)

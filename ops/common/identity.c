@@ -21,8 +21,9 @@ static sq_status read_passphrase(void *ctx, char *out, size_t out_size, struct s
     const struct asking *a = ctx;
     const struct sq_config *c = a->config;
     if (c->passphrase_file == NULL)
-        return a->ask != NULL ? a->ask(a->ctx, out, out_size, err)
-                              : sq_fail(err, SQ_E_CONFIG, "%s has a passphrase: say where it is with passphrase_file", c->keys);
+        return a->ask != NULL
+                   ? a->ask(a->ctx, out, out_size, err)
+                   : sq_fail(err, SQ_E_CONFIG, "%s has a passphrase: say where it is with passphrase_file", c->keys);
     return sq_passphrase_read(c->passphrase_file, out, out_size, err);
 }
 
@@ -50,10 +51,12 @@ static sq_status check_keys(const struct sq_identity *id, struct sq_error *err)
     if (strcmp(id->keys->name, name) != 0)
         return sq_fail(err, SQ_E_CONFIG, "%s holds the keys of %s, not of %s", c->keys, id->keys->name, name);
     const char *differs = !id->keys->has_log || !same_key(&own->log_key, id->keys->log_public) ? "log key"
-                          : !same_key(&own->node_key, id->keys->public_key)                   ? "node key"
-                          : !same_key(&own->transport_key, id->keys->transport_public)        ? "transport key"
-                                                                                              : NULL;
-    return differs == NULL ? SQ_OK : sq_fail(err, SQ_E_CONFIG, "%s: its %s is not the one that %s lists", c->keys, differs, c->directory);
+                          : !same_key(&own->node_key, id->keys->public_key)                    ? "node key"
+                          : !same_key(&own->transport_key, id->keys->transport_public)         ? "transport key"
+                                                                                               : NULL;
+    return differs == NULL
+               ? SQ_OK
+               : sq_fail(err, SQ_E_CONFIG, "%s: its %s is not the one that %s lists", c->keys, differs, c->directory);
 }
 
 static sq_status check_peers(const struct sq_identity *id, struct sq_error *err)
@@ -71,7 +74,8 @@ static sq_status check_peers(const struct sq_identity *id, struct sq_error *err)
 
 /* ---- opening ---- */
 
-sq_status sq_identity_open(const char *config_path, sq_keys_ask ask, void *ctx, struct sq_identity *id, struct sq_error *err)
+sq_status sq_identity_open(const char *config_path, sq_keys_ask ask, void *ctx, struct sq_identity *id,
+                           struct sq_error *err)
 {
     *id = (struct sq_identity){0};
     sq_status st = sq_config_read(config_path, &id->config, err);
@@ -105,7 +109,9 @@ void sq_identity_close(struct sq_identity *id)
 
 struct sq_ledger_options sq_identity_ledger(const struct sq_identity *id)
 {
-    return (struct sq_ledger_options){.path = id->config->ledger, .origin = id->origin, .network_id = sq_directory_network_id(id->directory),
+    return (struct sq_ledger_options){.path = id->config->ledger,
+                                      .origin = id->origin,
+                                      .network_id = sq_directory_network_id(id->directory),
                                       .map_size = (uint64_t)id->config->map_size_gib << 30};
 }
 
@@ -122,10 +128,13 @@ struct sq_signer sq_log_signer(struct sq_keys *keys)
     return s;
 }
 
-static void *take(void *arena, size_t size) { return sq_arena_room(arena, size); }
+static void *take(void *arena, size_t size)
+{
+    return sq_arena_room(arena, size);
+}
 
-sq_status sq_genesis_write(struct sq_ledger *l, struct sq_core *core, const Sanquan__V1__Genesis *g, const struct sq_signer *log_key,
-                           uint64_t now_ms, struct sq_error *err)
+sq_status sq_genesis_write(struct sq_ledger *l, struct sq_core *core, const Sanquan__V1__Genesis *g,
+                           const struct sq_signer *log_key, uint64_t now_ms, struct sq_error *err)
 {
     struct sq_arena step = {0}, scratch = {0};
     struct sq_wire_memory memory = {take, &scratch};
@@ -141,7 +150,10 @@ sq_status sq_genesis_write(struct sq_ledger *l, struct sq_core *core, const Sanq
         st = sq_core_step(core, &event, &step, &fx, err);
     }
     if (st == SQ_OK) {
-        struct sq_entry entry = {.seq = fx.seq, .now_ms = sq_core_now_ms(core), .type = SANQUAN__V1__MESSAGE_TYPE__GENESIS, .input = body,
+        struct sq_entry entry = {.seq = fx.seq,
+                                 .now_ms = sq_core_now_ms(core),
+                                 .type = SANQUAN__V1__MESSAGE_TYPE__GENESIS,
+                                 .input = body,
                                  .outcome = fx.outcome};
         struct sq_commit c = {.entries = &entry, .entry_count = 1};
         st = sq_ledger_commit(l, &c, log_key, err);

@@ -17,7 +17,7 @@ struct sq_identity {
     struct sq_directory *directory;
     const Sanquan__V1__Genesis *genesis; /* of this node; borrowed from directory */
     struct sq_keys *keys;
-    char origin[SQ_ORIGIN_SIZE];         /* of its log */
+    char origin[SQ_ORIGIN_SIZE]; /* of its log */
 };
 
 /*
@@ -25,17 +25,19 @@ struct sq_identity {
  * configured (NULL: then it is an error).
  * Errors: SQ_E_CONFIG  file, line and reason; or what does not belong together; and those of reading keys.
  */
-SQ_MUST_CHECK sq_status sq_identity_open(const char *config_path, sq_keys_ask ask, void *ctx, struct sq_identity *out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_identity_open(const char *config_path, sq_keys_ask ask, void *ctx, struct sq_identity *out,
+                                         struct sq_error *err);
 void sq_identity_close(struct sq_identity *id);
 
-const Sanquan__V1__Node *sq_identity_node(const Sanquan__V1__Genesis *g, const char *code); /* NULL: not in the directory */
+const Sanquan__V1__Node *sq_identity_node(const Sanquan__V1__Genesis *g,
+                                          const char *code); /* NULL: not in the directory */
 
 /* How the node's ledger is opened or created, and what signs its checkpoints; both borrow from id. */
 struct sq_ledger_options sq_identity_ledger(const struct sq_identity *id);
 struct sq_signer sq_log_signer(struct sq_keys *keys);
 
 /* The first entry of an empty ledger: the directory, as the core needs it. `core` is new and has stepped it afterwards. */
-SQ_MUST_CHECK sq_status sq_genesis_write(struct sq_ledger *l, struct sq_core *core, const Sanquan__V1__Genesis *g, const struct sq_signer *log_key,
-                                         uint64_t now_ms, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_genesis_write(struct sq_ledger *l, struct sq_core *core, const Sanquan__V1__Genesis *g,
+                                         const struct sq_signer *log_key, uint64_t now_ms, struct sq_error *err);
 
 #endif

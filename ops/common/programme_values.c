@@ -31,46 +31,55 @@ void *sq_values_take(struct sq_values *r, size_t size)
 
 const struct sq_word sq_words_none[] = {{NULL, 0}};
 const struct sq_word sq_words_kind[] = {{"compute", 1}, {"model", 2}, {"corpus", 3}, {NULL, 0}};
-const struct sq_word sq_words_base[] = {{"contract", 1}, {"approved", 2}, {"paid", 3}, {"settled", 4}, {"metered", 5}, {NULL, 0}};
+const struct sq_word sq_words_base[] = {{"contract", 1}, {"approved", 2}, {"paid", 3},
+                                        {"settled", 4},  {"metered", 5},  {NULL, 0}};
 const struct sq_word sq_words_stacking[] = {{"exclusive", 0}, {"additive", 1}, {NULL, 0}};
 const struct sq_word sq_words_service[] = {
-    {"rent", 1},     {"api", 2},    {"cloud", 3},  {"private", 4},    {"terminal", 5}, {"training", 6},  {"inference", 7}, {"finetune", 8},
-    {"deploy", 9},   {"data", 10},  {"labelling", 11}, {"ops", 12},   {"purchase", 13}, {"agent", 14},   {"storage", 20}, {"network", 21},
-    {"security", 22}, {NULL, 0}};
+    {"rent", 1},      {"api", 2},      {"cloud", 3},    {"private", 4},  {"terminal", 5},   {"training", 6},
+    {"inference", 7}, {"finetune", 8}, {"deploy", 9},   {"data", 10},    {"labelling", 11}, {"ops", 12},
+    {"purchase", 13}, {"agent", 14},   {"storage", 20}, {"network", 21}, {"security", 22},  {NULL, 0}};
 const struct sq_word sq_words_subject[] = {{"holder", 1}, {"provider", 2}, {"voucher", 3}, {"claim", 4}, {NULL, 0}};
 const struct sq_word sq_words_attribute[] = {
-    {"region", 1},      {"tax_region", 2}, {"sector", 3},    {"entity", 4},        {"size", 5},           {"standing", 6},     {"zone", 7},
-    {"pflops", 8},      {"racks", 9},      {"level", 10},    {"hardware", 11},     {"purpose", 12},       {"filing", 13},      {"channel", 14},
-    {"grade", 15},      {"score", 16},     {"standard", 17}, {"service", 20},      {"scenario", 21},      {"base", 22},        {"contract_day", 23},
-    {"contract_days", 24}, {"contract", 25}, {NULL, 0}};
+    {"region", 1},    {"tax_region", 2}, {"sector", 3},        {"entity", 4},         {"size", 5},      {"standing", 6},
+    {"zone", 7},      {"pflops", 8},     {"racks", 9},         {"level", 10},         {"hardware", 11}, {"purpose", 12},
+    {"filing", 13},   {"channel", 14},   {"grade", 15},        {"score", 16},         {"standard", 17}, {"service", 20},
+    {"scenario", 21}, {"base", 22},      {"contract_day", 23}, {"contract_days", 24}, {"contract", 25}, {NULL, 0}};
 const struct sq_word sq_words_step[] = {{"grant", 1}, {"redemption", 2}, {NULL, 0}};
 const struct sq_word sq_words_document[] = {
-    {"contract", 1}, {"invoice", 2}, {"payment", 3}, {"delivery", 4},    {"meter", 5},       {"assessment", 6},   {"licence", 7},
-    {"pledge", 8},   {"order", 9},   {"electricity", 10}, {"acceptance", 11}, {"application", 12}, {NULL, 0}};
-const struct sq_word sq_words_cause[] = {{"dishonest", 1}, {"seriously_dishonest", 2}, {"false_claims", 3}, {"collusion", 4}, {NULL, 0}};
+    {"contract", 1},    {"invoice", 2},      {"payment", 3}, {"delivery", 4}, {"meter", 5},
+    {"assessment", 6},  {"licence", 7},      {"pledge", 8},  {"order", 9},    {"electricity", 10},
+    {"acceptance", 11}, {"application", 12}, {NULL, 0}};
+const struct sq_word sq_words_cause[] = {
+    {"dishonest", 1}, {"seriously_dishonest", 2}, {"false_claims", 3}, {"collusion", 4}, {NULL, 0}};
 const struct sq_word sq_words_choice[] = {{"first", 0}, {"highest", 1}, {NULL, 0}};
 
-const struct sq_word sq_words_scope[] = {{"claim", 1},    {"voucher", 2},   {"contract", 3}, {"holder", 4},    {"group", 5},
-                                         {"provider", 6}, {"programme", 7}, {"service", 8},  {"scenario", 9}, {NULL, 0}};
-const struct sq_word sq_words_counted[] = {{"fen", 1}, {"yuan", 1}, {"base", 2}, {"count", 3}, {"quantity", 4}, {NULL, 0}};
+const struct sq_word sq_words_scope[] = {{"claim", 1},    {"voucher", 2},  {"contract", 3},  {"holder", 4},
+                                         {"group", 5},    {"provider", 6}, {"programme", 7}, {"service", 8},
+                                         {"scenario", 9}, {NULL, 0}};
+const struct sq_word sq_words_counted[] = {{"fen", 1},   {"yuan", 1},     {"base", 2},
+                                           {"count", 3}, {"quantity", 4}, {NULL, 0}};
 const struct sq_word sq_words_period[] = {{"ever", 0}, {"year", 1}, {"quarter", 2}, {"month", 3}, {NULL, 0}};
 const struct sq_word sq_words_together[] = {{"excludes", 1}, {"requires", 2}, {"higher", 3}, {"share", 4}, {NULL, 0}};
 const struct sq_word sq_words_state[] = {{"granted", 1}, {"redeemed", 2}, {NULL, 0}};
 const struct sq_word sq_words_contract[] = {{"no", 0}, {"programme", 1}, {"issuer", 2}, {"node", 3}, {NULL, 0}};
 const struct sq_word sq_words_recognition[] = {{"open", 0}, {"agreement", 1}, {NULL, 0}};
 const struct sq_word sq_words_pool[] = {{"redemption", 0}, {"grant", 1}, {NULL, 0}};
-const struct sq_word sq_words_unit[] = {{"card_minutes", 1}, {"tokens", 2}, {"records", 3}, {"megabytes", 4}, {NULL, 0}};
+const struct sq_word sq_words_unit[] = {
+    {"card_minutes", 1}, {"tokens", 2}, {"records", 3}, {"megabytes", 4}, {NULL, 0}};
 const struct sq_word sq_words_payee[] = {{"provider", 1}, {"holder", 2}, {"either", 3}, {NULL, 0}};
-const struct sq_word sq_words_allocation[] = {{"first_come", 0}, {"earlier_and_smaller", 1}, {"score", 2}, {"pro_rata", 3}, {NULL, 0}};
+const struct sq_word sq_words_allocation[] = {
+    {"first_come", 0}, {"earlier_and_smaller", 1}, {"score", 2}, {"pro_rata", 3}, {NULL, 0}};
 const struct sq_word sq_words_rivals[] = {{"first", 0}, {"supplier", 1}, {"buyer", 2}, {NULL, 0}};
 const struct sq_word sq_words_trigger[] = {{"grant", 1}, {"grade", 2}, {"metric", 3}, {NULL, 0}};
 const struct sq_word sq_words_better[] = {{"less", 1}, {"more", 2}, {NULL, 0}};
 const struct sq_word sq_words_action[] = {{"release", 1}, {"stop", 2}, {"take_back", 3}, {NULL, 0}};
 const struct sq_word sq_words_flag[] = {{"no", 0}, {"yes", 1}, {NULL, 0}};
 
-static const struct sq_word entities[] = {{"enterprise", 1}, {"institution", 2}, {"university", 3}, {"social", 4}, {"maker", 5}, {NULL, 0}};
+static const struct sq_word entities[] = {{"enterprise", 1}, {"institution", 2}, {"university", 3},
+                                          {"social", 4},     {"maker", 5},       {NULL, 0}};
 static const struct sq_word sizes[] = {{"micro", 1}, {"small", 2}, {"medium", 3}, {"large", 4}, {NULL, 0}};
-static const struct sq_word standings[] = {{"startup", 1}, {"specialised", 2}, {"hightech", 3}, {"base_model", 4}, {"one_person", 5}, {NULL, 0}};
+static const struct sq_word standings[] = {{"startup", 1},    {"specialised", 2}, {"hightech", 3},
+                                           {"base_model", 4}, {"one_person", 5},  {NULL, 0}};
 static const struct sq_word levels[] = {{"national", 1}, {"provincial", 2}, {"city", 3}, {NULL, 0}};
 static const struct sq_word hardwares[] = {{"domestic", 1}, {"other", 2}, {NULL, 0}};
 static const struct sq_word purposes[] = {{"training", 1}, {"inference", 2}, {"agents", 3}, {"research", 4}, {NULL, 0}};
@@ -78,14 +87,22 @@ static const struct sq_word purposes[] = {{"training", 1}, {"inference", 2}, {"a
 static const struct sq_word *words_of(uint32_t attribute)
 {
     switch (attribute) {
-    case SQ_ATTR(ENTITY): return entities;
-    case SQ_ATTR(SIZE): return sizes;
-    case SQ_ATTR(STANDING): return standings;
-    case SQ_ATTR(LEVEL): return levels;
-    case SQ_ATTR(HARDWARE): return hardwares;
-    case SQ_ATTR(PURPOSE): return purposes;
-    case SQ_ATTR(SERVICE): return sq_words_service;
-    default: return sq_words_none;
+    case SQ_ATTR(ENTITY):
+        return entities;
+    case SQ_ATTR(SIZE):
+        return sizes;
+    case SQ_ATTR(STANDING):
+        return standings;
+    case SQ_ATTR(LEVEL):
+        return levels;
+    case SQ_ATTR(HARDWARE):
+        return hardwares;
+    case SQ_ATTR(PURPOSE):
+        return purposes;
+    case SQ_ATTR(SERVICE):
+        return sq_words_service;
+    default:
+        return sq_words_none;
     }
 }
 
@@ -143,7 +160,8 @@ static int64_t read_money(const char *text)
     if (read_decimal(&p, 8, &v))
         for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
             __int128 hundred_millionths = (__int128)v * units[i].yuan;
-            if (strcmp(p, units[i].unit) == 0 && hundred_millionths % 1000000 == 0 && hundred_millionths / 1000000 <= INT64_MAX)
+            if (strcmp(p, units[i].unit) == 0 && hundred_millionths % 1000000 == 0 &&
+                hundred_millionths / 1000000 <= INT64_MAX)
                 return (int64_t)(hundred_millionths / 1000000);
         }
     return -1;
@@ -197,15 +215,18 @@ uint32_t sq_value_minute(struct sq_values *r, const char *place, const char *tex
 {
     if (text == NULL)
         return 0;
-    int form = strlen(text) == 5 && text[2] == ':' && strspn(text, "0123456789:") == 5 && strchr(text + 3, ':') == NULL && text[1] != ':';
+    int form = strlen(text) == 5 && text[2] == ':' && strspn(text, "0123456789:") == 5 &&
+               strchr(text + 3, ':') == NULL && text[1] != ':';
     uint32_t hour = form ? (uint32_t)(text[0] - '0') * 10 + (uint32_t)(text[1] - '0') : 99;
     uint32_t minute = form ? (uint32_t)(text[3] - '0') * 10 + (uint32_t)(text[4] - '0') : 99;
     if (hour > 23 || minute > 59 || hour + minute == 0)
-        sq_values_fault(r, place, "'%.30s' is not a time of day, such as 17:00; leave it out for the end of the day", text);
+        sq_values_fault(r, place, "'%.30s' is not a time of day, such as 17:00; leave it out for the end of the day",
+                        text);
     return hour * 60 + minute;
 }
 
-uint32_t sq_value_word(struct sq_values *r, const char *place, const struct sq_word *list, const char *text, uint32_t otherwise)
+uint32_t sq_value_word(struct sq_values *r, const char *place, const struct sq_word *list, const char *text,
+                       uint32_t otherwise)
 {
     if (text == NULL)
         return otherwise;
@@ -245,7 +266,8 @@ static int by_number(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-uint32_t *sq_value_words(struct sq_values *r, const char *place, const struct sq_word *list, char **text, unsigned count)
+uint32_t *sq_value_words(struct sq_values *r, const char *place, const struct sq_word *list, char **text,
+                         unsigned count)
 {
     uint32_t *out = sq_values_take(r, (count + 1) * sizeof *out);
     if (out == NULL)
@@ -314,8 +336,8 @@ struct sq_range sq_value_range(struct sq_values *r, const char *place, uint32_t 
         high = low;
     } else {
         snprintf(first, sizeof first, "%.*s", (int)(dots - text), text);
-        ok = (first[0] == '\0' || read_one(attribute, first, &low)) && (dots[2] == '\0' || read_one(attribute, dots + 2, &high)) &&
-             strlen(text) > 2 && low.low <= high.high;
+        ok = (first[0] == '\0' || read_one(attribute, first, &low)) &&
+             (dots[2] == '\0' || read_one(attribute, dots + 2, &high)) && strlen(text) > 2 && low.low <= high.high;
     }
     if (!ok)
         sq_values_fault(r, place, "'%.40s' is not a value or range (3, 3..7, 3.., ..7) of this attribute", text);

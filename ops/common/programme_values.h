@@ -27,11 +27,11 @@ struct sq_word {
 };
 
 /* Lists end with a NULL word. */
-extern const struct sq_word sq_words_kind[], sq_words_base[], sq_words_stacking[], sq_words_service[], sq_words_subject[],
-    sq_words_attribute[], sq_words_step[], sq_words_document[], sq_words_cause[], sq_words_choice[], sq_words_scope[], sq_words_counted[],
-    sq_words_period[], sq_words_together[], sq_words_state[], sq_words_contract[], sq_words_recognition[], sq_words_pool[], sq_words_unit[],
-    sq_words_flag[], sq_words_payee[], sq_words_allocation[], sq_words_rivals[], sq_words_trigger[],
-    sq_words_better[], sq_words_action[], sq_words_none[];
+extern const struct sq_word sq_words_kind[], sq_words_base[], sq_words_stacking[], sq_words_service[],
+    sq_words_subject[], sq_words_attribute[], sq_words_step[], sq_words_document[], sq_words_cause[], sq_words_choice[],
+    sq_words_scope[], sq_words_counted[], sq_words_period[], sq_words_together[], sq_words_state[], sq_words_contract[],
+    sq_words_recognition[], sq_words_pool[], sq_words_unit[], sq_words_flag[], sq_words_payee[], sq_words_allocation[],
+    sq_words_rivals[], sq_words_trigger[], sq_words_better[], sq_words_action[], sq_words_none[];
 
 void sq_values_fault(struct sq_values *r, const char *place, const char *format, ...) SQ_PRINTF(3, 4);
 /* Zeroed memory of the message; NULL only with r->st set. */
@@ -49,9 +49,11 @@ uint32_t sq_value_day(struct sq_values *r, const char *place, const char *text);
 /* "17:00" into minutes of the day; 0 for NULL. */
 uint32_t sq_value_minute(struct sq_values *r, const char *place, const char *text);
 /* One of the words, or a number; `otherwise` for NULL. */
-uint32_t sq_value_word(struct sq_values *r, const char *place, const struct sq_word *list, const char *text, uint32_t otherwise);
+uint32_t sq_value_word(struct sq_values *r, const char *place, const struct sq_word *list, const char *text,
+                       uint32_t otherwise);
 /* Numbers of words, ascending; one that comes twice is a fault. */
-uint32_t *sq_value_words(struct sq_values *r, const char *place, const struct sq_word *list, char **text, unsigned count);
+uint32_t *sq_value_words(struct sq_values *r, const char *place, const struct sq_word *list, char **text,
+                         unsigned count);
 /* "3", "3..7", "3..", "..7" in the attribute's own terms: regions and sectors by prefix, days, amounts, words. */
 struct sq_range sq_value_range(struct sq_values *r, const char *place, uint32_t attribute, const char *text);
 

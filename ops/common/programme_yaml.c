@@ -64,7 +64,8 @@ struct file {
     struct verdict *verdicts;
     unsigned funders_count, stages_count, verdicts_count;
     char **services, **provider_regions, **grant_documents, **redeem_documents, **sanction_causes, **waivable;
-    unsigned services_count, provider_regions_count, grant_documents_count, redeem_documents_count, sanction_causes_count, waivable_count;
+    unsigned services_count, provider_regions_count, grant_documents_count, redeem_documents_count,
+        sanction_causes_count, waivable_count;
     struct condition *conditions;
     struct tier *tiers;
     struct limit *limits;
@@ -73,56 +74,111 @@ struct file {
     unsigned conditions_count, tiers_count, limits_count, relations_count, windows_count;
 };
 
-#define TEXT_MAX 400
-#define LAST_DAY 21991231u /* where no end is stated */
+#define TEXT_MAX           400
+#define LAST_DAY           21991231u /* where no end is stated */
 #define NEEDED(type, name) CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER, type, name, 1, TEXT_MAX)
-#define MAY(type, name) CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, name, 1, TEXT_MAX)
-#define MANY(type, name, schema, max) \
+#define MAY(type, name)    CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, name, 1, TEXT_MAX)
+#define MANY(type, name, schema, max)                                                                                  \
     CYAML_FIELD_SEQUENCE(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, name, schema, 1, max)
 
 static const cyaml_schema_value_t word_schema = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX)};
-static const cyaml_schema_field_t condition_fields[] = {
-    NEEDED(struct condition, of), NEEDED(struct condition, what), MANY(struct condition, in, &word_schema, 256),
-    MANY(struct condition, not_in, &word_schema, 256), MAY(struct condition, known_of), MAY(struct condition, at), CYAML_FIELD_END};
-static const cyaml_schema_value_t condition_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct condition, condition_fields)};
-static const cyaml_schema_field_t tier_fields[] = {MAY(struct tier, rate), MAY(struct tier, lump), MAY(struct tier, cap_claim),
+static const cyaml_schema_field_t condition_fields[] = {NEEDED(struct condition, of),
+                                                        NEEDED(struct condition, what),
+                                                        MANY(struct condition, in, &word_schema, 256),
+                                                        MANY(struct condition, not_in, &word_schema, 256),
+                                                        MAY(struct condition, known_of),
+                                                        MAY(struct condition, at),
+                                                        CYAML_FIELD_END};
+static const cyaml_schema_value_t condition_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct condition, condition_fields)};
+static const cyaml_schema_field_t tier_fields[] = {MAY(struct tier, rate), MAY(struct tier, lump),
+                                                   MAY(struct tier, cap_claim),
                                                    MANY(struct tier, when, &condition_schema, 64), CYAML_FIELD_END};
 static const cyaml_schema_value_t tier_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct tier, tier_fields)};
-static const cyaml_schema_field_t limit_fields[] = {
-    MAY(struct limit, id), NEEDED(struct limit, scope), NEEDED(struct limit, of), MAY(struct limit, counts), MAY(struct limit, period),
-    MAY(struct limit, soft), MAY(struct limit, hard), MANY(struct limit, when, &condition_schema, 64), CYAML_FIELD_END};
+static const cyaml_schema_field_t limit_fields[] = {MAY(struct limit, id),
+                                                    NEEDED(struct limit, scope),
+                                                    NEEDED(struct limit, of),
+                                                    MAY(struct limit, counts),
+                                                    MAY(struct limit, period),
+                                                    MAY(struct limit, soft),
+                                                    MAY(struct limit, hard),
+                                                    MANY(struct limit, when, &condition_schema, 64),
+                                                    CYAML_FIELD_END};
 static const cyaml_schema_value_t limit_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct limit, limit_fields)};
-static const cyaml_schema_field_t relation_fields[] = {NEEDED(struct relation, programme), NEEDED(struct relation, together),
-                                                       MAY(struct relation, state), MAY(struct relation, scope),
-                                                       MAY(struct relation, limit), CYAML_FIELD_END};
-static const cyaml_schema_value_t relation_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct relation, relation_fields)};
-static const cyaml_schema_field_t funder_fields[] = {NEEDED(struct funder, code), NEEDED(struct funder, share), CYAML_FIELD_END};
-static const cyaml_schema_value_t funder_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct funder, funder_fields)};
-static const cyaml_schema_field_t stage_fields[] = {NEEDED(struct stage, share),  MAY(struct stage, trigger), MAY(struct stage, metric),
-                                                    MAY(struct stage, better),    MAY(struct stage, change),  MAY(struct stage, after_months),
+static const cyaml_schema_field_t relation_fields[] = {
+    NEEDED(struct relation, programme), NEEDED(struct relation, together), MAY(struct relation, state),
+    MAY(struct relation, scope),        MAY(struct relation, limit),       CYAML_FIELD_END};
+static const cyaml_schema_value_t relation_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct relation, relation_fields)};
+static const cyaml_schema_field_t funder_fields[] = {NEEDED(struct funder, code), NEEDED(struct funder, share),
+                                                     CYAML_FIELD_END};
+static const cyaml_schema_value_t funder_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct funder, funder_fields)};
+static const cyaml_schema_field_t stage_fields[] = {NEEDED(struct stage, share),
+                                                    MAY(struct stage, trigger),
+                                                    MAY(struct stage, metric),
+                                                    MAY(struct stage, better),
+                                                    MAY(struct stage, change),
+                                                    MAY(struct stage, after_months),
                                                     CYAML_FIELD_END};
 static const cyaml_schema_value_t stage_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct stage, stage_fields)};
-static const cyaml_schema_field_t verdict_fields[] = {NEEDED(struct verdict, grade), NEEDED(struct verdict, action), MAY(struct verdict, back),
-                                                      CYAML_FIELD_END};
-static const cyaml_schema_value_t verdict_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct verdict, verdict_fields)};
-static const cyaml_schema_field_t window_fields[] = {NEEDED(struct window, step), NEEDED(struct window, from), NEEDED(struct window, until),
-                                                     MAY(struct window, closes), MAY(struct window, every_months), CYAML_FIELD_END};
-static const cyaml_schema_value_t window_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct window, window_fields)};
-static const cyaml_schema_field_t file_fields[] = {
-    NEEDED(struct file, issuer), NEEDED(struct file, number), NEEDED(struct file, version), NEEDED(struct file, kind),
-    NEEDED(struct file, title), NEEDED(struct file, from), MAY(struct file, until), MAY(struct file, rate),
-    NEEDED(struct file, base), MAY(struct file, pool), MAY(struct file, cap_claim), MAY(struct file, cap_year),
-    MAY(struct file, cap_total), MAY(struct file, min_claim), MANY(struct file, services, &word_schema, 64),
-    MANY(struct file, provider_regions, &word_schema, 40), MAY(struct file, stacking), MAY(struct file, stack_limit),
-    MANY(struct file, conditions, &condition_schema, 64), MANY(struct file, tiers, &tier_schema, 32), MAY(struct file, tier_choice),
-    MANY(struct file, windows, &window_schema, 16), MAY(struct file, validity_days), MAY(struct file, support_months),
-    MANY(struct file, grant_documents, &word_schema, 32), MANY(struct file, redeem_documents, &word_schema, 32),
-    MAY(struct file, sanction_months), MANY(struct file, sanction_causes, &word_schema, 32), MAY(struct file, related_hops),
-    MANY(struct file, limits, &limit_schema, 32), MANY(struct file, relations, &relation_schema, 16), MAY(struct file, unit),
-    MAY(struct file, unit_price), MAY(struct file, unit_size), MAY(struct file, unique_contract), MAY(struct file, unique_service), MAY(struct file, recognition),
-    MAY(struct file, pool_at), MANY(struct file, waivable, &word_schema, 16), MAY(struct file, payee),
-    MAY(struct file, allocation), MAY(struct file, rivals), MAY(struct file, auto_face), MANY(struct file, funders, &funder_schema, 8),
-    MANY(struct file, stages, &stage_schema, 8), MANY(struct file, verdicts, &verdict_schema, 16), MAY(struct file, evaluators), CYAML_FIELD_END};
+static const cyaml_schema_field_t verdict_fields[] = {NEEDED(struct verdict, grade), NEEDED(struct verdict, action),
+                                                      MAY(struct verdict, back), CYAML_FIELD_END};
+static const cyaml_schema_value_t verdict_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct verdict, verdict_fields)};
+static const cyaml_schema_field_t window_fields[] = {NEEDED(struct window, step),      NEEDED(struct window, from),
+                                                     NEEDED(struct window, until),     MAY(struct window, closes),
+                                                     MAY(struct window, every_months), CYAML_FIELD_END};
+static const cyaml_schema_value_t window_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct window, window_fields)};
+static const cyaml_schema_field_t file_fields[] = {NEEDED(struct file, issuer),
+                                                   NEEDED(struct file, number),
+                                                   NEEDED(struct file, version),
+                                                   NEEDED(struct file, kind),
+                                                   NEEDED(struct file, title),
+                                                   NEEDED(struct file, from),
+                                                   MAY(struct file, until),
+                                                   MAY(struct file, rate),
+                                                   NEEDED(struct file, base),
+                                                   MAY(struct file, pool),
+                                                   MAY(struct file, cap_claim),
+                                                   MAY(struct file, cap_year),
+                                                   MAY(struct file, cap_total),
+                                                   MAY(struct file, min_claim),
+                                                   MANY(struct file, services, &word_schema, 64),
+                                                   MANY(struct file, provider_regions, &word_schema, 40),
+                                                   MAY(struct file, stacking),
+                                                   MAY(struct file, stack_limit),
+                                                   MANY(struct file, conditions, &condition_schema, 64),
+                                                   MANY(struct file, tiers, &tier_schema, 32),
+                                                   MAY(struct file, tier_choice),
+                                                   MANY(struct file, windows, &window_schema, 16),
+                                                   MAY(struct file, validity_days),
+                                                   MAY(struct file, support_months),
+                                                   MANY(struct file, grant_documents, &word_schema, 32),
+                                                   MANY(struct file, redeem_documents, &word_schema, 32),
+                                                   MAY(struct file, sanction_months),
+                                                   MANY(struct file, sanction_causes, &word_schema, 32),
+                                                   MAY(struct file, related_hops),
+                                                   MANY(struct file, limits, &limit_schema, 32),
+                                                   MANY(struct file, relations, &relation_schema, 16),
+                                                   MAY(struct file, unit),
+                                                   MAY(struct file, unit_price),
+                                                   MAY(struct file, unit_size),
+                                                   MAY(struct file, unique_contract),
+                                                   MAY(struct file, unique_service),
+                                                   MAY(struct file, recognition),
+                                                   MAY(struct file, pool_at),
+                                                   MANY(struct file, waivable, &word_schema, 16),
+                                                   MAY(struct file, payee),
+                                                   MAY(struct file, allocation),
+                                                   MAY(struct file, rivals),
+                                                   MAY(struct file, auto_face),
+                                                   MANY(struct file, funders, &funder_schema, 8),
+                                                   MANY(struct file, stages, &stage_schema, 8),
+                                                   MANY(struct file, verdicts, &verdict_schema, 16),
+                                                   MAY(struct file, evaluators),
+                                                   CYAML_FIELD_END};
 static const cyaml_schema_value_t file_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
 
 uint32_t sq_service_code(const char *name)
@@ -179,7 +235,8 @@ static void put_ranges(struct sq_values *r, const char *place, Sanquan__V1__Cond
     out->n_low = out->n_high = count;
 }
 
-static void convert_condition(struct sq_values *r, const char *place, const struct condition *c, uint32_t group, Sanquan__V1__Condition *out)
+static void convert_condition(struct sq_values *r, const char *place, const struct condition *c, uint32_t group,
+                              Sanquan__V1__Condition *out)
 {
     static char one[] = "1", *member[] = {one};
     char at[64];
@@ -201,7 +258,8 @@ static void convert_condition(struct sq_values *r, const char *place, const stru
         uint32_t of = sq_value_word(r, at, sq_words_subject, c->known_of, 0);
         if (of != SANQUAN__V1__SUBJECT__SUBJECT_HOLDER && of != SANQUAN__V1__SUBJECT__SUBJECT_PROVIDER)
             sq_values_fault(r, at, "is neither holder nor provider");
-        out->test = of == SANQUAN__V1__SUBJECT__SUBJECT_HOLDER ? SANQUAN__V1__TEST__TEST_OF_HOLDER : SANQUAN__V1__TEST__TEST_OF_PROVIDER;
+        out->test = of == SANQUAN__V1__SUBJECT__SUBJECT_HOLDER ? SANQUAN__V1__TEST__TEST_OF_HOLDER
+                                                               : SANQUAN__V1__TEST__TEST_OF_PROVIDER;
         return;
     }
     snprintf(at, sizeof at, "%s.%s", place, c->not_in != NULL ? "not_in" : "in");
@@ -214,7 +272,8 @@ static void convert_condition(struct sq_values *r, const char *place, const stru
         put_ranges(r, at, out, c->in, c->in_count);
 }
 
-static void add_conditions(struct sq_values *r, struct conditions *all, const char *place, const struct condition *in, unsigned count, uint32_t group)
+static void add_conditions(struct sq_values *r, struct conditions *all, const char *place, const struct condition *in,
+                           unsigned count, uint32_t group)
 {
     for (unsigned i = 0; i < count && r->st == SQ_OK; i++) {
         Sanquan__V1__Condition *out = sq_values_take(r, sizeof *out);
@@ -231,7 +290,8 @@ static void add_conditions(struct sq_values *r, struct conditions *all, const ch
 
 /* ---- the whole ---- */
 
-static void convert_tiers(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m, struct conditions *all, uint32_t *group)
+static void convert_tiers(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m, struct conditions *all,
+                          uint32_t *group)
 {
     m->tiers = sq_values_take(r, (f->tiers_count + 1) * sizeof *m->tiers);
     for (unsigned i = 0; i < f->tiers_count && r->st == SQ_OK; i++) {
@@ -263,7 +323,8 @@ static int64_t limit_value(struct sq_values *r, const char *place, uint32_t unit
     return text != NULL ? sq_value_whole(r, place, text) : 0;
 }
 
-static void convert_limits(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m, struct conditions *all, uint32_t *group)
+static void convert_limits(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m, struct conditions *all,
+                           uint32_t *group)
 {
     m->limits = sq_values_take(r, (f->limits_count + 1) * sizeof *m->limits);
     for (unsigned i = 0; i < f->limits_count && r->st == SQ_OK; i++) {
@@ -322,11 +383,13 @@ static void convert_relations(struct sq_values *r, const struct file *f, Sanquan
         convert_programme_name(r, place, in->programme, out);
         snprintf(place, sizeof place, "relations[%u].together", i);
         out->together = sq_value_word(r, place, sq_words_together, in->together, 0);
-        int states = out->together == SANQUAN__V1__TOGETHER__TOGETHER_EXCLUDES || out->together == SANQUAN__V1__TOGETHER__TOGETHER_REQUIRES;
+        int states = out->together == SANQUAN__V1__TOGETHER__TOGETHER_EXCLUDES ||
+                     out->together == SANQUAN__V1__TOGETHER__TOGETHER_REQUIRES;
         snprintf(place, sizeof place, "relations[%u].state", i);
         out->state = sq_value_word(r, place, sq_words_state, in->state, states ? 1 : 0);
         snprintf(place, sizeof place, "relations[%u].scope", i);
-        out->scope = sq_value_word(r, place, sq_words_scope, in->scope, states ? SANQUAN__V1__SCOPE__SCOPE_HOLDER : SANQUAN__V1__SCOPE__SCOPE_CONTRACT);
+        out->scope = sq_value_word(r, place, sq_words_scope, in->scope,
+                                   states ? SANQUAN__V1__SCOPE__SCOPE_HOLDER : SANQUAN__V1__SCOPE__SCOPE_CONTRACT);
         snprintf(place, sizeof place, "relations[%u].limit", i);
         out->limit_bp = sq_value_share(r, place, in->limit);
         m->relations[m->n_relations++] = out;
@@ -450,7 +513,10 @@ static void convert_head(struct sq_values *r, const struct file *f, Sanquan__V1_
     m->stack_limit_bp = sq_value_share(r, "stack_limit", f->stack_limit);
 }
 
-static uint32_t whole_or_0(struct sq_values *r, const char *place, const char *text) { return text != NULL ? sq_value_whole(r, place, text) : 0; }
+static uint32_t whole_or_0(struct sq_values *r, const char *place, const char *text)
+{
+    return text != NULL ? sq_value_whole(r, place, text) : 0;
+}
 
 static int by_number(const void *a, const void *b)
 {
@@ -458,9 +524,8 @@ static int by_number(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-#define WORD_LIST(field, words)                                                        \
-    (m->n_##field = f->field##_count,                                                  \
-     m->field = sq_value_words(r, #field, words, f->field, f->field##_count))
+#define WORD_LIST(field, words)                                                                                        \
+    (m->n_##field = f->field##_count, m->field = sq_value_words(r, #field, words, f->field, f->field##_count))
 
 static void convert_rest(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m)
 {
@@ -517,9 +582,11 @@ static void tell_unfit(struct sq_values *r, const struct sq_fault *unfit, const 
 {
     static const struct {
         const char *in_message, *in_file;
-    } keys[] = {{"subject", "of"}, {"attribute", "what"}, {"low", "in"}, {"step", "at"}, {"number", "id"}, {"unit", "counts"}};
+    } keys[] = {{"subject", "of"}, {"attribute", "what"}, {"low", "in"},
+                {"step", "at"},    {"number", "id"},      {"unit", "counts"}};
     char place[64], *dot;
-    size_t condition = strncmp(unfit->place, "conditions[", 11) == 0 ? strtoul(unfit->place + 11, NULL, 10) : all->count;
+    size_t condition =
+        strncmp(unfit->place, "conditions[", 11) == 0 ? strtoul(unfit->place + 11, NULL, 10) : all->count;
     if (condition < all->count)
         snprintf(place, sizeof place, "%s%s", all->origin[condition].place, strchr(unfit->place, ']') + 1);
     else
@@ -538,7 +605,8 @@ static void tell_unfit(struct sq_values *r, const struct sq_fault *unfit, const 
     sq_values_fault(r, place, "%s", unfit->why);
 }
 
-sq_status sq_programme_read(const char *path, struct sq_arena *arena, Sanquan__V1__Programme **out, struct sq_error *err)
+sq_status sq_programme_read(const char *path, struct sq_arena *arena, Sanquan__V1__Programme **out,
+                            struct sq_error *err)
 {
     uint8_t *data;
     size_t size;

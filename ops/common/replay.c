@@ -53,7 +53,8 @@ static sq_status decide_again(void *ctx, const struct sq_entry *entry, struct sq
         return sq_fail_context(err, st == SQ_E_NOMEM ? st : SQ_E_VERIFY, "entry %" PRIu64, entry->seq);
     if (!fx.append || fx.seq != entry->seq || fx.outcome.size != entry->outcome.size ||
         (fx.outcome.size != 0 && memcmp(fx.outcome.data, entry->outcome.data, fx.outcome.size) != 0))
-        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": decided again, it comes out otherwise than it is stored", entry->seq);
+        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": decided again, it comes out otherwise than it is stored",
+                       entry->seq);
     if (sq_core_now_ms(r->core) != entry->now_ms)
         return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": its time lies before that of the one before", entry->seq);
     if (r->explain != NULL && entry->seq == 1 && (st = watch(r, err)) != SQ_OK)
@@ -81,14 +82,15 @@ static uint64_t from_snapshot(const struct sq_ledger *l, const char *path, struc
     if (sq_snapshot_read(path, &seq, hash, &state, &size, NULL) != SQ_OK)
         return 0;
     sq_arena_reset(arena);
-    int fits = sq_ledger_read(l, seq, arena, &last, NULL) == SQ_OK && memcmp(last.payload_hash, hash, sizeof hash) == 0 &&
+    int fits = sq_ledger_read(l, seq, arena, &last, NULL) == SQ_OK &&
+               memcmp(last.payload_hash, hash, sizeof hash) == 0 &&
                sq_core_undump(core, sq_bytes_of(state, size), NULL) == SQ_OK && sq_core_seq(core) == seq;
     free(state);
     return fits ? seq : 0;
 }
 
-sq_status sq_replay(const struct sq_ledger *l, const char *snapshot_path, int (*key_ok)(const uint8_t key[static 32]), sq_replay_visit visit,
-                    void *ctx, struct sq_core **out, uint64_t *from_out, struct sq_error *err)
+sq_status sq_replay(const struct sq_ledger *l, const char *snapshot_path, int (*key_ok)(const uint8_t key[static 32]),
+                    sq_replay_visit visit, void *ctx, struct sq_core **out, uint64_t *from_out, struct sq_error *err)
 {
     struct replay r = {.visit = visit, .ctx = ctx};
     uint64_t done = 0;
@@ -115,8 +117,9 @@ sq_status sq_replay(const struct sq_ledger *l, const char *snapshot_path, int (*
     return st;
 }
 
-sq_status sq_replay_explain(const struct sq_ledger *l, int (*key_ok)(const uint8_t key[static 32]), const char *acquirer, uint64_t batch, uint32_t row,
-                            sq_replay_visit visit, void *ctx, struct sq_explain *out, struct sq_core **core_out, struct sq_error *err)
+sq_status sq_replay_explain(const struct sq_ledger *l, int (*key_ok)(const uint8_t key[static 32]),
+                            const char *acquirer, uint64_t batch, uint32_t row, sq_replay_visit visit, void *ctx,
+                            struct sq_explain *out, struct sq_core **core_out, struct sq_error *err)
 {
     struct replay r = {.visit = visit, .ctx = ctx, .acquirer = acquirer, .batch = batch, .row = row, .explain = out};
     *out = (struct sq_explain){0};

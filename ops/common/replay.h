@@ -21,8 +21,9 @@ typedef sq_status (*sq_replay_visit)(void *ctx, const struct sq_core *core, cons
  * Errors: SQ_E_VERIFY   an entry decided again comes out otherwise: names it
  *         SQ_E_CORRUPT  an entry is damaged
  */
-SQ_MUST_CHECK sq_status sq_replay(const struct sq_ledger *l, const char *snapshot_path, int (*key_ok)(const uint8_t key[static 32]),
-                                  sq_replay_visit visit, void *ctx, struct sq_core **out, uint64_t *from_out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_replay(const struct sq_ledger *l, const char *snapshot_path,
+                                  int (*key_ok)(const uint8_t key[static 32]), sq_replay_visit visit, void *ctx,
+                                  struct sq_core **out, uint64_t *from_out, struct sq_error *err);
 
 /*
  * Decide everything up to one row again, with its reasons written down: row `row` of entry `batch` of the ledger of the node `acquirer`
@@ -32,8 +33,9 @@ SQ_MUST_CHECK sq_status sq_replay(const struct sq_ledger *l, const char *snapsho
  * Errors: as above; SQ_E_NOT_FOUND  there is no node of this name
  */
 struct sq_explain;
-SQ_MUST_CHECK sq_status sq_replay_explain(const struct sq_ledger *l, int (*key_ok)(const uint8_t key[static 32]), const char *acquirer, uint64_t batch,
-                                          uint32_t row, sq_replay_visit visit, void *ctx, struct sq_explain *out, struct sq_core **core_out,
+SQ_MUST_CHECK sq_status sq_replay_explain(const struct sq_ledger *l, int (*key_ok)(const uint8_t key[static 32]),
+                                          const char *acquirer, uint64_t batch, uint32_t row, sq_replay_visit visit,
+                                          void *ctx, struct sq_explain *out, struct sq_core **core_out,
                                           struct sq_error *err);
 
 #endif

@@ -16,15 +16,18 @@
 
 struct sq_timeline {
     struct sq_core *core;
-    struct sq_table windows;    /* struct sq_timeline_window */
-    struct sq_link_view own;    /* the node's stream to itself after the newest entry */
+    struct sq_table windows; /* struct sq_timeline_window */
+    struct sq_link_view own; /* the node's stream to itself after the newest entry */
     uint64_t unsettled, last;
     struct sq_timeline_refused refused;
     void (*progress)(void *ctx, uint64_t entry, uint64_t last);
     void *progress_ctx;
 };
 
-static sq_status no_memory(struct sq_error *err) { return sq_fail(err, SQ_E_NOMEM, "windows of a ledger"); }
+static sq_status no_memory(struct sq_error *err)
+{
+    return sq_fail(err, SQ_E_NOMEM, "windows of a ledger");
+}
 
 /* The first number field of a message of ours; 0 when it is left out. */
 static uint64_t number_in(sq_bytes message, uint32_t wanted)
@@ -40,9 +43,13 @@ static uint64_t number_in(sq_bytes message, uint32_t wanted)
 
 /* ---- windows ---- */
 
-static void note(struct sq_timeline_step *step, const struct sq_entry *e) { *step = (struct sq_timeline_step){e->seq, e->now_ms}; }
+static void note(struct sq_timeline_step *step, const struct sq_entry *e)
+{
+    *step = (struct sq_timeline_step){e->seq, e->now_ms};
+}
 
-static sq_status follow_window(const struct sq_core *core, const struct sq_entry *e, struct sq_timeline_window *to, struct sq_error *err)
+static sq_status follow_window(const struct sq_core *core, const struct sq_entry *e, struct sq_timeline_window *to,
+                               struct sq_error *err)
 {
     struct sq_window_view v;
     sq_status st = sq_settlement_window(sq_core_settlement(core), to->window, &v, err);
@@ -61,7 +68,8 @@ static sq_status follow_window(const struct sq_core *core, const struct sq_entry
     return SQ_OK;
 }
 
-static sq_status follow_windows(struct sq_timeline *t, const struct sq_core *core, const struct sq_entry *e, const struct sq_link_view *own_before, struct sq_error *err)
+static sq_status follow_windows(struct sq_timeline *t, const struct sq_core *core, const struct sq_entry *e,
+                                const struct sq_link_view *own_before, struct sq_error *err)
 {
     uint64_t open = sq_settlement_open_window(sq_core_settlement(core));
     sq_status st = SQ_OK;
@@ -85,7 +93,8 @@ static sq_status follow_windows(struct sq_timeline *t, const struct sq_core *cor
     return st;
 }
 
-sq_status sq_timeline_window(const struct sq_timeline *t, uint64_t window, struct sq_timeline_window *out, struct sq_error *err)
+sq_status sq_timeline_window(const struct sq_timeline *t, uint64_t window, struct sq_timeline_window *out,
+                             struct sq_error *err)
 {
     if (window == 0 || window > t->windows.count)
         return sq_fail(err, SQ_E_NOT_FOUND, "window %" PRIu64 "; the newest is %u", window, t->windows.count);
@@ -102,11 +111,12 @@ sq_status sq_timeline_window(const struct sq_timeline *t, uint64_t window, struc
 /* Batches and decisions change no window, and there are many of them. */
 static int may_change_windows(uint32_t type)
 {
-    return type != SANQUAN__V1__MESSAGE_TYPE__BATCH && type != SANQUAN__V1__MESSAGE_TYPE__CLEAR && type != SANQUAN__V1__MESSAGE_TYPE__DECIDED;
+    return type != SANQUAN__V1__MESSAGE_TYPE__BATCH && type != SANQUAN__V1__MESSAGE_TYPE__CLEAR &&
+           type != SANQUAN__V1__MESSAGE_TYPE__DECIDED;
 }
 
-static sq_status visit(void *ctx, const struct sq_core *core, const struct sq_entry *e, const struct sq_envelope *envelope, const struct sq_effects *fx,
-                       struct sq_error *err)
+static sq_status visit(void *ctx, const struct sq_core *core, const struct sq_entry *e,
+                       const struct sq_envelope *envelope, const struct sq_effects *fx, struct sq_error *err)
 {
     struct sq_timeline *t = ctx;
     struct sq_link_view before = t->own;
@@ -123,15 +133,18 @@ static sq_status visit(void *ctx, const struct sq_core *core, const struct sq_en
     return st;
 }
 
-sq_status sq_timeline_new(const struct sq_ledger *ledger, void (*progress)(void *ctx, uint64_t entry, uint64_t last), void *progress_ctx, struct sq_timeline **out,
-                          struct sq_error *err)
+sq_status sq_timeline_new(const struct sq_ledger *ledger, void (*progress)(void *ctx, uint64_t entry, uint64_t last),
+                          void *progress_ctx, struct sq_timeline **out, struct sq_error *err)
 {
     if (sq_ledger_seq(ledger) == 0)
         return sq_fail(err, SQ_E_NOT_FOUND, "the ledger has no entry yet");
     struct sq_timeline *t = calloc(1, sizeof *t);
     if (t == NULL)
         return no_memory(err);
-    *t = (struct sq_timeline){.windows = SQ_TABLE_OF(struct sq_timeline_window), .last = sq_ledger_seq(ledger), .progress = progress, .progress_ctx = progress_ctx};
+    *t = (struct sq_timeline){.windows = SQ_TABLE_OF(struct sq_timeline_window),
+                              .last = sq_ledger_seq(ledger),
+                              .progress = progress,
+                              .progress_ctx = progress_ctx};
     sq_status st = sq_replay(ledger, NULL, sq_ed25519_key_ok, visit, t, &t->core, NULL, err);
     if (st == SQ_OK)
         *out = t;
@@ -149,6 +162,12 @@ void sq_timeline_free(struct sq_timeline *t)
     free(t);
 }
 
-const struct sq_core *sq_timeline_core(const struct sq_timeline *t) { return t->core; }
+const struct sq_core *sq_timeline_core(const struct sq_timeline *t)
+{
+    return t->core;
+}
 
-void sq_timeline_refused(const struct sq_timeline *t, struct sq_timeline_refused *out) { *out = t->refused; }
+void sq_timeline_refused(const struct sq_timeline *t, struct sq_timeline_refused *out)
+{
+    *out = t->refused;
+}

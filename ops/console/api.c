@@ -13,11 +13,18 @@
 #include "ops/console/console.h"
 
 /* Nodes' own readers see what is not anybody's row: windows, links, other programmes. */
-static int sees_all(const struct sq_token *who) { return strncmp(who->participant, "regulator:", 10) == 0 || strncmp(who->participant, "operator:", 9) == 0; }
+static int sees_all(const struct sq_token *who)
+{
+    return strncmp(who->participant, "regulator:", 10) == 0 || strncmp(who->participant, "operator:", 9) == 0;
+}
 
 static void refuse(struct sq_reply *out, sq_status st, const struct sq_error *err)
 {
-    unsigned http = st == SQ_E_USAGE ? 400 : st == SQ_R_NOT_PERMITTED ? 403 : st == SQ_E_NOT_FOUND || st == SQ_R_UNKNOWN_QUERY || st == SQ_R_UNKNOWN_VOUCHER ? 404 : st == SQ_E_TIMEOUT ? 504 : 500;
+    unsigned http = st == SQ_E_USAGE                                                                 ? 400
+                    : st == SQ_R_NOT_PERMITTED                                                       ? 403
+                    : st == SQ_E_NOT_FOUND || st == SQ_R_UNKNOWN_QUERY || st == SQ_R_UNKNOWN_VOUCHER ? 404
+                    : st == SQ_E_TIMEOUT                                                             ? 504
+                                                                                                     : 500;
     sq_reply_error(out, http, sq_status_name(st), err->text);
 }
 
@@ -67,7 +74,8 @@ static int is_question(const char *path)
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
         if (strcmp(path, plain[i]) == 0)
             return 1;
-    return (strncmp(path, "window/", 7) == 0 && is_number(path + 7)) || (strncmp(path, "voucher/", 8) == 0 && is_number(path + 8));
+    return (strncmp(path, "window/", 7) == 0 && is_number(path + 7)) ||
+           (strncmp(path, "voucher/", 8) == 0 && is_number(path + 8));
 }
 
 static void live(struct sq_console *c, const struct sq_token *who, const char *path, struct sq_reply *out)
@@ -76,8 +84,9 @@ static void live(struct sq_console *c, const struct sq_token *who, const char *p
     json_t *answer = NULL;
     int all = strcmp(path, "programmes") == 0;
     sq_status st = !is_question(path) ? sq_fail(&err, SQ_E_NOT_FOUND, "no such question to the node")
-                   : !all && !sees_all(who) ? sq_fail(&err, SQ_R_NOT_PERMITTED, "%s sees its own rows only", who->participant)
-                                            : sq_live_ask(c, path, &answer, &err);
+                   : !all && !sees_all(who)
+                       ? sq_fail(&err, SQ_R_NOT_PERMITTED, "%s sees its own rows only", who->participant)
+                       : sq_live_ask(c, path, &answer, &err);
     if (st == SQ_OK)
         sq_reply_json(out, 200, answer);
     else
@@ -125,7 +134,8 @@ static void entry(struct sq_console *c, const struct sq_token *who, const char *
     sq_arena_free(&arena);
 }
 
-void sq_api_answer(struct sq_console *c, const struct sq_token *who, const char *path, const char *question, struct sq_reply *out)
+void sq_api_answer(struct sq_console *c, const struct sq_token *who, const char *path, const char *question,
+                   struct sq_reply *out)
 {
     if (strcmp(path, "/api/session") == 0)
         session(c, who, out);

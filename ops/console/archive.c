@@ -7,7 +7,7 @@
 #include "ops/console/console.h"
 
 #define FOLLOW_EVERY_MS 500u
-#define FOLLOW_ENTRIES 20000u /* at one request at most: the rest is taken in by the next */
+#define FOLLOW_ENTRIES  20000u /* at one request at most: the rest is taken in by the next */
 
 uint64_t sq_console_now_ms(void)
 {
@@ -16,7 +16,8 @@ uint64_t sq_console_now_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-sq_status sq_archive_open(struct sq_archive *a, const char *ledger_path, const char *origin, const uint8_t *network_id, struct sq_error *err)
+sq_status sq_archive_open(struct sq_archive *a, const char *ledger_path, const char *origin, const uint8_t *network_id,
+                          struct sq_error *err)
 {
     struct sq_ledger_options o = {.path = ledger_path, .origin = origin, .network_id = network_id, .read_only = 1};
     pthread_mutex_init(&a->mutex, NULL);

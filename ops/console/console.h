@@ -21,10 +21,10 @@
 
 /* Who is asking: a line of the tokens file. */
 struct sq_token {
-    uint8_t hash[32];                    /* SHA-256 of the token */
+    uint8_t hash[32];                       /* SHA-256 of the token */
     char participant[SQ_NAME_SIZE_MAX + 1]; /* whose rows it sees: "regulator:mof", "provider:USCC" ... */
-    char name[64];                       /* of the person, for the access log */
-    uint64_t until_ms;                   /* 0: for ever */
+    char name[64];                          /* of the person, for the access log */
+    uint64_t until_ms;                      /* 0: for ever */
 };
 
 struct sq_tokens {
@@ -64,7 +64,7 @@ struct sq_archive {
 /* The node itself, asked by signed query; answers are kept for a moment, so that many readers are one to the node. */
 #define SQ_LIVE_KEPT 16
 struct sq_live {
-    struct sq_client *client;            /* NULL: no node was configured */
+    struct sq_client *client; /* NULL: no node was configured */
     struct sq_keys *keys;
     struct {
         char path[64];
@@ -94,24 +94,27 @@ struct sq_console {
 
 /* An answer: bytes with an owner. */
 struct sq_reply {
-    unsigned status;                     /* HTTP */
+    unsigned status; /* HTTP */
     const char *type;
-    char *data;                          /* malloc'd, or borrowed when `is_static` */
+    char *data; /* malloc'd, or borrowed when `is_static` */
     size_t size;
     int is_static, cacheable;
 };
 
 /* api.c: /api/...; `question` is what follows the '?', "" when nothing does. */
-void sq_api_answer(struct sq_console *c, const struct sq_token *who, const char *path, const char *question, struct sq_reply *out);
+void sq_api_answer(struct sq_console *c, const struct sq_token *who, const char *path, const char *question,
+                   struct sq_reply *out);
 /* log.c: /checkpoint, /tile/..., /proof/SEQ. 0: not one of its paths. */
 int sq_log_answer(struct sq_console *c, const char *path, struct sq_reply *out);
 /* metrics.c: /metrics, in the Prometheus text format. */
 void sq_metrics_answer(struct sq_console *c, struct sq_reply *out);
 
 /* archive.c */
-SQ_MUST_CHECK sq_status sq_archive_open(struct sq_archive *a, const char *ledger_path, const char *origin, const uint8_t *network_id, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_archive_open(struct sq_archive *a, const char *ledger_path, const char *origin,
+                                        const uint8_t *network_id, struct sq_error *err);
 void sq_archive_close(struct sq_archive *a);
-SQ_MUST_CHECK sq_status sq_archive_ask(struct sq_archive *a, const struct sq_ask *ask, json_t **out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_archive_ask(struct sq_archive *a, const struct sq_ask *ask, json_t **out,
+                                       struct sq_error *err);
 
 /* live.c: what the node says of "status", "windows", ...; the caller's own. SQ_E_NOT_FOUND: no node was configured. */
 SQ_MUST_CHECK sq_status sq_live_open(struct sq_console *c, struct sq_error *err);
@@ -124,7 +127,8 @@ void sq_reply_error(struct sq_reply *out, unsigned http, const char *name, const
 void sq_reply_text(struct sq_reply *out, const char *type, char *data, size_t size); /* takes data */
 
 /* preview.c: what the netting methods make of "window/N". SQ_E_NOT_FOUND: it is not agreed on yet. */
-SQ_MUST_CHECK sq_status sq_preview_ask(struct sq_console *c, const char *window_path, json_t **out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_preview_ask(struct sq_console *c, const char *window_path, json_t **out,
+                                       struct sq_error *err);
 
 uint64_t sq_console_now_ms(void);
 

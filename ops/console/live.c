@@ -7,7 +7,7 @@
 
 #include "ops/console/console.h"
 
-#define KEPT_MS 1000u
+#define KEPT_MS     1000u
 #define PATIENCE_MS 3000
 
 static const Sanquan__V1__Node *find_node(const Sanquan__V1__Genesis *g, const char *code)
@@ -22,7 +22,8 @@ static sq_status no_passphrase(void *ctx, char *out, size_t out_size, struct sq_
 {
     (void)out;
     (void)out_size;
-    return sq_fail(err, SQ_E_CONFIG, "%s has a passphrase: the console wants a key without one, of mode 0600", (const char *)ctx);
+    return sq_fail(err, SQ_E_CONFIG, "%s has a passphrase: the console wants a key without one, of mode 0600",
+                   (const char *)ctx);
 }
 
 sq_status sq_live_open(struct sq_console *c, struct sq_error *err)
@@ -38,8 +39,12 @@ sq_status sq_live_open(struct sq_console *c, struct sq_error *err)
     if (st != SQ_OK)
         return st;
     const Sanquan__V1__Node *node = find_node(g, s->node);
-    struct sq_client_options o = {.endpoint = s->connect, .node_code = s->node, .node_transport_key = node->transport_key.data,
-                                  .node_key = node->node_key.data, .network_id = sq_directory_network_id(c->directory), .keys = c->live.keys};
+    struct sq_client_options o = {.endpoint = s->connect,
+                                  .node_code = s->node,
+                                  .node_transport_key = node->transport_key.data,
+                                  .node_key = node->node_key.data,
+                                  .network_id = sq_directory_network_id(c->directory),
+                                  .keys = c->live.keys};
     return sq_client_open(&o, &c->live.client, err);
 }
 

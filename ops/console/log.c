@@ -46,7 +46,8 @@ static int read_width(const char *text, unsigned *width)
     *width = TILE_WIDTH;
     if (*text == '\0')
         return 1;
-    if (strncmp(text, ".p/", 3) != 0 || text[3] < '1' || text[3] > '9' || strspn(text + 3, "0123456789") != strlen(text + 3) || strlen(text + 3) > 3)
+    if (strncmp(text, ".p/", 3) != 0 || text[3] < '1' || text[3] > '9' ||
+        strspn(text + 3, "0123456789") != strlen(text + 3) || strlen(text + 3) > 3)
         return 0;
     *width = (unsigned)strtoul(text + 3, NULL, 10);
     return *width < TILE_WIDTH;
@@ -72,7 +73,8 @@ static sq_status checkpoint(const struct sq_console *c, struct sq_reply *out, st
     return st;
 }
 
-static sq_status hashes(const struct sq_console *c, unsigned level, uint64_t n, unsigned width, struct sq_reply *out, struct sq_error *err)
+static sq_status hashes(const struct sq_console *c, unsigned level, uint64_t n, unsigned width, struct sq_reply *out,
+                        struct sq_error *err)
 {
     uint8_t *data = malloc((size_t)width * SQ_HASH_SIZE);
     if (data == NULL)
@@ -85,7 +87,8 @@ static sq_status hashes(const struct sq_console *c, unsigned level, uint64_t n, 
     return st;
 }
 
-static sq_status entries(const struct sq_console *c, uint64_t n, unsigned width, struct sq_reply *out, struct sq_error *err)
+static sq_status entries(const struct sq_console *c, uint64_t n, unsigned width, struct sq_reply *out,
+                         struct sq_error *err)
 {
     size_t one = 2 + SQ_LEAF_SIZE;
     uint8_t *data = malloc(width * one);

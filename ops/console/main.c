@@ -20,7 +20,8 @@ const char *argp_program_version = "sanquan-console 1";
 static const struct argp_option options[] = {
     {"config", 'c', "FILE", 0, "the console's configuration (YAML)", 0},
     {"check", 'n', NULL, 0, "check everything it reads from, then end", 0},
-    {"new-token", 't', NULL, 0, "print a new access token, and the line for the tokens file; needs no configuration", 0},
+    {"new-token", 't', NULL, 0, "print a new access token, and the line for the tokens file; needs no configuration",
+     0},
     {0},
 };
 
@@ -51,12 +52,17 @@ static error_t parse(int key, char *value, struct argp_state *state)
     }
 }
 
-static const struct argp parser = {options, parse, NULL,
-                                   "A node's ledger over HTTPS, read-only.\v"
-                                   "Tokens are 64 hexadecimal digits; the tokens file holds their SHA-256 only:\n\n"
-                                   "    tokens:\n"
-                                   "      - {name: \"Li Na\", participant: \"regulator:mof\", sha256: ..., until: 20271231}",
-                                   NULL, NULL, NULL};
+static const struct argp parser = {
+    options,
+    parse,
+    NULL,
+    "A node's ledger over HTTPS, read-only.\v"
+    "Tokens are 64 hexadecimal digits; the tokens file holds their SHA-256 only:\n\n"
+    "    tokens:\n"
+    "      - {name: \"Li Na\", participant: \"regulator:mof\", sha256: ..., until: 20271231}",
+    NULL,
+    NULL,
+    NULL};
 
 static int new_token(void)
 {
@@ -106,7 +112,8 @@ static sq_status open_all(struct sq_console *c, const char *config, struct sq_er
         st = sq_archive_open(&c->archive, c->settings->ledger, c->origin, sq_directory_network_id(c->directory), err);
     if (st == SQ_OK)
         st = sq_live_open(c, err);
-    if (st == SQ_OK && c->settings->access_log != NULL && (c->access_log = fopen(c->settings->access_log, "ae")) == NULL)
+    if (st == SQ_OK && c->settings->access_log != NULL &&
+        (c->access_log = fopen(c->settings->access_log, "ae")) == NULL)
         st = sq_fail(err, SQ_E_IO, "%s cannot be written", c->settings->access_log);
     return st;
 }

@@ -7,7 +7,10 @@
 
 #include "ops/console/console.h"
 
-static void family(FILE *f, const char *name, const char *type, const char *help) { fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type); }
+static void family(FILE *f, const char *name, const char *type, const char *help)
+{
+    fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
 
 static void one(FILE *f, const char *name, const char *type, const char *help, double value)
 {
@@ -15,7 +18,10 @@ static void one(FILE *f, const char *name, const char *type, const char *help, d
     fprintf(f, "%s %.17g\n", name, value);
 }
 
-static double number(const json_t *o, const char *key) { return json_number_value(json_object_get(o, key)); }
+static double number(const json_t *o, const char *key)
+{
+    return json_number_value(json_object_get(o, key));
+}
 
 static void put_totals(FILE *f, const json_t *status)
 {
@@ -28,10 +34,12 @@ static void put_totals(FILE *f, const json_t *status)
     family(f, "sanquan_items_total", "counter", "Items of this node's providers, by result.");
     fprintf(f, "sanquan_items_total{result=\"accepted\"} %.17g\n", number(totals, "items_accepted"));
     fprintf(f, "sanquan_items_total{result=\"refused\"} %.17g\n", number(totals, "items_refused"));
-    one(f, "sanquan_items_received_total", "counter", "Items received from this node's providers.", number(totals, "items_received"));
+    one(f, "sanquan_items_received_total", "counter", "Items received from this node's providers.",
+        number(totals, "items_received"));
     one(f, "sanquan_items_decided_total", "counter", "Items decided here as issuer.", number(totals, "items_decided"));
     one(f, "sanquan_batches_waiting", "gauge", "Batches that wait for other nodes.", number(totals, "batches_waiting"));
-    one(f, "sanquan_rejected_total", "counter", "Messages refused before they could be decided.", number(totals, "rejected"));
+    one(f, "sanquan_rejected_total", "counter", "Messages refused before they could be decided.",
+        number(totals, "rejected"));
     family(f, "sanquan_refusals_total", "counter", "Items refused, by reason.");
     json_object_foreach(same.out, name, count)
         fprintf(f, "sanquan_refusals_total{reason=\"%s\"} %.17g\n", name, json_number_value(count));
@@ -43,14 +51,16 @@ static void put_peers(FILE *f, const json_t *status, double now_ms)
     family(f, "sanquan_outbox_unacknowledged", "gauge", "Messages that a peer has not acknowledged.");
     for (size_t i = 0; i < json_array_size(peers); i++) {
         const json_t *p = json_array_get(peers, i);
-        fprintf(f, "sanquan_outbox_unacknowledged{peer=\"%s\"} %.17g\n", json_string_value(json_object_get(p, "node")), number(p, "unacknowledged"));
+        fprintf(f, "sanquan_outbox_unacknowledged{peer=\"%s\"} %.17g\n", json_string_value(json_object_get(p, "node")),
+                number(p, "unacknowledged"));
     }
     family(f, "sanquan_peer_silence_seconds", "gauge", "Since a peer was last heard.");
     for (size_t i = 0; i < json_array_size(peers); i++) {
         const json_t *p = json_array_get(peers, i);
         double heard = number(p, "heard_ms");
         if (heard > 0)
-            fprintf(f, "sanquan_peer_silence_seconds{peer=\"%s\"} %.3f\n", json_string_value(json_object_get(p, "node")), (now_ms - heard) / 1000);
+            fprintf(f, "sanquan_peer_silence_seconds{peer=\"%s\"} %.3f\n",
+                    json_string_value(json_object_get(p, "node")), (now_ms - heard) / 1000);
     }
 }
 
@@ -63,8 +73,10 @@ static void put_node(FILE *f, struct sq_console *c)
     if (!up)
         return;
     one(f, "sanquan_open_window", "gauge", "Number of the open settlement window.", number(status, "open_window"));
-    one(f, "sanquan_free_ratio", "gauge", "Share of the disk, or of the ledger's largest size, that is free.", number(status, "free_permille") / 1000);
-    one(f, "sanquan_takes_new_work", "gauge", "0 when the node refuses new work for want of disk.", json_is_true(json_object_get(status, "takes_new_work")));
+    one(f, "sanquan_free_ratio", "gauge", "Share of the disk, or of the ledger's largest size, that is free.",
+        number(status, "free_permille") / 1000);
+    one(f, "sanquan_takes_new_work", "gauge", "0 when the node refuses new work for want of disk.",
+        json_is_true(json_object_get(status, "takes_new_work")));
     one(f, "sanquan_parties", "gauge", "Participants known to the node.", number(status, "parties"));
     put_totals(f, status);
     put_peers(f, status, (double)sq_console_now_ms());
@@ -91,10 +103,14 @@ void sq_metrics_answer(struct sq_console *c, struct sq_reply *out)
     const struct {
         const char *result;
         uint64_t count;
-    } counted[] = {{"all", atomic_load(&c->counters.requests)},         {"token_refused", atomic_load(&c->counters.refused_token)},
-                   {"rate_refused", atomic_load(&c->counters.refused_rate)}, {"scope_refused", atomic_load(&c->counters.refused_scope)},
-                   {"not_found", atomic_load(&c->counters.not_found)},  {"failed", atomic_load(&c->counters.failed)}};
-    family(f, "sanquan_console_requests_total", "counter", "HTTP requests of the console, all and those that went wrong.");
+    } counted[] = {{"all", atomic_load(&c->counters.requests)},
+                   {"token_refused", atomic_load(&c->counters.refused_token)},
+                   {"rate_refused", atomic_load(&c->counters.refused_rate)},
+                   {"scope_refused", atomic_load(&c->counters.refused_scope)},
+                   {"not_found", atomic_load(&c->counters.not_found)},
+                   {"failed", atomic_load(&c->counters.failed)}};
+    family(f, "sanquan_console_requests_total", "counter",
+           "HTTP requests of the console, all and those that went wrong.");
     for (size_t i = 0; i < sizeof counted / sizeof *counted; i++)
         fprintf(f, "sanquan_console_requests_total{result=\"%s\"} %" PRIu64 "\n", counted[i].result, counted[i].count);
     if (fclose(f) != 0 || text == NULL)

@@ -29,7 +29,10 @@ static int region_number(struct work *w, const char *code, uint32_t *out)
     return 1;
 }
 
-static int by_code(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int by_code(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 /* Regions are numbered in the order of their codes: ties break as in the settlement itself. */
 static sq_status number_regions(struct work *w, const json_t *pairs, struct sq_error *err)
@@ -38,7 +41,8 @@ static sq_status number_regions(struct work *w, const json_t *pairs, struct sq_e
     for (size_t i = 0; i < json_array_size(pairs); i++) {
         const char *debtor = json_string_value(json_object_get(json_array_get(pairs, i), "debtor"));
         const char *creditor = json_string_value(json_object_get(json_array_get(pairs, i), "creditor"));
-        if (debtor == NULL || creditor == NULL || !region_number(w, debtor, &unused) || !region_number(w, creditor, &unused))
+        if (debtor == NULL || creditor == NULL || !region_number(w, debtor, &unused) ||
+            !region_number(w, creditor, &unused))
             return sq_fail(err, SQ_E_FORMAT, "pair %zu of the node's answer", i);
     }
     qsort(w->regions, w->region_count, sizeof *w->regions, by_code);
@@ -106,7 +110,9 @@ sq_status sq_preview_ask(struct sq_console *c, const char *window_path, json_t *
     if (st == SQ_OK && pairs == NULL)
         st = sq_fail(err, SQ_E_NOT_FOUND, "%s is not agreed on yet: there is nothing to net", window_path);
     if (st == SQ_OK && json_array_size(pairs) < (size_t)json_integer_value(json_object_get(window, "pair_count")))
-        st = sq_fail(err, SQ_E_FULL, "%s has more pairs than the node sends at once: sanquan settle preview --ledger shows them", window_path);
+        st = sq_fail(err, SQ_E_FULL,
+                     "%s has more pairs than the node sends at once: sanquan settle preview --ledger shows them",
+                     window_path);
     if (st == SQ_OK)
         st = take_pairs(w, pairs, err);
     for (size_t i = 0; st == SQ_OK && i < sizeof methods / sizeof *methods; i++)

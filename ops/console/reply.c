@@ -3,13 +3,17 @@
 
 #include "ops/console/console.h"
 
-void sq_reply_text(struct sq_reply *out, const char *type, char *data, size_t size) { *out = (struct sq_reply){200, type, data, size, 0, 0}; }
+void sq_reply_text(struct sq_reply *out, const char *type, char *data, size_t size)
+{
+    *out = (struct sq_reply){200, type, data, size, 0, 0};
+}
 
 void sq_reply_json(struct sq_reply *out, unsigned status, json_t *o)
 {
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
-    *out = (struct sq_reply){text != NULL ? status : 500, "application/json", text, text != NULL ? strlen(text) : 0, 0, 0};
+    *out =
+        (struct sq_reply){text != NULL ? status : 500, "application/json", text, text != NULL ? strlen(text) : 0, 0, 0};
 }
 
 void sq_reply_error(struct sq_reply *out, unsigned http, const char *name, const char *detail)

@@ -21,16 +21,17 @@
 #include "ops/console/console.h"
 #include "peers/yaml.h"
 
-#define CONNECTIONS_MAX 256u
+#define CONNECTIONS_MAX        256u
 #define CONNECTIONS_AN_ADDRESS 128u
-#define CONNECTION_MEMORY (32u << 10) /* request line and headers */
-#define TIMEOUT_SECONDS 10u
-#define THREADS 4u
-#define POST_MAX 1024u
-#define BUCKETS 4096u
+#define CONNECTION_MEMORY      (32u << 10) /* request line and headers */
+#define TIMEOUT_SECONDS        10u
+#define THREADS                4u
+#define POST_MAX               1024u
+#define BUCKETS                4096u
 
-#define SECURITY_POLICY                                                                                                      \
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; " \
+#define SECURITY_POLICY                                                                                                \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action "  \
+    "'self'; "                                                                                                         \
     "frame-ancestors 'none'; base-uri 'none'"
 
 struct bucket { /* requests of one token or address in this minute */
@@ -90,8 +91,8 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct sq_r
         const char *in;
         char *out;
     } data = {r->data};
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(r->size, data.out, r->is_static ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        r->size, data.out, r->is_static ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
     if (response == NULL) {
         if (!r->is_static)
             free(r->data);
@@ -102,7 +103,8 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct sq_r
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
     MHD_add_response_header(response, "Cross-Origin-Opener-Policy", "same-origin");
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, r->cacheable ? "public, max-age=31536000, immutable" : "no-store");
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
+                            r->cacheable ? "public, max-age=31536000, immutable" : "no-store");
     if (cookie != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_SET_COOKIE, cookie);
     if (r->status == 401)
@@ -114,7 +116,8 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct sq_r
     return sent;
 }
 
-static enum MHD_Result send_error(struct MHD_Connection *connection, unsigned http, const char *name, const char *detail)
+static enum MHD_Result send_error(struct MHD_Connection *connection, unsigned http, const char *name,
+                                  const char *detail)
 {
     struct sq_reply r;
     sq_reply_error(&r, http, name, detail);
@@ -126,11 +129,14 @@ static enum MHD_Result send_error(struct MHD_Connection *connection, unsigned ht
 static const struct sq_token *asker(struct sq_server *s, struct MHD_Connection *connection)
 {
     const char *header = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
-    const char *token = header != NULL && strncmp(header, "Bearer ", 7) == 0 ? header + 7 : MHD_lookup_connection_value(connection, MHD_COOKIE_KIND, "sanquan");
+    const char *token = header != NULL && strncmp(header, "Bearer ", 7) == 0
+                            ? header + 7
+                            : MHD_lookup_connection_value(connection, MHD_COOKIE_KIND, "sanquan");
     return token == NULL || *token == '\0' ? NULL : sq_tokens_find(&s->console->tokens, token, sq_console_now_ms());
 }
 
-static void note_access(struct sq_console *c, const struct sq_token *who, const char *path, const char *question, unsigned status)
+static void note_access(struct sq_console *c, const struct sq_token *who, const char *path, const char *question,
+                        unsigned status)
 {
     if (c->access_log == NULL)
         return;
@@ -164,7 +170,8 @@ struct text {
 static void put_text(struct text *t, const char *part)
 {
     for (; *part != '\0' && !t->too_long; part++) {
-        int plain = (*part >= '0' && *part <= '9') || (*part >= 'a' && *part <= 'z') || (*part >= 'A' && *part <= 'Z') || strchr("._-/", *part) != NULL;
+        int plain = (*part >= '0' && *part <= '9') || (*part >= 'a' && *part <= 'z') ||
+                    (*part >= 'A' && *part <= 'Z') || strchr("._-/", *part) != NULL;
         if (t->size + 4 >= sizeof t->data)
             t->too_long = 1;
         else
@@ -207,7 +214,8 @@ static enum MHD_Result answer_asker(struct sq_server *s, struct MHD_Connection *
     const struct sq_token *who = asker(s, connection);
     if (who == NULL) {
         atomic_fetch_add(&c->counters.refused_token, 1);
-        return send_error(connection, 401, "NO_TOKEN", "an access token is needed: log in, or send Authorization: Bearer");
+        return send_error(connection, 401, "NO_TOKEN",
+                          "an access token is needed: log in, or send Authorization: Bearer");
     }
     if (!within_rate(s, sq_hash_key(who->hash, sizeof who->hash))) {
         atomic_fetch_add(&c->counters.refused_rate, 1);
@@ -240,7 +248,8 @@ static enum MHD_Result log_in(struct sq_server *s, struct MHD_Connection *connec
         atomic_fetch_add(&s->console->counters.refused_token, 1);
         return send_error(connection, 401, "NO_TOKEN", "this token is not known here, or its time is over");
     }
-    snprintf(cookie, sizeof cookie, "sanquan=%.100s; Path=/; HttpOnly; SameSite=Strict%s", token, s->console->settings->certificate != NULL ? "; Secure" : "");
+    snprintf(cookie, sizeof cookie, "sanquan=%.100s; Path=/; HttpOnly; SameSite=Strict%s", token,
+             s->console->settings->certificate != NULL ? "; Secure" : "");
     sq_reply_json(&r, 200, json_pack("{s:b}", "ok", 1));
     return send_reply(connection, &r, cookie);
 }
@@ -261,8 +270,8 @@ static enum MHD_Result answer_get(struct sq_server *s, struct MHD_Connection *co
     return send_error(connection, 404, "NOT_FOUND", "no such address");
 }
 
-static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *path, const char *method, const char *version, const char *upload,
-                                  size_t *upload_size, void **request)
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *path, const char *method,
+                                  const char *version, const char *upload, size_t *upload_size, void **request)
 {
     struct sq_server *s = ctx;
     (void)version;
@@ -296,7 +305,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     return send_error(connection, 405, "METHOD", "only GET, and POST to /login and /logout");
 }
 
-static void on_completed(void *ctx, struct MHD_Connection *connection, void **request, enum MHD_RequestTerminationCode why)
+static void on_completed(void *ctx, struct MHD_Connection *connection, void **request,
+                         enum MHD_RequestTerminationCode why)
 {
     (void)ctx;
     (void)connection;
@@ -354,7 +364,8 @@ static void tell_address(struct sq_server *s)
     const char *bind = s->console->settings->bind;
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_BIND_PORT);
     unsigned port = info != NULL && info->port != 0 ? info->port : (unsigned)strtoul(strrchr(bind, ':') + 1, NULL, 10);
-    snprintf(s->address, sizeof s->address, "%s://%.*s:%u", s->certificate != NULL ? "https" : "http", (int)(strrchr(bind, ':') - bind), bind, port);
+    snprintf(s->address, sizeof s->address, "%s://%.*s:%u", s->certificate != NULL ? "https" : "http",
+             (int)(strrchr(bind, ':') - bind), bind, port);
 }
 
 sq_status sq_server_start(struct sq_console *c, struct sq_server **out, struct sq_error *err)
@@ -374,15 +385,21 @@ sq_status sq_server_start(struct sq_console *c, struct sq_server **out, struct s
         sq_server_stop(s);
         return st;
     }
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | (address.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0u) | (s->certificate != NULL ? MHD_USE_TLS : 0u);
-    struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, s->certificate}, {MHD_OPTION_HTTPS_MEM_KEY, 0, s->key}, {MHD_OPTION_END, 0, NULL}};
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | (address.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0u) |
+                     (s->certificate != NULL ? MHD_USE_TLS : 0u);
+    struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, s->certificate},
+                                   {MHD_OPTION_HTTPS_MEM_KEY, 0, s->key},
+                                   {MHD_OPTION_END, 0, NULL}};
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
-    s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_THREAD_POOL_SIZE, THREADS,
-                                 MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_AN_ADDRESS,
-                                 MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-                                 MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_ARRAY, s->certificate != NULL ? tls : none, MHD_OPTION_END);
+    s->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, s, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_THREAD_POOL_SIZE, THREADS,
+        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_AN_ADDRESS,
+        MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_ARRAY,
+        s->certificate != NULL ? tls : none, MHD_OPTION_END);
     if (s->daemon == NULL) {
-        st = sq_fail(err, SQ_E_NETWORK, "listen on %s: is the port free, and the certificate one of this key?", c->settings->bind);
+        st = sq_fail(err, SQ_E_NETWORK, "listen on %s: is the port free, and the certificate one of this key?",
+                     c->settings->bind);
         sq_server_stop(s);
         return st;
     }
@@ -405,4 +422,7 @@ void sq_server_stop(struct sq_server *s)
     free(s);
 }
 
-const char *sq_server_address(const struct sq_server *s) { return s->address; }
+const char *sq_server_address(const struct sq_server *s)
+{
+    return s->address;
+}

@@ -5,32 +5,39 @@
 
 #include "peers/yaml.h"
 
-#define TEXT(name, flag) CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER | (flag), struct sq_console_settings, name, 1, 4000)
+#define TEXT(name, flag)                                                                                               \
+    CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER | (flag), struct sq_console_settings, name, 1, 4000)
 
-static const cyaml_schema_field_t fields[] = {TEXT(node, 0),
-                                              TEXT(directory, 0),
-                                              TEXT(ledger, 0),
-                                              TEXT(bind, 0),
-                                              TEXT(certificate, CYAML_FLAG_OPTIONAL),
-                                              TEXT(certificate_key, CYAML_FLAG_OPTIONAL),
-                                              TEXT(tokens, 0),
-                                              TEXT(pages, 0),
-                                              TEXT(chart_library, CYAML_FLAG_OPTIONAL),
-                                              TEXT(signature_library, CYAML_FLAG_OPTIONAL),
-                                              TEXT(access_log, CYAML_FLAG_OPTIONAL),
-                                              TEXT(connect, CYAML_FLAG_OPTIONAL),
-                                              TEXT(key, CYAML_FLAG_OPTIONAL),
-                                              CYAML_FIELD_UINT("requests_a_minute", CYAML_FLAG_OPTIONAL, struct sq_console_settings, requests_a_minute),
-                                              CYAML_FIELD_END};
-static const cyaml_schema_value_t schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct sq_console_settings, fields)};
+static const cyaml_schema_field_t fields[] = {
+    TEXT(node, 0),
+    TEXT(directory, 0),
+    TEXT(ledger, 0),
+    TEXT(bind, 0),
+    TEXT(certificate, CYAML_FLAG_OPTIONAL),
+    TEXT(certificate_key, CYAML_FLAG_OPTIONAL),
+    TEXT(tokens, 0),
+    TEXT(pages, 0),
+    TEXT(chart_library, CYAML_FLAG_OPTIONAL),
+    TEXT(signature_library, CYAML_FLAG_OPTIONAL),
+    TEXT(access_log, CYAML_FLAG_OPTIONAL),
+    TEXT(connect, CYAML_FLAG_OPTIONAL),
+    TEXT(key, CYAML_FLAG_OPTIONAL),
+    CYAML_FIELD_UINT("requests_a_minute", CYAML_FLAG_OPTIONAL, struct sq_console_settings, requests_a_minute),
+    CYAML_FIELD_END};
+static const cyaml_schema_value_t schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct sq_console_settings, fields)};
 
-static int is_loopback(const char *bind) { return strncmp(bind, "127.", 4) == 0 || strncmp(bind, "[::1]:", 6) == 0; }
+static int is_loopback(const char *bind)
+{
+    return strncmp(bind, "127.", 4) == 0 || strncmp(bind, "[::1]:", 6) == 0;
+}
 
 static const char *wrong_with(const struct sq_console_settings *s, const char **where)
 {
     const char *colon = strrchr(s->bind, ':');
     *where = "bind:";
-    if (colon == NULL || colon == s->bind || colon[1] == '\0' || strspn(colon + 1, "0123456789") != strlen(colon + 1) || strtoul(colon + 1, NULL, 10) > 65535)
+    if (colon == NULL || colon == s->bind || colon[1] == '\0' || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+        strtoul(colon + 1, NULL, 10) > 65535)
         return "bind is ADDRESS:PORT";
     *where = "certificate:";
     if ((s->certificate == NULL) != (s->certificate_key == NULL))

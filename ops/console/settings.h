@@ -22,12 +22,14 @@
 #include "proto/status.h"
 
 struct sq_console_settings {
-    char *node, *directory, *ledger, *bind, *certificate, *certificate_key, *tokens, *pages, *chart_library, *signature_library, *access_log, *connect, *key;
+    char *node, *directory, *ledger, *bind, *certificate, *certificate_key, *tokens, *pages, *chart_library,
+        *signature_library, *access_log, *connect, *key;
     unsigned requests_a_minute;
 };
 
 /* Free with sq_console_settings_free. Errors: SQ_E_IO, SQ_E_CONFIG. */
-SQ_MUST_CHECK sq_status sq_console_settings_read(const char *path, struct sq_console_settings **out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_console_settings_read(const char *path, struct sq_console_settings **out,
+                                                 struct sq_error *err);
 void sq_console_settings_free(struct sq_console_settings *s);
 
 #endif

@@ -16,10 +16,11 @@ struct line {
     uint32_t until;
 };
 
-static const cyaml_schema_field_t fields[] = {CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct line, name, 1, 63),
-                                              CYAML_FIELD_STRING_PTR("participant", CYAML_FLAG_POINTER, struct line, participant, 3, SQ_NAME_SIZE_MAX),
-                                              CYAML_FIELD_STRING_PTR("sha256", CYAML_FLAG_POINTER, struct line, sha256, 64, 64),
-                                              CYAML_FIELD_UINT("until", CYAML_FLAG_OPTIONAL, struct line, until), CYAML_FIELD_END};
+static const cyaml_schema_field_t fields[] = {
+    CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct line, name, 1, 63),
+    CYAML_FIELD_STRING_PTR("participant", CYAML_FLAG_POINTER, struct line, participant, 3, SQ_NAME_SIZE_MAX),
+    CYAML_FIELD_STRING_PTR("sha256", CYAML_FLAG_POINTER, struct line, sha256, 64, 64),
+    CYAML_FIELD_UINT("until", CYAML_FLAG_OPTIONAL, struct line, until), CYAML_FIELD_END};
 static const cyaml_schema_value_t line_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct line, fields)};
 
 struct file {
@@ -30,16 +31,20 @@ static const cyaml_schema_field_t file_fields[] = {
     CYAML_FIELD_SEQUENCE("tokens", CYAML_FLAG_POINTER, struct file, tokens, &line_schema, 1, 10000), CYAML_FIELD_END};
 static const cyaml_schema_value_t schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
 
-static sq_status take_line(const struct line *in, const char *path, sq_bytes text, struct sq_token *out, struct sq_error *err)
+static sq_status take_line(const struct line *in, const char *path, sq_bytes text, struct sq_token *out,
+                           struct sq_error *err)
 {
     static const char *const roles[] = {"regulator:", "operator:", "provider:", "holder:", "issuer:"};
     int known = 0;
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
         known |= strncmp(in->participant, roles[i], strlen(roles[i])) == 0;
     if (!known)
-        return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: %s is no regulator:, operator:, provider:, holder: or issuer:", path, sq_yaml_line(text, in->participant), in->participant);
+        return sq_fail(err, SQ_E_CONFIG,
+                       "%.80s:%u: %s is no regulator:, operator:, provider:, holder: or issuer:", path,
+                       sq_yaml_line(text, in->participant), in->participant);
     if (sq_unhex(in->sha256, out->hash, sizeof out->hash, NULL) != SQ_OK)
-        return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: sha256 is 64 lower-case hexadecimal digits", path, sq_yaml_line(text, in->sha256));
+        return sq_fail(err, SQ_E_CONFIG, "%.80s:%u: sha256 is 64 lower-case hexadecimal digits", path,
+                       sq_yaml_line(text, in->sha256));
     if (in->until != 0 && !sq_day_valid(in->until))
         return sq_fail(err, SQ_E_CONFIG, "%.80s: until of %s is a day like 20271231", path, in->name);
     strcpy(out->participant, in->participant);

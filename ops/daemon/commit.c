@@ -14,8 +14,8 @@
 
 /* ---- sealing ---- */
 
-static sq_status seal(struct sq_daemon *d, uint32_t type, const char *receiver, uint64_t id, uint64_t now_ms, sq_bytes body,
-                      struct sq_arena *arena, sq_bytes *envelope, struct sq_error *err)
+static sq_status seal(struct sq_daemon *d, uint32_t type, const char *receiver, uint64_t id, uint64_t now_ms,
+                      sq_bytes body, struct sq_arena *arena, sq_bytes *envelope, struct sq_error *err)
 {
     struct sq_header h = {type, d->keys->name, receiver, id, now_ms};
     struct sq_wire_memory memory = sq_memory_of(arena);
@@ -23,7 +23,8 @@ static sq_status seal(struct sq_daemon *d, uint32_t type, const char *receiver, 
 }
 
 sq_status sq_receipt_seal(struct sq_daemon *d, uint64_t seq, const char *receiver, uint64_t now_ms, sq_bytes answer,
-                          const uint8_t request_hash[static SQ_HASH_SIZE], struct sq_arena *arena, sq_bytes *envelope, struct sq_error *err)
+                          const uint8_t request_hash[static SQ_HASH_SIZE], struct sq_arena *arena, sq_bytes *envelope,
+                          struct sq_error *err)
 {
     uint8_t leaf[SQ_LEAF_SIZE], proof[SQ_PROOF_MAX * SQ_HASH_SIZE];
     size_t hashes;
@@ -52,11 +53,15 @@ sq_status sq_receipt_seal(struct sq_daemon *d, uint64_t seq, const char *receive
     m.checkpoint = text;
     m.request = (ProtobufCBinaryData){SQ_HASH_SIZE, request.out};
     st = sq_wire_pack(&m.base, &memory, &body, err);
-    return st != SQ_OK ? st : seal(d, SANQUAN__V1__MESSAGE_TYPE__RECEIPT, receiver, 0, now_ms, body, arena, envelope, err);
+    return st != SQ_OK ? st
+                       : seal(d, SANQUAN__V1__MESSAGE_TYPE__RECEIPT, receiver, 0, now_ms, body, arena, envelope, err);
 }
 
 /* The parties' table may move under the front's hands: names were copied into the group with the body. */
-static const char *receiver_of(const struct sq_pending_out *o) { return (const char *)o->body.data + o->body.size; }
+static const char *receiver_of(const struct sq_pending_out *o)
+{
+    return (const char *)o->body.data + o->body.size;
+}
 
 static sq_status hash_request(struct sq_daemon *d, struct sq_group *g, struct sq_pending_out *o, struct sq_error *err)
 {
@@ -73,8 +78,12 @@ static sq_status hash_request(struct sq_daemon *d, struct sq_group *g, struct sq
 
 static sq_status commit(struct sq_daemon *d, struct sq_group *g, struct sq_error *err)
 {
-    struct sq_commit c = {.entries = g->entries, .entry_count = g->entry_count, .answers = g->answers, .outbox = g->outbox,
-                          .acks = g->acks, .ack_count = g->ack_count};
+    struct sq_commit c = {.entries = g->entries,
+                          .entry_count = g->entry_count,
+                          .answers = g->answers,
+                          .outbox = g->outbox,
+                          .acks = g->acks,
+                          .ack_count = g->ack_count};
     sq_status st = SQ_OK;
     for (size_t i = 0; st == SQ_OK && i < g->out_count; i++) {
         struct sq_pending_out *o = &g->outs[i];
@@ -95,8 +104,8 @@ static void make_receipts(struct sq_daemon *d, struct sq_group *g)
     struct sq_error err;
     for (size_t i = 0; i < g->out_count; i++) {
         struct sq_pending_out *o = &g->outs[i];
-        if (o->kind == SQ_OUT_ANSWER &&
-            sq_receipt_seal(d, o->seq, receiver_of(o), o->now_ms, o->body, o->request_hash, &g->sealed, &o->envelope, &err) != SQ_OK) {
+        if (o->kind == SQ_OUT_ANSWER && sq_receipt_seal(d, o->seq, receiver_of(o), o->now_ms, o->body, o->request_hash,
+                                                        &g->sealed, &o->envelope, &err) != SQ_OK) {
             o->envelope = (sq_bytes){NULL, 0}; /* it is durable; the client asks again and gets the kept answer */
             sq_log(SQ_LOG_WARNING, "receipt", "seq=%" PRIu64 " reason=\"%s\"", o->seq, err.text);
         }
@@ -130,8 +139,8 @@ sq_status sq_groups_new(struct sq_daemon *d, struct sq_error *err)
         g->outbox = calloc(GROUP_OUT_MAX, sizeof *g->outbox);
         g->acks = calloc(nodes + 1u, sizeof *g->acks);
         g->peer_heard = calloc(nodes + 1u, 1);
-        if (st == SQ_OK && (g->entries == NULL || g->senders == NULL || g->hellos == NULL || g->outs == NULL || g->answers == NULL ||
-                            g->outbox == NULL || g->acks == NULL || g->peer_heard == NULL))
+        if (st == SQ_OK && (g->entries == NULL || g->senders == NULL || g->hellos == NULL || g->outs == NULL ||
+                            g->answers == NULL || g->outbox == NULL || g->acks == NULL || g->peer_heard == NULL))
             st = sq_fail(err, SQ_E_NOMEM, "commit groups");
     }
     d->filling = &d->groups[0];

@@ -28,29 +28,30 @@
 #include "peers/outbox.h"
 #include "proto/sanquan.pb-c.h"
 
-#define GROUP_COUNT 2u
+#define GROUP_COUNT       2u
 #define GROUP_ENTRIES_MAX 4096u
-#define GROUP_OUT_MAX 16384u
-#define GROUP_HELLOS_MAX 1024u
-#define GROUP_ARENA_SIZE (64u << 20)     /* about a hundred full batches */
+#define GROUP_OUT_MAX     16384u
+#define GROUP_HELLOS_MAX  1024u
+#define GROUP_ARENA_SIZE  (64u << 20) /* about a hundred full batches */
 /*
  * A group that holds this much waits for the commit before it, and meanwhile nothing more is received: one who floods fills no more than two
  * groups in front of the others, whose messages are taken in turn. Two or three milliseconds of work: the cost of a sync is still small in it.
  */
 #define GROUP_ENOUGH (1u << 20)
-#define GROUP_PATIENCE_MS 2000u          /* when the disk is slower than this, more is received, and what does not fit is told "busy" */
-#define GROUP_CLIENT_LIMIT (40u << 20)   /* of clients' messages; the rest is kept for peers and timers */
+#define GROUP_PATIENCE_MS                                                                                              \
+    2000u /* when the disk is slower than this, more is received, and what does not fit is told "busy" */
+#define GROUP_CLIENT_LIMIT (40u << 20) /* of clients' messages; the rest is kept for peers and timers */
 
 /* What may leave once the group is durable. */
 struct sq_pending_out {
-    enum sq_out_kind kind;               /* ANSWER or PEER */
-    uint32_t to, type;                   /* party, or node */
+    enum sq_out_kind kind; /* ANSWER or PEER */
+    uint32_t to, type;     /* party, or node */
     uint64_t id, now_ms;
-    sq_bytes body;                       /* in the group's arena */
-    uint8_t request_hash[SQ_HASH_SIZE];  /* ANSWER: of the whole request */
-    int request_known;                   /* 0: the request is entry `request_seq` of the ledger */
-    uint64_t request_seq, seq;           /* seq: the entry that decided it */
-    sq_bytes envelope;                   /* sealed by the commit thread; size 0: could not be */
+    sq_bytes body;                      /* in the group's arena */
+    uint8_t request_hash[SQ_HASH_SIZE]; /* ANSWER: of the whole request */
+    int request_known;                  /* 0: the request is entry `request_seq` of the ledger */
+    uint64_t request_seq, seq;          /* seq: the entry that decided it */
+    sq_bytes envelope;                  /* sealed by the commit thread; size 0: could not be */
 };
 
 /* A question where a stream stands. */
@@ -61,29 +62,29 @@ struct sq_hello {
 };
 
 struct sq_group {
-    struct sq_arena arena, sealed;       /* what the front puts in; what the commit thread makes of it */
+    struct sq_arena arena, sealed; /* what the front puts in; what the commit thread makes of it */
     struct sq_entry *entries;
-    uint32_t *senders;                   /* [entry]: party, or SQ_ROW_NONE for the node's own; the front's */
+    uint32_t *senders; /* [entry]: party, or SQ_ROW_NONE for the node's own; the front's */
     size_t entry_count;
-    struct sq_hello *hellos;             /* answered when the group is durable; the front's */
+    struct sq_hello *hellos; /* answered when the group is durable; the front's */
     size_t hello_count;
     struct sq_pending_out *outs;
     size_t out_count;
-    struct sq_answer_put *answers;       /* commit thread's */
-    struct sq_outbox_put *outbox;        /* commit thread's */
-    struct sq_outbox_ack *acks;          /* newest acknowledgement of each peer */
+    struct sq_answer_put *answers; /* commit thread's */
+    struct sq_outbox_put *outbox;  /* commit thread's */
+    struct sq_outbox_ack *acks;    /* newest acknowledgement of each peer */
     size_t ack_count;
-    uint8_t *peer_heard;                 /* [node]: a message of its stream is in the group */
+    uint8_t *peer_heard; /* [node]: a message of its stream is in the group */
 };
 
 struct sq_peer {
     struct sq_outbox outbox;
-    struct sq_route route;               /* its connection to us: acknowledgements go there */
-    uint64_t durable_in;                 /* last number of its stream that is durable here */
+    struct sq_route route; /* its connection to us: acknowledgements go there */
+    uint64_t durable_in;   /* last number of its stream that is durable here */
     uint64_t heard_ms;
-    uint64_t greet_at_ms;                /* ask it where our stream stands; UINT64_MAX: it has answered */
-    uint64_t retry_at_ms, retry_ms;      /* its socket took nothing: when to try again */
-    int connected;                       /* configured as a peer */
+    uint64_t greet_at_ms;           /* ask it where our stream stands; UINT64_MAX: it has answered */
+    uint64_t retry_at_ms, retry_ms; /* its socket took nothing: when to try again */
+    int connected;                  /* configured as a peer */
 };
 
 struct sq_daemon {
@@ -97,46 +98,54 @@ struct sq_daemon {
     struct sq_signer log_signer;
     struct sq_arena step_arena, scratch;
     struct sq_clock clock;
-    uint64_t now_ms, next_ms;            /* next_ms: when something is due, unless a message comes first */
-    uint64_t enough_ms;                  /* since when the group being filled waits for the commit; 0: it does not */
-    uint64_t opened_ms;                  /* of the first turn */
+    uint64_t now_ms, next_ms; /* next_ms: when something is due, unless a message comes first */
+    uint64_t enough_ms;       /* since when the group being filled waits for the commit; 0: it does not */
+    uint64_t opened_ms;       /* of the first turn */
     uint64_t cutoff_ms, housekeep_ms, watchdog_ms, disk_ms;
     unsigned free_permille;
 
-    struct sq_peer *peers;               /* [node] */
-    struct sq_route *routes;             /* [party]: where it was last heard */
+    struct sq_peer *peers;   /* [node] */
+    struct sq_route *routes; /* [party]: where it was last heard */
     uint32_t route_capacity;
-    uint32_t parties_allowed;            /* parties up to here are on the hub's list */
+    uint32_t parties_allowed; /* parties up to here are on the hub's list */
 
     struct sq_group groups[GROUP_COUNT], *filling;
     pthread_t commit_thread;
-    pthread_mutex_t mutex;               /* guards the three below */
+    pthread_mutex_t mutex; /* guards the three below */
     pthread_cond_t work;
     struct sq_group *committing, *done;
     int commit_started, stop_commit, commit_failed;
-    atomic_uint_fast64_t commits;        /* the watchdog sees both threads move */
+    atomic_uint_fast64_t commits; /* the watchdog sees both threads move */
 
     struct sq_rejects {
         uint64_t minute, in_minute, uncounted;
     } rejects;
-    struct sq_historian *historian;      /* NULL: nobody answers questions about the history */
-    uint64_t snapshot_items;             /* decided items at the last snapshot */
+    struct sq_historian *historian; /* NULL: nobody answers questions about the history */
+    uint64_t snapshot_items;        /* decided items at the last snapshot */
     pthread_t snapshot_thread;
     int snapshot_started;
     atomic_int snapshot_busy;
 };
 
-static inline void *sq_take_room(void *arena, size_t size) { return sq_arena_room(arena, size); }
-static inline struct sq_wire_memory sq_memory_of(struct sq_arena *a) { return (struct sq_wire_memory){sq_take_room, a}; }
+static inline void *sq_take_room(void *arena, size_t size)
+{
+    return sq_arena_room(arena, size);
+}
+static inline struct sq_wire_memory sq_memory_of(struct sq_arena *a)
+{
+    return (struct sq_wire_memory){sq_take_room, a};
+}
 
 /* start.c: open everything into a zeroed d; close what is open. */
-SQ_MUST_CHECK sq_status sq_daemon_open(struct sq_daemon *d, const char *config_path, int check_only, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_daemon_open(struct sq_daemon *d, const char *config_path, int check_only,
+                                       struct sq_error *err);
 void sq_daemon_close(struct sq_daemon *d);
 uint64_t sq_daemon_wall_ms(void);
 uint64_t sq_daemon_monotonic_ms(void);
 
 /* state.c: the ledger and the state it makes; an empty ledger gets its first entry */
-SQ_MUST_CHECK sq_status sq_state_open(struct sq_daemon *d, const Sanquan__V1__Genesis *g, uint64_t now_ms, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_state_open(struct sq_daemon *d, const Sanquan__V1__Genesis *g, uint64_t now_ms,
+                                      struct sq_error *err);
 SQ_MUST_CHECK sq_status sq_state_ledger(struct sq_daemon *d, int read_only, struct sq_error *err);
 
 /* loop.c */
@@ -152,10 +161,11 @@ SQ_MUST_CHECK sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, stru
 SQ_MUST_CHECK sq_status sq_front_finish(struct sq_daemon *d, struct sq_error *err);
 SQ_MUST_CHECK sq_status sq_front_allow(struct sq_daemon *d, struct sq_error *err);
 /* Step an event and put what comes of it into the group being filled. `input` is copied. request_hash may be NULL. */
-SQ_MUST_CHECK sq_status sq_front_step(struct sq_daemon *d, const struct sq_event *event, sq_bytes input, const uint8_t *request_hash,
-                                      struct sq_effects *fx, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_front_step(struct sq_daemon *d, const struct sq_event *event, sq_bytes input,
+                                      const uint8_t *request_hash, struct sq_effects *fx, struct sq_error *err);
 /* Seal and send an unnumbered message now. A connection that is gone is no error. */
-void sq_front_send(struct sq_daemon *d, const struct sq_route *route, const char *receiver, uint32_t type, const ProtobufCMessage *body);
+void sq_front_send(struct sq_daemon *d, const struct sq_route *route, const char *receiver, uint32_t type,
+                   const ProtobufCMessage *body);
 
 /* commit.c */
 SQ_MUST_CHECK sq_status sq_groups_new(struct sq_daemon *d, struct sq_error *err);
@@ -164,9 +174,9 @@ void sq_groups_free(struct sq_daemon *d);
 SQ_MUST_CHECK sq_status sq_group_commit(struct sq_daemon *d, struct sq_group *g, struct sq_error *err);
 void sq_group_reset(struct sq_daemon *d, struct sq_group *g);
 /* A Receipt of an answer in entry `seq`, sealed, into arena. */
-SQ_MUST_CHECK sq_status sq_receipt_seal(struct sq_daemon *d, uint64_t seq, const char *receiver, uint64_t now_ms, sq_bytes answer,
-                                        const uint8_t request_hash[static SQ_HASH_SIZE], struct sq_arena *arena, sq_bytes *envelope,
-                                        struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_receipt_seal(struct sq_daemon *d, uint64_t seq, const char *receiver, uint64_t now_ms,
+                                        sq_bytes answer, const uint8_t request_hash[static SQ_HASH_SIZE],
+                                        struct sq_arena *arena, sq_bytes *envelope, struct sq_error *err);
 
 /* commit_thread.c */
 SQ_MUST_CHECK sq_status sq_commit_start(struct sq_daemon *d, struct sq_error *err);
@@ -183,10 +193,11 @@ void sq_hello_durable(struct sq_daemon *d, struct sq_group *g);
 /* streams.c: the numbered streams between nodes */
 SQ_MUST_CHECK sq_status sq_streams_open(struct sq_daemon *d, struct sq_error *err);
 void sq_streams_durable(struct sq_daemon *d, const struct sq_group *g); /* send what the group allowed */
-void sq_streams_flush(struct sq_daemon *d);                            /* send and resend what is due */
+void sq_streams_flush(struct sq_daemon *d);                             /* send and resend what is due */
 uint64_t sq_streams_due_ms(const struct sq_daemon *d);
 /* An ACK, HELLO_OK or refusal on our DEALER. SQ_E_FOREIGN: the peer has messages of ours that this ledger does not know: it is an old copy. */
-SQ_MUST_CHECK sq_status sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_arrival *a, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_arrival *a,
+                                        struct sq_error *err);
 void sq_streams_ack(struct sq_daemon *d, uint32_t node);
 /* Has this ledger been held against what peers remember of it? Until then no work is taken, and time brings nothing about; peers that do not answer are not waited for long. */
 int sq_streams_greeted(const struct sq_daemon *d);
@@ -198,7 +209,8 @@ void sq_query_hear(struct sq_daemon *d, const struct sq_arrival *a, uint32_t par
 void sq_query_send(struct sq_daemon *d);
 
 /* rejects.c */
-sq_status sq_reject(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e, unsigned status, const char *detail, struct sq_error *err);
+sq_status sq_reject(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e, unsigned status,
+                    const char *detail, struct sq_error *err);
 /* `in` as printable ASCII, '?' for the rest, cut to fit: what others wrote goes into messages and log lines no other way. */
 void sq_plain_text(const char *in, char *out, size_t size);
 

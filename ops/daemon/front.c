@@ -15,14 +15,15 @@
 #include "ops/daemon/daemon.h"
 #include "peers/message.h"
 
-#define PAUSE_MS 10 /* at most: the end of the commit ends it */
+#define PAUSE_MS      10 /* at most: the end of the commit ends it */
 #define BUSY_RETRY_MS 20u
-#define UNGREETED_MS 20u
-#define WAIT_MAX_MS 1000 /* housekeeping and the watchdog are looked after at least this often */
+#define UNGREETED_MS  20u
+#define WAIT_MAX_MS   1000 /* housekeeping and the watchdog are looked after at least this often */
 
 /* ---- sending what needs no commit ---- */
 
-void sq_front_send(struct sq_daemon *d, const struct sq_route *route, const char *receiver, uint32_t type, const ProtobufCMessage *body)
+void sq_front_send(struct sq_daemon *d, const struct sq_route *route, const char *receiver, uint32_t type,
+                   const ProtobufCMessage *body)
 {
     struct sq_header h = {type, d->keys->name, receiver, 0, d->now_ms};
     struct sq_wire_memory memory = sq_memory_of(&d->scratch);
@@ -31,7 +32,8 @@ void sq_front_send(struct sq_daemon *d, const struct sq_route *route, const char
     sq_arena_reset(&d->scratch);
     sq_status st = sq_wire_pack(body, &memory, &packed, &err);
     if (st == SQ_OK)
-        st = sq_message_seal(&h, packed, sq_directory_network_id(d->directory), d->keys->secret, &memory, &envelope, &err);
+        st = sq_message_seal(&h, packed, sq_directory_network_id(d->directory), d->keys->secret, &memory, &envelope,
+                             &err);
     if (st == SQ_OK)
         st = sq_hub_reply(d->hub, route, envelope, &err);
     if (st != SQ_OK)
@@ -51,18 +53,25 @@ static void refuse(struct sq_daemon *d, const struct sq_arrival *a, uint64_t id,
 /* ---- into the group ---- */
 
 /* A copy of `body` with the receiver's name behind it, for the commit thread. */
-static sq_status put_out(struct sq_daemon *d, const struct sq_effects *fx, const struct sq_out *out, const uint8_t *request_hash, struct sq_error *err)
+static sq_status put_out(struct sq_daemon *d, const struct sq_effects *fx, const struct sq_out *out,
+                         const uint8_t *request_hash, struct sq_error *err)
 {
     struct sq_group *g = d->filling;
-    const char *name = out->kind == SQ_OUT_PEER ? sq_core_party(d->core, sq_core_node(d->core, out->to)->party)->name : sq_core_party(d->core, out->to)->name;
+    const char *name = out->kind == SQ_OUT_PEER ? sq_core_party(d->core, sq_core_node(d->core, out->to)->party)->name
+                                                : sq_core_party(d->core, out->to)->name;
     uint8_t *copy = sq_arena_room(&g->arena, out->body.size + strlen(name) + 1);
     if (copy == NULL || g->out_count == GROUP_OUT_MAX)
         return sq_fail(err, SQ_E_FULL, "commit group"); /* cannot be: room was checked before the step */
     memcpy(copy, out->body.data, out->body.size);
     strcpy((char *)copy + out->body.size, name);
     struct sq_pending_out *o = &g->outs[g->out_count++];
-    *o = (struct sq_pending_out){.kind = out->kind, .to = out->to, .type = out->type, .id = out->id, .now_ms = sq_core_now_ms(d->core),
-                                 .body = sq_bytes_of(copy, out->body.size), .seq = fx->seq};
+    *o = (struct sq_pending_out){.kind = out->kind,
+                                 .to = out->to,
+                                 .type = out->type,
+                                 .id = out->id,
+                                 .now_ms = sq_core_now_ms(d->core),
+                                 .body = sq_bytes_of(copy, out->body.size),
+                                 .seq = fx->seq};
     if (out->kind != SQ_OUT_ANSWER)
         return SQ_OK;
     struct sq_wire_memory memory = sq_memory_of(&d->step_arena);
@@ -77,16 +86,20 @@ static sq_status put_out(struct sq_daemon *d, const struct sq_effects *fx, const
     return SQ_OK;
 }
 
-sq_status sq_front_step(struct sq_daemon *d, const struct sq_event *event, sq_bytes input, const uint8_t *request_hash, struct sq_effects *fx, struct sq_error *err)
+sq_status sq_front_step(struct sq_daemon *d, const struct sq_event *event, sq_bytes input, const uint8_t *request_hash,
+                        struct sq_effects *fx, struct sq_error *err)
 {
     struct sq_group *g = d->filling;
     sq_arena_reset(&d->step_arena);
     sq_status st = sq_core_step(d->core, event, &d->step_arena, fx, err);
     if (st != SQ_OK || !fx->append)
         return st;
-    g->senders[g->entry_count] = event->envelope != NULL ? sq_core_party_find(d->core, event->envelope->sender) : SQ_ROW_NONE;
+    g->senders[g->entry_count] =
+        event->envelope != NULL ? sq_core_party_find(d->core, event->envelope->sender) : SQ_ROW_NONE;
     struct sq_entry *e = &g->entries[g->entry_count++];
-    *e = (struct sq_entry){.seq = fx->seq, .now_ms = sq_core_now_ms(d->core), .type = event->type,
+    *e = (struct sq_entry){.seq = fx->seq,
+                           .now_ms = sq_core_now_ms(d->core),
+                           .type = event->type,
                            .input = sq_bytes_of(sq_arena_room(&g->arena, input.size), input.size),
                            .outcome = sq_bytes_of(sq_arena_room(&g->arena, fx->outcome.size), fx->outcome.size)};
     if (e->input.data == NULL || e->outcome.data == NULL)
@@ -129,9 +142,13 @@ static sq_status keep_route(struct sq_daemon *d, uint32_t party, const struct sq
     return SQ_OK;
 }
 
-static int reads_only(uint32_t type) { return type == SANQUAN__V1__MESSAGE_TYPE__HELLO || type == SANQUAN__V1__MESSAGE_TYPE__QUERY; }
+static int reads_only(uint32_t type)
+{
+    return type == SANQUAN__V1__MESSAGE_TYPE__HELLO || type == SANQUAN__V1__MESSAGE_TYPE__QUERY;
+}
 
-static sq_status on_question(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e, uint32_t party, struct sq_error *err)
+static sq_status on_question(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e,
+                             uint32_t party, struct sq_error *err)
 {
     struct sq_wire_memory memory = sq_memory_of(&d->step_arena);
     ProtobufCMessage *m;
@@ -146,7 +163,8 @@ static sq_status on_question(struct sq_daemon *d, const struct sq_arrival *a, co
 }
 
 /* The same id again: the kept answer for the same bytes, a refusal for others, patience while it is being decided. */
-static sq_status on_repeat(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e, uint32_t party, struct sq_error *err)
+static sq_status on_repeat(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e, uint32_t party,
+                           struct sq_error *err)
 {
     struct sq_answer kept;
     uint8_t hash[SQ_HASH_SIZE];
@@ -170,14 +188,17 @@ static void send_refusals(struct sq_daemon *d, const struct sq_arrival *a, const
     for (size_t i = 0; i < fx->out_count; i++) {
         ProtobufCMessage *m;
         sq_arena_reset(&d->scratch);
-        if (fx->out[i].kind == SQ_OUT_REFUSAL && sq_wire_open(&sanquan__v1__refusal__descriptor, fx->out[i].body, &memory, &m, NULL) == SQ_OK) {
-            const Sanquan__V1__Refusal copy = *(const Sanquan__V1__Refusal *)m; /* its text is empty: no pointer into scratch is followed */
+        if (fx->out[i].kind == SQ_OUT_REFUSAL &&
+            sq_wire_open(&sanquan__v1__refusal__descriptor, fx->out[i].body, &memory, &m, NULL) == SQ_OK) {
+            const Sanquan__V1__Refusal copy =
+                *(const Sanquan__V1__Refusal *)m; /* its text is empty: no pointer into scratch is followed */
             sq_front_send(d, &a->route, a->from, SANQUAN__V1__MESSAGE_TYPE__REFUSAL, &copy.base);
         }
     }
 }
 
-static sq_status decide(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e, uint32_t party, struct sq_error *err)
+static sq_status decide(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e, uint32_t party,
+                        struct sq_error *err)
 {
     const struct sq_party *p = sq_core_party(d->core, party);
     int from_node = p->role == SQ_ROLE_NODE;
@@ -189,7 +210,8 @@ static sq_status decide(struct sq_daemon *d, const struct sq_arrival *a, const s
             refuse(d, a, e->id, SQ_R_BUSY, BUSY_RETRY_MS);
         return SQ_OK;
     }
-    if (!from_node && (!has_room(d, GROUP_CLIENT_LIMIT) || d->free_permille < d->config->disk_low_permille) && e->id > p->last_id) {
+    if (!from_node && (!has_room(d, GROUP_CLIENT_LIMIT) || d->free_permille < d->config->disk_low_permille) &&
+        e->id > p->last_id) {
         int busy = d->free_permille >= d->config->disk_low_permille;
         refuse(d, a, e->id, busy ? SQ_R_BUSY : SQ_R_DISK_LOW, busy ? BUSY_RETRY_MS : 60000);
         return SQ_OK;
@@ -224,7 +246,8 @@ static sq_status decide(struct sq_daemon *d, const struct sq_arrival *a, const s
 /* Answers, and what only a journal holds. */
 static int is_nobodys_request(uint32_t type)
 {
-    return (type >= SANQUAN__V1__MESSAGE_TYPE__HELLO_OK && type <= SANQUAN__V1__MESSAGE_TYPE__QUERY_ANSWER) || type >= SANQUAN__V1__MESSAGE_TYPE__GENESIS;
+    return (type >= SANQUAN__V1__MESSAGE_TYPE__HELLO_OK && type <= SANQUAN__V1__MESSAGE_TYPE__QUERY_ANSWER) ||
+           type >= SANQUAN__V1__MESSAGE_TYPE__GENESIS;
 }
 
 static sq_status on_arrival(struct sq_daemon *d, const struct sq_arrival *a, struct sq_error *err)
@@ -275,7 +298,10 @@ static sq_status cut_off(struct sq_daemon *d, struct sq_error *err)
     return tick(d, sq_bytes_of(body, size), err);
 }
 
-static uint64_t sooner(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
 
 static sq_status run_timers(struct sq_daemon *d, struct sq_error *err)
 {
@@ -330,7 +356,8 @@ sq_status sq_front_allow(struct sq_daemon *d, struct sq_error *err)
     static const uint8_t none[SQ_KEY_SIZE];
     for (sq_status st; d->parties_allowed < sq_core_party_count(d->core); d->parties_allowed++) {
         const struct sq_party *p = sq_core_party(d->core, d->parties_allowed);
-        if (memcmp(p->transport_key, none, sizeof none) != 0 && (st = sq_hub_allow(d->hub, p->transport_key, p->name, err)) != SQ_OK)
+        if (memcmp(p->transport_key, none, sizeof none) != 0 &&
+            (st = sq_hub_allow(d->hub, p->transport_key, p->name, err)) != SQ_OK)
             return st;
     }
     return SQ_OK;
@@ -351,7 +378,8 @@ static void send_answers(struct sq_daemon *d, const struct sq_group *g)
 {
     for (size_t i = 0; i < g->out_count; i++) {
         const struct sq_pending_out *o = &g->outs[i];
-        if (o->kind != SQ_OUT_ANSWER || o->envelope.size == 0 || o->to >= d->route_capacity || d->routes[o->to].size == 0)
+        if (o->kind != SQ_OUT_ANSWER || o->envelope.size == 0 || o->to >= d->route_capacity ||
+            d->routes[o->to].size == 0)
             continue;
         if (sq_hub_reply(d->hub, &d->routes[o->to], o->envelope, NULL) != SQ_OK)
             d->routes[o->to].size = 0; /* it will come back and ask */

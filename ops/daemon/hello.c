@@ -39,7 +39,9 @@ static void answer(struct sq_daemon *d, const struct sq_hello *h)
 void sq_hello_hear(struct sq_daemon *d, const struct sq_hello *h)
 {
     struct sq_group *other = d->filling == &d->groups[0] ? &d->groups[1] : &d->groups[0];
-    struct sq_group *wait_for = pending(d->filling, h->party) != 0 ? d->filling : pending(other, h->party) != 0 ? other : NULL;
+    struct sq_group *wait_for = pending(d->filling, h->party) != 0 ? d->filling
+                                : pending(other, h->party) != 0    ? other
+                                                                   : NULL;
     if (wait_for == NULL)
         answer(d, h);
     else if (wait_for->hello_count < GROUP_HELLOS_MAX) /* a sender that gets no answer asks again */

@@ -17,7 +17,7 @@
 #include "ops/daemon/daemon.h"
 
 #define EXIT_USAGE 2
-#define EXIT_IO 74
+#define EXIT_IO    74
 
 static volatile sig_atomic_t stop_asked;
 
@@ -29,7 +29,8 @@ static void on_stop(int signal_number)
 
 static void on_bus_error(int signal_number)
 {
-    static const char text[] = "level=error event=sigbus reason=\"the ledger file cannot be read; check the disk, then 'sanquan audit'\"\n";
+    static const char text[] =
+        "level=error event=sigbus reason=\"the ledger file cannot be read; check the disk, then 'sanquan audit'\"\n";
     (void)signal_number;
     if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
         _exit(EXIT_IO);
@@ -38,7 +39,8 @@ static void on_bus_error(int signal_number)
 
 static void catch_signals(void)
 {
-    struct sigaction stop = {.sa_handler = on_stop}, bus = {.sa_handler = on_bus_error}, ignore = {.sa_handler = SIG_IGN};
+    struct sigaction stop = {.sa_handler = on_stop}, bus = {.sa_handler = on_bus_error},
+                     ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGINT, &stop, NULL);
     sigaction(SIGBUS, &bus, NULL);
@@ -76,13 +78,21 @@ static const struct argp_option options[] = {
     {"check", 'n', NULL, 0, "check configuration, directory, keys and ledger, then end", 0},
     {0},
 };
-static const struct argp parser = {options, parse, NULL,
+static const struct argp parser = {options,
+                                   parse,
+                                   NULL,
                                    "One region's node of the Sanquan clearing network.\v"
-                                   "Log lines go to standard error as key=value. SIGTERM ends cleanly. A new node needs a ledger first: see 'sanquan init --help'.",
-                                   NULL, NULL, NULL};
+                                   "Log lines go to standard error as key=value. SIGTERM ends cleanly. A new node "
+                                   "needs a ledger first: see 'sanquan init --help'.",
+                                   NULL,
+                                   NULL,
+                                   NULL};
 
 /* Starting again would change nothing. */
-static int needs_a_person(sq_status st) { return st == SQ_E_CONFIG || st == SQ_E_USAGE || st == SQ_E_NOT_FOUND || st == SQ_E_FOREIGN; }
+static int needs_a_person(sq_status st)
+{
+    return st == SQ_E_CONFIG || st == SQ_E_USAGE || st == SQ_E_NOT_FOUND || st == SQ_E_FOREIGN;
+}
 
 static int fail(const char *while_doing, sq_status st, const struct sq_error *err)
 {
@@ -94,8 +104,8 @@ static int fail(const char *while_doing, sq_status st, const struct sq_error *er
 static int serve(struct sq_daemon *d)
 {
     struct sq_error err = {0};
-    sq_log(SQ_LOG_INFO, "ready", "node=%s endpoint=%s seq=%" PRIu64 " window=%" PRIu64, d->config->node, sq_hub_endpoint(d->hub), sq_core_seq(d->core),
-           sq_settlement_open_window(sq_core_settlement(d->core)));
+    sq_log(SQ_LOG_INFO, "ready", "node=%s endpoint=%s seq=%" PRIu64 " window=%" PRIu64, d->config->node,
+           sq_hub_endpoint(d->hub), sq_core_seq(d->core), sq_settlement_open_window(sq_core_settlement(d->core)));
     sd_notifyf(0, "READY=1\nSTATUS=serving at %s", sq_hub_endpoint(d->hub));
     sq_status st = sq_front_run(d, &stop_asked, &err);
     if (st != SQ_OK)

@@ -21,24 +21,35 @@
 #include "ops/daemon/daemon.h"
 
 #define WINDOWS_LISTED_MAX 1000u /* the newest; older ones by number */
-#define BREAKS_LISTED_MAX 500u   /* the newest: an answer is one message */
-#define ANSWER_SIZE_MAX (SQ_MESSAGE_SIZE_MAX - 1024u)
-#define PAIRS_LISTED_MAX 2000u   /* an answer is one message; a ledger's reader sees all of them */
+#define BREAKS_LISTED_MAX  500u  /* the newest: an answer is one message */
+#define ANSWER_SIZE_MAX    (SQ_MESSAGE_SIZE_MAX - 1024u)
+#define PAIRS_LISTED_MAX   2000u /* an answer is one message; a ledger's reader sees all of them */
 
-static const char *const window_states[] = {"", "open", "cut", "stated", "proposed", "final", "instructed", "settled", "break", "defaulted"};
+static const char *const window_states[] = {"",      "open",       "cut",     "stated", "proposed",
+                                            "final", "instructed", "settled", "break",  "defaulted"};
 static const char *const standing_names[] = {"", "enrolled", "active", "suspended", "defaulted", "closed"};
 static const char *const break_states[] = {"", "looking", "found", "closed"};
 static const char *const break_causes[] = {"", "entry", "sums", "range"};
 static const char *const break_outcomes[] = {"open", "matched", "explained", "adjusted"};
 static const char *const voucher_states[] = {"", "granted", "active", "exhausted", "expired", "revoked"};
-static const char *const method_names[] = {"", "bilateral", "hub", "cycles", "funds", "gross"}; /* enum sq_netting_method */
+static const char *const method_names[] = {"",       "bilateral", "hub",
+                                           "cycles", "funds",     "gross"}; /* enum sq_netting_method */
 static const char *const role_names[] = {"", "node", "issuer", "operator", "regulator", "provider", "holder"};
 
 /* ---- small parts ---- */
 
-static void put_u64(json_t *to, const char *key, uint64_t v) { json_object_set_new(to, key, json_integer((json_int_t)v)); }
-static void put_fen(json_t *to, const char *key, int64_t v) { json_object_set_new(to, key, json_integer(v)); }
-static void put_text(json_t *to, const char *key, const char *v) { json_object_set_new(to, key, json_string(v)); }
+static void put_u64(json_t *to, const char *key, uint64_t v)
+{
+    json_object_set_new(to, key, json_integer((json_int_t)v));
+}
+static void put_fen(json_t *to, const char *key, int64_t v)
+{
+    json_object_set_new(to, key, json_integer(v));
+}
+static void put_text(json_t *to, const char *key, const char *v)
+{
+    json_object_set_new(to, key, json_string(v));
+}
 
 static void put_hash(json_t *to, const char *key, const uint8_t hash[static SQ_HASH_SIZE])
 {
@@ -55,7 +66,10 @@ static json_t *fen_by_kind(const int64_t total[static SQ_KIND_COUNT])
     return a;
 }
 
-static const char *code_of(const struct sq_core *core, uint32_t node) { return sq_core_node(core, node)->code; }
+static const char *code_of(const struct sq_core *core, uint32_t node)
+{
+    return sq_core_node(core, node)->code;
+}
 
 /* ---- answers ---- */
 
@@ -175,7 +189,10 @@ static void put_changes(json_t *o, const Sanquan__V1__Settlement *v)
     for (size_t i = 0; i < v->n_changes; i++) {
         json_t *c = json_object();
         put_text(c, "region", v->changes[i]->node);
-        put_text(c, "standing", v->changes[i]->standing < sizeof standing_names / sizeof *standing_names ? standing_names[v->changes[i]->standing] : "");
+        put_text(c, "standing",
+                 v->changes[i]->standing < sizeof standing_names / sizeof *standing_names
+                     ? standing_names[v->changes[i]->standing]
+                     : "");
         put_u64(c, "unpaid_window", v->changes[i]->unpaid_window);
         json_array_append_new(changes, c);
     }
@@ -473,7 +490,8 @@ static json_t *answer_party(const struct sq_daemon *d, uint32_t number)
 
 static int sees_all(const struct sq_daemon *d, const struct sq_party *p)
 {
-    return p->role == SQ_ROLE_REGULATOR || p->role == SQ_ROLE_NODE || (p->role == SQ_ROLE_OPERATOR && p->node == sq_core_self(d->core));
+    return p->role == SQ_ROLE_REGULATOR || p->role == SQ_ROLE_NODE ||
+           (p->role == SQ_ROLE_OPERATOR && p->node == sq_core_self(d->core));
 }
 
 /* A path's decimal number; 0, which is no voucher and no window, for anything else. */
@@ -556,7 +574,8 @@ unsigned sq_query_answer(struct sq_daemon *d, uint32_t party, const char *path, 
 
 #define HISTORY_PATH "history"
 
-static void send_answer(struct sq_daemon *d, const struct sq_route *route, const char *to, uint64_t nonce, unsigned status, char *json, const char *detail)
+static void send_answer(struct sq_daemon *d, const struct sq_route *route, const char *to, uint64_t nonce,
+                        unsigned status, char *json, const char *detail)
 {
     char plain[200];
     Sanquan__V1__QueryAnswer out;

@@ -9,7 +9,7 @@
 #include "ops/daemon/daemon.h"
 
 #define REJECTS_A_MINUTE 100u
-#define HEADER_KEPT_MAX 512u
+#define HEADER_KEPT_MAX  512u
 
 static int may_write(struct sq_rejects *r, uint64_t now_ms)
 {
@@ -33,7 +33,8 @@ void sq_plain_text(const char *in, char *out, size_t size)
     out[n] = '\0';
 }
 
-sq_status sq_reject(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e, unsigned status, const char *detail, struct sq_error *err)
+sq_status sq_reject(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e, unsigned status,
+                    const char *detail, struct sq_error *err)
 {
     char plain[200], from[SQ_NAME_SIZE_MAX + 1];
     uint8_t hash[SQ_HASH_SIZE];

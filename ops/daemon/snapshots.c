@@ -60,7 +60,10 @@ static uint64_t items(const struct sq_core *core)
     return t.items_received + t.items_decided;
 }
 
-void sq_snapshot_begin(struct sq_daemon *d) { d->snapshot_items = items(d->core); }
+void sq_snapshot_begin(struct sq_daemon *d)
+{
+    d->snapshot_items = items(d->core);
+}
 
 static void start(struct sq_daemon *d)
 {

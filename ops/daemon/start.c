@@ -20,12 +20,19 @@ static uint64_t clock_ms(clockid_t clock)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-uint64_t sq_daemon_wall_ms(void) { return clock_ms(CLOCK_REALTIME); }
-uint64_t sq_daemon_monotonic_ms(void) { return clock_ms(CLOCK_MONOTONIC); }
+uint64_t sq_daemon_wall_ms(void)
+{
+    return clock_ms(CLOCK_REALTIME);
+}
+uint64_t sq_daemon_monotonic_ms(void)
+{
+    return clock_ms(CLOCK_MONOTONIC);
+}
 
 /* ---- who we are ---- */
 
-static sq_status open_identity(struct sq_daemon *d, const char *config_path, const Sanquan__V1__Genesis **genesis, struct sq_error *err)
+static sq_status open_identity(struct sq_daemon *d, const char *config_path, const Sanquan__V1__Genesis **genesis,
+                               struct sq_error *err)
 {
     struct sq_identity id = {0};
     sq_status st = sq_crypto_init(err);
@@ -68,7 +75,8 @@ static sq_status open_hub(struct sq_daemon *d, const Sanquan__V1__Genesis *g, st
         memcpy(peers[i].transport_key, n->transport_key.data, SQ_KEY_SIZE);
         d->peers[peers[i].node].connected = 1;
     }
-    struct sq_hub_options o = {c->bind, d->keys->transport_public, d->keys->transport_secret, peers, c->peers_count, allow_parties, d};
+    struct sq_hub_options o = {
+        c->bind, d->keys->transport_public, d->keys->transport_secret, peers, c->peers_count, allow_parties, d};
     sq_status st = sq_hub_open(&o, &d->hub, err);
     free(peers);
     return st;

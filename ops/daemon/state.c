@@ -15,8 +15,11 @@
 
 sq_status sq_state_ledger(struct sq_daemon *d, int read_only, struct sq_error *err)
 {
-    struct sq_ledger_options o = {.path = d->config->ledger, .origin = d->origin, .network_id = sq_directory_network_id(d->directory),
-                                  .map_size = (uint64_t)d->config->map_size_gib << 30, .read_only = read_only};
+    struct sq_ledger_options o = {.path = d->config->ledger,
+                                  .origin = d->origin,
+                                  .network_id = sq_directory_network_id(d->directory),
+                                  .map_size = (uint64_t)d->config->map_size_gib << 30,
+                                  .read_only = read_only};
     sq_status st = sq_ledger_open(&o, &d->ledger, err);
     return st == SQ_E_NOT_FOUND ? sq_fail_context(err, st, "no ledger yet: make one with 'sanquan init'") : st;
 }
@@ -31,8 +34,10 @@ static sq_status replay(struct sq_daemon *d, const Sanquan__V1__Genesis *g, uint
         return st;
     const char *owner = sq_core_node(d->core, sq_core_self(d->core))->code;
     if (strcmp(owner, d->config->node) != 0)
-        return sq_fail(err, SQ_E_FOREIGN, "%s is the ledger of node %s, not of %s", d->config->ledger, owner, d->config->node);
-    sq_log(SQ_LOG_INFO, "replayed", "entries=%" PRIu64 " snapshot_seq=%" PRIu64, sq_core_seq(d->core) - (from - 1), from - 1);
+        return sq_fail(err, SQ_E_FOREIGN, "%s is the ledger of node %s, not of %s", d->config->ledger, owner,
+                       d->config->node);
+    sq_log(SQ_LOG_INFO, "replayed", "entries=%" PRIu64 " snapshot_seq=%" PRIu64, sq_core_seq(d->core) - (from - 1),
+           from - 1);
     return SQ_OK;
 }
 

@@ -8,16 +8,22 @@
 #include "peers/message.h"
 
 /* A peer that is away costs less and less of our time; one that speaks to us is tried at once. */
-#define RETRY_MIN_MS 50u
-#define GREET_EVERY_MS 200u
-#define GREET_LATER_MS 5000u
+#define RETRY_MIN_MS        50u
+#define GREET_EVERY_MS      200u
+#define GREET_LATER_MS      5000u
 #define CONNECT_PATIENCE_MS 500u
-#define GREET_PATIENCE_MS 3000u /* a peer that is down does not keep a node from its work */
-#define RETRY_MAX_MS 2000u
+#define GREET_PATIENCE_MS   3000u /* a peer that is down does not keep a node from its work */
+#define RETRY_MAX_MS        2000u
 
-static const char *name_of(const struct sq_daemon *d, uint32_t node) { return sq_core_party(d->core, sq_core_node(d->core, node)->party)->name; }
+static const char *name_of(const struct sq_daemon *d, uint32_t node)
+{
+    return sq_core_party(d->core, sq_core_node(d->core, node)->party)->name;
+}
 
-static uint64_t last_in(const struct sq_daemon *d, uint32_t node) { return sq_core_party(d->core, sq_core_node(d->core, node)->party)->last_id; }
+static uint64_t last_in(const struct sq_daemon *d, uint32_t node)
+{
+    return sq_core_party(d->core, sq_core_node(d->core, node)->party)->last_id;
+}
 
 sq_status sq_streams_open(struct sq_daemon *d, struct sq_error *err)
 {
@@ -72,9 +78,11 @@ void sq_streams_durable(struct sq_daemon *d, const struct sq_group *g)
     for (uint32_t node = 0; node < sq_core_node_count(d->core); node++)
         if (g->peer_heard[node]) {
             uint32_t party = sq_core_node(d->core, node)->party;
-            for (size_t i = 0; i < g->entry_count; i++) { /* the last of its messages in this group; later ones are not durable yet */
+            for (size_t i = 0; i < g->entry_count;
+                 i++) { /* the last of its messages in this group; later ones are not durable yet */
                 struct sq_envelope e;
-                if (g->entries[i].type < SANQUAN__V1__MESSAGE_TYPE__GENESIS && sq_envelope_open(g->entries[i].input, &e, NULL) == SQ_OK &&
+                if (g->entries[i].type < SANQUAN__V1__MESSAGE_TYPE__GENESIS &&
+                    sq_envelope_open(g->entries[i].input, &e, NULL) == SQ_OK &&
                     strcmp(e.sender, sq_core_party(d->core, party)->name) == 0)
                     d->peers[node].durable_in = e.id;
             }
@@ -94,8 +102,8 @@ void sq_streams_flush(struct sq_daemon *d)
             struct sq_outbox_put message;
             size_t count;
             sq_arena_reset(&d->scratch);
-            if (sq_ledger_outbox(d->ledger, node, number, 1, &d->scratch, &message, &count, NULL) != SQ_OK || count == 0 ||
-                message.number != number || !send_one(d, node, number, message.envelope))
+            if (sq_ledger_outbox(d->ledger, node, number, 1, &d->scratch, &message, &count, NULL) != SQ_OK ||
+                count == 0 || message.number != number || !send_one(d, node, number, message.envelope))
                 break;
         }
     }
@@ -139,7 +147,9 @@ static sq_status check_memory(struct sq_daemon *d, uint32_t node, uint64_t last,
     uint64_t own = sq_core_peer_next(d->core, node) - 1;
     if (last <= own)
         return SQ_OK;
-    return sq_fail(err, SQ_E_FOREIGN, "node %s has %" PRIu64 " messages of this node, this ledger knows of %" PRIu64 ": it is an old copy; restore a newer one",
+    return sq_fail(err, SQ_E_FOREIGN,
+                   "node %s has %" PRIu64 " messages of this node, this ledger knows of %" PRIu64
+                   ": it is an old copy; restore a newer one",
                    sq_core_node(d->core, node)->code, last, own);
 }
 
@@ -150,7 +160,8 @@ sq_status sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_ar
     ProtobufCMessage *m;
     const struct sq_party *peer = sq_core_party(d->core, sq_core_node(d->core, node)->party);
     sq_arena_reset(&d->scratch);
-    if (sq_envelope_open(a->bytes, &e, NULL) != SQ_OK || strcmp(e.sender, peer->name) != 0 || strcmp(e.receiver, d->keys->name) != 0 ||
+    if (sq_envelope_open(a->bytes, &e, NULL) != SQ_OK || strcmp(e.sender, peer->name) != 0 ||
+        strcmp(e.receiver, d->keys->name) != 0 ||
         sq_message_check(&e, sq_directory_network_id(d->directory), peer->key, NULL) != SQ_OK ||
         sq_wire_open(sq_wire_type(e.type), e.body, &memory, &m, NULL) != SQ_OK)
         return SQ_OK;
@@ -172,7 +183,8 @@ sq_status sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_ar
         if (r->status == SQ_R_GAP)
             sq_outbox_rewind(&d->peers[node].outbox, r->expected_id);
         else
-            sq_log(SQ_LOG_WARNING, "refused_by_peer", "node=%s status=%s id=%" PRIu64, peer->name, sq_status_name(r->status), r->id);
+            sq_log(SQ_LOG_WARNING, "refused_by_peer", "node=%s status=%s id=%" PRIu64, peer->name,
+                   sq_status_name(r->status), r->id);
     }
     return SQ_OK;
 }
@@ -189,9 +201,11 @@ static void greet(struct sq_daemon *d, uint32_t node)
     struct sq_header h = {SANQUAN__V1__MESSAGE_TYPE__HELLO, d->keys->name, name_of(d, node), 0, d->now_ms};
     sq_arena_reset(&d->scratch);
     if (sq_wire_pack(&m.base, &memory, &body, NULL) == SQ_OK &&
-        sq_message_seal(&h, body, sq_directory_network_id(d->directory), d->keys->secret, &memory, &envelope, NULL) == SQ_OK)
+        sq_message_seal(&h, body, sq_directory_network_id(d->directory), d->keys->secret, &memory, &envelope, NULL) ==
+            SQ_OK)
         (void)!sq_hub_send(d->hub, node, envelope, NULL); /* not connected yet: greeted again soon */
-    d->peers[node].greet_at_ms = d->now_ms + (d->now_ms < d->opened_ms + GREET_PATIENCE_MS ? GREET_EVERY_MS : GREET_LATER_MS);
+    d->peers[node].greet_at_ms =
+        d->now_ms + (d->now_ms < d->opened_ms + GREET_PATIENCE_MS ? GREET_EVERY_MS : GREET_LATER_MS);
 }
 
 static void greet_all(struct sq_daemon *d)
@@ -207,7 +221,8 @@ int sq_streams_greeted(const struct sq_daemon *d)
         return 1;
     int connecting = d->now_ms < d->opened_ms + CONNECT_PATIENCE_MS;
     for (uint32_t node = 0; node < sq_core_node_count(d->core); node++)
-        if (node != sq_core_self(d->core) && d->peers[node].greet_at_ms != UINT64_MAX && (d->peers[node].connected || connecting))
+        if (node != sq_core_self(d->core) && d->peers[node].greet_at_ms != UINT64_MAX &&
+            (d->peers[node].connected || connecting))
             return 0;
     return 1;
 }

@@ -28,14 +28,17 @@ struct world {
     const Sanquan__V1__Node *node;
     const char *code, *endpoint;
     struct sq_keys *provider, *operator_keys, *issuer;
-    struct sq_hub *hub;     /* its connection to the node is the provider's */
+    struct sq_hub *hub; /* its connection to the node is the provider's */
     struct sq_arena arena;
-    uint64_t next;          /* id */
+    uint64_t next; /* id */
     unsigned wrong;
     json_t *messages, *rejected, *items;
 };
 
-static void *take(void *arena, size_t size) { return sq_arena_room(arena, size); }
+static void *take(void *arena, size_t size)
+{
+    return sq_arena_room(arena, size);
+}
 
 static _Noreturn void die(const char *what, const struct sq_error *err)
 {
@@ -62,7 +65,8 @@ static sq_bytes pack(struct world *w, const ProtobufCMessage *m)
     return out;
 }
 
-static sq_bytes seal(struct world *w, struct sq_header h, sq_bytes body, const uint8_t *network, const struct sq_keys *keys)
+static sq_bytes seal(struct world *w, struct sq_header h, sq_bytes body, const uint8_t *network,
+                     const struct sq_keys *keys)
 {
     struct sq_wire_memory memory = {take, &w->arena};
     sq_bytes out;
@@ -104,7 +108,8 @@ static const Sanquan__V1__Answer *answer_of(struct world *w, const ProtobufCMess
     struct sq_wire_memory memory = {take, &w->arena};
     const Sanquan__V1__Receipt *r = (const Sanquan__V1__Receipt *)m;
     ProtobufCMessage *a;
-    if (sq_wire_open(&sanquan__v1__answer__descriptor, sq_bytes_of(r->answer.data, r->answer.len), &memory, &a, NULL) != SQ_OK)
+    if (sq_wire_open(&sanquan__v1__answer__descriptor, sq_bytes_of(r->answer.data, r->answer.len), &memory, &a, NULL) !=
+        SQ_OK)
         die("answer", NULL);
     return (const Sanquan__V1__Answer *)a;
 }
@@ -191,7 +196,8 @@ static void begin_rows(struct rows *r)
 static void add_row(struct rows *r, const char *province, uint64_t voucher, int64_t amount, uint8_t verb, uint8_t last)
 {
     size_t i = r->m.n_voucher;
-    const uint8_t cell[10] = {0x26, (uint8_t)((province[0] - '0') << 4 | (province[1] - '0')), 0x29, 0x99, 0, 0, 0, 0, 0, last};
+    const uint8_t cell[10] = {
+        0x26, (uint8_t)((province[0] - '0') << 4 | (province[1] - '0')), 0x29, 0x99, 0, 0, 0, 0, 0, last};
     r->voucher[i] = voucher;
     r->amount[i] = amount;
     r->base[i] = 10000;
@@ -199,7 +205,8 @@ static void add_row(struct rows *r, const char *province, uint64_t voucher, int6
     r->day[i] = sq_day_of_ms(now_ms());
     r->verb[i] = verb;
     memcpy(r->invoice + 10 * i, cell, sizeof cell);
-    r->m.n_voucher = r->m.n_amount_fen = r->m.n_base_fen = r->m.n_invoice_total_fen = r->m.n_service = r->m.n_service_day = i + 1;
+    r->m.n_voucher = r->m.n_amount_fen = r->m.n_base_fen = r->m.n_invoice_total_fen = r->m.n_service =
+        r->m.n_service_day = i + 1;
     r->m.invoice.len = 10 * (i + 1);
     r->m.verb.len = i + 1;
 }
@@ -209,7 +216,8 @@ static void must_give(struct world *w, const Sanquan__V1__Answer *a, const unsig
     for (size_t i = 0; i < n; i++) {
         unsigned got = a->code.len == n ? a->code.data[i] : 0;
         if (a->status != SQ_OK || got != codes[i]) {
-            fprintf(stderr, "demo-hostile: row %zu: %s came, %s was due\n", i, sq_status_name(a->status != SQ_OK ? a->status : got), sq_status_name(codes[i]));
+            fprintf(stderr, "demo-hostile: row %zu: %s came, %s was due\n", i,
+                    sq_status_name(a->status != SQ_OK ? a->status : got), sq_status_name(codes[i]));
             w->wrong++;
         } else {
             count(w->items, codes[i]);
@@ -232,12 +240,14 @@ static void bad_rows_and_replay(struct world *w, uint64_t good)
     must_give(w, first, codes, 3);
     const ProtobufCMessage *m = exchange(w, captured, &type);
     const Sanquan__V1__Answer *again = type == SANQUAN__V1__MESSAGE_TYPE__RECEIPT ? answer_of(w, m) : NULL;
-    if (again == NULL || again->seq != first->seq || again->code.len != first->code.len || memcmp(again->code.data, first->code.data, first->code.len) != 0) {
+    if (again == NULL || again->seq != first->seq || again->code.len != first->code.len ||
+        memcmp(again->code.data, first->code.data, first->code.len) != 0) {
         fprintf(stderr, "demo-hostile: a batch that came twice was not answered as the first time\n");
         w->wrong++;
     }
     r.amount[1] = 200;
-    must_refuse(w, letter(w, SANQUAN__V1__MESSAGE_TYPE__BATCH, w->next - 1, pack(w, &r.m.base)), SQ_R_ID_REUSED, w->rejected);
+    must_refuse(w, letter(w, SANQUAN__V1__MESSAGE_TYPE__BATCH, w->next - 1, pack(w, &r.m.base)), SQ_R_ID_REUSED,
+                w->rejected);
 }
 
 /* ---- whole messages ---- */
@@ -289,7 +299,13 @@ static void refused_messages(struct world *w, uint64_t good)
 
 static void tell(struct world *w, const struct sq_keys *keys, uint32_t type, const ProtobufCMessage *body)
 {
-    struct sq_client_options o = {w->endpoint, w->code, w->node->transport_key.data, w->node->node_key.data, sq_directory_network_id(w->directory), keys, 1};
+    struct sq_client_options o = {w->endpoint,
+                                  w->code,
+                                  w->node->transport_key.data,
+                                  w->node->node_key.data,
+                                  sq_directory_network_id(w->directory),
+                                  keys,
+                                  1};
     struct sq_client *c;
     struct sq_client_answer a;
     struct sq_error err = {0};
@@ -337,7 +353,13 @@ static void relate(struct world *w, char *one, char *other)
 /* The holder of a voucher, as the issuer's node tells its issuer. */
 static void holder_of(struct world *w, const char *voucher, char out[static 19])
 {
-    struct sq_client_options o = {w->endpoint, w->code, w->node->transport_key.data, w->node->node_key.data, sq_directory_network_id(w->directory), w->issuer, 1};
+    struct sq_client_options o = {w->endpoint,
+                                  w->code,
+                                  w->node->transport_key.data,
+                                  w->node->node_key.data,
+                                  sq_directory_network_id(w->directory),
+                                  w->issuer,
+                                  1};
     struct sq_client *c;
     struct sq_error err = {0};
     const char *text;
@@ -354,7 +376,8 @@ static void holder_of(struct world *w, const char *voucher, char out[static 19])
 
 static void known_organisations(struct world *w, const char *sanctioned, const char *related)
 {
-    static const unsigned holder_codes[] = {SQ_R_HOLDER_SANCTIONED, SQ_R_RELATED_PARTY}, provider_codes[] = {SQ_R_PROVIDER_SANCTIONED};
+    static const unsigned holder_codes[] = {SQ_R_HOLDER_SANCTIONED, SQ_R_RELATED_PARTY},
+                          provider_codes[] = {SQ_R_PROVIDER_SANCTIONED};
     char bad[19], kin[19], self[19];
     struct rows r;
     sq_bytes ignored;
@@ -388,7 +411,8 @@ static void open_world(struct world *w, char **argv)
 {
     struct sq_error err = {0};
     uint64_t last;
-    if (sq_crypto_init(&err) != SQ_OK || sq_directory_read(argv[1], &w->directory, &err) != SQ_OK || sq_arena_init(&w->arena, 32u << 20, &err) != SQ_OK)
+    if (sq_crypto_init(&err) != SQ_OK || sq_directory_read(argv[1], &w->directory, &err) != SQ_OK ||
+        sq_arena_init(&w->arena, 32u << 20, &err) != SQ_OK)
         die("start", &err);
     w->code = argv[2];
     w->endpoint = argv[3];
@@ -401,7 +425,13 @@ static void open_world(struct world *w, char **argv)
             w->node = g->nodes[i];
     if (w->node == NULL)
         die(w->code, NULL);
-    struct sq_client_options c = {w->endpoint, w->code, w->node->transport_key.data, w->node->node_key.data, sq_directory_network_id(w->directory), w->provider, 1};
+    struct sq_client_options c = {w->endpoint,
+                                  w->code,
+                                  w->node->transport_key.data,
+                                  w->node->node_key.data,
+                                  sq_directory_network_id(w->directory),
+                                  w->provider,
+                                  1};
     struct sq_client *client;
     if (sq_client_open(&c, &client, &err) != SQ_OK || sq_client_hello(client, PATIENCE_S * 1000, &last, &err) != SQ_OK)
         die("hello", &err);
@@ -409,7 +439,8 @@ static void open_world(struct world *w, char **argv)
     w->next = last + 1;
     struct sq_hub_peer peer = {.node = 0, .endpoint = w->endpoint};
     memcpy(peer.transport_key, w->node->transport_key.data, SQ_KEY_SIZE);
-    struct sq_hub_options o = {"tcp://127.0.0.1:*", w->provider->transport_public, w->provider->transport_secret, &peer, 1, NULL, NULL};
+    struct sq_hub_options o = {
+        "tcp://127.0.0.1:*", w->provider->transport_public, w->provider->transport_secret, &peer, 1, NULL, NULL};
     if (sq_hub_open(&o, &w->hub, &err) != SQ_OK)
         die("connect", &err);
     w->messages = json_object();
@@ -421,7 +452,8 @@ int main(int argc, char **argv)
 {
     struct world w = {0};
     if (argc != 10) {
-        fprintf(stderr, "usage: demo-hostile DIRECTORY NODE ENDPOINT PROVIDER.key OPERATOR.key ISSUER.key GOOD SANCTIONED RELATED\n");
+        fprintf(stderr, "usage: demo-hostile DIRECTORY NODE ENDPOINT PROVIDER.key OPERATOR.key ISSUER.key GOOD "
+                        "SANCTIONED RELATED\n");
         return 2;
     }
     open_world(&w, argv);
@@ -430,7 +462,8 @@ int main(int argc, char **argv)
     forged_messages(&w);
     refused_messages(&w, good);
     known_organisations(&w, argv[8], argv[9]);
-    json_dumpf(json_pack("{s:o, s:o, s:o}", "items", w.items, "messages", w.messages, "rejected", w.rejected), stdout, JSON_COMPACT | JSON_SORT_KEYS);
+    json_dumpf(json_pack("{s:o, s:o, s:o}", "items", w.items, "messages", w.messages, "rejected", w.rejected), stdout,
+               JSON_COMPACT | JSON_SORT_KEYS);
     printf("\n");
     sq_hub_close(w.hub);
     sq_secret_free(w.provider);

@@ -17,7 +17,8 @@ struct reading {
     struct sq_error *err;
 };
 
-static sq_status wrong(const struct reading *r, sq_xml_node at, const char *element, const char *value, const char *reason)
+static sq_status wrong(const struct reading *r, sq_xml_node at, const char *element, const char *value,
+                       const char *reason)
 {
     return sq_fail(r->err, SQ_E_FORMAT, "%.80s:%u: %s \"%.60s\": %s", r->path, sq_xml_line(at), element, value, reason);
 }
@@ -73,7 +74,8 @@ static sq_status keep(struct reading *r, sq_xml_node at, const struct sq_iso_pay
 }
 
 /* One amount with its direction and reference, from an entry or one of its transactions; `status` is the entry's. */
-static sq_status read_payment(struct reading *r, sq_xml_node at, sq_xml_node amount, sq_xml_node direction, sq_xml_node reference, const char *status)
+static sq_status read_payment(struct reading *r, sq_xml_node at, sq_xml_node amount, sq_xml_node direction,
+                              sq_xml_node reference, const char *status)
 {
     struct sq_iso_payment p;
     char text[64], ours[64];
@@ -103,7 +105,8 @@ static sq_status read_payment(struct reading *r, sq_xml_node at, sq_xml_node amo
     if (!sq_xml_text(amount, text, sizeof text) || !read_money(text, &p.amount_fen) || p.amount_fen <= 0)
         return wrong(r, amount, "Amt", text, "not an amount over 0 in whole fen");
     if (!sq_xml_text(direction, text, sizeof text) || strcmp(text, pays ? "DBIT" : "CRDT") != 0)
-        return wrong(r, direction != NULL ? direction : at, "CdtDbtInd", text, pays ? "this node pays that: DBIT" : "this node receives that: CRDT");
+        return wrong(r, direction != NULL ? direction : at, "CdtDbtInd", text,
+                     pays ? "this node pays that: DBIT" : "this node receives that: CRDT");
     return keep(r, reference, &p);
 }
 
@@ -120,7 +123,8 @@ static sq_status check_sum(const struct reading *r, sq_xml_node entry)
             sq_xml_node own = sq_xml_child(t, "Amt");
             if (own == NULL)
                 return SQ_OK;
-            if (!sq_xml_text(own, text, sizeof text) || !read_money(text, &fen) || __builtin_add_overflow(sum, fen, &sum))
+            if (!sq_xml_text(own, text, sizeof text) || !read_money(text, &fen) ||
+                __builtin_add_overflow(sum, fen, &sum))
                 return wrong(r, own, "Amt", text, "not an amount in whole fen");
         }
     return sum == whole ? SQ_OK : wrong(r, amount, "Amt", text, "the transactions of this entry do not add up to it");
@@ -130,24 +134,29 @@ static sq_status read_transaction(struct reading *r, sq_xml_node entry, sq_xml_n
 {
     sq_xml_node amount = sq_xml_child(t, "Amt"), direction = sq_xml_child(t, "CdtDbtInd");
     return read_payment(r, t, amount == NULL && alone ? sq_xml_child(entry, "Amt") : amount,
-                        direction == NULL ? sq_xml_child(entry, "CdtDbtInd") : direction, sq_xml_path(t, "Refs/EndToEndId"), status);
+                        direction == NULL ? sq_xml_child(entry, "CdtDbtInd") : direction,
+                        sq_xml_path(t, "Refs/EndToEndId"), status);
 }
 
 /* Of an entry that holds something of ours. */
 static sq_status check_entry(const struct reading *r, sq_xml_node entry)
 {
     char reversal[8];
-    if (sq_xml_text(sq_xml_child(entry, "RvslInd"), reversal, sizeof reversal) && (strcmp(reversal, "true") == 0 || strcmp(reversal, "1") == 0))
-        return wrong(r, entry, "RvslInd", reversal, "the bank has taken a payment back: ask it; nothing is confirmed from this file");
+    if (sq_xml_text(sq_xml_child(entry, "RvslInd"), reversal, sizeof reversal) &&
+        (strcmp(reversal, "true") == 0 || strcmp(reversal, "1") == 0))
+        return wrong(r, entry, "RvslInd", reversal,
+                     "the bank has taken a payment back: ask it; nothing is confirmed from this file");
     return check_sum(r, entry);
 }
 
 static sq_status read_entry(struct reading *r, sq_xml_node entry)
 {
     char status[16];
-    sq_xml_node sts = sq_xml_child(entry, "Sts"), code = sq_xml_child(sts, "Cd"), details = sq_xml_child(entry, "NtryDtls");
+    sq_xml_node sts = sq_xml_child(entry, "Sts"), code = sq_xml_child(sts, "Cd"),
+                details = sq_xml_child(entry, "NtryDtls");
     size_t before = r->told->count;
-    int any = 0, alone = sq_xml_next(details, "NtryDtls") == NULL && sq_xml_next(sq_xml_child(details, "TxDtls"), "TxDtls") == NULL;
+    int any = 0, alone = sq_xml_next(details, "NtryDtls") == NULL &&
+                         sq_xml_next(sq_xml_child(details, "TxDtls"), "TxDtls") == NULL;
     sq_status st = SQ_OK;
     if (!sq_xml_text(code != NULL ? code : sts, status, sizeof status)) /* older versions have the code in Sts itself */
         return wrong(r, sts, "Sts", "", "too long");
@@ -181,16 +190,18 @@ static sq_status sort_and_check(const struct reading *r)
     if (r->told->count != 0)
         qsort(p, r->told->count, sizeof *p, by_payment);
     for (size_t i = 1; i < r->told->count; i++)
-        if (p[i].kind == p[i - 1].kind && p[i].loss == p[i - 1].loss && strcmp(p[i].payer, p[i - 1].payer) == 0 && strcmp(p[i].payee, p[i - 1].payee) == 0) {
+        if (p[i].kind == p[i - 1].kind && p[i].loss == p[i - 1].loss && strcmp(p[i].payer, p[i - 1].payer) == 0 &&
+            strcmp(p[i].payee, p[i - 1].payee) == 0) {
             unsigned first = p[i - 1].line < p[i].line ? p[i - 1].line : p[i].line;
             sq_iso_reference(r->window, &p[i], reference);
-            return sq_fail(r->err, SQ_E_FORMAT, "%.80s:%u: EndToEndId \"%s\": this payment stands in line %u already", r->path,
-                           p[i].line + p[i - 1].line - first, reference, first);
+            return sq_fail(r->err, SQ_E_FORMAT, "%.80s:%u: EndToEndId \"%s\": this payment stands in line %u already",
+                           r->path, p[i].line + p[i - 1].line - first, reference, first);
         }
     return SQ_OK;
 }
 
-sq_status sq_iso_camt054(sq_bytes bytes, const char *path, uint64_t window, const char *code, struct sq_iso_told *out, struct sq_error *err)
+sq_status sq_iso_camt054(sq_bytes bytes, const char *path, uint64_t window, const char *code, struct sq_iso_told *out,
+                         struct sq_error *err)
 {
     struct sq_iso_told told = {0};
     struct reading r = {.path = path, .code = code, .window = window, .told = &told, .err = err};

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #define AMOUNT_MAX_FEN 999999999999999999 /* totalDigits 18 */
-#define FOR_BANK(day) (day) / 10000, (day) / 100 % 100, (day) % 100
+#define FOR_BANK(day)  (day) / 10000, (day) / 100 % 100, (day) % 100
 
 /* ---- references, names ---- */
 
@@ -26,11 +26,14 @@ static const char *short_name(const char *who, char out[static 8])
 void sq_iso_reference(uint64_t window, const struct sq_iso_payment *p, char out[static SQ_ISO_REFERENCE_SIZE])
 {
     char payer[8], payee[8];
-    snprintf(out, SQ_ISO_REFERENCE_SIZE, "SQ-%" PRIu64 "-%u-%s-%s%s", window, p->kind, short_name(p->payer, payer), short_name(p->payee, payee),
-             p->loss ? "-L" : "");
+    snprintf(out, SQ_ISO_REFERENCE_SIZE, "SQ-%" PRIu64 "-%u-%s-%s%s", window, p->kind, short_name(p->payer, payer),
+             short_name(p->payee, payee), p->loss ? "-L" : "");
 }
 
-static int six_digits(const char *text) { return strlen(text) == 6 && strspn(text, "0123456789") == 6; }
+static int six_digits(const char *text)
+{
+    return strlen(text) == 6 && strspn(text, "0123456789") == 6;
+}
 
 static int long_name(const char *text, char out[static 12])
 {
@@ -50,7 +53,8 @@ int sq_iso_reference_read(const char *text, uint64_t *window, struct sq_iso_paym
     char payer[8] = "", payee[8] = "", again[SQ_ISO_REFERENCE_SIZE], tail[4] = "";
     unsigned long long number = 0;
     memset(p, 0, sizeof *p);
-    if (sscanf(text, "SQ-%19llu-%9u-%7[0-9FH]-%7[0-9FH]%3s", &number, &p->kind, payer, payee, tail) < 4 || !long_name(payer, p->payer) || !long_name(payee, p->payee))
+    if (sscanf(text, "SQ-%19llu-%9u-%7[0-9FH]-%7[0-9FH]%3s", &number, &p->kind, payer, payee, tail) < 4 ||
+        !long_name(payer, p->payer) || !long_name(payee, p->payee))
         return 0;
     p->loss = strcmp(tail, "-L") == 0;
     *window = number;
@@ -61,7 +65,8 @@ int sq_iso_reference_read(const char *text, uint64_t *window, struct sq_iso_paym
 int sq_iso_account_ok(const char *text)
 {
     size_t size = strlen(text);
-    return size >= 1 && size <= 34 && strspn(text, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-") == size;
+    return size >= 1 && size <= 34 &&
+           strspn(text, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-") == size;
 }
 
 int sq_iso_bic_ok(const char *text)
@@ -84,7 +89,8 @@ static void put_time(struct sq_xml_out *o, const char *name, uint64_t ms)
     time_t seconds = (time_t)(ms / 1000) + 8 * 3600; /* UTC+8 */
     struct tm t;
     gmtime_r(&seconds, &t);
-    sq_xml_put(o, name, "%04d-%02d-%02dT%02d:%02d:%02d+08:00", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec);
+    sq_xml_put(o, name, "%04d-%02d-%02dT%02d:%02d:%02d+08:00", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour,
+               t.tm_min, t.tm_sec);
 }
 
 static void put_date(struct sq_xml_out *o, const char *name, uint64_t ms)
@@ -121,7 +127,9 @@ static void put_scheme(struct sq_xml_out *o, const char *id)
 
 static sq_status check_amount(int64_t fen, struct sq_error *err)
 {
-    return fen <= AMOUNT_MAX_FEN ? SQ_OK : sq_fail(err, SQ_E_OVERFLOW, "%" PRId64 " fen do not fit into the 18 digits of a payment message", fen);
+    return fen <= AMOUNT_MAX_FEN
+               ? SQ_OK
+               : sq_fail(err, SQ_E_OVERFLOW, "%" PRId64 " fen do not fit into the 18 digits of a payment message", fen);
 }
 
 /* ---- pacs.029 ---- */
@@ -131,7 +139,10 @@ struct position {
     int64_t fen; /* positive: receives */
 };
 
-static int by_name(const void *a, const void *b) { return strcmp(((const struct position *)a)->who, ((const struct position *)b)->who); }
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct position *)a)->who, ((const struct position *)b)->who);
+}
 
 static int add(struct position *p, size_t *count, const char *who, int64_t fen)
 {
@@ -144,7 +155,8 @@ static int add(struct position *p, size_t *count, const char *who, int64_t fen)
 }
 
 /* Each participant's net of one kind, by name, without zeros; the settlement account is one where it keeps or gives something. */
-static sq_status positions_of(const struct sq_iso_window *w, uint32_t kind, struct position *out, size_t *count, struct sq_error *err)
+static sq_status positions_of(const struct sq_iso_window *w, uint32_t kind, struct position *out, size_t *count,
+                              struct sq_error *err)
 {
     size_t n = 0, kept = 0;
     for (size_t i = 0; i < w->payment_count; i++) {
@@ -183,7 +195,8 @@ static void put_participant(struct sq_xml_out *o, const struct sq_iso_window *w,
     put_account(o, "PtcptAcct", p != NULL ? p->account : NULL);
 }
 
-static void put_request(struct sq_xml_out *o, const struct sq_iso_window *w, uint32_t kind, const struct position *p, size_t count)
+static void put_request(struct sq_xml_out *o, const struct sq_iso_window *w, uint32_t kind, const struct position *p,
+                        size_t count)
 {
     sq_xml_open(o, "SttlmReq");
     sq_xml_put(o, "InstrId", "SQ-%" PRIu64 "-%u", w->window, kind);
@@ -217,7 +230,8 @@ static void put_settlement(struct sq_xml_out *o, const struct sq_iso_window *w)
     sq_xml_close(o);
 }
 
-static sq_status write_pacs029(struct sq_xml_out *o, const struct sq_iso_window *w, struct position *p, struct sq_error *err)
+static sq_status write_pacs029(struct sq_xml_out *o, const struct sq_iso_window *w, struct position *p,
+                               struct sq_error *err)
 {
     size_t count, requests = 0;
     __int128 sum = 0;
@@ -229,7 +243,8 @@ static sq_status write_pacs029(struct sq_xml_out *o, const struct sq_iso_window 
             sum += p[i].fen < 0 ? -p[i].fen : p[i].fen;
     }
     if (st == SQ_OK && requests == 0)
-        return sq_fail(err, SQ_E_FORMAT, "window %" PRIu64 " needs no payment: there is nothing to tell a bank", w->window);
+        return sq_fail(err, SQ_E_FORMAT, "window %" PRIu64 " needs no payment: there is nothing to tell a bank",
+                       w->window);
     if (st != SQ_OK || (st = check_amount(sum > INT64_MAX ? INT64_MAX : (int64_t)sum, err)) != SQ_OK)
         return st;
     sq_xml_open(o, "MulSttlmReq");
@@ -315,7 +330,8 @@ static void put_transfer(struct sq_xml_out *o, const struct sq_iso_window *w, co
     sq_xml_close(o);
 }
 
-static sq_status write_pacs009(struct sq_xml_out *o, const struct sq_iso_window *w, const char *code, struct sq_error *err)
+static sq_status write_pacs009(struct sq_xml_out *o, const struct sq_iso_window *w, const char *code,
+                               struct sq_error *err)
 {
     size_t count = 0;
     __int128 sum = 0;
@@ -327,7 +343,8 @@ static sq_status write_pacs009(struct sq_xml_out *o, const struct sq_iso_window 
             st = check_amount(sum > INT64_MAX ? INT64_MAX : (int64_t)sum, err);
         }
     if (st == SQ_OK && count == 0)
-        return sq_fail(err, SQ_E_FORMAT, "window %" PRIu64 ": %s has nothing to pay", w->window, code != NULL ? code : "nobody");
+        return sq_fail(err, SQ_E_FORMAT, "window %" PRIu64 ": %s has nothing to pay", w->window,
+                       code != NULL ? code : "nobody");
     if (st != SQ_OK)
         return st;
     sq_xml_open(o, "FICdtTrf");
@@ -351,7 +368,8 @@ static sq_status write_pacs009(struct sq_xml_out *o, const struct sq_iso_window 
     return SQ_OK;
 }
 
-sq_status sq_iso_pacs009(const struct sq_iso_window *w, const char *code, uint8_t **bytes, size_t *size, struct sq_error *err)
+sq_status sq_iso_pacs009(const struct sq_iso_window *w, const char *code, uint8_t **bytes, size_t *size,
+                         struct sq_error *err)
 {
     struct sq_xml_out *o;
     sq_status st = sq_xml_begin("urn:iso:std:iso:20022:tech:xsd:pacs.009.001.08", &o, err);
@@ -436,8 +454,8 @@ static sq_status put_statement(struct sq_xml_out *o, const struct sq_iso_stateme
     return SQ_OK;
 }
 
-sq_status sq_iso_camt053(const char *message_id, uint64_t at_ms, const struct sq_iso_statement *statements, size_t count, uint8_t **bytes, size_t *size,
-                         struct sq_error *err)
+sq_status sq_iso_camt053(const char *message_id, uint64_t at_ms, const struct sq_iso_statement *statements,
+                         size_t count, uint8_t **bytes, size_t *size, struct sq_error *err)
 {
     struct sq_xml_out *o;
     sq_status st = count != 0 ? sq_xml_begin("urn:iso:std:iso:20022:tech:xsd:camt.053.001.08", &o, err)

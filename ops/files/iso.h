@@ -20,24 +20,24 @@
 
 #define SQ_ISO_REFERENCE_SIZE 36u
 
-struct sq_iso_party {              /* what a bank must know of a participant */
-    char code[8];                  /* node, or "hub" */
-    const char *name;              /* at most 140 bytes */
-    const char *account;           /* 1 to 34 of what is in an account number; NULL: unknown */
-    const char *bic;               /* 8 or 11; NULL: none */
+struct sq_iso_party {    /* what a bank must know of a participant */
+    char code[8];        /* node, or "hub" */
+    const char *name;    /* at most 140 bytes */
+    const char *account; /* 1 to 34 of what is in an account number; NULL: unknown */
+    const char *bic;     /* 8 or 11; NULL: none */
 };
 
 struct sq_iso_payment {
     uint32_t kind;
-    char payer[12], payee[12];     /* "310000", "hub", "fund:310000" */
+    char payer[12], payee[12]; /* "310000", "hub", "fund:310000" */
     int64_t amount_fen;
-    int loss;                      /* made instead of another's */
-    unsigned line;                 /* read: where it stands in the file */
+    int loss;      /* made instead of another's */
+    unsigned line; /* read: where it stands in the file */
 };
 
 struct sq_iso_window {
     uint64_t window, final_ms;
-    const char *hash;              /* of the settlement, hexadecimal */
+    const char *hash; /* of the settlement, hexadecimal */
     const struct sq_iso_payment *payments;
     size_t payment_count;
     const struct sq_iso_party *parties;
@@ -55,24 +55,28 @@ int sq_iso_bic_ok(const char *text);
 /*
  * *bytes is malloc'd. Errors: SQ_E_FORMAT (no payment at all; a text too long), SQ_E_OVERFLOW (an amount of more than 18 digits), SQ_E_NOMEM.
  */
-SQ_MUST_CHECK sq_status sq_iso_pacs029(const struct sq_iso_window *w, uint8_t **bytes, size_t *size, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_iso_pacs029(const struct sq_iso_window *w, uint8_t **bytes, size_t *size,
+                                       struct sq_error *err);
 /* Payments of `code` as payer, or all when it is NULL. */
-SQ_MUST_CHECK sq_status sq_iso_pacs009(const struct sq_iso_window *w, const char *code, uint8_t **bytes, size_t *size, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_iso_pacs009(const struct sq_iso_window *w, const char *code, uint8_t **bytes, size_t *size,
+                                       struct sq_error *err);
 
 /* ---- what the bank says ---- */
 
 struct sq_iso_told {
-    struct sq_iso_payment *payments; /* of the window, booked; ascending by kind, payer, payee, amount; free with sq_iso_told_free */
+    struct sq_iso_payment
+        *payments; /* of the window, booked; ascending by kind, payer, payee, amount; free with sq_iso_told_free */
     size_t count;
-    size_t others;                   /* entries that are none of this window's: passed over */
-    size_t pending;                  /* of this window, and not booked yet: passed over */
+    size_t others;  /* entries that are none of this window's: passed over */
+    size_t pending; /* of this window, and not booked yet: passed over */
 };
 
 /*
  * A camt.054 about the account of `code`. Only booked entries in CNY count, each once, with the direction that fits.
  * Errors: SQ_E_FORMAT with path, line, element, value and reason; nothing is told then.
  */
-SQ_MUST_CHECK sq_status sq_iso_camt054(sq_bytes bytes, const char *path, uint64_t window, const char *code, struct sq_iso_told *out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_iso_camt054(sq_bytes bytes, const char *path, uint64_t window, const char *code,
+                                       struct sq_iso_told *out, struct sq_error *err);
 void sq_iso_told_free(struct sq_iso_told *t);
 
 /* ---- statements ---- */
@@ -80,22 +84,23 @@ void sq_iso_told_free(struct sq_iso_told *t);
 struct sq_iso_entry {
     char reference[SQ_ISO_REFERENCE_SIZE]; /* unique in the statement */
     char end_to_end[SQ_ISO_REFERENCE_SIZE];
-    const char *what;              /* "REDEEM", ...: proprietary transaction code */
-    const char *text;              /* remittance text, at most 140 bytes; NULL: none */
-    int64_t amount_fen;            /* negative: a debit */
-    uint32_t day;                  /* booked, yyyymmdd */
+    const char *what;   /* "REDEEM", ...: proprietary transaction code */
+    const char *text;   /* remittance text, at most 140 bytes; NULL: none */
+    int64_t amount_fen; /* negative: a debit */
+    uint32_t day;       /* booked, yyyymmdd */
 };
 
 struct sq_iso_statement {
     char id[SQ_ISO_REFERENCE_SIZE];
-    const char *account, *owner;   /* account: at most 34 bytes */
+    const char *account, *owner; /* account: at most 34 bytes */
     int64_t opening_fen;
     uint32_t from_day, to_day;
     const struct sq_iso_entry *entries;
     size_t count;
 };
 
-SQ_MUST_CHECK sq_status sq_iso_camt053(const char *message_id, uint64_t at_ms, const struct sq_iso_statement *statements, size_t count, uint8_t **bytes,
+SQ_MUST_CHECK sq_status sq_iso_camt053(const char *message_id, uint64_t at_ms,
+                                       const struct sq_iso_statement *statements, size_t count, uint8_t **bytes,
                                        size_t *size, struct sq_error *err);
 
 #endif

@@ -16,7 +16,7 @@
 #include <libxml/xmlwriter.h>
 
 #define CSTR(text) ((const char *)(text))
-#define XSTR      (const xmlChar *)
+#define XSTR       (const xmlChar *)
 
 struct sq_xml {
     xmlDocPtr doc;
@@ -43,7 +43,8 @@ static sq_status parse_failed(xmlParserCtxtPtr parser, const char *path, struct 
     const xmlError *e = xmlCtxtGetLastError(parser);
     char text[160] = "not well-formed";
     if (parser->_private != NULL)
-        return sq_fail(err, SQ_E_FORMAT, "%.100s:%d: a document type (<!DOCTYPE ...>) does not go", path, parser->input != NULL ? parser->input->line : 1);
+        return sq_fail(err, SQ_E_FORMAT, "%.100s:%d: a document type (<!DOCTYPE ...>) does not go", path,
+                       parser->input != NULL ? parser->input->line : 1);
     if (e != NULL && e->message != NULL)
         snprintf(text, sizeof text, "%.*s", (int)strcspn(e->message, "\n"), e->message);
     return sq_fail(err, SQ_E_FORMAT, "%.100s:%d: %s", path, e != NULL ? e->line : 1, text);
@@ -57,13 +58,17 @@ sq_status sq_xml_parse(sq_bytes bytes, const char *path, struct sq_xml **out, st
     xmlParserCtxtPtr parser = xmlCreateMemoryParserCtxt(CSTR(bytes.data), (int)bytes.size);
     if (x == NULL || parser == NULL) {
         free(x);
-        return sq_fail(err, bytes.size == 0 ? SQ_E_FORMAT : SQ_E_NOMEM, "%.100s: %s", path, bytes.size == 0 ? "an empty file" : "out of memory");
+        return sq_fail(err, bytes.size == 0 ? SQ_E_FORMAT : SQ_E_NOMEM, "%.100s: %s", path,
+                       bytes.size == 0 ? "an empty file" : "out of memory");
     }
-    xmlCtxtUseOptions(parser, XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOERROR | XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES);
+    xmlCtxtUseOptions(parser, XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOERROR | XML_PARSE_NOCDATA |
+                                  XML_PARSE_BIG_LINES);
     parser->sax->internalSubset = refuse_type;
     parser->sax->externalSubset = refuse_type;
     xmlParseDocument(parser);
-    sq_status st = parser->wellFormed && parser->myDoc != NULL && xmlDocGetRootElement(parser->myDoc) != NULL ? SQ_OK : parse_failed(parser, path, err);
+    sq_status st = parser->wellFormed && parser->myDoc != NULL && xmlDocGetRootElement(parser->myDoc) != NULL
+                       ? SQ_OK
+                       : parse_failed(parser, path, err);
     x->doc = parser->myDoc;
     xmlFreeParserCtxt(parser);
     if (st == SQ_OK)
@@ -81,9 +86,18 @@ void sq_xml_free(struct sq_xml *x)
     free(x);
 }
 
-sq_xml_node sq_xml_root(const struct sq_xml *x) { return xmlDocGetRootElement(x->doc); }
-const char *sq_xml_namespace(sq_xml_node n) { return n->ns != NULL && n->ns->href != NULL ? CSTR(n->ns->href) : ""; }
-int sq_xml_is(sq_xml_node n, const char *name) { return strcmp(CSTR(n->name), name) == 0; }
+sq_xml_node sq_xml_root(const struct sq_xml *x)
+{
+    return xmlDocGetRootElement(x->doc);
+}
+const char *sq_xml_namespace(sq_xml_node n)
+{
+    return n->ns != NULL && n->ns->href != NULL ? CSTR(n->ns->href) : "";
+}
+int sq_xml_is(sq_xml_node n, const char *name)
+{
+    return strcmp(CSTR(n->name), name) == 0;
+}
 
 static sq_xml_node from_here(sq_xml_node n, const char *name)
 {
@@ -92,8 +106,14 @@ static sq_xml_node from_here(sq_xml_node n, const char *name)
     return n;
 }
 
-sq_xml_node sq_xml_child(sq_xml_node n, const char *name) { return n == NULL ? NULL : from_here(n->children, name); }
-sq_xml_node sq_xml_next(sq_xml_node n, const char *name) { return n == NULL ? NULL : from_here(n->next, name); }
+sq_xml_node sq_xml_child(sq_xml_node n, const char *name)
+{
+    return n == NULL ? NULL : from_here(n->children, name);
+}
+sq_xml_node sq_xml_next(sq_xml_node n, const char *name)
+{
+    return n == NULL ? NULL : from_here(n->next, name);
+}
 
 sq_xml_node sq_xml_path(sq_xml_node n, const char *path)
 {
@@ -121,7 +141,10 @@ static int take_text(xmlChar *text, char *out, size_t out_size)
     return fits;
 }
 
-int sq_xml_text(sq_xml_node n, char *out, size_t out_size) { return take_text(n != NULL ? xmlNodeGetContent(n) : NULL, out, out_size); }
+int sq_xml_text(sq_xml_node n, char *out, size_t out_size)
+{
+    return take_text(n != NULL ? xmlNodeGetContent(n) : NULL, out, out_size);
+}
 
 int sq_xml_attribute(sq_xml_node n, const char *name, char *out, size_t out_size)
 {
@@ -142,7 +165,10 @@ struct sq_xml_out {
     int failed;
 };
 
-static void note(struct sq_xml_out *o, int result) { o->failed |= result < 0; }
+static void note(struct sq_xml_out *o, int result)
+{
+    o->failed |= result < 0;
+}
 
 sq_status sq_xml_begin(const char *name_space, struct sq_xml_out **out, struct sq_error *err)
 {
@@ -164,8 +190,14 @@ sq_status sq_xml_begin(const char *name_space, struct sq_xml_out **out, struct s
     return SQ_OK;
 }
 
-void sq_xml_open(struct sq_xml_out *o, const char *name) { note(o, xmlTextWriterStartElement(o->writer, XSTR name)); }
-void sq_xml_close(struct sq_xml_out *o) { note(o, xmlTextWriterEndElement(o->writer)); }
+void sq_xml_open(struct sq_xml_out *o, const char *name)
+{
+    note(o, xmlTextWriterStartElement(o->writer, XSTR name));
+}
+void sq_xml_close(struct sq_xml_out *o)
+{
+    note(o, xmlTextWriterEndElement(o->writer));
+}
 
 void sq_xml_put(struct sq_xml_out *o, const char *name, const char *format, ...)
 {
@@ -237,7 +269,8 @@ sq_status sq_xml_validate(sq_bytes bytes, const char *schema_path, struct sq_err
         xmlSchemaSetValidStructuredErrors(checker, keep_first, &first);
         int result = xmlSchemaValidateDoc(checker, x->doc);
         if (result != 0)
-            st = sq_fail(err, SQ_E_FORMAT, "%.60s: %s", schema_path, first.status != SQ_OK ? first.text : "does not hold");
+            st = sq_fail(err, SQ_E_FORMAT, "%.60s: %s", schema_path,
+                         first.status != SQ_OK ? first.text : "does not hold");
     }
     sq_xml_free(x);
     xmlSchemaFreeValidCtxt(checker);

@@ -9,17 +9,23 @@
 #include "clearing/base/uscc.h"
 #include "peers/crypto.h"
 
-#define PAGE_USUAL 25u
+#define PAGE_USUAL     25u
 #define QUERY_TEXT_MAX 2000u
 
 static const char *const state_names[] = {"", "accepted", "refused", "waiting", "granted", "mandated", "revoked"};
 static const char *const verb_names[] = {"", "redeem", "reserve", "commit", "release", "return"};
 
-const char *sq_item_state_name(enum sq_item_state state) { return state_names[state]; }
+const char *sq_item_state_name(enum sq_item_state state)
+{
+    return state_names[state];
+}
 
 /* ---- from text ---- */
 
-void sq_ask_init(struct sq_ask *a) { *a = (struct sq_ask){.max = PAGE_USUAL}; }
+void sq_ask_init(struct sq_ask *a)
+{
+    *a = (struct sq_ask){.max = PAGE_USUAL};
+}
 
 static int read_u64(const char *text, uint64_t *out)
 {
@@ -138,7 +144,10 @@ static int read_order(const char *text, int *newest_first)
     return *newest_first || strcmp(text, "oldest") == 0;
 }
 
-static int read_max(const char *text, uint32_t *out) { return read_u32(text, out) && *out >= 1 && *out <= SQ_ASK_MAX; }
+static int read_max(const char *text, uint32_t *out)
+{
+    return read_u32(text, out) && *out >= 1 && *out <= SQ_ASK_MAX;
+}
 
 sq_status sq_ask_set(struct sq_ask *a, const char *key, const char *value, struct sq_error *err)
 {
@@ -178,13 +187,17 @@ sq_status sq_ask_set(struct sq_ask *a, const char *key, const char *value, struc
     };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(key, keys[i].key) == 0)
-            return keys[i].good ? SQ_OK : sq_fail(err, SQ_E_USAGE, "%s=%.60s: %s is wanted", key, value, keys[i].wanted);
+            return keys[i].good ? SQ_OK
+                                : sq_fail(err, SQ_E_USAGE, "%s=%.60s: %s is wanted", key, value, keys[i].wanted);
     return sq_fail(err, SQ_E_USAGE, "there is no condition '%.40s'", key);
 }
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* In place; 0 when an escape is cut off or stands for NUL. */
@@ -262,7 +275,8 @@ sq_status sq_ask_narrow(struct sq_ask *a, const char *participant, const char *s
         return narrow_text(f->region, sizeof f->region, code, participant, err);
     if (strncmp(participant, "node", role) == 0 || strncmp(participant, "regulator", role) == 0)
         return SQ_OK;
-    if (strncmp(participant, "operator", role) == 0 && strncmp(code, self, strlen(self)) == 0 && code[strlen(self)] == '/')
+    if (strncmp(participant, "operator", role) == 0 && strncmp(code, self, strlen(self)) == 0 &&
+        code[strlen(self)] == '/')
         return SQ_OK;
     return sq_fail(err, SQ_R_NOT_PERMITTED, "%s", participant);
 }
@@ -289,7 +303,10 @@ static void put_number(json_t *o, const char *key, uint64_t v)
         json_object_set_new(o, key, json_integer((json_int_t)v));
 }
 
-static void put_fen(json_t *o, const char *key, int64_t v) { json_object_set_new(o, key, json_integer(v)); }
+static void put_fen(json_t *o, const char *key, int64_t v)
+{
+    json_object_set_new(o, key, json_integer(v));
+}
 
 static void put_text(json_t *o, const char *key, const char *v)
 {
@@ -411,14 +428,16 @@ static int ascending(const void *a, const void *b)
 }
 
 /* Entries that items come from, and those that decided them: each once, ascending. */
-static sq_status add_proofs(const struct sq_ledger *l, const struct sq_item *items, uint32_t count, json_t *answer, struct sq_error *err)
+static sq_status add_proofs(const struct sq_ledger *l, const struct sq_item *items, uint32_t count, json_t *answer,
+                            struct sq_error *err)
 {
     struct sq_arena arena;
     sq_bytes note;
     uint64_t size, *entries = malloc((2 * (size_t)count + 1) * sizeof *entries);
     json_t *proofs = json_array();
     json_object_set_new(answer, "proofs", proofs);
-    sq_status st = entries != NULL ? sq_arena_init(&arena, 1u << 16, err) : sq_fail(err, SQ_E_NOMEM, "proofs of %u items", count);
+    sq_status st =
+        entries != NULL ? sq_arena_init(&arena, 1u << 16, err) : sq_fail(err, SQ_E_NOMEM, "proofs of %u items", count);
     if (st != SQ_OK) {
         free(entries);
         return st;
@@ -441,7 +460,8 @@ static sq_status add_proofs(const struct sq_ledger *l, const struct sq_item *ite
 
 /* ---- the answer ---- */
 
-static sq_status answer_page(struct sq_query *q, const struct sq_ledger *l, const struct sq_ask *a, json_t *answer, struct sq_error *err)
+static sq_status answer_page(struct sq_query *q, const struct sq_ledger *l, const struct sq_ask *a, json_t *answer,
+                             struct sq_error *err)
 {
     struct sq_item *items = calloc(a->max, sizeof *items);
     struct sq_query_place place = a->after;
@@ -462,7 +482,8 @@ static sq_status answer_page(struct sq_query *q, const struct sq_ledger *l, cons
     return st;
 }
 
-sq_status sq_ask_answer(struct sq_query *q, const struct sq_history *h, const struct sq_ledger *l, const struct sq_ask *a, json_t **out, struct sq_error *err)
+sq_status sq_ask_answer(struct sq_query *q, const struct sq_history *h, const struct sq_ledger *l,
+                        const struct sq_ask *a, json_t **out, struct sq_error *err)
 {
     struct sq_query_sums sums;
     json_t *answer = json_object(), *ledger = json_object();

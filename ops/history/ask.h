@@ -41,15 +41,16 @@ SQ_MUST_CHECK sq_status sq_ask_parse(struct sq_ask *a, const char *text, struct 
  * of its programmes, another node those in which it is debtor or creditor; the node itself, its operators and regulators all.
  * A question about others is SQ_R_NOT_PERMITTED.
  */
-SQ_MUST_CHECK sq_status sq_ask_narrow(struct sq_ask *a, const char *participant, const char *self, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_ask_narrow(struct sq_ask *a, const char *participant, const char *self,
+                                      struct sq_error *err);
 
 /*
  * {"ledger": {"entries"}, "items": [...], "after": "SEQ.ROW" when there is more} or {"ledger", "sums"}.
  * With proofs, "proofs": for each entry that items come from or were decided by, ascending, its leaf record, index and inclusion
  * proof, and "checkpoint", the signed note they lead to.
  */
-SQ_MUST_CHECK sq_status sq_ask_answer(struct sq_query *q, const struct sq_history *h, const struct sq_ledger *l, const struct sq_ask *a, json_t **out,
-                                      struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_ask_answer(struct sq_query *q, const struct sq_history *h, const struct sq_ledger *l,
+                                      const struct sq_ask *a, json_t **out, struct sq_error *err);
 
 json_t *sq_item_json(const struct sq_item *item);
 const char *sq_item_state_name(enum sq_item_state state);

@@ -10,25 +10,25 @@
 #include "ops/common/log.h"
 #include "ops/history/ask.h"
 
-#define QUEUE 64u
-#define STEP_ENTRIES 8u           /* between two looks at the queue: some milliseconds when all are full batches */
-#define FOLLOW_MS 5u
-#define IDLE_MS 200u
-#define SETTLE_EVERY_MS 5000u     /* a long tail is sorted again no more often than this */
+#define QUEUE           64u
+#define STEP_ENTRIES    8u /* between two looks at the queue: some milliseconds when all are full batches */
+#define FOLLOW_MS       5u
+#define IDLE_MS         200u
+#define SETTLE_EVERY_MS 5000u /* a long tail is sorted again no more often than this */
 #define TAIL_CHEAP_ROWS 20000u
 
 struct sq_historian {
     const struct sq_ledger *ledger;
     struct sq_hub *hub;
-    char node[7];                 /* whose ledger it is */
+    char node[7]; /* whose ledger it is */
     struct sq_history *history;
     struct sq_query *query;
     uint64_t settled_at_ms, query_seq; /* the query is of the history at this point */
     unsigned query_runs;
-    int failed;                   /* it stays behind: said once */
+    int failed; /* it stays behind: said once */
 
     pthread_t thread;
-    pthread_mutex_t mutex;        /* guards what follows */
+    pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t work;
     int stop;
     struct sq_historian_question questions[QUEUE];
@@ -82,7 +82,8 @@ static sq_status catch_up(struct sq_historian *h, struct sq_error *err)
 {
     sq_status st = follow_briefly(h, err);
     uint64_t now = now_ms();
-    if (st == SQ_OK && (h->query == NULL || sq_history_tail_rows(h->history) <= TAIL_CHEAP_ROWS || now - h->settled_at_ms >= SETTLE_EVERY_MS)) {
+    if (st == SQ_OK && (h->query == NULL || sq_history_tail_rows(h->history) <= TAIL_CHEAP_ROWS ||
+                        now - h->settled_at_ms >= SETTLE_EVERY_MS)) {
         st = sq_history_settle(h->history, err);
         h->settled_at_ms = now;
     }
@@ -167,8 +168,8 @@ static void *run(void *arg)
 
 /* ---- from the front ---- */
 
-sq_status sq_historian_start(const char *ledger_path, const struct sq_ledger *ledger, const char *node, struct sq_hub *hub, struct sq_historian **out,
-                             struct sq_error *err)
+sq_status sq_historian_start(const char *ledger_path, const struct sq_ledger *ledger, const char *node,
+                             struct sq_hub *hub, struct sq_historian **out, struct sq_error *err)
 {
     struct sq_historian *h = calloc(1, sizeof *h);
     int writes = 0;

@@ -19,7 +19,7 @@ struct sq_historian_question {
     struct sq_route route;
     char from[SQ_NAME_SIZE_MAX + 1];
     uint64_t nonce;
-    char text[2048];                  /* as in ops/history/ask.h */
+    char text[2048]; /* as in ops/history/ask.h */
 };
 
 struct sq_historian_answer {
@@ -27,15 +27,15 @@ struct sq_historian_answer {
     char to[SQ_NAME_SIZE_MAX + 1];
     uint64_t nonce;
     unsigned status;
-    char *json;                       /* malloc'd; NULL for a refusal */
-    char detail[200];                 /* of a refusal: what is wrong with the question; may quote it; or empty */
+    char *json;       /* malloc'd; NULL for a refusal */
+    char detail[200]; /* of a refusal: what is wrong with the question; may quote it; or empty */
 };
 
 /*
  * `ledger` and `hub` are borrowed; `hub` is woken when an answer is there (NULL: nobody). `node` is the code of the ledger's node.
  */
-SQ_MUST_CHECK sq_status sq_historian_start(const char *ledger_path, const struct sq_ledger *ledger, const char *node, struct sq_hub *hub,
-                                           struct sq_historian **out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_historian_start(const char *ledger_path, const struct sq_ledger *ledger, const char *node,
+                                           struct sq_hub *hub, struct sq_historian **out, struct sq_error *err);
 void sq_historian_stop(struct sq_historian *h);
 
 /* SQ_OK taken (copied), or SQ_R_BUSY. */

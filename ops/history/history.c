@@ -15,9 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RUN_ROWS_USUAL (1u << 20)
-#define RUN_ROWS_MOST (1u << 23)
-#define RUN_SHARE 16u        /* a run is a sixteenth of what was there before: a few dozen runs, however long the journal */
+#define RUN_ROWS_USUAL   (1u << 20)
+#define RUN_ROWS_MOST    (1u << 23)
+#define RUN_SHARE        16u /* a run is a sixteenth of what was there before: a few dozen runs, however long the journal */
 #define RUN_ENTRIES_MOST (1u << 20)
 
 struct sq_history {
@@ -25,11 +25,11 @@ struct sq_history {
     const struct sq_ledger *ledger;
     struct sq_run *runs;
     unsigned run_count, run_capacity;
-    struct sq_run tail;      /* image NULL: nothing settled */
+    struct sq_run tail; /* image NULL: nothing settled */
     struct sq_run_builder *builder;
-    uint64_t rows;           /* in runs */
-    uint32_t run_rows;       /* of a run at least */
-    int lock_fd;             /* >= 0: this process keeps the files */
+    uint64_t rows;     /* in runs */
+    uint32_t run_rows; /* of a run at least */
+    int lock_fd;       /* >= 0: this process keeps the files */
 };
 
 static sq_status fail_os(struct sq_error *err, const char *what, const char *path)
@@ -37,7 +37,10 @@ static sq_status fail_os(struct sq_error *err, const char *what, const char *pat
     return sq_fail(err, errno == ENOSPC ? SQ_E_FULL : SQ_E_IO, "%s %s: %s", what, path, strerror(errno));
 }
 
-static const struct sq_run *last_run(const struct sq_history *h) { return h->run_count != 0 ? &h->runs[h->run_count - 1] : NULL; }
+static const struct sq_run *last_run(const struct sq_history *h)
+{
+    return h->run_count != 0 ? &h->runs[h->run_count - 1] : NULL;
+}
 
 static sq_status add_run(struct sq_history *h, const struct sq_run *r, struct sq_error *err)
 {
@@ -71,7 +74,9 @@ static sq_status map_run(const struct sq_history *h, uint64_t first_seq, struct 
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return SQ_E_NOT_FOUND;
-    void *image = fstat(fd, &file) == 0 && file.st_size > 0 ? mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+    void *image = fstat(fd, &file) == 0 && file.st_size > 0
+                      ? mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_SHARED, fd, 0)
+                      : MAP_FAILED;
     close(fd);
     if (image == MAP_FAILED)
         return SQ_E_NOT_FOUND;
@@ -95,7 +100,8 @@ static sq_status sync_folder(const struct sq_history *h, struct sq_error *err)
     return bad ? fail_os(err, "sync", h->folder) : SQ_OK;
 }
 
-static sq_status write_run(const struct sq_history *h, const uint8_t *image, size_t size, uint64_t first_seq, struct sq_error *err)
+static sq_status write_run(const struct sq_history *h, const uint8_t *image, size_t size, uint64_t first_seq,
+                           struct sq_error *err)
 {
     char path[4300], fresh[4300];
     name_of(h, first_seq, "run", path);
@@ -158,7 +164,8 @@ static int take_lock(const char *folder, sq_status *st, struct sq_error *err)
 
 /* ---- opening and closing ---- */
 
-sq_status sq_history_open(const char *ledger_path, const struct sq_ledger *ledger, uint32_t run_rows, struct sq_history **out, struct sq_error *err)
+sq_status sq_history_open(const char *ledger_path, const struct sq_ledger *ledger, uint32_t run_rows,
+                          struct sq_history **out, struct sq_error *err)
 {
     struct sq_history *h = calloc(1, sizeof *h);
     struct sq_run r;
@@ -215,7 +222,9 @@ sq_status sq_history_drop(const char *ledger_path, struct sq_error *err)
     snprintf(none.folder, sizeof none.folder, "%.4000s/history", ledger_path);
     int fd = take_lock(none.folder, &st, err);
     if (fd < 0)
-        return st != SQ_OK ? st : sq_fail(err, SQ_E_LOCKED, "%s is being written by another process: stop the node first", none.folder);
+        return st != SQ_OK ? st
+                           : sq_fail(err, SQ_E_LOCKED, "%s is being written by another process: stop the node first",
+                                     none.folder);
     remove_others(&none);
     close(fd);
     return SQ_OK;
@@ -236,7 +245,9 @@ static sq_status finish_run(struct sq_history *h, struct sq_error *err)
     if (h->lock_fd >= 0 && (st = write_run(h, image, size, first, err)) == SQ_OK) {
         free(image);
         image = NULL;
-        st = map_run(h, first, &r) == SQ_OK ? SQ_OK : sq_fail(err, SQ_E_IO, "%s: the run that was just written cannot be read", h->folder);
+        st = map_run(h, first, &r) == SQ_OK
+                 ? SQ_OK
+                 : sq_fail(err, SQ_E_IO, "%s: the run that was just written cannot be read", h->folder);
     } else if (st == SQ_OK) {
         st = sq_run_open(image, size, 0, &r, err);
     }
@@ -262,7 +273,10 @@ static sq_status take_entry(void *ctx, const struct sq_entry *e, struct sq_error
 {
     struct sq_history *h = ctx;
     sq_status st = sq_run_builder_add(h->builder, e, err);
-    return st != SQ_OK ? st : sq_run_builder_rows(h->builder) >= rows_wanted(h) || sq_run_builder_entries(h->builder) >= RUN_ENTRIES_MOST ? finish_run(h, err) : SQ_OK;
+    return st != SQ_OK ? st
+           : sq_run_builder_rows(h->builder) >= rows_wanted(h) || sq_run_builder_entries(h->builder) >= RUN_ENTRIES_MOST
+               ? finish_run(h, err)
+               : SQ_OK;
 }
 
 sq_status sq_history_follow(struct sq_history *h, uint64_t entries, uint64_t *left_out, struct sq_error *err)
@@ -293,11 +307,20 @@ sq_status sq_history_settle(struct sq_history *h, struct sq_error *err)
     return st;
 }
 
-uint32_t sq_history_tail_rows(const struct sq_history *h) { return sq_run_builder_rows(h->builder); }
+uint32_t sq_history_tail_rows(const struct sq_history *h)
+{
+    return sq_run_builder_rows(h->builder);
+}
 
-unsigned sq_history_run_count(const struct sq_history *h) { return h->run_count + (h->tail.image != NULL); }
+unsigned sq_history_run_count(const struct sq_history *h)
+{
+    return h->run_count + (h->tail.image != NULL);
+}
 
-const struct sq_run *sq_history_run(const struct sq_history *h, unsigned number) { return number < h->run_count ? &h->runs[number] : &h->tail; }
+const struct sq_run *sq_history_run(const struct sq_history *h, unsigned number)
+{
+    return number < h->run_count ? &h->runs[number] : &h->tail;
+}
 
 uint64_t sq_history_seq(const struct sq_history *h)
 {
@@ -306,7 +329,10 @@ uint64_t sq_history_seq(const struct sq_history *h)
 
 /* ---- checking ---- */
 
-static sq_status feed(void *builder, const struct sq_entry *e, struct sq_error *err) { return sq_run_builder_add(builder, e, err); }
+static sq_status feed(void *builder, const struct sq_entry *e, struct sq_error *err)
+{
+    return sq_run_builder_add(builder, e, err);
+}
 
 sq_status sq_history_check(struct sq_history *h, struct sq_error *err)
 {
@@ -322,7 +348,9 @@ sq_status sq_history_check(struct sq_history *h, struct sq_error *err)
         if (st == SQ_OK)
             st = sq_run_builder_image(b, &image, &size, err);
         if (st == SQ_OK && (size != r->size || memcmp(image, r->image, size) != 0))
-            st = sq_fail(err, SQ_E_VERIFY, "the history of entries %" PRIu64 " to %" PRIu64 " is not what the journal makes it: drop it and build it again",
+            st = sq_fail(err, SQ_E_VERIFY,
+                         "the history of entries %" PRIu64 " to %" PRIu64
+                         " is not what the journal makes it: drop it and build it again",
                          r->first_seq, r->last_seq);
         free(image);
         sq_run_builder_free(b);

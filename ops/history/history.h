@@ -15,8 +15,8 @@
 struct sq_history;
 
 /* `ledger` is borrowed for the history's life; ledger_path is its folder. run_rows: rows of a run at least, 0 for the usual million. */
-SQ_MUST_CHECK sq_status sq_history_open(const char *ledger_path, const struct sq_ledger *ledger, uint32_t run_rows, struct sq_history **out,
-                                        struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_history_open(const char *ledger_path, const struct sq_ledger *ledger, uint32_t run_rows,
+                                        struct sq_history **out, struct sq_error *err);
 void sq_history_close(struct sq_history *h);
 
 /*
@@ -25,7 +25,8 @@ void sq_history_close(struct sq_history *h);
 SQ_MUST_CHECK sq_status sq_history_write(struct sq_history *h, int *writes_out, struct sq_error *err);
 
 /* Take in at most `entries` further entries of the journal; *left_out: how many remain. The tail is looked up in only after sq_history_settle. */
-SQ_MUST_CHECK sq_status sq_history_follow(struct sq_history *h, uint64_t entries, uint64_t *left_out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_history_follow(struct sq_history *h, uint64_t entries, uint64_t *left_out,
+                                          struct sq_error *err);
 SQ_MUST_CHECK sq_status sq_history_settle(struct sq_history *h, struct sq_error *err);
 
 /* Rows that are not in a run yet. */

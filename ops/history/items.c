@@ -14,7 +14,10 @@
 
 #define HASHED_FOR_S 60
 
-static void put_code(char out[static 7], const char *code) { snprintf(out, 7, "%.6s", code); }
+static void put_code(char out[static 7], const char *code)
+{
+    snprintf(out, 7, "%.6s", code);
+}
 
 static const char *after_colon(const char *name)
 {
@@ -36,7 +39,9 @@ sq_status sq_items_network(struct sq_query *q, struct sq_error *err)
         return sq_fail(err, SQ_E_FORMAT, "the first entry is not a genesis");
     put_code(q->network->self, g->self);
     for (size_t i = 0; i < g->n_nodes; i++)
-        for (size_t k = 0; k < g->nodes[i]->n_issuers && q->network->count < sizeof q->network->hosted / sizeof *q->network->hosted; k++) {
+        for (size_t k = 0;
+             k < g->nodes[i]->n_issuers && q->network->count < sizeof q->network->hosted / sizeof *q->network->hosted;
+             k++) {
             q->network->hosted[q->network->count].issuer = (uint32_t)strtoul(g->nodes[i]->issuers[k], NULL, 10);
             put_code(q->network->hosted[q->network->count++].node, g->nodes[i]->code);
         }
@@ -61,7 +66,9 @@ int sq_items_by_prefix(const void *a, const void *b)
 static uint32_t kind_of(const struct sq_query *q, uint64_t voucher)
 {
     const struct sq_run_programme key = {voucher / 1000000000u, 0, 0};
-    const struct sq_run_programme *p = q->programmes.count == 0 ? NULL : bsearch(&key, q->programmes.rows, q->programmes.count, sizeof key, sq_items_by_prefix);
+    const struct sq_run_programme *p = q->programmes.count == 0 ? NULL
+                                                                : bsearch(&key, q->programmes.rows, q->programmes.count,
+                                                                          sizeof key, sq_items_by_prefix);
     return p != NULL ? p->kind : 0; /* versions of a programme keep its kind */
 }
 
@@ -72,7 +79,8 @@ static uint64_t window_of_link(const struct sq_query *q, const char *debtor, con
         const struct sq_final_window *w = SQ_ROW(&q->windows, struct sq_final_window, i);
         for (size_t k = 0; k < w->value->n_pairs; k++) {
             const Sanquan__V1__Pair *p = w->value->pairs[k];
-            if (number >= p->first && number <= p->last && strcmp(p->debtor, debtor) == 0 && strcmp(p->creditor, creditor) == 0)
+            if (number >= p->first && number <= p->last && strcmp(p->debtor, debtor) == 0 &&
+                strcmp(p->creditor, creditor) == 0)
                 return w->number;
         }
     }
@@ -104,11 +112,13 @@ static int was_hashed(struct sq_query *q, uint64_t seq)
     return q->hashed[seq % SQ_HASHED_KEPT] == seq;
 }
 
-static sq_status read_rows(struct sq_query *q, uint64_t seq, struct sq_arena *arena, struct sq_rows_of_entry *out, struct sq_error *err)
+static sq_status read_rows(struct sq_query *q, uint64_t seq, struct sq_arena *arena, struct sq_rows_of_entry *out,
+                           struct sq_error *err)
 {
     struct sq_entry e;
     sq_arena_reset(arena);
-    sq_status st = was_hashed(q, seq) ? sq_ledger_reread(q->ledger, seq, arena, &e, err) : sq_ledger_read(q->ledger, seq, arena, &e, err);
+    sq_status st = was_hashed(q, seq) ? sq_ledger_reread(q->ledger, seq, arena, &e, err)
+                                      : sq_ledger_read(q->ledger, seq, arena, &e, err);
     if (st != SQ_OK)
         return st;
     q->hashed[seq % SQ_HASHED_KEPT] = seq;
@@ -139,7 +149,8 @@ static sq_status gather_replies(struct sq_query *q, struct sq_open_entry *o, str
         const struct sq_run_reply *replies = SQ_RUN_PART(r, SQ_RUN_REPLIES, struct sq_run_reply);
         if (r->last_seq <= o->seq)
             continue;
-        for (uint32_t k = sq_run_reply_from(r, o->seq); k < r->count[SQ_RUN_REPLIES] && replies[k].batch == o->seq; k++) {
+        for (uint32_t k = sq_run_reply_from(r, o->seq); k < r->count[SQ_RUN_REPLIES] && replies[k].batch == o->seq;
+             k++) {
             const struct sq_run_entry *head = &SQ_RUN_PART(r, SQ_RUN_ENTRIES, struct sq_run_entry)[replies[k].entry];
             struct sq_rows_of_entry reply;
             sq_status st = read_rows(q, head->seq, &q->reply_arena, &reply, err);
@@ -151,7 +162,8 @@ static sq_status gather_replies(struct sq_query *q, struct sq_open_entry *o, str
     return SQ_OK;
 }
 
-sq_status sq_items_open(struct sq_query *q, const struct sq_run *r, const struct sq_run_entry *head, struct sq_error *err)
+sq_status sq_items_open(struct sq_query *q, const struct sq_run *r, const struct sq_run_entry *head,
+                        struct sq_error *err)
 {
     struct sq_open_entry *o = &q->open;
     if (o->seq == head->seq)
@@ -162,7 +174,8 @@ sq_status sq_items_open(struct sq_query *q, const struct sq_run *r, const struct
         return st;
     uint32_t n = o->rows.count;
     if (n != head->row_count)
-        return sq_fail(err, SQ_E_CORRUPT, "entry %" PRIu64 " has %u rows, its history %u", head->seq, n, head->row_count);
+        return sq_fail(err, SQ_E_CORRUPT, "entry %" PRIu64 " has %u rows, its history %u", head->seq, n,
+                       head->row_count);
     o->code = sq_arena_take(&q->arena, n);
     o->link = sq_arena_take(&q->arena, n * sizeof *o->link);
     o->decided = sq_arena_take(&q->arena, n * sizeof *o->decided);
@@ -191,7 +204,8 @@ static int granted_in(const struct sq_run *r, uint64_t voucher)
     const uint64_t *vouchers = SQ_RUN_PART(r, SQ_RUN_VOUCHERS, uint64_t);
     const struct sq_run_entry *entries = SQ_RUN_PART(r, SQ_RUN_ENTRIES, struct sq_run_entry);
     for (uint32_t at = sq_run_voucher_from(r, voucher); at < r->count[SQ_RUN_VOUCHERS] && vouchers[at] == voucher; at++)
-        if (entries[sq_run_entry_of_row(r, SQ_RUN_PART(r, SQ_RUN_ROWS, uint32_t)[at])].type == SANQUAN__V1__MESSAGE_TYPE__GRANT)
+        if (entries[sq_run_entry_of_row(r, SQ_RUN_PART(r, SQ_RUN_ROWS, uint32_t)[at])].type ==
+            SANQUAN__V1__MESSAGE_TYPE__GRANT)
             return 1;
     return 0;
 }
@@ -215,7 +229,9 @@ void sq_items_holder(const struct sq_query *q, uint64_t voucher, char out[static
 static void fill_fate(const struct sq_query *q, const struct sq_open_entry *o, uint32_t row, struct sq_item *item)
 {
     item->code = o->code[row];
-    item->state = item->code == 0 ? SQ_ITEM_ACCEPTED : item->code == SQ_ROW_WAITS_CODE ? SQ_ITEM_WAITING : SQ_ITEM_REFUSED;
+    item->state = item->code == 0                   ? SQ_ITEM_ACCEPTED
+                  : item->code == SQ_ROW_WAITS_CODE ? SQ_ITEM_WAITING
+                                                    : SQ_ITEM_REFUSED;
     if (item->state == SQ_ITEM_WAITING) {
         item->code = 0;
         return;
@@ -229,24 +245,34 @@ static void fill_fate(const struct sq_query *q, const struct sq_open_entry *o, u
     uint64_t covered = item->link != 0 ? window_of_link(q, item->debtor, item->creditor, item->link) : 0;
     if (covered != 0)
         item->window = covered;
-    item->is_final = item->state == SQ_ITEM_ACCEPTED && (item->link != 0 ? covered != 0 : window_is_final(q, item->window));
+    item->is_final =
+        item->state == SQ_ITEM_ACCEPTED && (item->link != 0 ? covered != 0 : window_is_final(q, item->window));
 }
 
 void sq_items_fill(const struct sq_query *q, uint32_t row, struct sq_item *item)
 {
     const struct sq_open_entry *o = &q->open;
     const struct sq_rows_of_entry *r = &o->rows;
-    *item = (struct sq_item){.seq = o->seq, .now_ms = r->now_ms, .row = row, .type = r->type, .voucher = sq_row_voucher(r, row), .batch = r->batch};
+    *item = (struct sq_item){.seq = o->seq,
+                             .now_ms = r->now_ms,
+                             .row = row,
+                             .type = r->type,
+                             .voucher = sq_row_voucher(r, row),
+                             .batch = r->batch};
     item->kind = kind_of(q, item->voucher);
     strcpy(item->provider, r->provider);
     put_code(item->debtor, node_of_issuer(q, sq_voucher_issuer(item->voucher)));
     if (r->amount != NULL)
         item->amount_fen = sq_row_amount_fen(r, row);
     if (!sq_is_item(r->type) && !sq_is_claim(r->type)) {
-        item->state = r->type == SANQUAN__V1__MESSAGE_TYPE__GRANT ? SQ_ITEM_GRANTED : r->type == SANQUAN__V1__MESSAGE_TYPE__MANDATE ? SQ_ITEM_MANDATED : SQ_ITEM_REVOKED;
+        item->state = r->type == SANQUAN__V1__MESSAGE_TYPE__GRANT     ? SQ_ITEM_GRANTED
+                      : r->type == SANQUAN__V1__MESSAGE_TYPE__MANDATE ? SQ_ITEM_MANDATED
+                                                                      : SQ_ITEM_REVOKED;
         item->decided_seq = o->seq;
         item->decided_ms = r->now_ms;
-        item->until = r->until != NULL ? sq_cell64(r->until, row) : r->type == SANQUAN__V1__MESSAGE_TYPE__GRANT ? sq_cell32(r->day, row) : 0;
+        item->until = r->until != NULL                              ? sq_cell64(r->until, row)
+                      : r->type == SANQUAN__V1__MESSAGE_TYPE__GRANT ? sq_cell32(r->day, row)
+                                                                    : 0;
         item->window = o->head->window;
         return;
     }
@@ -269,15 +295,17 @@ int sq_filter_takes(const struct sq_filter *f, const struct sq_item *item)
 {
     static const uint8_t none[10];
     return sq_wants_type(f, item->type) && (f->voucher == 0 || item->voucher == f->voucher) &&
-           (f->batch == 0 || item->batch == f->batch) &&
-           (f->window == 0 || item->window == f->window) && (f->holder[0] == '\0' || strcmp(f->holder, item->holder) == 0) &&
+           (f->batch == 0 || item->batch == f->batch) && (f->window == 0 || item->window == f->window) &&
+           (f->holder[0] == '\0' || strcmp(f->holder, item->holder) == 0) &&
            (f->provider[0] == '\0' || strcmp(f->provider, item->provider) == 0) &&
            (memcmp(f->invoice, none, 10) == 0 || memcmp(f->invoice, item->invoice, 10) == 0) &&
-           (f->issuer == 0 || f->issuer == sq_voucher_issuer(item->voucher)) && (f->programme == 0 || f->programme == sq_voucher_programme(item->voucher)) &&
-           (f->kind == 0 || f->kind == item->kind) && (f->scenario == 0 || f->scenario == item->scenario) && (f->code == 0 || f->code == item->code) &&
-           (f->debtor[0] == '\0' || strcmp(f->debtor, item->debtor) == 0) && (f->creditor[0] == '\0' || strcmp(f->creditor, item->creditor) == 0) &&
+           (f->issuer == 0 || f->issuer == sq_voucher_issuer(item->voucher)) &&
+           (f->programme == 0 || f->programme == sq_voucher_programme(item->voucher)) &&
+           (f->kind == 0 || f->kind == item->kind) && (f->scenario == 0 || f->scenario == item->scenario) &&
+           (f->code == 0 || f->code == item->code) && (f->debtor[0] == '\0' || strcmp(f->debtor, item->debtor) == 0) &&
+           (f->creditor[0] == '\0' || strcmp(f->creditor, item->creditor) == 0) &&
            (f->region[0] == '\0' || strcmp(f->region, item->debtor) == 0 || strcmp(f->region, item->creditor) == 0) &&
-           (f->state == 0 || f->state == item->state) && item->amount_fen >= f->least_fen && (f->most_fen == 0 || item->amount_fen <= f->most_fen) &&
-           item->now_ms >= f->from_ms && (f->until_ms == 0 || item->now_ms < f->until_ms);
+           (f->state == 0 || f->state == item->state) && item->amount_fen >= f->least_fen &&
+           (f->most_fen == 0 || item->amount_fen <= f->most_fen) && item->now_ms >= f->from_ms &&
+           (f->until_ms == 0 || item->now_ms < f->until_ms);
 }
-

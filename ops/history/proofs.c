@@ -11,7 +11,7 @@
 struct checking {
     struct sq_checkpoint checkpoint;
     const struct sq_ledger *ledger;
-    struct sq_arena arena;      /* one payload */
+    struct sq_arena arena; /* one payload */
 };
 
 static const char *text_of(const json_t *o, const char *key)
@@ -20,24 +20,34 @@ static const char *text_of(const json_t *o, const char *key)
     return text != NULL ? text : "";
 }
 
-static uint64_t u64_of(const json_t *o, const char *key) { return (uint64_t)json_integer_value(json_object_get(o, key)); }
+static uint64_t u64_of(const json_t *o, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(o, key));
+}
 
-static sq_status open_checkpoint(struct checking *c, const char *note, const char *origin, const uint8_t log_key[static 32], struct sq_error *err)
+static sq_status open_checkpoint(struct checking *c, const char *note, const char *origin,
+                                 const uint8_t log_key[static 32], struct sq_error *err)
 {
     struct sq_note_key key = {0};
     sq_bytes body;
     uint64_t signers;
     const char *line = origin != NULL ? origin : note;
-    strncat(key.name, line, origin != NULL ? sizeof key.name - 1 : strcspn(note, "\n") < sizeof key.name ? strcspn(note, "\n") : sizeof key.name - 1);
+    strncat(key.name, line,
+            origin != NULL                          ? sizeof key.name - 1
+            : strcspn(note, "\n") < sizeof key.name ? strcspn(note, "\n")
+                                                    : sizeof key.name - 1);
     memcpy(key.key, log_key, sizeof key.key);
     if (sq_note_open(sq_bytes_of(note, strlen(note)), &key, 1, sq_ed25519_check, &body, &signers, err) != SQ_OK ||
         sq_checkpoint_parse(body, &c->checkpoint, err) != SQ_OK)
         return sq_fail_context(err, SQ_E_VERIFY, "checkpoint");
-    return strcmp(c->checkpoint.origin, key.name) == 0 ? SQ_OK : sq_fail(err, SQ_E_VERIFY, "checkpoint of %s, not of %s", c->checkpoint.origin, key.name);
+    return strcmp(c->checkpoint.origin, key.name) == 0
+               ? SQ_OK
+               : sq_fail(err, SQ_E_VERIFY, "checkpoint of %s, not of %s", c->checkpoint.origin, key.name);
 }
 
 /* The payload that the ledger holds under this number has the hash of the leaf record. */
-static sq_status check_payload(struct checking *c, uint64_t seq, const uint8_t leaf[static SQ_LEAF_SIZE], struct sq_error *err)
+static sq_status check_payload(struct checking *c, uint64_t seq, const uint8_t leaf[static SQ_LEAF_SIZE],
+                               struct sq_error *err)
 {
     sq_bytes payload;
     uint8_t hash[SQ_HASH_SIZE];
@@ -46,7 +56,9 @@ static sq_status check_payload(struct checking *c, uint64_t seq, const uint8_t l
     if (st != SQ_OK)
         return st;
     sq_sha256(payload.data, payload.size, hash);
-    return memcmp(hash, leaf + 24, SQ_HASH_SIZE) == 0 ? SQ_OK : sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": its payload has another hash than its leaf record", seq);
+    return memcmp(hash, leaf + 24, SQ_HASH_SIZE) == 0
+               ? SQ_OK
+               : sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": its payload has another hash than its leaf record", seq);
 }
 
 static sq_status check_proof(struct checking *c, const json_t *proof, struct sq_error *err)
@@ -55,13 +67,16 @@ static sq_status check_proof(struct checking *c, const json_t *proof, struct sq_
     const char *leaf_hex = text_of(proof, "leaf"), *hex = text_of(proof, "proof");
     uint64_t seq = u64_of(proof, "seq");
     size_t size = strlen(hex) / 2;
-    if (strlen(leaf_hex) != 2 * sizeof leaf || sq_unhex(leaf_hex, leaf, sizeof leaf, NULL) != SQ_OK || size > sizeof hashes || strlen(hex) % (2 * SQ_HASH_SIZE) != 0 ||
+    if (strlen(leaf_hex) != 2 * sizeof leaf || sq_unhex(leaf_hex, leaf, sizeof leaf, NULL) != SQ_OK ||
+        size > sizeof hashes || strlen(hex) % (2 * SQ_HASH_SIZE) != 0 ||
         (size != 0 && sq_unhex(hex, hashes, size, NULL) != SQ_OK))
         return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": its leaf record or proof is not whole", seq);
     if (seq == 0 || sq_get_be64(leaf + 8) != seq)
-        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": the leaf record is of entry %" PRIu64, seq, sq_get_be64(leaf + 8));
+        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": the leaf record is of entry %" PRIu64, seq,
+                       sq_get_be64(leaf + 8));
     sq_tree_leaf_hash(sq_bytes_of(leaf, sizeof leaf), leaf_hash);
-    sq_status st = sq_tree_verify_inclusion(seq - 1, c->checkpoint.size, leaf_hash, hashes, size / SQ_HASH_SIZE, c->checkpoint.root, err);
+    sq_status st = sq_tree_verify_inclusion(seq - 1, c->checkpoint.size, leaf_hash, hashes, size / SQ_HASH_SIZE,
+                                            c->checkpoint.root, err);
     if (st == SQ_OK && c->ledger != NULL)
         st = check_payload(c, seq, leaf, err);
     return st == SQ_OK ? SQ_OK : sq_fail_context(err, st, "entry %" PRIu64, seq);
@@ -94,8 +109,8 @@ static sq_status check_items(const json_t *items, const json_t *proofs, struct s
     return SQ_OK;
 }
 
-sq_status sq_proofs_check(const json_t *answer, const char *origin, const uint8_t log_key[static 32], const struct sq_ledger *ledger, uint64_t *entries_out,
-                          struct sq_error *err)
+sq_status sq_proofs_check(const json_t *answer, const char *origin, const uint8_t log_key[static 32],
+                          const struct sq_ledger *ledger, uint64_t *entries_out, struct sq_error *err)
 {
     const json_t *proofs = json_object_get(answer, "proofs");
     struct checking c = {.ledger = ledger};

@@ -15,7 +15,7 @@
  * origin: name of the log; NULL: whichever the checkpoint says. ledger: NULL when only the answer is there.
  * *entries_out: how many entries were shown to be in the log. Errors: SQ_E_VERIFY (says what), SQ_E_CORRUPT, SQ_E_NOMEM.
  */
-SQ_MUST_CHECK sq_status sq_proofs_check(const json_t *answer, const char *origin, const uint8_t log_key[static 32], const struct sq_ledger *ledger,
-                                        uint64_t *entries_out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_proofs_check(const json_t *answer, const char *origin, const uint8_t log_key[static 32],
+                                        const struct sq_ledger *ledger, uint64_t *entries_out, struct sq_error *err);
 
 #endif

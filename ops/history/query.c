@@ -15,7 +15,8 @@
 
 /* ---- what all questions share ---- */
 
-sq_status sq_query_new(const struct sq_history *h, const struct sq_ledger *l, struct sq_query **out, struct sq_error *err)
+sq_status sq_query_new(const struct sq_history *h, const struct sq_ledger *l, struct sq_query **out,
+                       struct sq_error *err)
 {
     struct sq_query *q = calloc(1, sizeof *q);
     if (q == NULL)
@@ -73,7 +74,10 @@ static sq_status take_run(struct sq_query *q, const struct sq_run *r, struct sq_
         if (w->at > r->count[SQ_RUN_SETTLEMENTS] || w->size > r->count[SQ_RUN_SETTLEMENTS] - w->at)
             return sq_fail(err, SQ_E_FORMAT, "window %" PRIu64 " of the history is cut off", w->number);
         struct sq_final_window *to = sq_table_add(&q->windows, NULL);
-        Sanquan__V1__Settlement *value = to == NULL ? NULL : sanquan__v1__settlement__unpack(NULL, w->size, SQ_RUN_PART(r, SQ_RUN_SETTLEMENTS, uint8_t) + w->at);
+        Sanquan__V1__Settlement *value =
+            to == NULL
+                ? NULL
+                : sanquan__v1__settlement__unpack(NULL, w->size, SQ_RUN_PART(r, SQ_RUN_SETTLEMENTS, uint8_t) + w->at);
         if (value == NULL) {
             q->windows.count -= to != NULL;
             return sq_fail(err, SQ_E_NOMEM, "settlement of window %" PRIu64, w->number);
@@ -98,11 +102,14 @@ static int head_may_match(const struct sq_filter *f, const struct sq_run_entry *
 {
     static const uint8_t none[10];
     int of_batch = sq_is_item(e->type) || sq_is_claim(e->type);
-    if (e->type == SANQUAN__V1__MESSAGE_TYPE__REGISTERED || e->type == SANQUAN__V1__MESSAGE_TYPE__DECIDED || !sq_wants_type(f, e->type))
+    if (e->type == SANQUAN__V1__MESSAGE_TYPE__REGISTERED || e->type == SANQUAN__V1__MESSAGE_TYPE__DECIDED ||
+        !sq_wants_type(f, e->type))
         return 0;
-    if (e->now_ms < f->from_ms || (f->until_ms != 0 && e->now_ms >= f->until_ms) || (f->batch != 0 && (!of_batch || e->batch != f->batch)))
+    if (e->now_ms < f->from_ms || (f->until_ms != 0 && e->now_ms >= f->until_ms) ||
+        (f->batch != 0 && (!of_batch || e->batch != f->batch)))
         return 0;
-    if (e->type != SANQUAN__V1__MESSAGE_TYPE__REVOKE && (e->amount_most_fen < f->least_fen || (f->most_fen != 0 && e->amount_least_fen > f->most_fen)))
+    if (e->type != SANQUAN__V1__MESSAGE_TYPE__REVOKE &&
+        (e->amount_most_fen < f->least_fen || (f->most_fen != 0 && e->amount_least_fen > f->most_fen)))
         return 0;
     if (f->scenario != 0 && (e->scenarios >> (f->scenario % 64) & 1) == 0)
         return 0;
@@ -110,18 +117,20 @@ static int head_may_match(const struct sq_filter *f, const struct sq_run_entry *
         return 0;
     if (f->state == SQ_ITEM_WAITING && e->waiting == 0)
         return 0;
-    if (memcmp(f->invoice, none, 10) != 0 && (memcmp(f->invoice, e->invoice_least, 10) < 0 || memcmp(f->invoice, e->invoice_most, 10) > 0))
+    if (memcmp(f->invoice, none, 10) != 0 &&
+        (memcmp(f->invoice, e->invoice_least, 10) < 0 || memcmp(f->invoice, e->invoice_most, 10) > 0))
         return 0;
     /* What was decided here at once belongs to the window that was open; other rows may belong to a later one, none to an earlier. */
-    return f->window == 0 || (e->waiting == 0 && e->type != SANQUAN__V1__MESSAGE_TYPE__CLEAR ? e->window == f->window : e->window <= f->window);
+    return f->window == 0 || (e->waiting == 0 && e->type != SANQUAN__V1__MESSAGE_TYPE__CLEAR ? e->window == f->window
+                                                                                             : e->window <= f->window);
 }
 
 /* ---- candidates of one run ---- */
 
 struct candidates {
-    uint32_t *rows, row_count;       /* rows of the run, ascending */
-    uint32_t *entries, entry_count;  /* entries of the run, ascending */
-    uint32_t first, last;            /* or all entries first..last-1 */
+    uint32_t *rows, row_count;      /* rows of the run, ascending */
+    uint32_t *entries, entry_count; /* entries of the run, ascending */
+    uint32_t first, last;           /* or all entries first..last-1 */
 };
 
 static int ascending32(const void *a, const void *b)
@@ -130,7 +139,8 @@ static int ascending32(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static sq_status add_voucher_rows(const struct sq_run *r, uint64_t first, uint64_t count, struct candidates *c, struct sq_error *err)
+static sq_status add_voucher_rows(const struct sq_run *r, uint64_t first, uint64_t count, struct candidates *c,
+                                  struct sq_error *err)
 {
     uint32_t from = sq_run_voucher_from(r, first), to = sq_run_voucher_from(r, first + count);
     uint32_t *grown = realloc(c->rows, ((size_t)c->row_count + (to - from) + 1) * sizeof *grown);
@@ -143,7 +153,8 @@ static sq_status add_voucher_rows(const struct sq_run *r, uint64_t first, uint64
 }
 
 /* Vouchers of a holder may have been granted in any run. */
-static sq_status add_holder_rows(const struct sq_query *q, const struct sq_run *r, const char *holder, struct candidates *c, struct sq_error *err)
+static sq_status add_holder_rows(const struct sq_query *q, const struct sq_run *r, const char *holder,
+                                 struct candidates *c, struct sq_error *err)
 {
     char name[32];
     sq_status st = SQ_OK;
@@ -171,7 +182,8 @@ static sq_status add_entry(struct candidates *c, uint32_t entry, struct sq_error
     return SQ_OK;
 }
 
-static sq_status add_invoice_entries(const struct sq_run *r, const uint8_t invoice[static 10], struct candidates *c, struct sq_error *err)
+static sq_status add_invoice_entries(const struct sq_run *r, const uint8_t invoice[static 10], struct candidates *c,
+                                     struct sq_error *err)
 {
     const struct sq_run_invoice *v = SQ_RUN_PART(r, SQ_RUN_INVOICES, struct sq_run_invoice);
     uint32_t low = 0, high = r->count[SQ_RUN_INVOICES];
@@ -190,19 +202,22 @@ static sq_status add_invoice_entries(const struct sq_run *r, const uint8_t invoi
     return st;
 }
 
-static sq_status add_provider_entries(const struct sq_run *r, const char *provider, struct candidates *c, struct sq_error *err)
+static sq_status add_provider_entries(const struct sq_run *r, const char *provider, struct candidates *c,
+                                      struct sq_error *err)
 {
     char name[32];
     const struct sq_run_by_name *p = SQ_RUN_PART(r, SQ_RUN_PROVIDERS, struct sq_run_by_name);
     snprintf(name, sizeof name, "provider:%.18s", provider);
     uint32_t n = sq_run_name_find(r, name);
     sq_status st = SQ_OK;
-    for (uint32_t k = n == SQ_ROW_NONE ? r->count[SQ_RUN_PROVIDERS] : sq_run_provider_from(r, n); st == SQ_OK && k < r->count[SQ_RUN_PROVIDERS] && p[k].name == n; k++)
+    for (uint32_t k = n == SQ_ROW_NONE ? r->count[SQ_RUN_PROVIDERS] : sq_run_provider_from(r, n);
+         st == SQ_OK && k < r->count[SQ_RUN_PROVIDERS] && p[k].name == n; k++)
         st = add_entry(c, p[k].entry, err);
     return st;
 }
 
-static sq_status find_candidates(const struct sq_query *q, const struct sq_run *r, const struct sq_filter *f, struct candidates *c, struct sq_error *err)
+static sq_status find_candidates(const struct sq_query *q, const struct sq_run *r, const struct sq_filter *f,
+                                 struct candidates *c, struct sq_error *err)
 {
     static const uint8_t none[10];
     *c = (struct candidates){.first = 1, .last = 0};
@@ -249,7 +264,8 @@ static int is_behind(const struct walk *w, uint64_t seq, uint32_t row)
     return w->newest_first ? row < w->from.row : row > w->from.row;
 }
 
-static sq_status look_at(struct walk *w, const struct sq_run *r, const struct sq_run_entry *head, uint32_t row, struct sq_error *err)
+static sq_status look_at(struct walk *w, const struct sq_run *r, const struct sq_run_entry *head, uint32_t row,
+                         struct sq_error *err)
 {
     struct sq_item item;
     if (!is_behind(w, head->seq, row))
@@ -331,8 +347,8 @@ static sq_status put_on_page(struct walk *w, const struct sq_item *item, struct 
     return SQ_OK;
 }
 
-sq_status sq_query_items(struct sq_query *q, const struct sq_filter *f, int newest_first, struct sq_query_place *place, struct sq_item *out, uint32_t max,
-                         uint32_t *count_out, int *more_out, struct sq_error *err)
+sq_status sq_query_items(struct sq_query *q, const struct sq_filter *f, int newest_first, struct sq_query_place *place,
+                         struct sq_item *out, uint32_t max, uint32_t *count_out, int *more_out, struct sq_error *err)
 {
     struct page page = {out, max, 0};
     struct walk w = {q, f, newest_first, 1, *place, put_on_page, &page};
@@ -361,12 +377,16 @@ static int64_t moved_by(const struct sq_item *item)
     }
 }
 
-int64_t sq_item_moved_fen(const struct sq_item *item) { return item->state == SQ_ITEM_ACCEPTED && sq_is_item(item->type) ? moved_by(item) : 0; }
+int64_t sq_item_moved_fen(const struct sq_item *item)
+{
+    return item->state == SQ_ITEM_ACCEPTED && sq_is_item(item->type) ? moved_by(item) : 0;
+}
 
 static sq_status add_up(struct walk *w, const struct sq_item *item, struct sq_error *err)
 {
     struct sq_query_sums *s = w->ctx;
-    int64_t fen = moved_by(item), *by_kind = item->kind >= 1 && item->kind <= SQ_KIND_COUNT ? &s->accepted_by_kind_fen[item->kind - 1] : NULL;
+    int64_t fen = moved_by(item),
+            *by_kind = item->kind >= 1 && item->kind <= SQ_KIND_COUNT ? &s->accepted_by_kind_fen[item->kind - 1] : NULL;
     if (sq_is_claim(item->type)) {
         s->claims++;
         return SQ_OK;
@@ -389,7 +409,8 @@ sq_status sq_query_sum(struct sq_query *q, const struct sq_filter *f, struct sq_
 
 /* ---- the plain scan ---- */
 
-sq_status sq_query_scan(struct sq_query *q, const struct sq_filter *f, sq_item_visit visit, void *ctx, struct sq_error *err)
+sq_status sq_query_scan(struct sq_query *q, const struct sq_filter *f, sq_item_visit visit, void *ctx,
+                        struct sq_error *err)
 {
     sq_status st = SQ_OK;
     for (unsigned i = 0; st == SQ_OK && i < sq_history_run_count(q->history); i++) {

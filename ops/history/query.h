@@ -13,36 +13,44 @@
 
 #include "ops/history/history.h"
 
-enum sq_item_state { SQ_ITEM_ACCEPTED = 1, SQ_ITEM_REFUSED, SQ_ITEM_WAITING, SQ_ITEM_GRANTED, SQ_ITEM_MANDATED, SQ_ITEM_REVOKED };
+enum sq_item_state {
+    SQ_ITEM_ACCEPTED = 1,
+    SQ_ITEM_REFUSED,
+    SQ_ITEM_WAITING,
+    SQ_ITEM_GRANTED,
+    SQ_ITEM_MANDATED,
+    SQ_ITEM_REVOKED
+};
 
-struct sq_filter {                  /* zero, empty: any */
+struct sq_filter { /* zero, empty: any */
     uint64_t voucher, batch, window;
     char holder[19], provider[19];
     uint8_t invoice[10];
-    uint32_t issuer, programme;     /* six-digit code; number within the issuer */
+    uint32_t issuer, programme; /* six-digit code; number within the issuer */
     uint32_t kind, scenario, code;
-    char debtor[7], creditor[7];    /* nodes: of the voucher's issuer, of the provider */
-    char region[7];                 /* node that is either */
+    char debtor[7], creditor[7]; /* nodes: of the voucher's issuer, of the provider */
+    char region[7];              /* node that is either */
     enum sq_item_state state;
-    int64_t least_fen, most_fen;    /* most 0: any */
-    uint64_t from_ms, until_ms;     /* until 0: any; first ms that is too late */
-    int life;                       /* grants, mandates and revocations too */
-    int claims;                     /* claims of other nodes on invoices whose home is here too */
+    int64_t least_fen, most_fen; /* most 0: any */
+    uint64_t from_ms, until_ms;  /* until 0: any; first ms that is too late */
+    int life;                    /* grants, mandates and revocations too */
+    int claims;                  /* claims of other nodes on invoices whose home is here too */
 };
 
 struct sq_item {
     uint64_t seq, now_ms, voucher, batch;
-    uint32_t row, batch_row, type, service, scenario, day, code, kind; /* row: of the entry seq; batch_row: of the batch, in its acquirer's ledger */
+    uint32_t row, batch_row, type, service, scenario, day, code,
+        kind; /* row: of the entry seq; batch_row: of the batch, in its acquirer's ledger */
     uint8_t verb, invoice[10];
     enum sq_item_state state;
     int64_t amount_fen, base_fen, total_fen;
     char provider[19], holder[19], debtor[7], creditor[7];
-    uint64_t reservation;           /* the provider's own number; 0: none */
-    uint64_t until;                 /* GRANTED: last day of use; MANDATED: last moment, Unix ms */
+    uint64_t reservation;             /* the provider's own number; 0: none */
+    uint64_t until;                   /* GRANTED: last day of use; MANDATED: last moment, Unix ms */
     uint64_t decided_seq, decided_ms; /* entry that decided it, and its time; 0: none yet */
-    uint64_t link;                  /* number in the stream debtor -> creditor; 0: none */
-    uint64_t window;                /* whose settlement covers it, or the one that was open when it was decided; 0: not decided */
-    int is_final;                   /* that settlement is final */
+    uint64_t link;                    /* number in the stream debtor -> creditor; 0: none */
+    uint64_t window; /* whose settlement covers it, or the one that was open when it was decided; 0: not decided */
+    int is_final;    /* that settlement is final */
 };
 
 /* What an accepted item moved: spending positive, giving back negative; 0 for reservations, and for what is not accepted. */
@@ -57,7 +65,8 @@ struct sq_query_place {
 struct sq_query; /* opaque: what a history's questions share (the network, kinds, final windows, one open entry) */
 
 /* Both are borrowed for the query's life; ask sq_query_refresh after the history went on. */
-SQ_MUST_CHECK sq_status sq_query_new(const struct sq_history *h, const struct sq_ledger *l, struct sq_query **out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_query_new(const struct sq_history *h, const struct sq_ledger *l, struct sq_query **out,
+                                     struct sq_error *err);
 SQ_MUST_CHECK sq_status sq_query_refresh(struct sq_query *q, struct sq_error *err);
 void sq_query_free(struct sq_query *q);
 
@@ -65,24 +74,27 @@ void sq_query_free(struct sq_query *q);
  * At most `max` items that match, oldest first or newest first, from behind *place on; *place moves, and *more_out says whether
  * there may be further ones. Every entry that an item comes from is hashed again. Errors: SQ_E_CORRUPT and what reading the ledger says.
  */
-SQ_MUST_CHECK sq_status sq_query_items(struct sq_query *q, const struct sq_filter *f, int newest_first, struct sq_query_place *place, struct sq_item *out,
-                                       uint32_t max, uint32_t *count_out, int *more_out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_query_items(struct sq_query *q, const struct sq_filter *f, int newest_first,
+                                       struct sq_query_place *place, struct sq_item *out, uint32_t max,
+                                       uint32_t *count_out, int *more_out, struct sq_error *err);
 
 struct sq_query_sums {
-    uint64_t count[7];              /* by enum sq_item_state */
-    int64_t amount_fen[7];          /* accepted: returns count negative */
+    uint64_t count[7];     /* by enum sq_item_state */
+    int64_t amount_fen[7]; /* accepted: returns count negative */
     int64_t accepted_by_kind_fen[SQ_KIND_COUNT];
     uint64_t refused_by_code[256];
-    uint64_t claims;                /* of other nodes; in none of the other sums */
-    uint64_t moved_count;           /* accepted ones that moved money: neither RESERVE nor RELEASE. What obligations count */
+    uint64_t claims;      /* of other nodes; in none of the other sums */
+    uint64_t moved_count; /* accepted ones that moved money: neither RESERVE nor RELEASE. What obligations count */
 };
-SQ_MUST_CHECK sq_status sq_query_sum(struct sq_query *q, const struct sq_filter *f, struct sq_query_sums *out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_query_sum(struct sq_query *q, const struct sq_filter *f, struct sq_query_sums *out,
+                                     struct sq_error *err);
 
 /* Does the item match? For those who scan. */
 int sq_filter_takes(const struct sq_filter *f, const struct sq_item *item);
 
 /* The same by a scan of every entry, without any lookup: what all answers must equal. */
 typedef sq_status (*sq_item_visit)(void *ctx, const struct sq_item *item, struct sq_error *err);
-SQ_MUST_CHECK sq_status sq_query_scan(struct sq_query *q, const struct sq_filter *f, sq_item_visit visit, void *ctx, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_query_scan(struct sq_query *q, const struct sq_filter *f, sq_item_visit visit, void *ctx,
+                                      struct sq_error *err);
 
 #endif

@@ -20,7 +20,7 @@ struct sq_open_entry { /* with what is known of its rows */
     const struct sq_run *run;
     const struct sq_run_entry *head;
     struct sq_rows_of_entry rows;
-    uint8_t *code;       /* fates as of now */
+    uint8_t *code; /* fates as of now */
     uint64_t *link, *decided, *decided_ms, *window;
 };
 
@@ -45,15 +45,25 @@ struct sq_final_window {
 
 /* items.c: open an entry; then items of its rows. */
 SQ_MUST_CHECK sq_status sq_items_network(struct sq_query *q, struct sq_error *err);
-SQ_MUST_CHECK sq_status sq_items_open(struct sq_query *q, const struct sq_run *r, const struct sq_run_entry *head, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_items_open(struct sq_query *q, const struct sq_run *r, const struct sq_run_entry *head,
+                                      struct sq_error *err);
 void sq_items_fill(const struct sq_query *q, uint32_t row, struct sq_item *item);
 void sq_items_holder(const struct sq_query *q, uint64_t voucher, char out[static 19]);
 int sq_items_by_prefix(const void *a, const void *b);
 
-static inline int sq_is_item(uint32_t type) { return type == SANQUAN__V1__MESSAGE_TYPE__BATCH || type == SANQUAN__V1__MESSAGE_TYPE__CLEAR; }
-static inline int sq_is_claim(uint32_t type) { return type == SANQUAN__V1__MESSAGE_TYPE__REGISTER; }
+static inline int sq_is_item(uint32_t type)
+{
+    return type == SANQUAN__V1__MESSAGE_TYPE__BATCH || type == SANQUAN__V1__MESSAGE_TYPE__CLEAR;
+}
+static inline int sq_is_claim(uint32_t type)
+{
+    return type == SANQUAN__V1__MESSAGE_TYPE__REGISTER;
+}
 
 /* Are rows of such an entry asked for? */
-static inline int sq_wants_type(const struct sq_filter *f, uint32_t type) { return sq_is_item(type) || (sq_is_claim(type) ? f->claims : f->life); }
+static inline int sq_wants_type(const struct sq_filter *f, uint32_t type)
+{
+    return sq_is_item(type) || (sq_is_claim(type) ? f->claims : f->life);
+}
 
 #endif

@@ -62,9 +62,11 @@ static void copy_uscc(sq_bytes text, char out[static 19])
 
 static int open_items(sq_bytes batch, struct sq_rows_of_entry *r)
 {
-    const struct column columns[] = {{1, 8, &r->voucher}, {2, 8, &r->amount}, {3, 8, &r->base}, {4, 10, &r->invoice}, {5, 8, &r->total},
-                                     {6, 4, &r->service}, {7, 4, &r->scenario}, {8, 4, &r->day}, {10, 1, &r->verb}, {11, 8, &r->reservation}};
-    return read_columns(batch, columns, sizeof columns / sizeof *columns, &r->count) && r->voucher != NULL && r->amount != NULL;
+    const struct column columns[] = {
+        {1, 8, &r->voucher}, {2, 8, &r->amount},   {3, 8, &r->base}, {4, 10, &r->invoice}, {5, 8, &r->total},
+        {6, 4, &r->service}, {7, 4, &r->scenario}, {8, 4, &r->day},  {10, 1, &r->verb},    {11, 8, &r->reservation}};
+    return read_columns(batch, columns, sizeof columns / sizeof *columns, &r->count) && r->voucher != NULL &&
+           r->amount != NULL;
 }
 
 static int open_batch(struct sq_rows_of_entry *r)
@@ -101,11 +103,13 @@ static int open_reverse(struct sq_rows_of_entry *r)
 /* Another node's claim on invoices whose home is here. */
 static int open_register(struct sq_rows_of_entry *r)
 {
-    const struct column columns[] = {{3, 4, &r->row}, {4, 10, &r->invoice}, {5, 8, &r->voucher}, {6, 8, &r->amount}, {7, 8, &r->base}, {8, 8, &r->total}, {9, 4, &r->day}};
+    const struct column columns[] = {{3, 4, &r->row},  {4, 10, &r->invoice}, {5, 8, &r->voucher}, {6, 8, &r->amount},
+                                     {7, 8, &r->base}, {8, 8, &r->total},    {9, 4, &r->day}};
     uint64_t unused = 0;
     copy_uscc(field_of(r->body, 2), r->provider);
     read_numbers(r->body, 1, &r->batch, 0, &unused);
-    return read_columns(r->body, columns, sizeof columns / sizeof *columns, &r->count) && r->row != NULL && r->voucher != NULL && r->amount != NULL;
+    return read_columns(r->body, columns, sizeof columns / sizeof *columns, &r->count) && r->row != NULL &&
+           r->voucher != NULL && r->amount != NULL;
 }
 
 static int open_reply(struct sq_rows_of_entry *r)
@@ -173,9 +177,11 @@ static int open_by_type(struct sq_rows_of_entry *r)
 
 static int has_rows(uint32_t type)
 {
-    return type == SANQUAN__V1__MESSAGE_TYPE__BATCH || type == SANQUAN__V1__MESSAGE_TYPE__CLEAR || type == SANQUAN__V1__MESSAGE_TYPE__REGISTER ||
-           type == SANQUAN__V1__MESSAGE_TYPE__REGISTERED || type == SANQUAN__V1__MESSAGE_TYPE__DECIDED || type == SANQUAN__V1__MESSAGE_TYPE__GRANT || type == SANQUAN__V1__MESSAGE_TYPE__MANDATE ||
-           type == SANQUAN__V1__MESSAGE_TYPE__REVOKE || type == SANQUAN__V1__MESSAGE_TYPE__REVERSE || type == SANQUAN__V1__MESSAGE_TYPE__REVERSED;
+    return type == SANQUAN__V1__MESSAGE_TYPE__BATCH || type == SANQUAN__V1__MESSAGE_TYPE__CLEAR ||
+           type == SANQUAN__V1__MESSAGE_TYPE__REGISTER || type == SANQUAN__V1__MESSAGE_TYPE__REGISTERED ||
+           type == SANQUAN__V1__MESSAGE_TYPE__DECIDED || type == SANQUAN__V1__MESSAGE_TYPE__GRANT ||
+           type == SANQUAN__V1__MESSAGE_TYPE__MANDATE || type == SANQUAN__V1__MESSAGE_TYPE__REVOKE ||
+           type == SANQUAN__V1__MESSAGE_TYPE__REVERSE || type == SANQUAN__V1__MESSAGE_TYPE__REVERSED;
 }
 
 int sq_rows_open(const struct sq_entry *e, struct sq_rows_of_entry *out)
@@ -206,7 +212,8 @@ int64_t sq_row_amount_fen(const struct sq_rows_of_entry *r, uint32_t row)
 uint8_t sq_row_verb_of(const struct sq_rows_of_entry *r, uint32_t row)
 {
     if (r->type == SANQUAN__V1__MESSAGE_TYPE__REGISTER)
-        return (uint8_t)((int64_t)sq_cell64(r->amount, row) < 0 ? SANQUAN__V1__VERB__RETURN : SANQUAN__V1__VERB__REDEEM);
+        return (uint8_t)((int64_t)sq_cell64(r->amount, row) < 0 ? SANQUAN__V1__VERB__RETURN
+                                                                : SANQUAN__V1__VERB__REDEEM);
     return r->verb != NULL ? r->verb[row] : (uint8_t)SANQUAN__V1__VERB__REDEEM;
 }
 

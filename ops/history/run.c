@@ -24,10 +24,18 @@ struct head {
     } part[SQ_RUN_PARTS];
 };
 
-static const uint32_t cell_of[SQ_RUN_PARTS] = {
-    sizeof(struct sq_run_entry), sizeof(struct sq_run_name), sizeof(uint64_t), sizeof(uint32_t), sizeof(struct sq_run_by_name),
-    sizeof(struct sq_run_holding), sizeof(struct sq_run_invoice), sizeof(struct sq_run_reply), sizeof(struct sq_run_programme),
-    sizeof(struct sq_run_link), sizeof(struct sq_run_window), 1};
+static const uint32_t cell_of[SQ_RUN_PARTS] = {sizeof(struct sq_run_entry),
+                                               sizeof(struct sq_run_name),
+                                               sizeof(uint64_t),
+                                               sizeof(uint32_t),
+                                               sizeof(struct sq_run_by_name),
+                                               sizeof(struct sq_run_holding),
+                                               sizeof(struct sq_run_invoice),
+                                               sizeof(struct sq_run_reply),
+                                               sizeof(struct sq_run_programme),
+                                               sizeof(struct sq_run_link),
+                                               sizeof(struct sq_run_window),
+                                               1};
 
 /* Another build with other rows must not read this one's runs as its own. */
 static uint32_t layout(void)
@@ -41,7 +49,8 @@ static uint32_t layout(void)
 /* ---- making ---- */
 
 sq_status sq_image_make(const struct sq_image_part parts[static SQ_RUN_PARTS], uint64_t first_seq, uint64_t last_seq,
-                        const uint8_t last_hash[static SQ_HASH_SIZE], uint64_t window, uint8_t **image, size_t *size, struct sq_error *err)
+                        const uint8_t last_hash[static SQ_HASH_SIZE], uint64_t window, uint8_t **image, size_t *size,
+                        struct sq_error *err)
 {
     struct head h = {.first_seq = first_seq, .last_seq = last_seq, .window = window, .layout = layout()};
     size_t at = sizeof h;
@@ -115,9 +124,15 @@ sq_status sq_run_open(const uint8_t *image, size_t size, int mapped, struct sq_r
     if (size < sizeof h + SQ_HASH_SIZE)
         return sq_fail(err, SQ_E_FORMAT, "run of %zu bytes is cut off", size);
     memcpy(&h, image, sizeof h);
-    if (memcmp(h.magic, magic, sizeof magic) != 0 || h.layout != layout() || h.size != size || h.zero != 0 || h.first_seq == 0 || h.last_seq + 1 < h.first_seq)
+    if (memcmp(h.magic, magic, sizeof magic) != 0 || h.layout != layout() || h.size != size || h.zero != 0 ||
+        h.first_seq == 0 || h.last_seq + 1 < h.first_seq)
         return sq_fail(err, SQ_E_FORMAT, "not a whole run of this program");
-    struct sq_run r = {.image = image, .size = size, .mapped = mapped, .first_seq = h.first_seq, .last_seq = h.last_seq, .window_after = h.window};
+    struct sq_run r = {.image = image,
+                       .size = size,
+                       .mapped = mapped,
+                       .first_seq = h.first_seq,
+                       .last_seq = h.last_seq,
+                       .window_after = h.window};
     memcpy(r.last_hash, h.last_hash, SQ_HASH_SIZE);
     for (size_t i = 0; i < SQ_RUN_PARTS; i++) {
         if (h.part[i].count > UINT32_MAX - 1 || h.part[i].offset % 8 != 0 || h.part[i].offset > size - SQ_HASH_SIZE ||
@@ -155,17 +170,17 @@ void sq_run_close(struct sq_run *r)
 /* ---- finding ---- */
 
 /* The first of `count` that is not before the key. */
-#define FIRST_NOT_BEFORE(count_, before)              \
-    ({                                                \
-        uint32_t low = 0, high = (count_);            \
-        while (low < high) {                          \
-            uint32_t at = low + (high - low) / 2;     \
-            if (before)                               \
-                low = at + 1;                         \
-            else                                      \
-                high = at;                            \
-        }                                             \
-        low;                                          \
+#define FIRST_NOT_BEFORE(count_, before)                                                                               \
+    ({                                                                                                                 \
+        uint32_t low = 0, high = (count_);                                                                             \
+        while (low < high) {                                                                                           \
+            uint32_t at = low + (high - low) / 2;                                                                      \
+            if (before)                                                                                                \
+                low = at + 1;                                                                                          \
+            else                                                                                                       \
+                high = at;                                                                                             \
+        }                                                                                                              \
+        low;                                                                                                           \
     })
 
 uint32_t sq_run_name_find(const struct sq_run *r, const char *name)

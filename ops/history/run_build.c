@@ -13,7 +13,7 @@
 
 struct sq_run_builder {
     const struct sq_ledger *ledger;
-    struct sq_arena arena;          /* one batch that a reply speaks of */
+    struct sq_arena arena; /* one batch that a reply speaks of */
     uint64_t first_seq, next_seq, window;
     uint8_t last_hash[SQ_HASH_SIZE];
     struct sq_table entries, vouchers, names, holdings, programmes, links, windows, settlements;
@@ -22,9 +22,13 @@ struct sq_run_builder {
 
 #define ARENA_SIZE (4u << 20)
 
-static sq_status no_memory(struct sq_error *err) { return sq_fail(err, SQ_E_NOMEM, "history"); }
+static sq_status no_memory(struct sq_error *err)
+{
+    return sq_fail(err, SQ_E_NOMEM, "history");
+}
 
-static sq_status intern(struct sq_run_builder *b, const char *role, const char *code, uint32_t *out, struct sq_error *err);
+static sq_status intern(struct sq_run_builder *b, const char *role, const char *code, uint32_t *out,
+                        struct sq_error *err);
 
 /* Link numbers go on where the run before ended. */
 static sq_status take_links(struct sq_run_builder *b, const struct sq_run *before, struct sq_error *err)
@@ -41,16 +45,24 @@ static sq_status take_links(struct sq_run_builder *b, const struct sq_run *befor
     return st;
 }
 
-sq_status sq_run_builder_new(const struct sq_ledger *ledger, const struct sq_run *before, struct sq_run_builder **out, struct sq_error *err)
+sq_status sq_run_builder_new(const struct sq_ledger *ledger, const struct sq_run *before, struct sq_run_builder **out,
+                             struct sq_error *err)
 {
     struct sq_run_builder *b = calloc(1, sizeof *b);
     if (b == NULL)
         return no_memory(err);
     uint64_t first = before != NULL ? before->last_seq + 1 : 1;
-    *b = (struct sq_run_builder){.ledger = ledger, .first_seq = first, .next_seq = first, .window = before != NULL ? before->window_after : 0,
-                                 .entries = SQ_TABLE_OF(struct sq_run_entry), .vouchers = SQ_TABLE_OF(uint64_t), .names = SQ_TABLE_OF(struct sq_run_name),
-                                 .holdings = SQ_TABLE_OF(struct sq_run_holding), .programmes = SQ_TABLE_OF(struct sq_run_programme),
-                                 .links = SQ_TABLE_OF(struct sq_run_link), .windows = SQ_TABLE_OF(struct sq_run_window),
+    *b = (struct sq_run_builder){.ledger = ledger,
+                                 .first_seq = first,
+                                 .next_seq = first,
+                                 .window = before != NULL ? before->window_after : 0,
+                                 .entries = SQ_TABLE_OF(struct sq_run_entry),
+                                 .vouchers = SQ_TABLE_OF(uint64_t),
+                                 .names = SQ_TABLE_OF(struct sq_run_name),
+                                 .holdings = SQ_TABLE_OF(struct sq_run_holding),
+                                 .programmes = SQ_TABLE_OF(struct sq_run_programme),
+                                 .links = SQ_TABLE_OF(struct sq_run_link),
+                                 .windows = SQ_TABLE_OF(struct sq_run_window),
                                  .settlements = SQ_TABLE_OF(uint8_t)};
     sq_status st = sq_arena_init(&b->arena, ARENA_SIZE, err);
     if (st == SQ_OK && before != NULL)
@@ -66,7 +78,8 @@ void sq_run_builder_free(struct sq_run_builder *b)
 {
     if (b == NULL)
         return;
-    struct sq_table *tables[] = {&b->entries, &b->vouchers, &b->names, &b->holdings, &b->programmes, &b->links, &b->windows, &b->settlements};
+    struct sq_table *tables[] = {&b->entries,    &b->vouchers, &b->names,   &b->holdings,
+                                 &b->programmes, &b->links,    &b->windows, &b->settlements};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         sq_table_free(tables[i]);
     sq_index_free(&b->name_index);
@@ -74,13 +87,23 @@ void sq_run_builder_free(struct sq_run_builder *b)
     free(b);
 }
 
-uint32_t sq_run_builder_rows(const struct sq_run_builder *b) { return b->vouchers.count; }
-uint32_t sq_run_builder_entries(const struct sq_run_builder *b) { return b->entries.count; }
-uint64_t sq_run_builder_next(const struct sq_run_builder *b) { return b->next_seq; }
+uint32_t sq_run_builder_rows(const struct sq_run_builder *b)
+{
+    return b->vouchers.count;
+}
+uint32_t sq_run_builder_entries(const struct sq_run_builder *b)
+{
+    return b->entries.count;
+}
+uint64_t sq_run_builder_next(const struct sq_run_builder *b)
+{
+    return b->next_seq;
+}
 
 /* ---- names ---- */
 
-static sq_status intern(struct sq_run_builder *b, const char *role, const char *code, uint32_t *out, struct sq_error *err)
+static sq_status intern(struct sq_run_builder *b, const char *role, const char *code, uint32_t *out,
+                        struct sq_error *err)
 {
     struct sq_run_name name = {{0}};
     strncat(name.text, role, sizeof name.text - 1);
@@ -124,7 +147,8 @@ static void note_invoices(const struct sq_rows_of_entry *r, struct sq_run_entry 
     }
 }
 
-static void count_fates(const struct sq_rows_of_entry *r, const struct sq_rows_of_entry *amounts, struct sq_run_entry *e)
+static void count_fates(const struct sq_rows_of_entry *r, const struct sq_rows_of_entry *amounts,
+                        struct sq_run_entry *e)
 {
     for (uint32_t i = 0; i < r->count; i++) {
         uint8_t code = sq_row_code(r, i);
@@ -158,7 +182,8 @@ static sq_status add_holdings(struct sq_run_builder *b, const struct sq_rows_of_
 }
 
 /* The amounts that a reply's rows are about are in the batch. */
-static sq_status count_registered(struct sq_run_builder *b, const struct sq_rows_of_entry *r, struct sq_run_entry *e, struct sq_error *err)
+static sq_status count_registered(struct sq_run_builder *b, const struct sq_rows_of_entry *r, struct sq_run_entry *e,
+                                  struct sq_error *err)
 {
     struct sq_entry batch;
     struct sq_rows_of_entry rows;
@@ -167,10 +192,12 @@ static sq_status count_registered(struct sq_run_builder *b, const struct sq_rows
     if (st != SQ_OK)
         return st;
     if (!sq_rows_open(&batch, &rows) || rows.type != SANQUAN__V1__MESSAGE_TYPE__BATCH)
-        return sq_fail(err, SQ_E_CORRUPT, "entry %" PRIu64 " speaks of entry %" PRIu64 ", which is no batch", r->seq, r->batch);
+        return sq_fail(err, SQ_E_CORRUPT, "entry %" PRIu64 " speaks of entry %" PRIu64 ", which is no batch", r->seq,
+                       r->batch);
     for (uint32_t i = 0; i < r->count; i++)
         if (sq_cell32(r->row, i) >= rows.count)
-            return sq_fail(err, SQ_E_CORRUPT, "entry %" PRIu64 ": batch %" PRIu64 " has no row %u", r->seq, r->batch, sq_cell32(r->row, i));
+            return sq_fail(err, SQ_E_CORRUPT, "entry %" PRIu64 ": batch %" PRIu64 " has no row %u", r->seq, r->batch,
+                           sq_cell32(r->row, i));
     count_fates(r, &rows, e);
     return intern(b, "provider:", rows.provider, &e->provider, err);
 }
@@ -202,7 +229,8 @@ static sq_status number_link(struct sq_run_builder *b, uint32_t name, uint64_t *
 }
 
 /* A decision that moved money took the next number of the stream to its acquirer. */
-static sq_status number_decision(struct sq_run_builder *b, const struct sq_rows_of_entry *r, struct sq_run_entry *e, struct sq_error *err)
+static sq_status number_decision(struct sq_run_builder *b, const struct sq_rows_of_entry *r, struct sq_run_entry *e,
+                                 struct sq_error *err)
 {
     int moved = 0;
     for (uint32_t i = 0; !moved && i < r->count; i++)
@@ -228,8 +256,15 @@ static sq_status number_clawbacks(struct sq_run_builder *b, sq_bytes codes, stru
 
 static sq_status add_rows(struct sq_run_builder *b, const struct sq_rows_of_entry *r, struct sq_error *err)
 {
-    struct sq_run_entry e = {.seq = r->seq, .now_ms = r->now_ms, .window = b->window, .batch = r->batch, .link = r->link, .type = r->type,
-                             .row_count = r->count, .first_row = b->vouchers.count, .provider = SQ_ROW_NONE};
+    struct sq_run_entry e = {.seq = r->seq,
+                             .now_ms = r->now_ms,
+                             .window = b->window,
+                             .batch = r->batch,
+                             .link = r->link,
+                             .type = r->type,
+                             .row_count = r->count,
+                             .first_row = b->vouchers.count,
+                             .provider = SQ_ROW_NONE};
     sq_status st = intern(b, "", r->sender, &e.sender, err);
     if (st == SQ_OK && r->provider[0] != '\0')
         st = intern(b, "provider:", r->provider, &e.provider, err);
@@ -302,7 +337,8 @@ static sq_status add_settlement(struct sq_run_builder *b, uint64_t seq, sq_bytes
     sq_bytes rest = value, bytes;
     while (window == 0 && sq_wire_field(&rest, &number, &bytes) != 0)
         window = number; /* the first field */
-    struct sq_run_window *w = sq_table_reserve(&b->settlements, (uint32_t)value.size, err) == SQ_OK ? sq_table_add(&b->windows, NULL) : NULL;
+    struct sq_run_window *w =
+        sq_table_reserve(&b->settlements, (uint32_t)value.size, err) == SQ_OK ? sq_table_add(&b->windows, NULL) : NULL;
     if (w == NULL)
         return no_memory(err);
     *w = (struct sq_run_window){window, seq, b->settlements.count, value.size};
@@ -332,7 +368,8 @@ sq_status sq_run_builder_add(struct sq_run_builder *b, const struct sq_entry *e,
         else if (field == 6)
             st = number_clawbacks(b, bytes, err);
     }
-    if (st == SQ_OK && status == SQ_OK && (e->type == SANQUAN__V1__MESSAGE_TYPE__PROGRAMME || e->type == SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE))
+    if (st == SQ_OK && status == SQ_OK &&
+        (e->type == SANQUAN__V1__MESSAGE_TYPE__PROGRAMME || e->type == SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE))
         st = add_programme(b, e, err);
     if (opened != 0)
         b->window = opened;
@@ -383,7 +420,10 @@ static int by_least_invoice(const void *a, const void *b)
     return order != 0 ? order : x->entry < y->entry ? -1 : x->entry > y->entry;
 }
 
-static int by_text(const void *a, const void *b) { return strcmp(((const struct sq_run_name *)a)->text, ((const struct sq_run_name *)b)->text); }
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(((const struct sq_run_name *)a)->text, ((const struct sq_run_name *)b)->text);
+}
 
 /* Names in order, and where each of the builder's went. */
 static uint32_t *sort_names(struct sq_run_name *names, const struct sq_table *from)
@@ -393,7 +433,8 @@ static uint32_t *sort_names(struct sq_run_name *names, const struct sq_table *fr
         return NULL;
     qsort(names, from->count, sizeof *names, by_text);
     for (uint32_t i = 0; i < from->count; i++) {
-        const struct sq_run_name *at = bsearch(SQ_ROW(from, struct sq_run_name, i), names, from->count, sizeof *names, by_text);
+        const struct sq_run_name *at =
+            bsearch(SQ_ROW(from, struct sq_run_name, i), names, from->count, sizeof *names, by_text);
         moved[i] = (uint32_t)(at - names);
     }
     return moved;
@@ -454,11 +495,20 @@ static void list_entries(struct lists *l, uint32_t count, const uint32_t *moved)
 static sq_status make_lists(const struct sq_run_builder *b, struct lists *l, struct sq_error *err)
 {
     uint32_t entries = b->entries.count, rows = b->vouchers.count;
-    *l = (struct lists){copy_of(&b->names), copy_of(&b->entries), copy_of(&b->holdings), copy_of(&b->links), calloc(entries + 1u, sizeof *l->providers),
-                        calloc(entries + 1u, sizeof *l->invoices), calloc(entries + 1u, sizeof *l->replies), copy_of(&b->vouchers),
-                        malloc((rows + 1u) * sizeof *l->rows), 0, 0, 0};
-    if (l->names == NULL || l->entries == NULL || l->holdings == NULL || l->links == NULL || l->providers == NULL || l->invoices == NULL || l->replies == NULL ||
-        l->vouchers == NULL || l->rows == NULL)
+    *l = (struct lists){copy_of(&b->names),
+                        copy_of(&b->entries),
+                        copy_of(&b->holdings),
+                        copy_of(&b->links),
+                        calloc(entries + 1u, sizeof *l->providers),
+                        calloc(entries + 1u, sizeof *l->invoices),
+                        calloc(entries + 1u, sizeof *l->replies),
+                        copy_of(&b->vouchers),
+                        malloc((rows + 1u) * sizeof *l->rows),
+                        0,
+                        0,
+                        0};
+    if (l->names == NULL || l->entries == NULL || l->holdings == NULL || l->links == NULL || l->providers == NULL ||
+        l->invoices == NULL || l->replies == NULL || l->vouchers == NULL || l->rows == NULL)
         return no_memory(err);
     uint32_t *moved = sort_names(l->names, &b->names);
     if (moved == NULL)
@@ -481,12 +531,18 @@ sq_status sq_run_builder_image(const struct sq_run_builder *b, uint8_t **image, 
     sq_status st = make_lists(b, &l, err);
     if (st == SQ_OK) {
         const struct sq_image_part parts[SQ_RUN_PARTS] = {
-            [SQ_RUN_ENTRIES] = {l.entries, b->entries.count},         [SQ_RUN_NAMES] = {l.names, b->names.count},
-            [SQ_RUN_VOUCHERS] = {l.vouchers, b->vouchers.count},      [SQ_RUN_ROWS] = {l.rows, b->vouchers.count},
-            [SQ_RUN_PROVIDERS] = {l.providers, l.provider_count},     [SQ_RUN_HOLDINGS] = {l.holdings, b->holdings.count},
-            [SQ_RUN_INVOICES] = {l.invoices, l.invoice_count},        [SQ_RUN_REPLIES] = {l.replies, l.reply_count},
-            [SQ_RUN_PROGRAMMES] = {b->programmes.rows, b->programmes.count}, [SQ_RUN_LINKS] = {l.links, b->links.count},
-            [SQ_RUN_WINDOWS] = {b->windows.rows, b->windows.count},                         [SQ_RUN_SETTLEMENTS] = {b->settlements.rows, b->settlements.count}};
+            [SQ_RUN_ENTRIES] = {l.entries, b->entries.count},
+            [SQ_RUN_NAMES] = {l.names, b->names.count},
+            [SQ_RUN_VOUCHERS] = {l.vouchers, b->vouchers.count},
+            [SQ_RUN_ROWS] = {l.rows, b->vouchers.count},
+            [SQ_RUN_PROVIDERS] = {l.providers, l.provider_count},
+            [SQ_RUN_HOLDINGS] = {l.holdings, b->holdings.count},
+            [SQ_RUN_INVOICES] = {l.invoices, l.invoice_count},
+            [SQ_RUN_REPLIES] = {l.replies, l.reply_count},
+            [SQ_RUN_PROGRAMMES] = {b->programmes.rows, b->programmes.count},
+            [SQ_RUN_LINKS] = {l.links, b->links.count},
+            [SQ_RUN_WINDOWS] = {b->windows.rows, b->windows.count},
+            [SQ_RUN_SETTLEMENTS] = {b->settlements.rows, b->settlements.count}};
         st = sq_image_make(parts, b->first_seq, b->next_seq - 1, b->last_hash, b->window, image, size, err);
     }
     lists_free(&l);

@@ -8,7 +8,8 @@
 #include "tests/bench/load.h"
 
 static const char usage[] =
-    "usage: latency_bench [--daemon FILE] [--dir DIR] [--rate N] [--seconds S] [--repeat N] [--flood-rate N] [--flood-in-flight N]\n"
+    "usage: latency_bench [--daemon FILE] [--dir DIR] [--rate N] [--seconds S] [--repeat N] [--flood-rate N] "
+    "[--flood-in-flight N]\n"
     "  --daemon FILE         sanquand (build/release/sanquand)\n"
     "  --dir DIR             network and ledger; its old contents go (build/bench/latency)\n"
     "  --rate N              single redemptions offered a second (1000)\n"
@@ -37,7 +38,8 @@ static void single(struct market *m, const struct settings *o)
     bench_info("single", "CPU of the node %.0f us a message", (bench_cpu_seconds(node) - cpu) * 1e6 / (double)p.count);
     bench_row("single_p50_ms", bench_quantile(p.ms, p.count, 0.5));
     bench_row("single_p99_ms", bench_quantile(p.ms, p.count, 0.99));
-    bench_info("single", "p99.9 %.2f ms, worst %.2f ms", bench_quantile(p.ms, p.count, 0.999), bench_quantile(p.ms, p.count, 1));
+    bench_info("single", "p99.9 %.2f ms, worst %.2f ms", bench_quantile(p.ms, p.count, 0.999),
+               bench_quantile(p.ms, p.count, 1));
     free(p.ms);
 }
 
@@ -51,7 +53,8 @@ static void flood(struct market *m, struct market *flooder, const struct setting
     load_end(t);
     double quiet = bench_quantile(alone.ms, alone.count, 0.99), loud = bench_quantile(beside.ms, beside.count, 0.99);
     bench_row("flood_p99_ratio", loud / quiet);
-    bench_info("flood", "p99 alone %.2f ms; beside %.0f redemptions/s of another provider %.2f ms", quiet, (double)l.accepted / l.took, loud);
+    bench_info("flood", "p99 alone %.2f ms; beside %.0f redemptions/s of another provider %.2f ms", quiet,
+               (double)l.accepted / l.took, loud);
     free(alone.ms);
     free(beside.ms);
 }
@@ -59,9 +62,13 @@ static void flood(struct market *m, struct market *flooder, const struct setting
 int main(int argc, char **argv)
 {
     struct settings o = {"build/release/sanquand", "build/bench/latency", 1000, 3, 1, 200, 64};
-    const struct bench_option options[] = {
-        {"daemon", NULL, &o.daemon}, {"dir", NULL, &o.dir}, {"rate", &o.rate, NULL}, {"seconds", &o.seconds, NULL},
-        {"repeat", &o.repeat, NULL}, {"flood-rate", &o.flood_rate, NULL}, {"flood-in-flight", &o.flood_in_flight, NULL}};
+    const struct bench_option options[] = {{"daemon", NULL, &o.daemon},
+                                           {"dir", NULL, &o.dir},
+                                           {"rate", &o.rate, NULL},
+                                           {"seconds", &o.seconds, NULL},
+                                           {"repeat", &o.repeat, NULL},
+                                           {"flood-rate", &o.flood_rate, NULL},
+                                           {"flood-in-flight", &o.flood_in_flight, NULL}};
     bench_options(argc, argv, options, sizeof options / sizeof *options, usage);
     struct rig *r = rig_new(o.dir, o.daemon, 1, "");
     rig_start(r, 0);

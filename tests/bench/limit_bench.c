@@ -12,13 +12,12 @@
 #include "tests/bench/bench.h"
 #include "tests/bench/load.h"
 
-#define GROUP 16u   /* batches a commit, as many as a node takes in one turn of its loop */
+#define GROUP   16u /* batches a commit, as many as a node takes in one turn of its loop */
 #define BATCHES 64u /* different ones, in turn: more than the caches hold */
 
-static const char usage[] =
-    "usage: limit_bench [--dir DIR] [--items N]\n"
-    "  --dir DIR     where the ledger is made; its old contents go (build/bench/limit)\n"
-    "  --items N     redemptions (4000000)\n";
+static const char usage[] = "usage: limit_bench [--dir DIR] [--items N]\n"
+                            "  --dir DIR     where the ledger is made; its old contents go (build/bench/limit)\n"
+                            "  --items N     redemptions (4000000)\n";
 
 static sq_status sign(void *ctx, sq_bytes message, uint8_t signature[static 64], struct sq_error *err)
 {
@@ -34,7 +33,10 @@ struct limit {
     uint64_t seq;
 };
 
-static void *room(void *arena, size_t size) { return sq_arena_room(arena, size); }
+static void *room(void *arena, size_t size)
+{
+    return sq_arena_room(arena, size);
+}
 
 static void open_ledger(struct limit *l, const char *dir)
 {
@@ -76,7 +78,10 @@ static uint64_t one_group(struct limit *l)
         if (sq_wire_open(&sanquan__v1__batch__descriptor, batch, &memory, &m, &err) != SQ_OK)
             rig_die("decode", &err);
         rows += ((const Sanquan__V1__Batch *)m)->n_voucher;
-        entries[i] = (struct sq_entry){.seq = ++l->seq, .now_ms = 1790000000000u + l->seq, .type = SANQUAN__V1__MESSAGE_TYPE__BATCH, .input = batch};
+        entries[i] = (struct sq_entry){.seq = ++l->seq,
+                                       .now_ms = 1790000000000u + l->seq,
+                                       .type = SANQUAN__V1__MESSAGE_TYPE__BATCH,
+                                       .input = batch};
     }
     struct sq_commit c = {.entries = entries, .entry_count = GROUP};
     if (sq_ledger_commit(l->ledger, &c, &l->signer, &err) != SQ_OK)

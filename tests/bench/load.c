@@ -84,7 +84,8 @@ void load_run(struct load *l)
     struct sq_error err = {0};
     uint64_t last;
     for (unsigned p = 0; p < l->market->provider_count; p++) {
-        worker[p] = (struct worker){l, p, rig_client(l->market->rig, l->node, l->market->provider[p].keys, l->in_flight)};
+        worker[p] =
+            (struct worker){l, p, rig_client(l->market->rig, l->node, l->market->provider[p].keys, l->in_flight)};
         if (sq_client_hello(worker[p].client, ANSWER_MS, &last, &err) != SQ_OK)
             rig_die("hello", &err);
     }
@@ -141,7 +142,10 @@ struct schedule {
     uint64_t first_id;
 };
 
-static double due(const struct schedule *s, uint64_t n) { return s->begin + (double)n / s->probe->per_second; }
+static double due(const struct schedule *s, uint64_t n)
+{
+    return s->begin + (double)n / s->probe->per_second;
+}
 
 static void take_latencies(struct schedule *s, int wait_ms)
 {
@@ -160,7 +164,8 @@ static void sleep_shortly(void)
 
 void probe_run(struct probe *p)
 {
-    struct schedule s = {.probe = p, .client = rig_client(p->market->rig, p->node, p->market->provider[p->provider].keys, 256)};
+    struct schedule s = {.probe = p,
+                         .client = rig_client(p->market->rig, p->node, p->market->provider[p->provider].keys, 256)};
     struct sq_error err = {0};
     uint8_t batch[MARKET_BATCH_SIZE(1)];
     uint64_t total = (uint64_t)(p->per_second * p->seconds), id;

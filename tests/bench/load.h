@@ -15,19 +15,19 @@
 
 #include "tests/support/market.h"
 
-#define LOAD_ROWS 8192u
+#define LOAD_ROWS      8192u
 #define LOAD_MARKS_MAX 4096u
 
 struct load {
     struct market *market;
-    unsigned node;                   /* where batches go: the providers' home */
-    unsigned in_flight;              /* batches under way a provider */
-    uint64_t items;                  /* stop after so many in all; 0: no limit */
-    double seconds;                  /* stop after this time; 0: no limit */
+    unsigned node;      /* where batches go: the providers' home */
+    unsigned in_flight; /* batches under way a provider */
+    uint64_t items;     /* stop after so many in all; 0: no limit */
+    double seconds;     /* stop after this time; 0: no limit */
     /* results */
-    double took, own_cpu;            /* wall time; CPU time of this process, all threads */
+    double took, own_cpu; /* wall time; CPU time of this process, all threads */
     uint64_t accepted;
-    uint64_t mark_every;             /* when the n-th multiple of this was accepted is noted in mark[n]; mark[0] is the beginning */
+    uint64_t mark_every; /* when the n-th multiple of this was accepted is noted in mark[n]; mark[0] is the beginning */
     double mark[LOAD_MARKS_MAX];
     /* its own */
     atomic_uint_fast64_t claimed, counted;
@@ -44,7 +44,7 @@ void load_end(struct load_thread *t);
 struct probe {
     struct market *market;
     unsigned node, provider;
-    double per_second, seconds;      /* single-redemption batches */
+    double per_second, seconds; /* single-redemption batches */
     /* results: milliseconds from the scheduled time to the answer, malloc'd */
     double *ms;
     size_t count;

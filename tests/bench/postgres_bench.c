@@ -16,8 +16,8 @@
 #include "tests/bench/bench.h"
 #include "tests/bench/load.h"
 
-#define PROGRAMME 3100000001
-#define COLUMNS 12
+#define PROGRAMME  3100000001
+#define COLUMNS    12
 #define ARRAY_HEAD 20u /* dimensions, flags, type, length, lower bound: be32 each */
 
 static const char usage[] =
@@ -29,7 +29,8 @@ static const char usage[] =
     "  --items N       redemptions; 0: no limit (1000000)\n"
     "  --seconds S     or until this time is over; 0: no limit (0)\n";
 
-static const Oid types[COLUMNS] = {23, 20, 1016, 1016, 1016, 1016, 1007, 1016, 1007, 1007, 1007, 2951}; /* int4, int8, int8[], int4[], uuid[] */
+static const Oid types[COLUMNS] = {23,   20,   1016, 1016, 1016, 1016,
+                                   1007, 1016, 1007, 1007, 1007, 2951}; /* int4, int8, int8[], int4[], uuid[] */
 static const char call[] = "SELECT redeem($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)";
 
 _Noreturn static void die(const char *what, PGconn *c)
@@ -65,7 +66,10 @@ struct batch {
     int64_t sum_fen;
 };
 
-static uint32_t element_size(unsigned column) { return types[column] == 1016 ? 8 : types[column] == 1007 ? 4 : 16; }
+static uint32_t element_size(unsigned column)
+{
+    return types[column] == 1016 ? 8 : types[column] == 1007 ? 4 : 16;
+}
 
 static uint8_t *cell(struct batch *b, unsigned column, uint32_t i)
 {
@@ -178,7 +182,8 @@ static void set_up(PGconn *c, const struct settings *o)
     execute(c, "SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA public");
     run_file(c, o->sql, "schema.sql");
     run_file(c, o->sql, "redeem.sql");
-    snprintf(seed, sizeof seed, "SELECT seed(%llu, %.0f, %.0f)", (unsigned long long)PROGRAMME, o->vouchers, o->providers);
+    snprintf(seed, sizeof seed, "SELECT seed(%llu, %.0f, %.0f)", (unsigned long long)PROGRAMME, o->vouchers,
+             o->providers);
     execute(c, seed);
     execute(c, "VACUUM ANALYZE");
     execute(c, "CHECKPOINT");
@@ -212,7 +217,10 @@ static void expect_books(PGconn *c, uint64_t items, int64_t sum_fen)
         ok = ok && strtoll(b.sum[i], NULL, 10) == sum_fen;
     if (ok)
         return;
-    fprintf(stderr, "postgres: the books do not tie out: %" PRIu64 " items for %" PRIu64 " fen were accepted, but they say %" PRIu64, items, (uint64_t)sum_fen, b.items);
+    fprintf(stderr,
+            "postgres: the books do not tie out: %" PRIu64 " items for %" PRIu64
+            " fen were accepted, but they say %" PRIu64,
+            items, (uint64_t)sum_fen, b.items);
     for (int i = 0; i < 6; i++)
         fprintf(stderr, ", %s", b.sum[i]);
     fprintf(stderr, "\n");
@@ -243,7 +251,7 @@ static int64_t check_rules(PGconn *c, struct market_stream *s)
     memcpy(used, cell(&b, 7, 0), sizeof used);
     batch_fill(&b, 0, 2, s);
     memcpy(first, cell(&b, 3, 0), sizeof first);
-    memcpy(cell(&b, 7, 1), used, sizeof used);          /* an invoice that was claimed before */
+    memcpy(cell(&b, 7, 1), used, sizeof used);                /* an invoice that was claimed before */
     sq_put_be64(cell(&b, 3, 2), sq_get_be64(cell(&b, 4, 2))); /* an amount of all of its base */
     expect_answer(c, &b, "{NULL,INVOICE_CLAIMED,RATE_EXCEEDED}");
     expect_answer(c, &b, "{NULL,INVOICE_CLAIMED,RATE_EXCEEDED}");
@@ -296,8 +304,9 @@ static void *work(void *arg)
 int main(int argc, char **argv)
 {
     struct settings o = {NULL, "tests/bench/postgres", 1000000, 2, 1000000, 0};
-    const struct bench_option options[] = {{"host", NULL, &o.host}, {"sql", NULL, &o.sql}, {"vouchers", &o.vouchers, NULL},
-                                           {"providers", &o.providers, NULL}, {"items", &o.items, NULL}, {"seconds", &o.seconds, NULL}};
+    const struct bench_option options[] = {{"host", NULL, &o.host},         {"sql", NULL, &o.sql},
+                                           {"vouchers", &o.vouchers, NULL}, {"providers", &o.providers, NULL},
+                                           {"items", &o.items, NULL},       {"seconds", &o.seconds, NULL}};
     bench_options(argc, argv, options, sizeof options / sizeof *options, usage);
     if (o.host == NULL || o.providers < 1 || o.providers > MARKET_PROVIDERS_MAX || o.vouchers < o.providers) {
         fputs(usage, stderr);
@@ -311,7 +320,10 @@ int main(int argc, char **argv)
     set_up(c, &o);
     prepare(c);
     for (unsigned p = 0; p < providers; p++) {
-        worker[p] = (struct worker){.o = &o, .provider = p, .connection = connect_to(o.host), .claimed = &claimed,
+        worker[p] = (struct worker){.o = &o,
+                                    .provider = p,
+                                    .connection = connect_to(o.host),
+                                    .claimed = &claimed,
                                     .stream = market_stream_of(310000, 31, p, providers, (uint32_t)o.vouchers)};
         prepare(worker[p].connection);
     }

@@ -15,7 +15,8 @@
 #include "tests/bench/bench.h"
 #include "tests/bench/load.h"
 
-#define GROWTH_SPAN_MIN 2u /* millions over which a rate is taken at the beginning and at the end; a tenth of a long run */
+#define GROWTH_SPAN_MIN                                                                                                \
+    2u /* millions over which a rate is taken at the beginning and at the end; a tenth of a long run */
 
 static const char usage[] =
     "usage: region_bench [--daemon FILE] [--dir DIR] [--nodes 1|2] [--vouchers N] [--providers N] [--in-flight N]\n"
@@ -37,7 +38,10 @@ struct settings {
 };
 
 /* Redemptions a second between the a-th and the b-th million. */
-static double rate_between(const struct load *l, unsigned a, unsigned b) { return (b - a) * 1e6 / (l->mark[b] - l->mark[a]); }
+static double rate_between(const struct load *l, unsigned a, unsigned b)
+{
+    return (b - a) * 1e6 / (l->mark[b] - l->mark[a]);
+}
 
 static void tell_growth(const struct load *l)
 {
@@ -66,12 +70,13 @@ static void tell_disk_and_memory(const struct load *l, const struct rig *r, uint
     bench_row("rss_mib", bench_memory_mib(n->pid, "VmHWM"));
     bench_info("memory_mib", "now %.0f, of it anonymous %.0f, the ledger's map %.0f", bench_memory_mib(n->pid, "VmRSS"),
                bench_memory_mib(n->pid, "RssAnon"), bench_memory_mib(n->pid, "RssFile"));
-    bench_row("ledger_bytes_per_redemption", (double)(bench_directory_bytes(n->ledger) - bytes_before) / (double)l->accepted);
+    bench_row("ledger_bytes_per_redemption",
+              (double)(bench_directory_bytes(n->ledger) - bytes_before) / (double)l->accepted);
 }
 
 /* ---- questions under load ---- */
 
-#define QUESTIONS_S 5.0    /* load alone for so long, then load and questions for so long */
+#define QUESTIONS_S       5.0 /* load alone for so long, then load and questions for so long */
 #define QUESTION_EVERY_MS 10
 
 static void await_history(struct sq_client *c)
@@ -93,10 +98,13 @@ static double ask(struct sq_client *c, const struct market *m, unsigned turn, st
     char question[200];
     switch (turn % 3) {
     case 0:
-        snprintf(question, sizeof question, "history?voucher=%" PRIu64 "&life=1", p->stream.voucher_base + p->stream.first + (uint64_t)dice_below(dice, p->stream.count) * p->stream.step);
+        snprintf(question, sizeof question, "history?voucher=%" PRIu64 "&life=1",
+                 p->stream.voucher_base + p->stream.first +
+                     (uint64_t)dice_below(dice, p->stream.count) * p->stream.step);
         break;
     case 1:
-        snprintf(question, sizeof question, "history?provider=%s&from=%" PRIu32 "01&until=%" PRIu32 "01&order=newest", p->code, p->stream.day / 100, p->stream.day / 100 + 1);
+        snprintf(question, sizeof question, "history?provider=%s&from=%" PRIu32 "01&until=%" PRIu32 "01&order=newest",
+                 p->code, p->stream.day / 100, p->stream.day / 100 + 1);
         break;
     default:
         snprintf(question, sizeof question, "history?window=1&debtor=%s&creditor=%s", node, node);
@@ -118,18 +126,22 @@ static void tell_questions(const struct rig *r, struct market *m, unsigned in_fl
     struct dice dice = {7};
     unsigned count = 0;
     await_history(c);
-    struct load alone = {.market = m, .in_flight = in_flight, .seconds = QUESTIONS_S}, beside = {.market = m, .in_flight = in_flight};
+    struct load alone = {.market = m, .in_flight = in_flight, .seconds = QUESTIONS_S},
+                beside = {.market = m, .in_flight = in_flight};
     load_run(&alone);
     struct load_thread *t = load_begin(&beside);
-    for (double end = rig_seconds() + QUESTIONS_S; rig_seconds() < end && count < sizeof ms / sizeof *ms; poll(NULL, 0, QUESTION_EVERY_MS)) {
+    for (double end = rig_seconds() + QUESTIONS_S; rig_seconds() < end && count < sizeof ms / sizeof *ms;
+         poll(NULL, 0, QUESTION_EVERY_MS)) {
         ms[count] = ask(c, m, count, &dice);
         count++;
     }
     load_end(t);
-    double p50 = bench_quantile(ms, count, 0.5), rate_alone = (double)alone.accepted / alone.took, rate_beside = (double)beside.accepted / beside.took;
+    double p50 = bench_quantile(ms, count, 0.5), rate_alone = (double)alone.accepted / alone.took,
+           rate_beside = (double)beside.accepted / beside.took;
     bench_row("query_p99_ms", bench_quantile(ms, count, 0.99));
     bench_row("query_load_loss_pct", 100 * (1 - rate_beside / rate_alone));
-    bench_info("questions", "%u, p50 %.1f ms, worst %.1f ms; load alone %.0f/s, beside them %.0f/s", count, p50, bench_quantile(ms, count, 1), rate_alone, rate_beside);
+    bench_info("questions", "%u, p50 %.1f ms, worst %.1f ms; load alone %.0f/s, beside them %.0f/s", count, p50,
+               bench_quantile(ms, count, 1), rate_alone, rate_beside);
     bench_info("added", "%" PRIu64 " redemptions", alone.accepted + beside.accepted);
     sq_client_close(c);
 }
@@ -152,11 +164,13 @@ static void await_line(const struct rig *r)
 
 int main(int argc, char **argv)
 {
-    struct settings o = {"build/release/sanquand", "build/bench/region", .nodes = 1, .vouchers = 1000000, .providers = 2, .in_flight = 8, .items = 4000000};
-    const struct bench_option options[] = {
-        {"daemon", NULL, &o.daemon}, {"dir", NULL, &o.dir}, {"nodes", &o.nodes, NULL}, {"vouchers", &o.vouchers, NULL},
-        {"providers", &o.providers, NULL}, {"in-flight", &o.in_flight, NULL}, {"items", &o.items, NULL}, {"seconds", &o.seconds, NULL},
-        {"long", &o.with_rest, NULL}, {"wait", &o.wait, NULL}};
+    struct settings o = {"build/release/sanquand", "build/bench/region", .nodes = 1,      .vouchers = 1000000,
+                         .providers = 2,           .in_flight = 8,       .items = 4000000};
+    const struct bench_option options[] = {{"daemon", NULL, &o.daemon},       {"dir", NULL, &o.dir},
+                                           {"nodes", &o.nodes, NULL},         {"vouchers", &o.vouchers, NULL},
+                                           {"providers", &o.providers, NULL}, {"in-flight", &o.in_flight, NULL},
+                                           {"items", &o.items, NULL},         {"seconds", &o.seconds, NULL},
+                                           {"long", &o.with_rest, NULL},      {"wait", &o.wait, NULL}};
     bench_options(argc, argv, options, sizeof options / sizeof *options, usage);
     double began = rig_seconds(), cpu[RIG_NODES_MAX];
     struct rig *r = rig_new(o.dir, o.daemon, (unsigned)o.nodes, "");

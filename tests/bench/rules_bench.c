@@ -63,7 +63,8 @@ static void enrol_all(struct bench *b)
     for (uint32_t i = 0; i <= HOLDERS; i++) {
         if (i < HOLDERS)
             claims_code(b->holder[i], 310101, i);
-        snprintf(name[i], sizeof *name, i < HOLDERS ? "holder:%.18s" : "provider:%.18s", i < HOLDERS ? b->holder[i] : WORLD_PROVIDER);
+        snprintf(name[i], sizeof *name, i < HOLDERS ? "holder:%.18s" : "provider:%.18s",
+                 i < HOLDERS ? b->holder[i] : WORLD_PROVIDER);
         memcpy(key[i], name[i], 32);
         sanquan__v1__party__init(&party[i]);
         party[i].name = name[i];
@@ -114,11 +115,13 @@ static void grant_all(struct bench *b, uint32_t programme)
             die(b->w->answer.detail);
     }
     free(holders);
-    uint32_t row = sq_programme_find(core, 310000, programme), provider = sq_party_find(core, "provider:91310199TXXXXX0015");
+    uint32_t row = sq_programme_find(core, 310000, programme),
+             provider = sq_party_find(core, "provider:91310199TXXXXX0015");
     for (uint32_t i = 0; i < core->vouchers[row].count; i++) {
         uint32_t number;
         struct sq_mandate *mandate = sq_table_add(&core->mandates, &number);
-        *mandate = (struct sq_mandate){.limit_fen = INT64_MAX, .until_ms = UINT64_MAX, .provider = provider, .next = SQ_ROW_NONE};
+        *mandate = (struct sq_mandate){
+            .limit_fen = INT64_MAX, .until_ms = UINT64_MAX, .provider = provider, .next = SQ_ROW_NONE};
         SQ_ROW(&core->vouchers[row], struct sq_voucher, i)->mandate = number;
     }
 }
@@ -151,8 +154,14 @@ static double decide_all(struct bench *b, uint32_t programme, uint64_t items, in
     set.n_attribute = set.n_value = 2;
     set.attribute = attribute;
     set.value = value;
-    struct sq_rows r = {.count = ROWS, .voucher = b->voucher, .amount_fen = b->amount, .base_fen = b->base, .total_fen = b->base,
-                        .invoice = b->invoice, .service = b->service, .service_day = b->day};
+    struct sq_rows r = {.count = ROWS,
+                        .voucher = b->voucher,
+                        .amount_fen = b->amount,
+                        .base_fen = b->base,
+                        .total_fen = b->base,
+                        .invoice = b->invoice,
+                        .service = b->service,
+                        .service_day = b->day};
     if (declares) {
         r.facts = b->facts;
         r.fact_sets = sets;
@@ -220,7 +229,8 @@ static void add_conditions(Sanquan__V1__Programme *p, struct parts *k)
 
 static void add_limits(Sanquan__V1__Programme *p, struct parts *k)
 {
-    static const uint32_t scope[] = {SANQUAN__V1__SCOPE__SCOPE_HOLDER, SANQUAN__V1__SCOPE__SCOPE_SERVICE, SANQUAN__V1__SCOPE__SCOPE_PROGRAMME};
+    static const uint32_t scope[] = {SANQUAN__V1__SCOPE__SCOPE_HOLDER, SANQUAN__V1__SCOPE__SCOPE_SERVICE,
+                                     SANQUAN__V1__SCOPE__SCOPE_PROGRAMME};
     for (uint32_t i = 0; i < 3; i++) {
         sanquan__v1__limit__init(&k->limit[i]);
         k->limit[i].number = i + 1;
@@ -241,7 +251,10 @@ int main(int argc, char **argv)
     const struct bench_option options[] = {{"vouchers", &vouchers, NULL}, {"items", &items, NULL}};
     bench_options(argc, argv, options, sizeof options / sizeof *options, usage);
     static struct bench b;
-    b = (struct bench){.w = world_new(1, SQ_NET_HUB), .holder = calloc(HOLDERS, sizeof *b.holder), .vouchers = (uint32_t)vouchers, .random = 1};
+    b = (struct bench){.w = world_new(1, SQ_NET_HUB),
+                       .holder = calloc(HOLDERS, sizeof *b.holder),
+                       .vouchers = (uint32_t)vouchers,
+                       .random = 1};
     enrol_all(&b);
     static const char *const names[] = {"rules_plain_ns", "rules_conditions_ns", "rules_limits_ns"};
     for (uint32_t i = 0; i < 3; i++) {

@@ -15,15 +15,16 @@
 
 #define GROUP 16u /* batches a commit */
 
-static const char usage[] =
-    "usage: stages_bench [--dir DIR] [--vouchers N] [--items N]\n"
-    "  --dir DIR      where the ledger is made; its old contents go (build/bench/stages)\n"
-    "  --vouchers N   picked uniformly at random (1000000)\n"
-    "  --items N      redemptions (4000000)\n";
+static const char usage[] = "usage: stages_bench [--dir DIR] [--vouchers N] [--items N]\n"
+                            "  --dir DIR      where the ledger is made; its old contents go (build/bench/stages)\n"
+                            "  --vouchers N   picked uniformly at random (1000000)\n"
+                            "  --items N      redemptions (4000000)\n";
 
 enum stage { SEAL, OPEN, CHECK, REQUEST_HASH, DECODE, STEP, COPY, COMMIT, STAGES };
-static const char *const names[STAGES] = {"sender: hash, sign, copy", "envelope: canonical form", "signature: hash and check", "hash of the request",
-                                          "batch: canonical form, unpack", "step: decode, rules, state", "copy into the group", "commit: hash, append, fsync"};
+static const char *const names[STAGES] = {"sender: hash, sign, copy",      "envelope: canonical form",
+                                          "signature: hash and check",     "hash of the request",
+                                          "batch: canonical form, unpack", "step: decode, rules, state",
+                                          "copy into the group",           "commit: hash, append, fsync"};
 
 struct stages {
     double cpu[STAGES], commit_wall;
@@ -49,7 +50,10 @@ static void must(sq_status st, const struct sq_error *err)
         rig_die("stages", err);
 }
 
-static void *room(void *arena, size_t size) { return sq_arena_room(arena, size); }
+static void *room(void *arena, size_t size)
+{
+    return sq_arena_room(arena, size);
+}
 
 static sq_status sign(void *ctx, sq_bytes message, uint8_t signature[static 64], struct sq_error *err)
 {
@@ -89,7 +93,8 @@ static void one_batch(struct stages *s, uint8_t *batch, struct sq_entry *entry)
 {
     const uint8_t *network = sq_core_network_id(s->stand->core);
     struct sq_wire_memory memory = {room, &s->arena}, group = {room, &s->group};
-    struct sq_header header = {SANQUAN__V1__MESSAGE_TYPE__BATCH, s->stand->provider, "node:310000", s->stand->id + 1, 1};
+    struct sq_header header = {SANQUAN__V1__MESSAGE_TYPE__BATCH, s->stand->provider, "node:310000", s->stand->id + 1,
+                               1};
     struct sq_error err = {0};
     struct sq_envelope e;
     struct sq_effects fx;
@@ -110,9 +115,12 @@ static void one_batch(struct stages *s, uint8_t *batch, struct sq_entry *entry)
     lap(s, DECODE, &since);
     stand_step(s->stand, e.body, &s->arena, &fx);
     lap(s, STEP, &since);
-    *entry = (struct sq_entry){.seq = ++s->seq, .now_ms = sq_core_now_ms(s->stand->core), .type = e.type,
-                               .input = sq_bytes_of(sq_arena_copy(&s->group, e.whole.data, e.whole.size), e.whole.size),
-                               .outcome = sq_bytes_of(sq_arena_copy(&s->group, fx.outcome.data, fx.outcome.size), fx.outcome.size)};
+    *entry = (struct sq_entry){
+        .seq = ++s->seq,
+        .now_ms = sq_core_now_ms(s->stand->core),
+        .type = e.type,
+        .input = sq_bytes_of(sq_arena_copy(&s->group, e.whole.data, e.whole.size), e.whole.size),
+        .outcome = sq_bytes_of(sq_arena_copy(&s->group, fx.outcome.data, fx.outcome.size), fx.outcome.size)};
     lap(s, COPY, &since);
     s->rows += LOAD_ROWS;
 }

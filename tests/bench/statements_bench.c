@@ -18,16 +18,15 @@
 /* Nobody signs here, and nobody tells on. */
 static const struct sq_post unsigned_post = {.whole = {NULL, 0}};
 
-#define WINDOW 1u
-#define PROPOSER 1u /* of window 1 in the first round */
-#define VOTER 2u
-#define KINDS 3u
-#define NOW_MS 1790000000000u
+#define WINDOW     1u
+#define PROPOSER   1u /* of window 1 in the first round */
+#define VOTER      2u
+#define KINDS      3u
+#define NOW_MS     1790000000000u
 #define ARENA_SIZE (1u << 30)
 
-static const char usage[] =
-    "usage: statements_bench [--repeat N]\n"
-    "  --repeat N   so many times each (3)\n";
+static const char usage[] = "usage: statements_bench [--repeat N]\n"
+                            "  --repeat N   so many times each (3)\n";
 
 struct bytes {
     uint8_t *data;
@@ -37,8 +36,8 @@ struct bytes {
 struct net {
     uint32_t n;
     char (*codes)[7];
-    struct sq_link_step *steps;          /* [debtor * n + creditor] */
-    struct bytes *statement, *counter;   /* [node] */
+    struct sq_link_step *steps;        /* [debtor * n + creditor] */
+    struct bytes *statement, *counter; /* [node] */
     struct sq_arena arena;
     uint64_t *peer_next;
     struct sq_out *out;
@@ -55,7 +54,8 @@ static struct sq_effects effects(struct net *t, uint32_t self)
     sq_arena_reset(&t->arena);
     for (uint32_t i = 0; i < t->n; i++)
         t->peer_next[i] = 1;
-    return (struct sq_effects){.arena = &t->arena, .out = t->out, .peer_next = t->peer_next, .node_count = t->n, .self = self};
+    return (struct sq_effects){
+        .arena = &t->arena, .out = t->out, .peer_next = t->peer_next, .node_count = t->n, .self = self};
 }
 
 static struct bytes keep(sq_bytes b)
@@ -82,7 +82,11 @@ static struct sq_settlement *books(const struct net *t, uint32_t self)
 {
     struct sq_settlement *s;
     struct sq_error err = {0};
-    struct sq_settlement_setup setup = {.codes = (const char(*)[7])t->codes, .node_count = t->n, .self = self, .method = SQ_NET_HUB, .round_timeout_ms = 60000};
+    struct sq_settlement_setup setup = {.codes = (const char(*)[7])t->codes,
+                                        .node_count = t->n,
+                                        .self = self,
+                                        .method = SQ_NET_HUB,
+                                        .round_timeout_ms = 60000};
     must(sq_settlement_new(&setup, NOW_MS, &s, &err), &err);
     return s;
 }
@@ -169,9 +173,15 @@ static void make_counterstatements(struct net *t)
 static void prepare(struct net *t, uint32_t n)
 {
     struct sq_error err = {0};
-    *t = (struct net){.n = n, .codes = calloc(n, 7), .steps = calloc((size_t)n * n, sizeof *t->steps), .statement = calloc(n, sizeof *t->statement),
-                      .counter = calloc(n, sizeof *t->counter), .peer_next = calloc(n, 8), .out = calloc(SQ_OUT_MAX, sizeof *t->out)};
-    if (t->codes == NULL || t->steps == NULL || t->statement == NULL || t->counter == NULL || t->peer_next == NULL || t->out == NULL)
+    *t = (struct net){.n = n,
+                      .codes = calloc(n, 7),
+                      .steps = calloc((size_t)n * n, sizeof *t->steps),
+                      .statement = calloc(n, sizeof *t->statement),
+                      .counter = calloc(n, sizeof *t->counter),
+                      .peer_next = calloc(n, 8),
+                      .out = calloc(SQ_OUT_MAX, sizeof *t->out)};
+    if (t->codes == NULL || t->steps == NULL || t->statement == NULL || t->counter == NULL || t->peer_next == NULL ||
+        t->out == NULL)
         rig_die("memory", NULL);
     must(sq_arena_init(&t->arena, ARENA_SIZE, &err), &err);
     for (uint32_t i = 0; i < n; i++)
@@ -199,11 +209,14 @@ static void release(struct net *t)
 /* ---- measured ---- */
 
 /* One message of `from` to `self`, in a step of its own. */
-static sq_status hear(struct net *t, struct sq_settlement *s, uint32_t self, uint32_t from, int counter, struct sq_effects *fx, struct sq_error *err)
+static sq_status hear(struct net *t, struct sq_settlement *s, uint32_t self, uint32_t from, int counter,
+                      struct sq_effects *fx, struct sq_error *err)
 {
     const struct bytes *b = counter ? &t->counter[from] : &t->statement[from];
     *fx = effects(t, self);
-    return sq_settlement_message(s, &unsigned_post, from, counter ? SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT : SANQUAN__V1__MESSAGE_TYPE__STATEMENT,
+    return sq_settlement_message(s, &unsigned_post, from,
+                                 counter ? SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT
+                                         : SANQUAN__V1__MESSAGE_TYPE__STATEMENT,
                                  sq_bytes_of(b->data, b->size), NOW_MS + 1, fx, err);
 }
 
@@ -230,7 +243,8 @@ static void net_all(const struct net *t)
     for (uint32_t debtor = 0; debtor < t->n; debtor++)
         for (uint32_t creditor = 0; creditor < t->n; creditor++)
             for (uint32_t k = 0; debtor != creditor && k < KINDS; k++)
-                o[count++] = (struct sq_obligation){debtor, creditor, k + 1, t->steps[(size_t)debtor * t->n + creditor].total_fen[k]};
+                o[count++] = (struct sq_obligation){debtor, creditor, k + 1,
+                                                    t->steps[(size_t)debtor * t->n + creditor].total_fen[k]};
     must(sq_net(SQ_NET_HUB, o, count, t->n, &result, &err), &err);
     sq_net_result_free(&result);
     free(o);
@@ -250,7 +264,9 @@ static void propose(struct net *t, struct sq_settlement *proposer, struct sq_set
     }
     struct bytes proposal = keep(sent(&fx, SANQUAN__V1__MESSAGE_TYPE__PROPOSAL));
     fx = effects(t, VOTER);
-    must(sq_settlement_message(voter, &unsigned_post, PROPOSER, SANQUAN__V1__MESSAGE_TYPE__PROPOSAL, sq_bytes_of(proposal.data, proposal.size), NOW_MS + 2, &fx, &err), &err);
+    must(sq_settlement_message(voter, &unsigned_post, PROPOSER, SANQUAN__V1__MESSAGE_TYPE__PROPOSAL,
+                               sq_bytes_of(proposal.data, proposal.size), NOW_MS + 2, &fx, &err),
+         &err);
     double took = rig_seconds() - begin;
     sq_bytes body = sent(&fx, SANQUAN__V1__MESSAGE_TYPE__VOTE);
     Sanquan__V1__Vote *vote = sanquan__v1__vote__unpack(NULL, body.size, body.data);

@@ -11,13 +11,12 @@
 
 #define NODES 3u
 
-static const char usage[] =
-    "usage: window_bench [--daemon FILE] [--dir DIR] [--items N] [--vouchers N] [--repeat N]\n"
-    "  --daemon FILE   sanquand (build/release/sanquand)\n"
-    "  --dir DIR       network and ledgers; its old contents go (build/bench/window)\n"
-    "  --items N       redemptions in each window, over all three pairs (300000)\n"
-    "  --vouchers N    a node (30000)\n"
-    "  --repeat N      windows, one after another (3)\n";
+static const char usage[] = "usage: window_bench [--daemon FILE] [--dir DIR] [--items N] [--vouchers N] [--repeat N]\n"
+                            "  --daemon FILE   sanquand (build/release/sanquand)\n"
+                            "  --dir DIR       network and ledgers; its old contents go (build/bench/window)\n"
+                            "  --items N       redemptions in each window, over all three pairs (300000)\n"
+                            "  --vouchers N    a node (30000)\n"
+                            "  --repeat N      windows, one after another (3)\n";
 
 struct settings {
     const char *daemon, *dir;
@@ -60,8 +59,11 @@ static double close_window(const struct rig *r, struct sq_client *const *operato
 int main(int argc, char **argv)
 {
     struct settings o = {"build/release/sanquand", "build/bench/window", 300000, 30000, 3};
-    const struct bench_option options[] = {{"daemon", NULL, &o.daemon}, {"dir", NULL, &o.dir}, {"items", &o.items, NULL},
-                                           {"vouchers", &o.vouchers, NULL}, {"repeat", &o.repeat, NULL}};
+    const struct bench_option options[] = {{"daemon", NULL, &o.daemon},
+                                           {"dir", NULL, &o.dir},
+                                           {"items", &o.items, NULL},
+                                           {"vouchers", &o.vouchers, NULL},
+                                           {"repeat", &o.repeat, NULL}};
     bench_options(argc, argv, options, sizeof options / sizeof *options, usage);
     struct rig *r = rig_new(o.dir, o.daemon, NODES, "");
     struct market *m[NODES];

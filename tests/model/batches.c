@@ -15,7 +15,10 @@ void model_batch_free(struct m_batch *b)
     free(b->stage);
 }
 
-static int claims(uint8_t verb) { return verb == SANQUAN__V1__VERB__REDEEM || verb == SANQUAN__V1__VERB__COMMIT; }
+static int claims(uint8_t verb)
+{
+    return verb == SANQUAN__V1__VERB__REDEEM || verb == SANQUAN__V1__VERB__COMMIT;
+}
 
 /* "" when no node hosts the issuer. */
 static const char *issuer_of(const struct model *m, const struct m_row *r)
@@ -25,9 +28,15 @@ static const char *issuer_of(const struct model *m, const struct m_row *r)
     return node != NULL ? node : "";
 }
 
-static int is_here(const struct model *m, const char *node) { return strcmp(node, m->self) == 0; }
+static int is_here(const struct model *m, const char *node)
+{
+    return strcmp(node, m->self) == 0;
+}
 
-int model_batch_is_whole(const Sanquan__V1__Batch *b) { return model_batch_shape(b) != SQ_R_BATCH_SIZE && model_batch_shape(b) != SQ_R_COLUMNS; }
+int model_batch_is_whole(const Sanquan__V1__Batch *b)
+{
+    return model_batch_shape(b) != SQ_R_BATCH_SIZE && model_batch_shape(b) != SQ_R_COLUMNS;
+}
 
 void model_asked(const struct model *m, const Sanquan__V1__Batch *b, size_t i, const char **home, const char **issuer)
 {
@@ -44,12 +53,16 @@ static void note_accepted(struct model *m, const struct m_row *r, const char *se
     if (moves == 0)
         return;
     const struct m_programme *p = model_programme_of(m, r->voucher);
-    struct model_claim c = {.issuer = p->issuer, .number = p->number, .total_fen = r->total, .base_fen = moves < 0 ? -r->base : r->base, .amount_fen = moves};
+    struct model_claim c = {.issuer = p->issuer,
+                            .number = p->number,
+                            .total_fen = r->total,
+                            .base_fen = moves < 0 ? -r->base : r->base,
+                            .amount_fen = moves};
     memcpy(c.invoice, r->invoice, 10);
     memcpy(c.seller, seller, sizeof c.seller);
     for (size_t i = 0; i < m->accepted_count; i++)
-        if (memcmp(m->accepted[i].invoice, c.invoice, 10) == 0 && m->accepted[i].issuer == c.issuer && m->accepted[i].number == c.number &&
-            strcmp(m->accepted[i].seller, c.seller) == 0) {
+        if (memcmp(m->accepted[i].invoice, c.invoice, 10) == 0 && m->accepted[i].issuer == c.issuer &&
+            m->accepted[i].number == c.number && strcmp(m->accepted[i].seller, c.seller) == 0) {
             m->accepted[i].amount_fen += c.amount_fen;
             m->accepted[i].base_fen += c.base_fen;
             return;
@@ -71,8 +84,8 @@ static void row_done(struct model *m, struct m_batch *b, size_t i, uint32_t code
 }
 
 /* The next step of the stream `debtor` -> `creditor`. */
-static void add_step(struct model *m, const char *debtor, const char *creditor, uint64_t batch, const uint32_t *row, const uint8_t *code, size_t n,
-                     const Sanquan__V1__Batch *b, struct model_step *out)
+static void add_step(struct model *m, const char *debtor, const char *creditor, uint64_t batch, const uint32_t *row,
+                     const uint8_t *code, size_t n, const Sanquan__V1__Batch *b, struct model_step *out)
 {
     struct m_link *l = model_link_to(m, is_here(m, debtor) ? creditor : debtor);
     int owes = is_here(m, debtor);
@@ -283,7 +296,8 @@ static void some_elsewhere(struct model *m, struct m_batch *b)
         }
         if (refused == 0 && claims(r.verb) && (refused = model_may_claim(m, &r, b->provider)) == 0)
             model_claim_add(m, &r, b->provider);
-        if (refused == 0 && r.verb == SANQUAN__V1__VERB__RETURN && (refused = model_may_return(m, &r, b->provider)) == 0)
+        if (refused == 0 && r.verb == SANQUAN__V1__VERB__RETURN &&
+            (refused = model_may_return(m, &r, b->provider)) == 0)
             model_return_begin(m, &r, b->provider);
         if (refused == 0)
             ready[i] = 1;
@@ -338,7 +352,8 @@ void model_on_batch(struct model *m, const char *sender, uint64_t id, const Sanq
 }
 
 /* Rows that another node speaks of must wait at it, in this stage. */
-static struct m_batch *waiting_at(struct model *m, uint64_t seq, const uint32_t *row, size_t n, size_t codes, enum m_stage stage, const char *at, struct m_verdict *v)
+static struct m_batch *waiting_at(struct model *m, uint64_t seq, const uint32_t *row, size_t n, size_t codes,
+                                  enum m_stage stage, const char *at, struct m_verdict *v)
 {
     struct m_batch *b = batch_at(m, seq);
     if (b == NULL || n == 0 || n != codes) {
@@ -348,7 +363,8 @@ static struct m_batch *waiting_at(struct model *m, uint64_t seq, const uint32_t 
     for (size_t k = 0; k < n; k++) {
         struct m_row r = row[k] < b->rows->n_voucher ? model_row(b->rows, row[k]) : (struct m_row){0};
         const char *asked = r.invoice == NULL ? "" : stage == M_REGISTERING ? model_home(m, &r) : issuer_of(m, &r);
-        if (r.invoice == NULL || (k != 0 && row[k] <= row[k - 1]) || b->stage[row[k]] != stage || strcmp(asked, at) != 0) {
+        if (r.invoice == NULL || (k != 0 && row[k] <= row[k - 1]) || b->stage[row[k]] != stage ||
+            strcmp(asked, at) != 0) {
             model_wrong(v, "batch %" PRIu64 " row %u does not wait for %s", seq, row[k], at);
             return NULL;
         }
@@ -403,7 +419,8 @@ void model_on_decided(struct model *m, const char *from, const Sanquan__V1__Deci
     free(amount);
     const struct m_link *l = model_link_to(m, from);
     if ((in->link != NULL) != (step.count != 0) ||
-        (in->link != NULL && (in->link->number != l->owed_count || in->link->count != step.count || memcmp(in->link->hash.data, step.hash, 32) != 0)))
+        (in->link != NULL && (in->link->number != l->owed_count || in->link->count != step.count ||
+                              memcmp(in->link->hash.data, step.hash, 32) != 0)))
         model_wrong(v, "the link that %s states is not what its decision comes to", from);
     for (size_t k = 0; k < in->n_row; k++) {
         row_done(m, b, in->row[k], in->code.data[k]);
@@ -422,8 +439,12 @@ void model_on_register(struct model *m, const char *from, const Sanquan__V1__Reg
     v->code_count = in->n_row;
     for (size_t k = 0; k < in->n_row; k++) {
         int back = in->amount_fen[k] < 0;
-        struct m_row r = {.voucher = in->voucher[k], .invoice = in->invoice.data + 10 * k, .total = in->invoice_total_fen[k], .verb = SANQUAN__V1__VERB__REDEEM,
-                          .amount = back ? -in->amount_fen[k] : in->amount_fen[k], .base = back ? -in->base_fen[k] : in->base_fen[k]};
+        struct m_row r = {.voucher = in->voucher[k],
+                          .invoice = in->invoice.data + 10 * k,
+                          .total = in->invoice_total_fen[k],
+                          .verb = SANQUAN__V1__VERB__REDEEM,
+                          .amount = back ? -in->amount_fen[k] : in->amount_fen[k],
+                          .base = back ? -in->base_fen[k] : in->base_fen[k]};
         v->code[k] = (uint8_t)(model_programme_of(m, r.voucher) == NULL ? SQ_R_UNKNOWN_PROGRAMME
                                : back                                   ? model_may_return(m, &r, in->provider)
                                                                         : model_may_claim(m, &r, in->provider));
@@ -437,7 +458,10 @@ void model_on_register(struct model *m, const char *from, const Sanquan__V1__Reg
 void model_on_unregister(struct model *m, const Sanquan__V1__Unregister *in)
 {
     for (size_t k = 0; k < in->n_voucher; k++) {
-        struct m_row r = {.voucher = in->voucher[k], .invoice = in->invoice.data + 10 * k, .amount = in->amount_fen[k], .base = in->base_fen[k]};
+        struct m_row r = {.voucher = in->voucher[k],
+                          .invoice = in->invoice.data + 10 * k,
+                          .amount = in->amount_fen[k],
+                          .base = in->base_fen[k]};
         if (in->end.data[k] != 1)
             model_return_end(m, &r, in->provider);
         if (in->end.data[k] != 3)
@@ -452,12 +476,13 @@ void model_on_clear(struct model *m, const char *from, const Sanquan__V1__Clear 
     v->code = calloc(n + 1, 1);
     SQ_ASSERT(v->code != NULL);
     v->code_count = n;
-    struct m_asker asker = {in->provider, from, in->received_at_ms < m->now_ms ? in->received_at_ms : m->now_ms, in->items->reserve_until_ms};
+    struct m_asker asker = {in->provider, from, in->received_at_ms < m->now_ms ? in->received_at_ms : m->now_ms,
+                            in->items->reserve_until_ms};
     for (size_t i = 0; i < n; i++) {
         struct m_row r = model_row(in->items, i);
-        uint32_t refused = m->now_ms > in->expires_at_ms                     ? SQ_R_EXPIRED
-                           : m->now_ms - asker.at_ms > 7 * 86400000ull       ? SQ_R_TOO_LATE
-                                                                             : model_row_alone(m, &r);
+        uint32_t refused = m->now_ms > in->expires_at_ms               ? SQ_R_EXPIRED
+                           : m->now_ms - asker.at_ms > 7 * 86400000ull ? SQ_R_TOO_LATE
+                                                                       : model_row_alone(m, &r);
         if (refused == 0 && !is_here(m, issuer_of(m, &r)))
             refused = SQ_R_UNKNOWN_VOUCHER;
         v->code[i] = (uint8_t)(refused != 0 ? refused : model_decide(m, &r, &asker));

@@ -12,9 +12,15 @@ static int next_line(const struct model *m, const uint8_t *invoice, int after)
     return -1;
 }
 
-static int is_line_of(const struct model_claim *c, const struct m_programme *p) { return c->issuer == p->issuer && c->number == p->number; }
+static int is_line_of(const struct model_claim *c, const struct m_programme *p)
+{
+    return c->issuer == p->issuer && c->number == p->number;
+}
 
-static uint32_t class_of(const struct m_programme *p) { return p->stacking == 1 ? p->stack_limit_bp : 0; }
+static uint32_t class_of(const struct m_programme *p)
+{
+    return p->stacking == 1 ? p->stack_limit_bp : 0;
+}
 
 /* Nothing is claimed on it, or all of it was given back: whoever comes next is the first. */
 static int is_unclaimed(const struct model *m, const uint8_t *invoice)
@@ -56,7 +62,10 @@ uint32_t model_may_claim(const struct model *m, const struct m_row *r, const cha
 }
 
 /* A programme whose versions stack differently is held to the strictest under which it has claimed. */
-static uint32_t stricter(const struct model_claim *c, uint32_t limit) { return c->amount_fen == 0 || limit < c->stack_limit_bp ? limit : c->stack_limit_bp; }
+static uint32_t stricter(const struct model_claim *c, uint32_t limit)
+{
+    return c->amount_fen == 0 || limit < c->stack_limit_bp ? limit : c->stack_limit_bp;
+}
 
 void model_claim_add(struct model *m, const struct m_row *r, const char *seller)
 {
@@ -73,7 +82,11 @@ void model_claim_add(struct model *m, const struct m_row *r, const char *seller)
             m->claim[i].amount_fen += r->amount;
             return;
         }
-    struct model_claim c = {.issuer = p->issuer, .number = p->number, .stack_limit_bp = class_of(p), .total_fen = r->total, .base_fen = r->base,
+    struct model_claim c = {.issuer = p->issuer,
+                            .number = p->number,
+                            .stack_limit_bp = class_of(p),
+                            .total_fen = r->total,
+                            .base_fen = r->base,
                             .amount_fen = r->amount};
     memcpy(c.invoice, r->invoice, 10);
     memcpy(c.seller, seller, sizeof c.seller);
@@ -95,7 +108,9 @@ static struct model_claim *own_line(const struct model *m, const struct m_row *r
 uint32_t model_may_return(const struct model *m, const struct m_row *r, const char *seller)
 {
     const struct model_claim *c = own_line(m, r, seller);
-    return c != NULL && r->base + c->returning_base_fen <= c->base_fen && r->amount + c->returning_fen <= c->amount_fen ? 0 : SQ_R_RETURN_EXCEEDS;
+    return c != NULL && r->base + c->returning_base_fen <= c->base_fen && r->amount + c->returning_fen <= c->amount_fen
+               ? 0
+               : SQ_R_RETURN_EXCEEDS;
 }
 
 void model_return_begin(struct model *m, const struct m_row *r, const char *seller)

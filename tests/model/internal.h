@@ -8,9 +8,12 @@
 #include "proto/wire.h"
 #include "tests/model/model.h"
 
-#define LIST(type, name) type *name; size_t name##_count, name##_capacity
+#define LIST(type, name)                                                                                               \
+    type *name;                                                                                                        \
+    size_t name##_count, name##_capacity
 void *model_grow(void *rows, size_t count, size_t *capacity, size_t row_size);
-#define ADD(list, row) ((list) = model_grow((list), list##_count, &list##_capacity, sizeof *(list)), (list)[list##_count++] = (row))
+#define ADD(list, row)                                                                                                 \
+    ((list) = model_grow((list), list##_count, &list##_capacity, sizeof *(list)), (list)[list##_count++] = (row))
 
 enum { RESERVED_UNTIL_MAX_DAYS = 90, PAYLOAD_WAITS = 1 };
 
@@ -101,12 +104,12 @@ struct model {
 /* What the entry at hand should have come to. */
 struct m_verdict {
     uint32_t status;
-    int any_status;         /* the model does not judge this one */
-    uint8_t *code;          /* a byte a row */
+    int any_status; /* the model does not judge this one */
+    uint8_t *code;  /* a byte a row */
     size_t code_count;
-    int answered;           /* an Answer must be among what was sent */
+    int answered; /* an Answer must be among what was sent */
     Sanquan__V1__Answer answer;
-    char why[300];          /* the model itself found something wrong */
+    char why[300]; /* the model itself found something wrong */
 };
 void model_wrong(struct m_verdict *v, const char *format, ...) SQ_PRINTF(2, 3);
 
@@ -135,7 +138,7 @@ struct m_asker {
     uint64_t at_ms, reserve_until_ms; /* at_ms: the moment of the claim */
 };
 uint32_t model_decide(struct model *m, const struct m_row *r, const struct m_asker *a);
-int64_t model_moves(const struct m_row *r);  /* fen that the row moves when it is accepted */
+int64_t model_moves(const struct m_row *r); /* fen that the row moves when it is accepted */
 const char *model_home(const struct model *m, const struct m_row *r);
 void model_budget_sums(const struct model *m, const struct m_programme *p, int64_t *reserved, int64_t *spent);
 

@@ -105,7 +105,9 @@ struct m_programme *model_programme(const struct model *m, uint32_t issuer, uint
 struct m_programme *model_programme_of(const struct model *m, uint64_t voucher)
 {
     uint64_t programme = voucher / 1000000000u;
-    return programme / 10000 > 999999 ? NULL : model_programme(m, (uint32_t)(programme / 10000), (uint32_t)(programme % 10000));
+    return programme / 10000 > 999999
+               ? NULL
+               : model_programme(m, (uint32_t)(programme / 10000), (uint32_t)(programme % 10000));
 }
 
 struct m_voucher *model_voucher_at(const struct model *m, uint64_t number)
@@ -179,9 +181,15 @@ static void on_enrol(struct model *m, const Sanquan__V1__Enrol *in, struct m_ver
 
 static struct m_terms terms_of(const Sanquan__V1__Programme *in)
 {
-    struct m_terms t = {.from_day = in->from_day, .until_day = in->until_day, .rate_bp = in->rate_bp, .cap_claim = in->cap_claim_fen,
-                        .cap_year = in->cap_year_fen, .cap_total = in->cap_total_fen, .min_claim = in->min_claim_fen,
-                        .service_count = in->n_services, .region_count = in->n_provider_regions};
+    struct m_terms t = {.from_day = in->from_day,
+                        .until_day = in->until_day,
+                        .rate_bp = in->rate_bp,
+                        .cap_claim = in->cap_claim_fen,
+                        .cap_year = in->cap_year_fen,
+                        .cap_total = in->cap_total_fen,
+                        .min_claim = in->min_claim_fen,
+                        .service_count = in->n_services,
+                        .region_count = in->n_provider_regions};
     for (size_t i = 0; i < in->n_services && i < 64; i++)
         t.services[i] = in->services[i];
     for (size_t i = 0; i < in->n_provider_regions && i < 40; i++)
@@ -191,8 +199,9 @@ static struct m_terms terms_of(const Sanquan__V1__Programme *in)
 
 static int is_plain(const Sanquan__V1__Programme *in)
 {
-    return in->n_conditions == 0 && in->n_tiers == 0 && in->n_windows == 0 && in->validity_days == 0 && in->support_months == 0 &&
-           in->n_grant_documents == 0 && in->n_redeem_documents == 0 && in->sanction_months == 0 && in->n_sanction_causes == 0 && in->related_hops == 0;
+    return in->n_conditions == 0 && in->n_tiers == 0 && in->n_windows == 0 && in->validity_days == 0 &&
+           in->support_months == 0 && in->n_grant_documents == 0 && in->n_redeem_documents == 0 &&
+           in->sanction_months == 0 && in->n_sanction_causes == 0 && in->related_hops == 0;
 }
 
 static uint32_t put_programme(struct model *m, const Sanquan__V1__Programme *in, struct m_verdict *v)
@@ -241,7 +250,8 @@ static void on_grant(struct model *m, const Sanquan__V1__Grant *in, struct m_ver
     if (v->status != 0)
         return;
     for (size_t i = 0; i < in->n_face_fen; i++) {
-        struct m_voucher fresh = {.number = first + in->first_serial + i, .face = in->face_fen[i], .until_day = in->until_day[i]};
+        struct m_voucher fresh = {
+            .number = first + in->first_serial + i, .face = in->face_fen[i], .until_day = in->until_day[i]};
         snprintf(fresh.holder, sizeof fresh.holder, "%s", in->holders[in->holder[i]]);
         ADD(m->voucher, fresh);
     }
@@ -314,11 +324,13 @@ static int allowed(const struct model *m, const struct m_party *p, uint32_t type
     case SANQUAN__V1__MESSAGE_TYPE__CONFIRM:
         return strncmp(p->name, "operator:", 9) == 0 && home;
     default:
-        return type >= SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE && type < SANQUAN__V1__MESSAGE_TYPE__HELLO_OK && strncmp(p->name, "node:", 5) == 0 && !home;
+        return type >= SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE && type < SANQUAN__V1__MESSAGE_TYPE__HELLO_OK &&
+               strncmp(p->name, "node:", 5) == 0 && !home;
     }
 }
 
-static void dispatch(struct model *m, const struct m_party *p, uint64_t id, uint32_t type, const ProtobufCMessage *body, struct m_verdict *v)
+static void dispatch(struct model *m, const struct m_party *p, uint64_t id, uint32_t type, const ProtobufCMessage *body,
+                     struct m_verdict *v)
 {
     switch (type) {
     case SANQUAN__V1__MESSAGE_TYPE__PROGRAMME:
@@ -364,10 +376,12 @@ static void dispatch(struct model *m, const struct m_party *p, uint64_t id, uint
 }
 
 /* The message in the entry's envelope, decided again. */
-static void take_message(struct model *m, const struct model_entry *e, const Sanquan__V1__Outcome *outcome, struct m_verdict *v)
+static void take_message(struct model *m, const struct model_entry *e, const Sanquan__V1__Outcome *outcome,
+                         struct m_verdict *v)
 {
     Sanquan__V1__Envelope *envelope = sanquan__v1__envelope__unpack(NULL, e->input.size, e->input.data);
-    Sanquan__V1__Header *h = envelope != NULL ? sanquan__v1__header__unpack(NULL, envelope->header.len, envelope->header.data) : NULL;
+    Sanquan__V1__Header *h =
+        envelope != NULL ? sanquan__v1__header__unpack(NULL, envelope->header.len, envelope->header.data) : NULL;
     struct m_party *p = h != NULL ? party(m, h->sender) : NULL;
     const ProtobufCMessageDescriptor *shape = h != NULL ? sq_wire_type(h->type) : NULL;
     ProtobufCMessage *body = NULL;
@@ -422,10 +436,12 @@ static void compare(const Sanquan__V1__Outcome *o, struct m_verdict *v)
         model_wrong(v, "the journal has %zu codes, there should be %zu", o->code.len, want);
     for (size_t i = 0; i < want && v->why[0] == '\0' && !v->any_status; i++)
         if (o->code.data[i] != v->code[i])
-            model_wrong(v, "row %zu: the journal says %s, it should be %s", i, o->code.data[i] == PAYLOAD_WAITS ? "waits" : sq_status_name(o->code.data[i]),
+            model_wrong(v, "row %zu: the journal says %s, it should be %s", i,
+                        o->code.data[i] == PAYLOAD_WAITS ? "waits" : sq_status_name(o->code.data[i]),
                         v->code[i] == PAYLOAD_WAITS ? "waits" : sq_status_name(v->code[i]));
     if (v->answered && v->status == 0 && v->why[0] == '\0' && !was_sent(o, &v->answer))
-        model_wrong(v, "no answer to request %" PRIu64 " that accepts %" PRIu64 " rows of %" PRId64 " fen", v->answer.id, v->answer.count, v->answer.amount_fen);
+        model_wrong(v, "no answer to request %" PRIu64 " that accepts %" PRIu64 " rows of %" PRId64 " fen",
+                    v->answer.id, v->answer.count, v->answer.amount_fen);
 }
 
 int model_take(struct model *m, const struct model_entry *e, char *why, size_t why_size)
@@ -435,7 +451,8 @@ int model_take(struct model *m, const struct model_entry *e, char *why, size_t w
     sanquan__v1__answer__init(&v.answer);
     v.answer.seq = e->seq;
     if (outcome == NULL || e->seq != m->seq + 1 || e->now_ms < m->now_ms) {
-        model_wrong(&v, "entry %" PRIu64 " at %" PRIu64 " ms does not follow %" PRIu64 " at %" PRIu64 " ms", e->seq, e->now_ms, m->seq, m->now_ms);
+        model_wrong(&v, "entry %" PRIu64 " at %" PRIu64 " ms does not follow %" PRIu64 " at %" PRIu64 " ms", e->seq,
+                    e->now_ms, m->seq, m->now_ms);
     } else {
         m->seq = e->seq;
         m->now_ms = e->now_ms;

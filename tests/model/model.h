@@ -18,7 +18,7 @@
 #include "proto/sanquan.pb-c.h"
 
 #define MODEL_KINDS 7u
-#define MODEL_NAME 49
+#define MODEL_NAME  49
 
 struct model;
 

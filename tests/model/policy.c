@@ -15,7 +15,10 @@ void *pm_more(void *rows, size_t count, size_t *room, size_t size)
     return rows;
 }
 
-struct pm *pm_new(void) { return calloc(1, sizeof(struct pm)); }
+struct pm *pm_new(void)
+{
+    return calloc(1, sizeof(struct pm));
+}
 
 void pm_free(struct pm *m)
 {
@@ -33,7 +36,8 @@ void pm_free(struct pm *m)
 
 static struct tm midnight(uint32_t day)
 {
-    return (struct tm){.tm_year = (int)(day / 10000) - 1900, .tm_mon = (int)(day / 100 % 100) - 1, .tm_mday = (int)(day % 100)};
+    return (struct tm){
+        .tm_year = (int)(day / 10000) - 1900, .tm_mon = (int)(day / 100 % 100) - 1, .tm_mday = (int)(day % 100)};
 }
 
 static uint32_t written(time_t t)
@@ -43,8 +47,14 @@ static uint32_t written(time_t t)
     return (uint32_t)((tm.tm_year + 1900) * 10000 + (tm.tm_mon + 1) * 100 + tm.tm_mday);
 }
 
-uint32_t pm_day_of(uint64_t ms) { return written((time_t)(ms / 1000) + 8 * 3600); }
-uint32_t pm_minute_of(uint64_t ms) { return (uint32_t)((ms / 1000 + 8 * 3600) % 86400 / 60); }
+uint32_t pm_day_of(uint64_t ms)
+{
+    return written((time_t)(ms / 1000) + 8 * 3600);
+}
+uint32_t pm_minute_of(uint64_t ms)
+{
+    return (uint32_t)((ms / 1000 + 8 * 3600) % 86400 / 60);
+}
 
 uint32_t pm_days_on(uint32_t day, int days)
 {
@@ -54,7 +64,8 @@ uint32_t pm_days_on(uint32_t day, int days)
 
 uint32_t pm_months_on(uint32_t day, int months)
 {
-    struct tm tm = midnight(day), first = {.tm_year = tm.tm_year, .tm_mon = tm.tm_mon + months, .tm_mday = 1}, next = first;
+    struct tm tm = midnight(day), first = {.tm_year = tm.tm_year, .tm_mon = tm.tm_mon + months, .tm_mday = 1},
+              next = first;
     uint32_t month = written(timegm(&first)) / 100, last;
     next.tm_mon++;
     last = written(timegm(&next) - 86400);
@@ -69,11 +80,16 @@ uint32_t pm_days_between(uint32_t first, uint32_t last)
 
 /* ---- statements ---- */
 
-static int several(uint32_t attribute) { return attribute == 7 || attribute == 13 || attribute == 14 || attribute == 17 || attribute >= 1000; }
-
-void pm_state(struct pm *m, uint32_t issuer, const char *org, uint32_t attribute, int64_t value, uint32_t from, uint32_t until)
+static int several(uint32_t attribute)
 {
-    struct pm_statement fresh = {.issuer = issuer, .attribute = attribute, .from = from, .until = until == 0 ? 99991231 : until, .value = value};
+    return attribute == 7 || attribute == 13 || attribute == 14 || attribute == 17 || attribute >= 1000;
+}
+
+void pm_state(struct pm *m, uint32_t issuer, const char *org, uint32_t attribute, int64_t value, uint32_t from,
+              uint32_t until)
+{
+    struct pm_statement fresh = {
+        .issuer = issuer, .attribute = attribute, .from = from, .until = until == 0 ? 99991231 : until, .value = value};
     int known = 0;
     strcpy(fresh.org, org);
     for (size_t i = 0; i < m->said_count; i++) {
@@ -116,9 +132,11 @@ void pm_sanction(struct pm *m, const char *org, uint32_t cause, uint32_t effect,
     PM_ADD(m->ban, fresh);
 }
 
-void pm_override(struct pm *m, uint32_t programme, const char *holder, uint32_t refusal, uint32_t limit, int64_t ceiling, uint32_t until)
+void pm_override(struct pm *m, uint32_t programme, const char *holder, uint32_t refusal, uint32_t limit,
+                 int64_t ceiling, uint32_t until)
 {
-    struct pm_lift fresh = {.programme = programme, .refusal = refusal, .limit = limit, .until = until, .ceiling = ceiling};
+    struct pm_lift fresh = {
+        .programme = programme, .refusal = refusal, .limit = limit, .until = until, .ceiling = ceiling};
     strcpy(fresh.holder, holder);
     PM_ADD(m->lift, fresh);
 }
@@ -130,8 +148,8 @@ int pm_lifted(const struct pm_case *c, unsigned refusal, uint32_t limit, int64_t
         listed |= c->p->waivable[i] == refusal;
     for (size_t i = 0; listed && i < c->m->lift_count; i++) {
         const struct pm_lift *l = &c->m->lift[i];
-        if (l->programme == c->p->number && strcmp(l->holder, c->holder) == 0 && l->refusal == refusal && l->limit == limit &&
-            pm_day_of(c->m->now) <= l->until && (l->ceiling == 0 || sum < 0 || sum <= l->ceiling))
+        if (l->programme == c->p->number && strcmp(l->holder, c->holder) == 0 && l->refusal == refusal &&
+            l->limit == limit && pm_day_of(c->m->now) <= l->until && (l->ceiling == 0 || sum < 0 || sum <= l->ceiling))
             return 1;
     }
     return 0;
@@ -144,7 +162,8 @@ void pm_root(const struct pm *m, const char *org, uint32_t day, char out[PM_NAME
     for (int hop = 0; hop < 16; hop++) {
         const struct pm_tie *owner = NULL;
         for (size_t i = 0; i < m->tie_count; i++) /* the one that was stated last */
-            if (strcmp(m->tie[i].owned, at) == 0 && m->tie[i].kind == 1 && day >= m->tie[i].from && day <= m->tie[i].until)
+            if (strcmp(m->tie[i].owned, at) == 0 && m->tie[i].kind == 1 && day >= m->tie[i].from &&
+                day <= m->tie[i].until)
                 owner = &m->tie[i];
         if (owner == NULL)
             break;
@@ -189,7 +208,8 @@ static size_t values_of(const struct pm_case *c, const char *org, uint32_t attri
             break; /* the issuer's own word hides the node's */
         for (size_t i = 0; i < c->m->said_count; i++) {
             const struct pm_statement *s = &c->m->said[i];
-            if (strcmp(s->org, org) == 0 && s->issuer == issuer && s->attribute == attribute && c->day >= s->from && c->day <= s->until && n < 16)
+            if (strcmp(s->org, org) == 0 && s->issuer == issuer && s->attribute == attribute && c->day >= s->from &&
+                c->day <= s->until && n < 16)
                 v[n++] = s->value;
         }
         own = n;
@@ -216,17 +236,28 @@ static int listed(const struct pm_fact *f, uint32_t attribute, int64_t *v)
 static int own_value(const struct pm_case *c, uint32_t subject, uint32_t attribute, int64_t *v)
 {
     switch (attribute) {
-    case 20: *v = c->row->service; return 1;
-    case 21: *v = c->row->scenario; return c->row->scenario != 0;
-    case 22: *v = c->row->base; return 1;
-    case 23: *v = c->g->contract_day; return c->g->contract_day != 0;
+    case 20:
+        *v = c->row->service;
+        return 1;
+    case 21:
+        *v = c->row->scenario;
+        return c->row->scenario != 0;
+    case 22:
+        *v = c->row->base;
+        return 1;
+    case 23:
+        *v = c->g->contract_day;
+        return c->g->contract_day != 0;
     case 24:
         if (c->g->contract_from == 0)
             return 0;
         *v = pm_days_between(c->g->contract_from, c->g->contract_until);
         return 1;
-    case 25: *v = c->g->contract; return c->g->contract != 0;
-    default: return listed(subject == 3 ? c->g->fact : c->row->fact, attribute, v);
+    case 25:
+        *v = c->g->contract;
+        return c->g->contract != 0;
+    default:
+        return listed(subject == 3 ? c->g->fact : c->row->fact, attribute, v);
     }
 }
 
@@ -269,7 +300,9 @@ static unsigned refusal_of(const Sanquan__V1__Condition *k)
     if (k->subject == 1)
         return a == 1 || a == 2 || a == 7 ? SQ_R_HOLDER_REGION : a == 3 ? SQ_R_HOLDER_SECTOR : SQ_R_HOLDER_CONDITION;
     if (k->subject == 2)
-        return a == 1 || a == 2 || a == 7 ? SQ_R_PROVIDER_REGION : a >= 1000 ? SQ_R_PROVIDER_LIST : SQ_R_PROVIDER_CONDITION;
+        return a == 1 || a == 2 || a == 7 ? SQ_R_PROVIDER_REGION
+               : a >= 1000                ? SQ_R_PROVIDER_LIST
+                                          : SQ_R_PROVIDER_CONDITION;
     if (k->subject == 3)
         return a >= 23 && a <= 25 ? SQ_R_CONTRACT_TERMS : SQ_R_VOUCHER_CONDITION;
     return a == 14 ? SQ_R_CHANNEL : a == 13 ? SQ_R_FILING : a == 20 ? SQ_R_SERVICE : SQ_R_CLAIM_CONDITION;
@@ -297,7 +330,8 @@ int pm_open(const struct pm_case *c)
             continue;
         any = 1;
         for (int turn = 0; turn < 400; turn++) { /* every turn there ever was */
-            uint32_t from = pm_months_on(w->from_day, turn * (int)w->every_months), until = pm_months_on(w->until_day, turn * (int)w->every_months);
+            uint32_t from = pm_months_on(w->from_day, turn * (int)w->every_months),
+                     until = pm_months_on(w->until_day, turn * (int)w->every_months);
             if (from > day || (turn > 0 && w->every_months == 0))
                 break;
             if (day < until || (day == until && (w->closes_minute == 0 || minute < w->closes_minute)))

@@ -43,16 +43,19 @@ void pm_at(struct pm *m, uint64_t now_ms);
 
 /* The message must live as long as the model. Only versions that the node has accepted. */
 void pm_programme(struct pm *m, const Sanquan__V1__Programme *p);
-void pm_state(struct pm *m, uint32_t issuer, const char *org, uint32_t attribute, int64_t value, uint32_t from, uint32_t until);
+void pm_state(struct pm *m, uint32_t issuer, const char *org, uint32_t attribute, int64_t value, uint32_t from,
+              uint32_t until);
 void pm_edge(struct pm *m, const char *owner, const char *owned, uint32_t kind, uint32_t from, uint32_t until);
 void pm_sanction(struct pm *m, const char *org, uint32_t cause, uint32_t effect, uint32_t from, uint32_t until);
-void pm_override(struct pm *m, uint32_t programme, const char *holder, uint32_t refusal, uint32_t limit, int64_t ceiling, uint32_t until);
+void pm_override(struct pm *m, uint32_t programme, const char *holder, uint32_t refusal, uint32_t limit,
+                 int64_t ceiling, uint32_t until);
 void pm_revoke(struct pm *m, uint64_t voucher);
 
 /* 0 and the voucher exists under `number`, or the refusal. */
 unsigned pm_give(struct pm *m, uint32_t programme, const char *holder, uint64_t number, const struct pm_grant *g);
 /* 0 and it is done, or the refusal. */
-unsigned pm_decide(struct pm *m, const char *provider, uint32_t region, uint64_t reserve_until_ms, const struct pm_row *row);
+unsigned pm_decide(struct pm *m, const char *provider, uint32_t region, uint64_t reserve_until_ms,
+                   const struct pm_row *row);
 
 /* The same question about a fresh use, and nothing is done. */
 unsigned pm_would(struct pm *m, const char *provider, uint32_t region, const struct pm_row *row);

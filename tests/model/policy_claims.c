@@ -1,7 +1,10 @@
 /* Grants and uses: each rule in its order, each sum added up from all that ever happened. */
 #include "tests/model/policy_internal.h"
 
-void pm_programme(struct pm *m, const Sanquan__V1__Programme *p) { PM_ADD(m->terms, p); }
+void pm_programme(struct pm *m, const Sanquan__V1__Programme *p)
+{
+    PM_ADD(m->terms, p);
+}
 
 static const Sanquan__V1__Programme *newest(const struct pm *m, uint32_t programme)
 {
@@ -23,7 +26,10 @@ static const Sanquan__V1__Programme *in_force(const struct pm *m, uint32_t progr
 
 enum { REVOKED = 1, REVOKED_UNUSED };
 
-static int alive(const struct pm *m, const struct pm_voucher *v) { return !v->revoked && pm_day_of(m->now) <= v->g.until; }
+static int alive(const struct pm *m, const struct pm_voucher *v)
+{
+    return !v->revoked && pm_day_of(m->now) <= v->g.until;
+}
 
 static struct pm_voucher *voucher_of(const struct pm *m, uint64_t number)
 {
@@ -50,7 +56,10 @@ void pm_revoke(struct pm *m, uint64_t voucher)
 
 /* ---- sums ---- */
 
-static const struct pm_voucher *of_use(const struct pm *m, const struct pm_use *u) { return &m->voucher[u->voucher]; }
+static const struct pm_voucher *of_use(const struct pm *m, const struct pm_use *u)
+{
+    return &m->voucher[u->voucher];
+}
 
 int64_t pm_spent(const struct pm *m, uint64_t voucher)
 {
@@ -103,7 +112,10 @@ static int64_t promised(const struct pm *m, uint32_t programme)
 static uint32_t period_of(uint32_t period, uint32_t day)
 {
     uint32_t month = day / 100 % 100;
-    return period == 0 ? 0 : period == 1 ? day / 10000 : period == 2 ? day / 10000 * 10 + (month - 1) / 3 + 1 : day / 100;
+    return period == 0   ? 0
+           : period == 1 ? day / 10000
+           : period == 2 ? day / 10000 * 10 + (month - 1) / 3 + 1
+                         : day / 100;
 }
 
 static int64_t measure(uint32_t unit, int64_t amount, int64_t base, int64_t quantity)
@@ -116,15 +128,24 @@ static int same_subject(const struct pm_case *c, const Sanquan__V1__Limit *l, co
 {
     const struct pm_voucher *v = of_use(c->m, u);
     switch (l->scope) {
-    case 2: return v->number == c->voucher;
-    case 3: return v->g.contract_number == c->g->contract_number;
-    case 4: return strcmp(v->holder, c->holder) == 0;
-    case 5: return strcmp(u->root, root) == 0;
-    case 6: return strcmp(u->provider, c->provider) == 0;
-    case 7: return 1;
-    case 8: return u->row.service == c->row->service;
-    case 9: return u->row.scenario == c->row->scenario;
-    default: return 0;
+    case 2:
+        return v->number == c->voucher;
+    case 3:
+        return v->g.contract_number == c->g->contract_number;
+    case 4:
+        return strcmp(v->holder, c->holder) == 0;
+    case 5:
+        return strcmp(u->root, root) == 0;
+    case 6:
+        return strcmp(u->provider, c->provider) == 0;
+    case 7:
+        return 1;
+    case 8:
+        return u->row.service == c->row->service;
+    case 9:
+        return u->row.scenario == c->row->scenario;
+    default:
+        return 0;
     }
 }
 
@@ -134,9 +155,11 @@ static int64_t used_of_limit(const struct pm_case *c, const Sanquan__V1__Limit *
     if (c->grant) {
         for (size_t i = 0; i < c->m->voucher_count; i++) {
             const struct pm_voucher *v = &c->m->voucher[i];
-            if (v->programme != c->p->number || !v->counted[l->number] || period_of(l->period, v->given) != period_of(l->period, c->day))
+            if (v->programme != c->p->number || !v->counted[l->number] ||
+                period_of(l->period, v->given) != period_of(l->period, c->day))
                 continue;
-            if (l->scope == 7 || (l->scope == 4 && strcmp(v->holder, c->holder) == 0) || (l->scope == 5 && strcmp(v->root, root) == 0) ||
+            if (l->scope == 7 || (l->scope == 4 && strcmp(v->holder, c->holder) == 0) ||
+                (l->scope == 5 && strcmp(v->root, root) == 0) ||
                 (l->scope == 3 && v->g.contract_number == c->g->contract_number))
                 sum += measure(l->unit, v->g.face, 0, v->g.quota);
         }
@@ -144,8 +167,8 @@ static int64_t used_of_limit(const struct pm_case *c, const Sanquan__V1__Limit *
     }
     for (size_t i = 0; i < c->m->use_count; i++) {
         const struct pm_use *u = &c->m->use[i];
-        if (of_use(c->m, u)->programme == c->p->number && u->counted[l->number] && period_of(l->period, u->row.day) == period_of(l->period, c->day) &&
-            same_subject(c, l, u, root))
+        if (of_use(c->m, u)->programme == c->p->number && u->counted[l->number] &&
+            period_of(l->period, u->row.day) == period_of(l->period, c->day) && same_subject(c, l, u, root))
             sum += measure(l->unit, u->row.amount, u->row.base, u->row.quantity);
     }
     return sum;
@@ -156,7 +179,8 @@ static int has_subject(const struct pm_case *c, const Sanquan__V1__Limit *l)
     return l->scope == 3 ? c->g->contract_number != 0 : l->scope == 9 ? c->row->scenario != 0 : 1;
 }
 
-static unsigned check_limits(const struct pm_case *c, int64_t amount, int64_t base, int64_t quantity, const char *root, uint8_t counted[256])
+static unsigned check_limits(const struct pm_case *c, int64_t amount, int64_t base, int64_t quantity, const char *root,
+                             uint8_t counted[256])
 {
     for (size_t i = 0; i < c->p->n_limits; i++) {
         const Sanquan__V1__Limit *l = c->p->limits[i];
@@ -194,7 +218,8 @@ static int64_t support(const struct pm_case *c, const Sanquan__V1__Relation *r)
         return contract_sum(c, r->number, 0);
     for (size_t i = 0; i < c->m->voucher_count; i++) {
         const struct pm_voucher *v = &c->m->voucher[i];
-        int same = r->scope == 3 ? c->g->contract_number != 0 && v->g.contract_number == c->g->contract_number : strcmp(v->holder, c->holder) == 0;
+        int same = r->scope == 3 ? c->g->contract_number != 0 && v->g.contract_number == c->g->contract_number
+                                 : strcmp(v->holder, c->holder) == 0;
         if (v->programme == r->number && same)
             sum += r->state == 1 ? v->g.face : pm_spent(c->m, v->number) + pm_reserved(c->m, v->number);
     }
@@ -220,13 +245,17 @@ static unsigned check_relations(const struct pm_case *c, int64_t amount, int64_t
             continue;
         if (c->g->contract_number == 0)
             return SQ_R_CONTRACT_TERMS;
-        int64_t own = contract_sum(c, c->p->number, 0), bases = contract_sum(c, c->p->number, 1) + base, other = contract_sum(c, r->number, 0);
+        int64_t own = contract_sum(c, c->p->number, 0), bases = contract_sum(c, c->p->number, 1) + base,
+                other = contract_sum(c, r->number, 0);
         if (r->together == 3) {
-            int64_t alone = lump != 0 ? lump : (int64_t)((__int128)bases * rate_bp / 10000), most = alone > other ? alone : other;
+            int64_t alone = lump != 0 ? lump : (int64_t)((__int128)bases * rate_bp / 10000),
+                    most = alone > other ? alone : other;
             if (amount + own + other > most)
                 return SQ_R_HIGHER_ONLY;
         } else {
-            int64_t their_bases = contract_sum(c, r->number, 1), whole = c->g->contract != 0 ? c->g->contract : their_bases > bases ? their_bases : bases;
+            int64_t their_bases = contract_sum(c, r->number, 1), whole = c->g->contract != 0   ? c->g->contract
+                                                                         : their_bases > bases ? their_bases
+                                                                                               : bases;
             if (amount + own + other > (int64_t)((__int128)whole * r->limit_bp / 10000))
                 return SQ_R_SHARE_LIMIT;
         }
@@ -271,7 +300,8 @@ static unsigned check_documents(const uint32_t *kinds, size_t n, uint32_t there,
 static int banned(const struct pm *m, const char *org, uint32_t effect, uint32_t day)
 {
     for (size_t i = 0; i < m->ban_count; i++)
-        if (strcmp(m->ban[i].org, org) == 0 && m->ban[i].effect >= effect && day >= m->ban[i].from && day <= m->ban[i].until)
+        if (strcmp(m->ban[i].org, org) == 0 && m->ban[i].effect >= effect && day >= m->ban[i].from &&
+            day <= m->ban[i].until)
             return 1;
     return 0;
 }
@@ -299,7 +329,8 @@ static int contract_taken(const struct pm_case *c)
 {
     for (size_t i = 0; i < c->m->voucher_count; i++) {
         const struct pm_voucher *v = &c->m->voucher[i];
-        if (v->g.contract_number == c->g->contract_number && (c->p->unique_contract > 1 || v->programme == c->p->number) && v->revoked != REVOKED_UNUSED)
+        if (v->g.contract_number == c->g->contract_number &&
+            (c->p->unique_contract > 1 || v->programme == c->p->number) && v->revoked != REVOKED_UNUSED)
             return 1; /* all programmes of these tests are of one issuer */
     }
     return 0;
@@ -315,7 +346,8 @@ static unsigned judge_grant(const struct pm_case *c, const char *root, uint8_t c
         return SQ_R_VALIDITY;
     if (!pm_open(c) && !pm_lifted(c, SQ_R_WINDOW_CLOSED, 0, -1))
         return SQ_R_WINDOW_CLOSED;
-    if ((refusal = pm_conditions(c)) != 0 || (refusal = check_documents(p->grant_documents, p->n_grant_documents, c->g->documents, c)) != 0)
+    if ((refusal = pm_conditions(c)) != 0 ||
+        (refusal = check_documents(p->grant_documents, p->n_grant_documents, c->g->documents, c)) != 0)
         return refusal;
     struct worth w = worth_of(c);
     if (c->base != 0 || w.lump != 0) {
@@ -328,9 +360,11 @@ static unsigned judge_grant(const struct pm_case *c, const char *root, uint8_t c
         return SQ_R_CONTRACT_TERMS;
     if (p->unique_contract != 0 && c->g->contract_number != 0 && contract_taken(c))
         return SQ_R_CONTRACT_TAKEN;
-    if ((refusal = check_limits(c, c->g->face, 0, c->g->quota, root, counted)) != 0 || (refusal = check_relations(c, 0, 0, 0, 0)) != 0)
+    if ((refusal = check_limits(c, c->g->face, 0, c->g->quota, root, counted)) != 0 ||
+        (refusal = check_relations(c, 0, 0, 0, 0)) != 0)
         return refusal;
-    if (last->pool_at == 1 && c->g->until >= c->day && c->g->face > last->pool_fen - promised(c->m, p->number) - pm_programme_spent(c->m, p->number))
+    if (last->pool_at == 1 && c->g->until >= c->day &&
+        c->g->face > last->pool_fen - promised(c->m, p->number) - pm_programme_spent(c->m, p->number))
         return SQ_R_POOL_EXHAUSTED;
     return 0;
 }
@@ -371,7 +405,8 @@ static unsigned judge_terms(const struct pm_case *c, struct worth *w)
         return SQ_R_SERVICE;
     if (p->payee == 3 ? r->payee != 1 && r->payee != 2 : r->payee != 0 && r->payee != (p->payee == 2 ? 2 : 1))
         return SQ_R_PAYEE;
-    if ((refusal = pm_conditions(c)) != 0 || (refusal = check_documents(p->redeem_documents, p->n_redeem_documents, r->documents, c)) != 0)
+    if ((refusal = pm_conditions(c)) != 0 ||
+        (refusal = check_documents(p->redeem_documents, p->n_redeem_documents, r->documents, c)) != 0)
         return refusal;
     if (r->base < p->min_claim_fen && !pm_lifted(c, SQ_R_BELOW_MINIMUM, 0, -1))
         return SQ_R_BELOW_MINIMUM;
@@ -382,7 +417,8 @@ static unsigned judge_terms(const struct pm_case *c, struct worth *w)
         return SQ_R_NO_TIER;
     if (r->amount > w->fen)
         return SQ_R_RATE_EXCEEDED;
-    if (((w->cap != 0 && r->amount > w->cap) || (p->cap_claim_fen != 0 && r->amount > p->cap_claim_fen)) && !pm_lifted(c, SQ_R_CAP_CLAIM, 0, r->amount))
+    if (((w->cap != 0 && r->amount > w->cap) || (p->cap_claim_fen != 0 && r->amount > p->cap_claim_fen)) &&
+        !pm_lifted(c, SQ_R_CAP_CLAIM, 0, r->amount))
         return SQ_R_CAP_CLAIM;
     return 0;
 }
@@ -405,7 +441,8 @@ static unsigned judge_parties(const struct pm_case *c)
         first = u->row.day < first ? u->row.day : first;
         last = u->row.day > last ? u->row.day : last;
     }
-    if (c->p->support_months != 0 && last >= pm_months_on(first, (int)c->p->support_months) && !pm_lifted(c, SQ_R_SUPPORT_PERIOD, 0, -1))
+    if (c->p->support_months != 0 && last >= pm_months_on(first, (int)c->p->support_months) &&
+        !pm_lifted(c, SQ_R_SUPPORT_PERIOD, 0, -1))
         return SQ_R_SUPPORT_PERIOD;
     return 0;
 }
@@ -447,32 +484,37 @@ static unsigned judge_delivery(const struct pm_case *c)
     for (size_t i = 0; i < c->m->use_count; i++) { /* the programme that claimed it asked the same */
         const struct pm_use *u = &c->m->use[i];
         const Sanquan__V1__Programme *then = in_force(c->m, of_use(c->m, u)->programme, u->row.day);
-        if (!u->held && u->row.evidence == c->row->evidence && then != NULL && then->unique_service != 0 && of_use(c->m, u)->number != c->voucher)
+        if (!u->held && u->row.evidence == c->row->evidence && then != NULL && then->unique_service != 0 &&
+            of_use(c->m, u)->number != c->voucher)
             return SQ_R_SERVICE_TAKEN;
     }
     return 0;
 }
 
-static unsigned judge_use(struct pm *m, const char *provider, uint32_t region, const struct pm_row *r, struct pm_use *fresh)
+static unsigned judge_use(struct pm *m, const char *provider, uint32_t region, const struct pm_row *r,
+                          struct pm_use *fresh)
 {
     const struct pm_voucher *v = voucher_of(m, r->voucher);
     struct worth w = {0};
     unsigned refusal;
     if (v == NULL)
-        return newest(m, (uint32_t)(r->voucher / 1000000000u % 10000u)) == NULL ? SQ_R_UNKNOWN_PROGRAMME : SQ_R_UNKNOWN_VOUCHER;
+        return newest(m, (uint32_t)(r->voucher / 1000000000u % 10000u)) == NULL ? SQ_R_UNKNOWN_PROGRAMME
+                                                                                : SQ_R_UNKNOWN_VOUCHER;
     if (v->revoked)
         return SQ_R_VOUCHER_REVOKED;
     if (pm_day_of(m->now) > v->g.until)
         return SQ_R_VOUCHER_EXPIRED;
     if (strcmp(v->holder, provider) == 0)
         return SQ_R_SELF_USE;
-    struct pm_case c = {m, in_force(m, v->programme, r->day), 0, r->day, region, v->holder, provider, &v->g, r, r->base, v->number};
+    struct pm_case c = {
+        m, in_force(m, v->programme, r->day), 0, r->day, region, v->holder, provider, &v->g, r, r->base, v->number};
     if (c.p == NULL)
         return SQ_R_SERVICE_DAY;
     *fresh = (struct pm_use){.voucher = (size_t)(v - m->voucher), .row = *r};
     strcpy(fresh->provider, provider);
     pm_root(m, v->holder, r->day, fresh->root);
-    if ((refusal = judge_terms(&c, &w)) != 0 || (refusal = judge_parties(&c)) != 0 || (refusal = judge_balances(&c)) != 0 ||
+    if ((refusal = judge_terms(&c, &w)) != 0 || (refusal = judge_parties(&c)) != 0 ||
+        (refusal = judge_balances(&c)) != 0 ||
         (refusal = check_limits(&c, r->amount, r->base, r->quantity, fresh->root, fresh->counted)) != 0 ||
         (refusal = check_relations(&c, r->amount, r->base, w.rate, w.lump)) != 0 || (refusal = judge_delivery(&c)) != 0)
         return refusal;
@@ -513,7 +555,8 @@ static unsigned give_back(struct pm *m, const struct pm_row *r)
     return SQ_R_RETURN_EXCEEDS;
 }
 
-unsigned pm_decide(struct pm *m, const char *provider, uint32_t region, uint64_t reserve_until_ms, const struct pm_row *r)
+unsigned pm_decide(struct pm *m, const char *provider, uint32_t region, uint64_t reserve_until_ms,
+                   const struct pm_row *r)
 {
     struct pm_use fresh = {0}, *hold = NULL;
     unsigned refusal;

@@ -7,11 +7,12 @@
 #include "tests/model/policy.h"
 
 #define PM_NAME 20
-#define PM_LIST(type, name) \
-    type *name;             \
+#define PM_LIST(type, name)                                                                                            \
+    type *name;                                                                                                        \
     size_t name##_count, name##_room
 void *pm_more(void *rows, size_t count, size_t *room, size_t size);
-#define PM_ADD(list, row) ((list) = pm_more((list), list##_count, &list##_room, sizeof *(list)), (list)[list##_count++] = (row))
+#define PM_ADD(list, row)                                                                                              \
+    ((list) = pm_more((list), list##_count, &list##_room, sizeof *(list)), (list)[list##_count++] = (row))
 
 struct pm_statement {
     char org[PM_NAME];

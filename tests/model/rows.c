@@ -8,8 +8,14 @@
 
 struct m_row model_row(const Sanquan__V1__Batch *b, size_t i)
 {
-    return (struct m_row){b->voucher[i], b->n_reservation != 0 ? b->reservation[i] : 0, b->amount_fen[i], b->base_fen[i], b->invoice_total_fen[i],
-                          b->invoice.data + 10 * i, b->service[i], b->service_day[i],
+    return (struct m_row){b->voucher[i],
+                          b->n_reservation != 0 ? b->reservation[i] : 0,
+                          b->amount_fen[i],
+                          b->base_fen[i],
+                          b->invoice_total_fen[i],
+                          b->invoice.data + 10 * i,
+                          b->service[i],
+                          b->service_day[i],
                           b->verb.len != 0 ? b->verb.data[i] : (uint8_t)SANQUAN__V1__VERB__REDEEM};
 }
 
@@ -18,10 +24,11 @@ uint32_t model_batch_shape(const Sanquan__V1__Batch *b)
     size_t n = b->n_voucher;
     if (n < 1 || n > 8192)
         return SQ_R_BATCH_SIZE;
-    if (b->n_amount_fen != n || b->n_base_fen != n || b->invoice.len != 10 * n || b->n_invoice_total_fen != n || b->n_service != n || b->n_service_day != n)
+    if (b->n_amount_fen != n || b->n_base_fen != n || b->invoice.len != 10 * n || b->n_invoice_total_fen != n ||
+        b->n_service != n || b->n_service_day != n)
         return SQ_R_COLUMNS;
-    if ((b->n_scenario != 0 && b->n_scenario != n) || (b->evidence.len != 0 && b->evidence.len != 16 * n) || (b->verb.len != 0 && b->verb.len != n) ||
-        (b->n_reservation != 0 && b->n_reservation != n))
+    if ((b->n_scenario != 0 && b->n_scenario != n) || (b->evidence.len != 0 && b->evidence.len != 16 * n) ||
+        (b->verb.len != 0 && b->verb.len != n) || (b->n_reservation != 0 && b->n_reservation != n))
         return SQ_R_COLUMNS;
     for (size_t i = 0; i + 1 < n; i++)
         if (memcmp(b->invoice.data + 10 * i, b->invoice.data + 10 * (i + 1), 10) > 0)
@@ -59,7 +66,8 @@ uint32_t model_row_alone(const struct model *m, const struct m_row *r)
 {
     if (r->verb < 1 || r->verb > 5)
         return SQ_R_VERB;
-    if (r->amount < 1 || r->amount > MOST_FEN || r->base < 0 || r->base > MOST_FEN || r->total < 0 || r->total > MOST_FEN)
+    if (r->amount < 1 || r->amount > MOST_FEN || r->base < 0 || r->base > MOST_FEN || r->total < 0 ||
+        r->total > MOST_FEN)
         return SQ_R_AMOUNT;
     if (!is_day(r->day) || r->day > model_day(m->now_ms))
         return SQ_R_SERVICE_DAY;
@@ -95,13 +103,17 @@ const char *model_home(const struct model *m, const struct m_row *r)
 
 /* ---- sums ---- */
 
-static int is_open(const struct model *m, const struct m_hold *h) { return h->fen != 0 && h->until_ms >= m->now_ms; }
+static int is_open(const struct model *m, const struct m_hold *h)
+{
+    return h->fen != 0 && h->until_ms >= m->now_ms;
+}
 
 static int64_t spent(const struct m_voucher *v, const char *provider, uint32_t year)
 {
     int64_t sum = 0;
     for (size_t i = 0; i < v->use_count; i++)
-        if ((provider == NULL || strcmp(v->use[i].provider, provider) == 0) && (year == 0 || v->use[i].day / 10000 == year))
+        if ((provider == NULL || strcmp(v->use[i].provider, provider) == 0) &&
+            (year == 0 || v->use[i].day / 10000 == year))
             sum += v->use[i].fen;
     return sum;
 }
@@ -110,7 +122,8 @@ static int64_t reserved(const struct model *m, const struct m_voucher *v, const 
 {
     int64_t sum = 0;
     for (size_t i = 0; i < v->hold_count; i++)
-        if (is_open(m, &v->hold[i]) && (provider == NULL || strcmp(v->hold[i].provider, provider) == 0) && (year == 0 || v->hold[i].day / 10000 == year))
+        if (is_open(m, &v->hold[i]) && (provider == NULL || strcmp(v->hold[i].provider, provider) == 0) &&
+            (year == 0 || v->hold[i].day / 10000 == year))
             sum += v->hold[i].fen;
     return sum;
 }
@@ -304,7 +317,8 @@ static uint32_t decide_return(struct model *m, const struct m_row *r, const char
         return refused;
     if (mandate_of(v, provider) == NULL)
         return SQ_R_NO_MANDATE;
-    if (r->amount > spent(v, provider, 0) || r->amount > spent(v, NULL, 0) || r->amount > spent_by(m, p, v->holder, r->day / 10000))
+    if (r->amount > spent(v, provider, 0) || r->amount > spent(v, NULL, 0) ||
+        r->amount > spent_by(m, p, v->holder, r->day / 10000))
         return SQ_R_RETURN_EXCEEDS;
     use(m, r, provider, -r->amount);
     return 0;

@@ -4,7 +4,10 @@
 
 #include "tests/model/internal.h"
 
-size_t model_budget_count(const struct model *m) { return m->programme_count; }
+size_t model_budget_count(const struct model *m)
+{
+    return m->programme_count;
+}
 
 void model_budget(const struct model *m, size_t i, struct model_budget *out)
 {
@@ -17,7 +20,10 @@ void model_budget(const struct model *m, size_t i, struct model_budget *out)
             out->granted_fen += m->voucher[k].face;
 }
 
-size_t model_voucher_count(const struct model *m) { return m->voucher_count; }
+size_t model_voucher_count(const struct model *m)
+{
+    return m->voucher_count;
+}
 
 void model_voucher(const struct model *m, size_t i, struct model_voucher *out)
 {
@@ -35,10 +41,22 @@ void model_totals(const struct model *m, struct model_totals *out)
     out->batches_waiting = m->batch_count;
 }
 
-size_t model_claim_count(const struct model *m) { return m->claim_count; }
-const struct model_claim *model_claim(const struct model *m, size_t i) { return &m->claim[i]; }
-size_t model_accepted_count(const struct model *m) { return m->accepted_count; }
-const struct model_claim *model_accepted(const struct model *m, size_t i) { return &m->accepted[i]; }
+size_t model_claim_count(const struct model *m)
+{
+    return m->claim_count;
+}
+const struct model_claim *model_claim(const struct model *m, size_t i)
+{
+    return &m->claim[i];
+}
+size_t model_accepted_count(const struct model *m)
+{
+    return m->accepted_count;
+}
+const struct model_claim *model_accepted(const struct model *m, size_t i)
+{
+    return &m->accepted[i];
+}
 
 size_t model_link(const struct model *m, const char *debtor, const char *creditor, const struct model_step **out)
 {
@@ -61,8 +79,9 @@ int model_settled(struct model *m, const Sanquan__V1__Settlement *value, char *w
         size_t steps = owes ? l->owes_count : l->owed_count;
         int64_t total[MODEL_KINDS] = {0};
         if (p->first != *settled + 1 || p->last < p->first || p->last > steps) {
-            snprintf(why, why_size, "window %" PRIu64 ": link %s to %s from %" PRIu64 " to %" PRIu64 " after %" PRIu64 " of %zu", value->window, p->debtor, p->creditor,
-                     p->first, p->last, *settled, steps);
+            snprintf(why, why_size,
+                     "window %" PRIu64 ": link %s to %s from %" PRIu64 " to %" PRIu64 " after %" PRIu64 " of %zu",
+                     value->window, p->debtor, p->creditor, p->first, p->last, *settled, steps);
             return 1;
         }
         for (uint64_t n = p->first; n <= p->last; n++) {
@@ -70,8 +89,10 @@ int model_settled(struct model *m, const Sanquan__V1__Settlement *value, char *w
             for (size_t k = 0; k < MODEL_KINDS; k++)
                 total[k] += step[n - 1].total_fen[k];
         }
-        if (count != p->count || memcmp(p->hash.data, step[p->last - 1].hash, 32) != 0 || memcmp(total, p->total_fen, sizeof total) != 0) {
-            snprintf(why, why_size, "window %" PRIu64 ": link %s to %s does not add up to its items", value->window, p->debtor, p->creditor);
+        if (count != p->count || memcmp(p->hash.data, step[p->last - 1].hash, 32) != 0 ||
+            memcmp(total, p->total_fen, sizeof total) != 0) {
+            snprintf(why, why_size, "window %" PRIu64 ": link %s to %s does not add up to its items", value->window,
+                     p->debtor, p->creditor);
             return 1;
         }
         *settled = p->last;

@@ -26,7 +26,10 @@ union call {
     writev_call writev;
 };
 
-static union call real(const char *name) { return (union call){dlsym(RTLD_NEXT, name)}; }
+static union call real(const char *name)
+{
+    return (union call){dlsym(RTLD_NEXT, name)};
+}
 
 static int says(const char *word)
 {
@@ -54,6 +57,12 @@ int statvfs(const char *path, struct statvfs *out)
 }
 
 /* liblmdb writes its pages by these two. */
-ssize_t pwrite(int fd, const void *data, size_t size, off_t at) { return is_full() ? -1 : real("pwrite").pwrite(fd, data, size, at); }
+ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
+{
+    return is_full() ? -1 : real("pwrite").pwrite(fd, data, size, at);
+}
 
-ssize_t writev(int fd, const struct iovec *parts, int count) { return is_full() ? -1 : real("writev").writev(fd, parts, count); }
+ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+    return is_full() ? -1 : real("writev").writev(fd, parts, count);
+}

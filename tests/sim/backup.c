@@ -52,7 +52,9 @@ static int somebody_knows_more(const struct sim_node *n)
     const struct sim *s = n->sim;
     for (uint32_t i = 0; i < s->plan.nodes; i++) {
         const struct sim_node *peer = &s->node[i];
-        if (i != n->index && peer->up && sq_core_party(peer->d.core, sq_core_node(peer->d.core, n->index)->party)->last_id >= sq_core_peer_next(n->d.core, i))
+        if (i != n->index && peer->up &&
+            sq_core_party(peer->d.core, sq_core_node(peer->d.core, n->index)->party)->last_id >=
+                sq_core_peer_next(n->d.core, i))
             return 1;
     }
     return 0;
@@ -117,6 +119,8 @@ void sim_backup_sends(struct sim_node *n, const struct sq_envelope *e, int answe
     struct sim *s = n->sim;
     if (!n->on_old_copy || n->old_copy_seq == 0)
         return;
-    SIM_CHECK(s, !answer || e->type != SANQUAN__V1__MESSAGE_TYPE__RECEIPT, "node %s sends a receipt from an old copy of its ledger", n->config.node);
-    SIM_CHECK(s, answer || sq_ledger_seq(n->d.ledger) == n->old_copy_seq, "node %s says something new to %s from an old copy of its ledger", n->config.node, e->receiver);
+    SIM_CHECK(s, !answer || e->type != SANQUAN__V1__MESSAGE_TYPE__RECEIPT,
+              "node %s sends a receipt from an old copy of its ledger", n->config.node);
+    SIM_CHECK(s, answer || sq_ledger_seq(n->d.ledger) == n->old_copy_seq,
+              "node %s says something new to %s from an old copy of its ledger", n->config.node, e->receiver);
 }

@@ -43,8 +43,9 @@ static void check_tree(struct sim_node *n, const struct sim_seen *seen)
     uint8_t root[SQ_HASH_SIZE];
     struct sq_error err = {0};
     sq_status st = sq_ledger_root(n->d.ledger, seen->size, root, &err);
-    SIM_CHECK(n->sim, st == SQ_OK && memcmp(root, seen->root, sizeof root) == 0, "node %s: the tree of %" PRIu64 " entries is not the one it was: %s",
-              n->config.node, seen->size, err.text);
+    SIM_CHECK(n->sim, st == SQ_OK && memcmp(root, seen->root, sizeof root) == 0,
+              "node %s: the tree of %" PRIu64 " entries is not the one it was: %s", n->config.node, seen->size,
+              err.text);
 }
 
 /* Keep some of what was shown: all sizes while there are few, then at random places, the newest always. */
@@ -72,15 +73,18 @@ void sim_check_started(struct sim_node *n)
     for (size_t i = 0; i < n->seen_count && !s->failed; i++)
         check_tree(n, &n->seen[i]);
     sim_opinion_follow(n); /* a crash may have come between a commit and our look at it */
-    SIM_CHECK(s, sq_ledger_open(&o, &second, &err) == SQ_E_LOCKED, "node %s: a second writer is let in", n->config.node);
+    SIM_CHECK(s, sq_ledger_open(&o, &second, &err) == SQ_E_LOCKED, "node %s: a second writer is let in",
+              n->config.node);
     for (uint32_t i = 0; i < s->client_count && !s->failed; i++) {
         const struct sim_client *c = &s->client[i];
         uint8_t leaf[SQ_LEAF_SIZE];
         for (uint32_t k = 0; c->node == n->index && k < c->request_count; k++)
             if (c->request[k].answer != NULL)
-                SIM_CHECK(s, sq_ledger_leaf(n->d.ledger, c->request[k].seq, leaf, &err) == SQ_OK && memcmp(leaf, c->request[k].leaf, sizeof leaf) == 0,
-                          "node %s: %s's request %" PRIu64 " was acknowledged in entry %" PRIu64 ", which is gone", n->config.node, c->name, c->request[k].id,
-                          c->request[k].seq);
+                SIM_CHECK(s,
+                          sq_ledger_leaf(n->d.ledger, c->request[k].seq, leaf, &err) == SQ_OK &&
+                              memcmp(leaf, c->request[k].leaf, sizeof leaf) == 0,
+                          "node %s: %s's request %" PRIu64 " was acknowledged in entry %" PRIu64 ", which is gone",
+                          n->config.node, c->name, c->request[k].id, c->request[k].seq);
     }
 }
 
@@ -97,8 +101,9 @@ void sim_check_committed(struct sim_node *n)
         sim_opinion_compare(n);
     sq_arena_reset(&n->sim->scratch);
     sq_status st = sq_ledger_checkpoint(n->d.ledger, &n->sim->scratch, &note, &size, NULL);
-    SIM_CHECK(n->sim, st == SQ_OK && size == sq_ledger_seq(n->d.ledger), "node %s: the checkpoint is of %" PRIu64 " entries, the journal has %" PRIu64,
-              n->config.node, size, sq_ledger_seq(n->d.ledger));
+    SIM_CHECK(n->sim, st == SQ_OK && size == sq_ledger_seq(n->d.ledger),
+              "node %s: the checkpoint is of %" PRIu64 " entries, the journal has %" PRIu64, n->config.node, size,
+              sq_ledger_seq(n->d.ledger));
     if (st == SQ_OK)
         sim_mix_bytes(n->sim, note.data, note.size);
 }
@@ -113,17 +118,22 @@ static void check_peer_message(struct sim_node *n, const struct sq_envelope *e, 
         return; /* a question, not of the stream */
     sq_arena_reset(&n->sim->scratch);
     sq_status st = sq_ledger_outbox(n->d.ledger, p->to.index, e->id, 1, &n->sim->scratch, &kept, &count, NULL);
-    SIM_CHECK(n->sim, st == SQ_OK && count == 1 && kept.number == e->id && kept.envelope.size == p->bytes->size &&
-              memcmp(kept.envelope.data, p->bytes->data, p->bytes->size) == 0,
-              "node %s sends message %" PRIu64 " to %s, which is not in its outbox", n->config.node, e->id, e->receiver);
+    SIM_CHECK(n->sim,
+              st == SQ_OK && count == 1 && kept.number == e->id && kept.envelope.size == p->bytes->size &&
+                  memcmp(kept.envelope.data, p->bytes->data, p->bytes->size) == 0,
+              "node %s sends message %" PRIu64 " to %s, which is not in its outbox", n->config.node, e->id,
+              e->receiver);
 }
 
 static void check_receipt_sent(struct sim_node *n, const struct sq_envelope *e)
 {
     uint8_t leaf[SQ_LEAF_SIZE];
     Sanquan__V1__Receipt *m = sanquan__v1__receipt__unpack(NULL, e->body.size, e->body.data);
-    SIM_CHECK(n->sim, m != NULL && m->leaf.len == SQ_LEAF_SIZE && sq_ledger_leaf(n->d.ledger, m->index + 1, leaf, NULL) == SQ_OK &&
-              memcmp(leaf, m->leaf.data, sizeof leaf) == 0, "node %s sends a receipt of what is not in its journal", n->config.node);
+    SIM_CHECK(n->sim,
+              m != NULL && m->leaf.len == SQ_LEAF_SIZE &&
+                  sq_ledger_leaf(n->d.ledger, m->index + 1, leaf, NULL) == SQ_OK &&
+                  memcmp(leaf, m->leaf.data, sizeof leaf) == 0,
+              "node %s sends a receipt of what is not in its journal", n->config.node);
     if (m != NULL)
         sanquan__v1__receipt__free_unpacked(m, NULL);
 }
@@ -142,7 +152,8 @@ void sim_check_sent(struct sim_node *n, const struct sim_packet *p)
         check_receipt_sent(n, &e);
 }
 
-void sim_check_receipt(struct sim *s, struct sim_client *c, struct sim_request *r, const Sanquan__V1__Receipt *m, const Sanquan__V1__Answer *a)
+void sim_check_receipt(struct sim *s, struct sim_client *c, struct sim_request *r, const Sanquan__V1__Receipt *m,
+                       const Sanquan__V1__Answer *a)
 {
     struct sim_node *n = &s->node[c->node];
     struct sq_error err = {0};
@@ -156,7 +167,9 @@ void sim_check_receipt(struct sim *s, struct sim_client *c, struct sim_request *
     SIM_CHECK(s, st == SQ_OK, "%s: receipt of request %" PRIu64 " does not verify: %s", c->name, a->id, err.text);
     memcpy(key.name, origin, sizeof origin);
     memcpy(key.key, n->keys.log_public, SQ_KEY_SIZE);
-    if (s->failed || sq_note_open(sq_bytes_of(m->checkpoint, strlen(m->checkpoint)), &key, 1, sq_ed25519_check, &body, &verified, NULL) != SQ_OK ||
+    if (s->failed ||
+        sq_note_open(sq_bytes_of(m->checkpoint, strlen(m->checkpoint)), &key, 1, sq_ed25519_check, &body, &verified,
+                     NULL) != SQ_OK ||
         sq_checkpoint_parse(body, &checkpoint, NULL) != SQ_OK)
         return;
     keep_seen(n, checkpoint.size, checkpoint.root);
@@ -164,7 +177,8 @@ void sim_check_receipt(struct sim *s, struct sim_client *c, struct sim_request *
         r->seq = m->index + 1;
         memcpy(r->leaf, m->leaf.data, SQ_LEAF_SIZE);
     }
-    SIM_CHECK(s, r->seq == m->index + 1 && memcmp(r->leaf, m->leaf.data, SQ_LEAF_SIZE) == 0, "%s: request %" PRIu64 " is in two entries", c->name, a->id);
+    SIM_CHECK(s, r->seq == m->index + 1 && memcmp(r->leaf, m->leaf.data, SQ_LEAF_SIZE) == 0,
+              "%s: request %" PRIu64 " is in two entries", c->name, a->id);
 }
 
 /* ---- all agree ---- */
@@ -174,9 +188,10 @@ static int same_link(const struct sim *s, uint32_t debtor, uint32_t creditor, in
     struct sq_link_view here, there;
     sq_settlement_link(sq_core_settlement(s->node[debtor].d.core), debtor, creditor, &here);
     sq_settlement_link(sq_core_settlement(s->node[creditor].d.core), debtor, creditor, &there);
-    return here.last.number == there.last.number && memcmp(here.last.hash, there.last.hash, SQ_HASH_SIZE) == 0 && here.last.count == there.last.count &&
-           memcmp(here.last.total_fen, there.last.total_fen, sizeof here.last.total_fen) == 0 && here.settled_number == there.settled_number &&
-           (!settled || here.settled_number == here.last.number);
+    return here.last.number == there.last.number && memcmp(here.last.hash, there.last.hash, SQ_HASH_SIZE) == 0 &&
+           here.last.count == there.last.count &&
+           memcmp(here.last.total_fen, there.last.total_fen, sizeof here.last.total_fen) == 0 &&
+           here.settled_number == there.settled_number && (!settled || here.settled_number == here.last.number);
 }
 
 int sim_check_settled(struct sim *s)
@@ -212,8 +227,8 @@ static void check_replay(struct sim_node *n)
         return;
     sq_core_dump(n->d.core, &live);
     sq_core_dump(again, &replayed);
-    SIM_CHECK(n->sim, live.size == replayed.size && memcmp(live.bytes, replayed.bytes, live.size) == 0, "node %s: the journal decided again gives another state",
-              n->config.node);
+    SIM_CHECK(n->sim, live.size == replayed.size && memcmp(live.bytes, replayed.bytes, live.size) == 0,
+              "node %s: the journal decided again gives another state", n->config.node);
     sim_mix_bytes(n->sim, replayed.bytes, replayed.size);
     sq_dump_free(&live);
     sq_dump_free(&replayed);
@@ -229,7 +244,8 @@ static void check_outbox(struct sim_node *n)
             continue;
         uint64_t sent = sq_core_peer_next(n->d.core, i) - 1;
         const struct sq_party *us = sq_core_party(peer->d.core, sq_core_node(peer->d.core, n->index)->party);
-        SIM_CHECK(s, us->last_id == sent, "node %s sent %" PRIu64 " messages to %s, which has %" PRIu64, n->config.node, sent, peer->config.node, us->last_id);
+        SIM_CHECK(s, us->last_id == sent, "node %s sent %" PRIu64 " messages to %s, which has %" PRIu64, n->config.node,
+                  sent, peer->config.node, us->last_id);
     }
 }
 
@@ -239,8 +255,9 @@ void sim_check_end(struct sim *s)
         struct sim_node *n = &s->node[i];
         if (n->liar)
             continue;
-        SIM_CHECK(s, n->final_windows + 1 == sq_settlement_open_window(sq_core_settlement(n->d.core)), "node %s: %" PRIu64 " windows are final, %" PRIu64 " is open",
-                  n->config.node, n->final_windows, sq_settlement_open_window(sq_core_settlement(n->d.core)));
+        SIM_CHECK(s, n->final_windows + 1 == sq_settlement_open_window(sq_core_settlement(n->d.core)),
+                  "node %s: %" PRIu64 " windows are final, %" PRIu64 " is open", n->config.node, n->final_windows,
+                  sq_settlement_open_window(sq_core_settlement(n->d.core)));
         for (size_t k = 0; k < n->seen_count; k++)
             check_tree(n, &n->seen[k]);
         check_outbox(n);

@@ -13,9 +13,15 @@
 #define RESEND_MIN_US (1 * SIM_SECOND)
 #define RESEND_MAX_US (8 * SIM_SECOND)
 
-static void *take(void *arena, size_t size) { return sq_arena_room(arena, size); }
+static void *take(void *arena, size_t size)
+{
+    return sq_arena_room(arena, size);
+}
 
-static int may_work(const struct sim *s, const struct sim_client *c) { return s->phase == SIM_TROUBLE && c->quota > 0; }
+static int may_work(const struct sim *s, const struct sim_client *c)
+{
+    return s->phase == SIM_TROUBLE && c->quota > 0;
+}
 
 static void schedule(struct sim *s, struct sim_client *c)
 {
@@ -29,7 +35,8 @@ static void schedule(struct sim *s, struct sim_client *c)
 
 static void send_request(struct sim *s, struct sim_client *c, const struct sim_request *r)
 {
-    struct sim_packet p = {.from = {SIM_END_CLIENT, c->index}, .to = {SIM_END_NODE, c->node}, .bytes = r->envelope, .route = {.size = 8}};
+    struct sim_packet p = {
+        .from = {SIM_END_CLIENT, c->index}, .to = {SIM_END_NODE, c->node}, .bytes = r->envelope, .route = {.size = 8}};
     sq_put_be32(p.route.id, (uint32_t)SIM_END_CLIENT << 24 | c->index);
     sim_send(s, &p);
 }
@@ -46,7 +53,8 @@ static struct sim_bytes *seal(struct sim *s, const struct sim_client *c, uint32_
     struct sq_header h = {type, c->name, s->node[c->node].name, id, SIM_EPOCH_MS + s->now_us / 1000};
     struct sq_wire_memory memory = {take, &s->scratch};
     sq_bytes envelope;
-    sq_status st = sq_message_seal(&h, body, sq_directory_network_id(s->directory), c->secret, &memory, &envelope, NULL);
+    sq_status st =
+        sq_message_seal(&h, body, sq_directory_network_id(s->directory), c->secret, &memory, &envelope, NULL);
     SQ_ASSERT(st == SQ_OK);
     return sim_bytes_new(envelope);
 }
@@ -80,7 +88,8 @@ void sim_clients_begin(struct sim *s)
     for (uint32_t i = 0; i < s->client_count; i++) {
         struct sim_client *c = &s->client[i];
         c->quota = c->role == SQ_ROLE_REGULATOR ? 0 : s->plan.requests;
-        c->next_work_us = s->now_us + sim_below(&s->work_random, s->plan.think_us) + (c->role == SQ_ROLE_OPERATOR ? 0 : SIM_SECOND / 10);
+        c->next_work_us = s->now_us + sim_below(&s->work_random, s->plan.think_us) +
+                          (c->role == SQ_ROLE_OPERATOR ? 0 : SIM_SECOND / 10);
         schedule(s, c);
     }
 }
@@ -151,21 +160,25 @@ static void on_receipt(struct sim *s, struct sim_client *c, const Sanquan__V1__R
         return;
     }
     const Sanquan__V1__Answer *a = (const Sanquan__V1__Answer *)opened;
-    SIM_CHECK(s, a->id >= 1 && a->id <= c->request_count, "%s: answer to %" PRIu64 ", which it never asked", c->name, a->id);
+    SIM_CHECK(s, a->id >= 1 && a->id <= c->request_count, "%s: answer to %" PRIu64 ", which it never asked", c->name,
+              a->id);
     if (s->failed)
         return;
     struct sim_request *r = &c->request[a->id - 1];
     sim_check_receipt(s, c, r, m, a);
     if (r->answered) {
         s->counts.repeats++;
-        SIM_CHECK(s, r->answer != NULL && r->answer->size == bytes.size && memcmp(r->answer->data, bytes.data, bytes.size) == 0,
+        SIM_CHECK(s,
+                  r->answer != NULL && r->answer->size == bytes.size &&
+                      memcmp(r->answer->data, bytes.data, bytes.size) == 0,
                   "%s: request %" PRIu64 " was answered twice, differently", c->name, r->id);
         return;
     }
     r->answer = sim_bytes_new(bytes);
     s->counts.answers++;
     close_request(s, c, r, a->status);
-    sim_note(s, "%s: request %" PRIu64 " type %u answered: %s %s, %" PRIu64 " rows", c->name, r->id, r->type, sq_status_name(a->status), a->detail, a->count);
+    sim_note(s, "%s: request %" PRIu64 " type %u answered: %s %s, %" PRIu64 " rows", c->name, r->id, r->type,
+             sq_status_name(a->status), a->detail, a->count);
     sim_work_answered(s, c, r, a);
 }
 
@@ -175,7 +188,9 @@ static void on_refusal(struct sim *s, struct sim_client *c, const Sanquan__V1__R
     if (m->status == SQ_R_GAP)
         resend_from(s, c, m->expected_id);
     else
-        SIM_CHECK(s, sq_status_retry(m->status) || sim_hostile_earned(s, m->status), "%s: request %" PRIu64 " refused for good, unjournalled: %s %s", c->name, m->id, sq_status_name(m->status), m->detail);
+        SIM_CHECK(s, sq_status_retry(m->status) || sim_hostile_earned(s, m->status),
+                  "%s: request %" PRIu64 " refused for good, unjournalled: %s %s", c->name, m->id,
+                  sq_status_name(m->status), m->detail);
 }
 
 void sim_client_hear(struct sim *s, struct sim_client *c, const struct sim_packet *p)
@@ -186,8 +201,9 @@ void sim_client_hear(struct sim *s, struct sim_client *c, const struct sim_packe
     const struct sim_node *n = &s->node[c->node];
     ProtobufCMessage *m;
     sq_arena_reset(&s->scratch);
-    if (sq_envelope_open(sq_bytes_of(p->bytes->data, p->bytes->size), &e, &err) != SQ_OK || strcmp(e.sender, n->name) != 0 ||
-        strcmp(e.receiver, c->name) != 0 || sq_message_check(&e, sq_directory_network_id(s->directory), n->keys.public_key, &err) != SQ_OK ||
+    if (sq_envelope_open(sq_bytes_of(p->bytes->data, p->bytes->size), &e, &err) != SQ_OK ||
+        strcmp(e.sender, n->name) != 0 || strcmp(e.receiver, c->name) != 0 ||
+        sq_message_check(&e, sq_directory_network_id(s->directory), n->keys.public_key, &err) != SQ_OK ||
         sq_wire_open(sq_wire_type(e.type), e.body, &memory, &m, &err) != SQ_OK) {
         if (!n->liar) /* a forged receipt is seen through */
             sim_fail(s, "%s hears what is no message of %s: %s", c->name, n->name, err.text);

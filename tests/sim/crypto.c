@@ -26,14 +26,16 @@ static void mark(const uint8_t public_key[static SQ_KEY_SIZE], sq_bytes message,
 }
 
 /* A secret is anything with its public key behind it, as in libsodium. */
-sq_status sq_ed25519_sign(sq_bytes message, const uint8_t secret[static SQ_SECRET_SIZE], uint8_t signature[static SQ_SIGNATURE_SIZE], struct sq_error *err)
+sq_status sq_ed25519_sign(sq_bytes message, const uint8_t secret[static SQ_SECRET_SIZE],
+                          uint8_t signature[static SQ_SIGNATURE_SIZE], struct sq_error *err)
 {
     (void)err;
     mark(secret + SQ_SECRET_SIZE - SQ_KEY_SIZE, message, signature);
     return SQ_OK;
 }
 
-int sq_ed25519_check(sq_bytes message, const uint8_t signature[static SQ_SIGNATURE_SIZE], const uint8_t public_key[static SQ_KEY_SIZE])
+int sq_ed25519_check(sq_bytes message, const uint8_t signature[static SQ_SIGNATURE_SIZE],
+                     const uint8_t public_key[static SQ_KEY_SIZE])
 {
     uint8_t right[SQ_SIGNATURE_SIZE];
     mark(public_key, message, right);
@@ -46,8 +48,14 @@ int sq_ed25519_key_ok(const uint8_t public_key[static SQ_KEY_SIZE])
     return memcmp(public_key, none, sizeof none) != 0;
 }
 
-void *sq_secret_new(size_t size) { return calloc(1, size); }
-void sq_secret_free(void *secret) { free(secret); }
+void *sq_secret_new(size_t size)
+{
+    return calloc(1, size);
+}
+void sq_secret_free(void *secret)
+{
+    free(secret);
+}
 
 void sq_hex(const uint8_t *data, size_t size, char *out)
 {
@@ -59,7 +67,10 @@ void sq_hex(const uint8_t *data, size_t size, char *out)
     out[2 * size] = '\0';
 }
 
-static int digit_of(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+static int digit_of(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
 sq_status sq_unhex(const char *text, uint8_t *out, size_t size, struct sq_error *err)
 {
@@ -82,7 +93,10 @@ static void not_here(const char *what)
     abort();
 }
 
-void sq_wipe(void *data, size_t size) { memset(data, 0, size); }
+void sq_wipe(void *data, size_t size)
+{
+    memset(data, 0, size);
+}
 void sq_random(void *out, size_t size)
 {
     (void)out;
@@ -127,7 +141,8 @@ int sq_passphrase_key(const char *passphrase, const uint8_t salt[static SQ_SALT_
     return 0;
 }
 
-void sq_secretbox(const uint8_t *in, size_t size, const uint8_t nonce[static SQ_NONCE_SIZE], const uint8_t key[static SQ_KEY_SIZE], uint8_t *out)
+void sq_secretbox(const uint8_t *in, size_t size, const uint8_t nonce[static SQ_NONCE_SIZE],
+                  const uint8_t key[static SQ_KEY_SIZE], uint8_t *out)
 {
     (void)in;
     (void)size;
@@ -137,7 +152,8 @@ void sq_secretbox(const uint8_t *in, size_t size, const uint8_t nonce[static SQ_
     not_here("passphrases");
 }
 
-int sq_secretbox_open(const uint8_t *in, size_t size, const uint8_t nonce[static SQ_NONCE_SIZE], const uint8_t key[static SQ_KEY_SIZE], uint8_t *out)
+int sq_secretbox_open(const uint8_t *in, size_t size, const uint8_t nonce[static SQ_NONCE_SIZE],
+                      const uint8_t key[static SQ_KEY_SIZE], uint8_t *out)
 {
     sq_secretbox(in, size, nonce, key, out);
     return 0;

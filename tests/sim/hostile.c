@@ -8,22 +8,30 @@
 #include "peers/message.h"
 #include "tests/sim/sim.h"
 
-static void *take(void *arena, size_t size) { return sq_arena_room(arena, size); }
+static void *take(void *arena, size_t size)
+{
+    return sq_arena_room(arena, size);
+}
 
 static void send_bytes(struct sim *s, const struct sim_client *c, sq_bytes bytes)
 {
-    struct sim_packet p = {.from = {SIM_END_CLIENT, c->index}, .to = {SIM_END_NODE, c->node}, .bytes = sim_bytes_new(bytes), .route = {.size = 8}};
+    struct sim_packet p = {.from = {SIM_END_CLIENT, c->index},
+                           .to = {SIM_END_NODE, c->node},
+                           .bytes = sim_bytes_new(bytes),
+                           .route = {.size = 8}};
     sq_put_be32(p.route.id, (uint32_t)SIM_END_CLIENT << 24 | c->index);
     sim_send(s, &p);
     sim_bytes_drop(p.bytes);
 }
 
-static sq_bytes seal(struct sim *s, const struct sim_client *c, const char *sender, const char *receiver, uint32_t type, uint64_t id, sq_bytes body)
+static sq_bytes seal(struct sim *s, const struct sim_client *c, const char *sender, const char *receiver, uint32_t type,
+                     uint64_t id, sq_bytes body)
 {
     struct sq_header h = {type, sender, receiver, id, SIM_EPOCH_MS};
     struct sq_wire_memory memory = {take, &s->scratch};
     sq_bytes envelope;
-    sq_status st = sq_message_seal(&h, body, sq_directory_network_id(s->directory), c->secret, &memory, &envelope, NULL);
+    sq_status st =
+        sq_message_seal(&h, body, sq_directory_network_id(s->directory), c->secret, &memory, &envelope, NULL);
     SQ_ASSERT(st == SQ_OK);
     return envelope;
 }
@@ -39,7 +47,9 @@ static void reuse_an_id(struct sim *s, struct sim_client *c, const struct sim_re
 {
     const struct sim_request *other = &c->request[sim_below(&s->fault_random, c->request_count)];
     if (other->id != r->id)
-        send_bytes(s, c, seal(s, c, c->name, s->node[c->node].name, other->type, r->id, sq_bytes_of(other->body->data, other->body->size)));
+        send_bytes(s, c,
+                   seal(s, c, c->name, s->node[c->node].name, other->type, r->id,
+                        sq_bytes_of(other->body->data, other->body->size)));
 }
 
 /* A request of another client, or to another node, or with one bit wrong. */
@@ -52,8 +62,10 @@ static void forge(struct sim *s, struct sim_client *c, const struct sim_request 
         sender = s->client[sim_below(random, s->client_count)].name;
     if (what == 1)
         receiver = s->node[sim_below(random, s->plan.nodes)].name;
-    sq_bytes whole = seal(s, c, sender, receiver, r->type, c->request_count + sim_below(random, 3), sq_bytes_of(r->body->data, r->body->size));
-    if (sender == c->name && receiver == s->node[c->node].name) { /* else it could be what it will ask next: bytes it would not own up to */
+    sq_bytes whole = seal(s, c, sender, receiver, r->type, c->request_count + sim_below(random, 3),
+                          sq_bytes_of(r->body->data, r->body->size));
+    if (sender == c->name &&
+        receiver == s->node[c->node].name) { /* else it could be what it will ask next: bytes it would not own up to */
         uint8_t *bytes = sq_arena_copy(&s->scratch, whole.data, whole.size);
         SQ_ASSERT(bytes != NULL);
         uint64_t bit = sim_below(random, whole.size * 8);
@@ -120,6 +132,7 @@ void sim_hostile_act(struct sim *s, struct sim_client *c)
 /* Refusals that such a client has earned. */
 int sim_hostile_earned(const struct sim *s, uint32_t status)
 {
-    return s->plan.on[SIM_HOSTILE_CLIENT] && ((status >= SQ_R_BAD_SIGNATURE && status <= SQ_R_UNKNOWN_TYPE) || status == SQ_R_ID_REUSED ||
-                                              status == SQ_R_WRONG_TRANSPORT || status == SQ_R_ALGORITHM);
+    return s->plan.on[SIM_HOSTILE_CLIENT] &&
+           ((status >= SQ_R_BAD_SIGNATURE && status <= SQ_R_UNKNOWN_TYPE) || status == SQ_R_ID_REUSED ||
+            status == SQ_R_WRONG_TRANSPORT || status == SQ_R_ALGORITHM);
 }

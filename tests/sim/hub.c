@@ -8,7 +8,10 @@
 
 #include "tests/sim/sim.h"
 
-static struct sim_node *node_of(struct sq_hub *h) { return (struct sim_node *)(void *)h; }
+static struct sim_node *node_of(struct sq_hub *h)
+{
+    return (struct sim_node *)(void *)h;
+}
 
 static struct sq_route route_to(struct sim_end end, uint32_t incarnation)
 {
@@ -78,7 +81,8 @@ sq_status sq_hub_reply(struct sq_hub *h, const struct sq_route *route, sq_bytes 
     struct sim_node *n = node_of(h);
     uint32_t end = sq_get_be32(route->id);
     struct sim_packet p = {.to = {end >> 24, end & 0xffffffu}, .answer = 1};
-    if (p.to.kind == SIM_END_NODE && (!n->sim->node[p.to.index].up || n->sim->node[p.to.index].incarnation != sq_get_be32(route->id + 4)))
+    if (p.to.kind == SIM_END_NODE &&
+        (!n->sim->node[p.to.index].up || n->sim->node[p.to.index].incarnation != sq_get_be32(route->id + 4)))
         return sq_fail(err, SQ_E_NETWORK, "the connection is gone");
     send_from(n, &p, bytes);
     return SQ_OK;
@@ -87,14 +91,16 @@ sq_status sq_hub_reply(struct sq_hub *h, const struct sq_route *route, sq_bytes 
 sq_status sq_hub_send(struct sq_hub *h, uint32_t node, sq_bytes bytes, struct sq_error *err)
 {
     struct sim_node *n = node_of(h);
-    struct sim_packet p = {.to = {SIM_END_NODE, node}, .route = route_to((struct sim_end){SIM_END_NODE, n->index}, n->incarnation)};
+    struct sim_packet p = {.to = {SIM_END_NODE, node},
+                           .route = route_to((struct sim_end){SIM_END_NODE, n->index}, n->incarnation)};
     if (!n->sim->node[node].up)
         return sq_fail(err, SQ_E_NETWORK, "not connected");
     send_from(n, &p, bytes);
     return SQ_OK;
 }
 
-sq_status sq_hub_allow(struct sq_hub *h, const uint8_t transport_key[static SQ_KEY_SIZE], const char *name, struct sq_error *err)
+sq_status sq_hub_allow(struct sq_hub *h, const uint8_t transport_key[static SQ_KEY_SIZE], const char *name,
+                       struct sq_error *err)
 {
     (void)h;
     (void)transport_key;
@@ -104,7 +110,10 @@ sq_status sq_hub_allow(struct sq_hub *h, const uint8_t transport_key[static SQ_K
 }
 
 /* Another thread has something for the front: the simulator has no other threads, and nothing to wake. */
-void sq_hub_wake(struct sq_hub *h) { sim_node_wake(node_of(h), node_of(h)->sim->now_us + 1); }
+void sq_hub_wake(struct sq_hub *h)
+{
+    sim_node_wake(node_of(h), node_of(h)->sim->now_us + 1);
+}
 
 /* Nobody in the simulator asks how many connections there were. */
 void sq_hub_counters(const struct sq_hub *h, struct sq_hub_counters *out)

@@ -17,7 +17,10 @@
 #include "peers/message.h"
 #include "tests/sim/sim.h"
 
-static void *take(void *arena, size_t size) { return sq_arena_room(arena, size); }
+static void *take(void *arena, size_t size)
+{
+    return sq_arena_room(arena, size);
+}
 
 void sim_liars_choose(struct sim *s)
 {
@@ -90,9 +93,11 @@ static int lie(struct sim_node *n, uint32_t type, ProtobufCMessage *body, uint8_
         return 1;
     }
     case SANQUAN__V1__MESSAGE_TYPE__STATEMENT:
-        return (n->lies & 4) && lie_rows(r, ((Sanquan__V1__Statement *)body)->rows, ((Sanquan__V1__Statement *)body)->n_rows);
+        return (n->lies & 4) &&
+               lie_rows(r, ((Sanquan__V1__Statement *)body)->rows, ((Sanquan__V1__Statement *)body)->n_rows);
     case SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT:
-        return (n->lies & 4) && lie_rows(r, ((Sanquan__V1__Counterstatement *)body)->rows, ((Sanquan__V1__Counterstatement *)body)->n_rows);
+        return (n->lies & 4) && lie_rows(r, ((Sanquan__V1__Counterstatement *)body)->rows,
+                                         ((Sanquan__V1__Counterstatement *)body)->n_rows);
     case SANQUAN__V1__MESSAGE_TYPE__DECIDED:
         return (n->lies & 8) && lie_codes(r, &((Sanquan__V1__Decided *)body)->code);
     case SANQUAN__V1__MESSAGE_TYPE__REGISTERED:
@@ -114,7 +119,8 @@ static sq_bytes told_otherwise(struct sim_node *n, const struct sq_envelope *e)
     sq_arena_reset(&s->scratch);
     if (sq_wire_open(sq_wire_type(e->type), e->body, &memory, &body, NULL) != SQ_OK || !lie(n, e->type, body, air) ||
         sq_wire_pack(body, &memory, &packed, NULL) != SQ_OK ||
-        sq_message_seal(&h, packed, sq_directory_network_id(s->directory), n->keys.secret, &memory, &envelope, NULL) != SQ_OK)
+        sq_message_seal(&h, packed, sq_directory_network_id(s->directory), n->keys.secret, &memory, &envelope, NULL) !=
+            SQ_OK)
         return (sq_bytes){NULL, 0};
     return envelope;
 }

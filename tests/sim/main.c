@@ -13,7 +13,7 @@
 #include "ops/common/log.h"
 #include "tests/sim/sim.h"
 
-#define WORKERS_MAX 64u
+#define WORKERS_MAX  64u
 #define FAILURES_MAX 20u
 
 struct arguments {
@@ -84,7 +84,9 @@ static const struct argp_option options[] = {
     {"dir", 'd', "DIR", 0, "where ledgers lie (/dev/shm, else /tmp)", 0},
     {0},
 };
-static const struct argp parser = {options, parse, NULL, "Deterministic simulation of a clearing network.\vA seed and a commit replay any run.", NULL, NULL, NULL};
+static const struct argp parser = {
+    options, parse, NULL, "Deterministic simulation of a clearing network.\vA seed and a commit replay any run.",
+    NULL,    NULL,  NULL};
 
 static void add_counts(struct sim_counts *to, const struct sim_counts *from)
 {
@@ -112,7 +114,8 @@ static void run_seed(const struct arguments *a, uint64_t seed, const char *dir, 
         sim_run(seed, a->faults, dir, 0, &two);
         if (two.failed || two.hash != one.hash) {
             one.failed = 1;
-            snprintf(one.failure, sizeof one.failure, "the same seed went two ways: %016" PRIx64 " and %016" PRIx64, one.hash, two.hash);
+            snprintf(one.failure, sizeof one.failure, "the same seed went two ways: %016" PRIx64 " and %016" PRIx64,
+                     one.hash, two.hash);
             fprintf(stderr, "seed %" PRIu64 ": %s\n", seed, one.failure);
         }
     }
@@ -182,10 +185,13 @@ static int print_report(const struct arguments *a, const struct report *reports,
             keep_failure(&all, reports[i].failure[k], reports[i].why[k]);
     }
     const struct sim_counts *c = &all.counts;
-    printf("%" PRIu64 " seeds in %.1f s, %.1f simulated days\n", all.seeds, seconds, (double)all.simulated_us / 86400e6);
-    printf("events %" PRIu64 ", messages %" PRIu64 ", turns %" PRIu64 ", commits %" PRIu64 " of %" PRIu64 " entries, node starts %" PRIu64 ", snapshots %" PRIu64 "\n",
+    printf("%" PRIu64 " seeds in %.1f s, %.1f simulated days\n", all.seeds, seconds,
+           (double)all.simulated_us / 86400e6);
+    printf("events %" PRIu64 ", messages %" PRIu64 ", turns %" PRIu64 ", commits %" PRIu64 " of %" PRIu64
+           " entries, node starts %" PRIu64 ", snapshots %" PRIu64 "\n",
            c->events, c->messages, c->turns, c->commits, c->entries, c->restarts, c->snapshots);
-    printf("settlements %" PRIu64 ", requests answered %" PRIu64 ", answered again %" PRIu64 ", refused %" PRIu64 "\n", c->settlements, c->answers, c->repeats, c->refusals);
+    printf("settlements %" PRIu64 ", requests answered %" PRIu64 ", answered again %" PRIu64 ", refused %" PRIu64 "\n",
+           c->settlements, c->answers, c->repeats, c->refusals);
     printf("faults:");
     for (int i = 0; i < SIM_FAULTS; i++)
         printf(" %s %" PRIu64 "%s", sim_fault_names[i], c->fault[i], i + 1 < SIM_FAULTS ? "," : "\n");
@@ -197,17 +203,22 @@ static int print_report(const struct arguments *a, const struct report *reports,
 
 int main(int argc, char **argv)
 {
-    struct arguments a = {.seeds = 1, .seed = 1, .workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN), .dir = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"};
+    struct arguments a = {.seeds = 1,
+                          .seed = 1,
+                          .workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
+                          .dir = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"};
     struct timespec began, ended;
     argp_parse(&parser, argc, argv, 0, NULL, &a);
     if (a.workers > WORKERS_MAX || a.workers > a.seeds)
         a.workers = (unsigned)(a.seeds < WORKERS_MAX ? a.seeds : WORKERS_MAX);
     sq_log_open(a.trace ? SQ_LOG_DEBUG : SQ_LOG_ERROR);
-    struct report *reports = mmap(NULL, WORKERS_MAX * sizeof *reports, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct report *reports =
+        mmap(NULL, WORKERS_MAX * sizeof *reports, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (reports == MAP_FAILED)
         return EXIT_FAILURE;
     clock_gettime(CLOCK_MONOTONIC, &began);
     run_workers(&a, reports);
     clock_gettime(CLOCK_MONOTONIC, &ended);
-    return print_report(&a, reports, (double)(ended.tv_sec - began.tv_sec) + (double)(ended.tv_nsec - began.tv_nsec) / 1e9);
+    return print_report(&a, reports,
+                        (double)(ended.tv_sec - began.tv_sec) + (double)(ended.tv_nsec - began.tv_nsec) / 1e9);
 }

@@ -11,7 +11,10 @@
 
 #include "tests/sim/sim.h"
 
-static struct sim_node *node_of(struct sq_daemon *d) { return (struct sim_node *)(void *)d; }
+static struct sim_node *node_of(struct sq_daemon *d)
+{
+    return (struct sim_node *)(void *)d;
+}
 
 uint64_t sim_node_clock_ms(const struct sim_node *n)
 {
@@ -19,7 +22,10 @@ uint64_t sim_node_clock_ms(const struct sim_node *n)
     return SIM_EPOCH_MS + (uint64_t)((now + n->clock_ahead_us + drift) / 1000);
 }
 
-static uint64_t monotonic_ms(const struct sim_node *n) { return n->sim->now_us / SIM_MS; }
+static uint64_t monotonic_ms(const struct sim_node *n)
+{
+    return n->sim->now_us / SIM_MS;
+}
 
 /* ---- life and death ---- */
 
@@ -28,7 +34,8 @@ static sq_status start(struct sim_node *n, struct sq_error *err)
     struct sim *s = n->sim;
     const Sanquan__V1__Genesis *genesis;
     struct sq_daemon *d = &n->d;
-    *d = (struct sq_daemon){.config = &n->config, .directory = s->directory, .keys = &n->keys, .hub = (struct sq_hub *)(void *)n};
+    *d = (struct sq_daemon){
+        .config = &n->config, .directory = s->directory, .keys = &n->keys, .hub = (struct sq_hub *)(void *)n};
     sq_log_origin(s->directory, n->config.node, d->origin);
     sq_status st = sq_directory_genesis(s->directory, n->config.node, &genesis, err);
     if (st == SQ_OK)
@@ -80,7 +87,8 @@ void sim_node_start(struct sim_node *n, int from_snapshot)
     n->up = 1;
     n->turn_at_us = SIM_NEVER;
     s->counts.restarts++;
-    sim_note(s, "node %s starts at seq %" PRIu64 "%s", n->config.node, sq_core_seq(n->d.core), from_snapshot ? ", a snapshot may help" : "");
+    sim_note(s, "node %s starts at seq %" PRIu64 "%s", n->config.node, sq_core_seq(n->d.core),
+             from_snapshot ? ", a snapshot may help" : "");
     sim_check_started(n);
     sim_node_wake(n, s->now_us + 1);
 }
@@ -107,8 +115,8 @@ void sim_node_crash(struct sim_node *n)
         return;
     if (n->d.committing != NULL && sim_chance(&s->fault_random, 500))
         stored = sq_group_commit(&n->d, n->d.committing, &err) == SQ_OK;
-    sim_note(s, "node %s crashes at seq %" PRIu64 ", durable %" PRIu64 "%s", n->config.node, sq_core_seq(n->d.core), sq_ledger_seq(n->d.ledger),
-             stored ? ", the last group just made it" : "");
+    sim_note(s, "node %s crashes at seq %" PRIu64 ", durable %" PRIu64 "%s", n->config.node, sq_core_seq(n->d.core),
+             sq_ledger_seq(n->d.ledger), stored ? ", the last group just made it" : "");
     sim_node_stop(n);
 }
 
@@ -204,7 +212,8 @@ void sim_node_commit(struct sim_node *n, uint32_t incarnation)
     if (!n->up || incarnation != n->incarnation)
         return;
     struct sq_group *g = n->d.committing;
-    int fails = s->phase == SIM_TROUBLE && sim_chance(&s->fault_random, s->plan.commit_error_pm), stored = !fails || sim_chance(&s->fault_random, 500);
+    int fails = s->phase == SIM_TROUBLE && sim_chance(&s->fault_random, s->plan.commit_error_pm),
+        stored = !fails || sim_chance(&s->fault_random, 500);
     size_t entries = g->entry_count;
     sq_status st = stored ? sq_group_commit(&n->d, g, &err) : SQ_OK;
     if (st != SQ_OK) {

@@ -26,7 +26,8 @@ static uint32_t place_of(const struct sim *s, const char *code)
 /* Nets of one kind from the pairs, and what payments move: both must be what the settlement says. */
 static void check_kind(struct sim *s, const Sanquan__V1__Settlement *v, uint32_t kind)
 {
-    __int128 owed[SIM_NODES_MAX + 1] = {0}, stated[SIM_NODES_MAX + 1] = {0}, paid[SIM_NODES_MAX + 1] = {0}, sum = 0, hub = 0;
+    __int128 owed[SIM_NODES_MAX + 1] = {0}, stated[SIM_NODES_MAX + 1] = {0}, paid[SIM_NODES_MAX + 1] = {0}, sum = 0,
+                                  hub = 0;
     for (size_t i = 0; i < v->n_pairs; i++) {
         owed[place_of(s, v->pairs[i]->debtor)] -= v->pairs[i]->total_fen[kind - 1];
         owed[place_of(s, v->pairs[i]->creditor)] += v->pairs[i]->total_fen[kind - 1];
@@ -38,16 +39,20 @@ static void check_kind(struct sim *s, const Sanquan__V1__Settlement *v, uint32_t
         if (v->payments[i]->kind == kind) {
             paid[place_of(s, v->payments[i]->payer)] -= v->payments[i]->amount_fen;
             paid[place_of(s, v->payments[i]->payee)] += v->payments[i]->amount_fen;
-            SIM_CHECK(s, v->payments[i]->amount_fen > 0, "window %" PRIu64 ": a payment of %" PRId64 " fen", v->window, v->payments[i]->amount_fen);
+            SIM_CHECK(s, v->payments[i]->amount_fen > 0, "window %" PRIu64 ": a payment of %" PRId64 " fen", v->window,
+                      v->payments[i]->amount_fen);
         }
     for (uint32_t i = 0; i < s->plan.nodes; i++) {
         sum += stated[i];
-        SIM_CHECK(s, owed[i] == stated[i] && paid[i] == stated[i], "window %" PRIu64 " kind %u: the net of %s is %" PRId64 ", its pairs come to %" PRId64
-                  ", its payments to %" PRId64, v->window, kind, s->node[i].config.node, (int64_t)stated[i], (int64_t)owed[i], (int64_t)paid[i]);
+        SIM_CHECK(s, owed[i] == stated[i] && paid[i] == stated[i],
+                  "window %" PRIu64 " kind %u: the net of %s is %" PRId64 ", its pairs come to %" PRId64
+                  ", its payments to %" PRId64,
+                  v->window, kind, s->node[i].config.node, (int64_t)stated[i], (int64_t)owed[i], (int64_t)paid[i]);
     }
     hub = paid[s->plan.nodes];
-    SIM_CHECK(s, sum == 0 && hub == 0, "window %" PRIu64 " kind %u: nets sum to %" PRId64 " fen, the settlement account is left with %" PRId64, v->window, kind,
-              (int64_t)sum, (int64_t)hub);
+    SIM_CHECK(s, sum == 0 && hub == 0,
+              "window %" PRIu64 " kind %u: nets sum to %" PRId64 " fen, the settlement account is left with %" PRId64,
+              v->window, kind, (int64_t)sum, (int64_t)hub);
 }
 
 static void check_settlement(struct sim_node *n, sq_bytes bytes)
@@ -55,10 +60,12 @@ static void check_settlement(struct sim_node *n, sq_bytes bytes)
     struct sim *s = n->sim;
     char why[300];
     Sanquan__V1__Settlement *v = sanquan__v1__settlement__unpack(NULL, bytes.size, bytes.data);
-    SIM_CHECK(s, v != NULL && v->window != 0 && v->window < SIM_WINDOWS_MAX, "node %s: a settlement that does not unpack", n->config.node);
+    SIM_CHECK(s, v != NULL && v->window != 0 && v->window < SIM_WINDOWS_MAX,
+              "node %s: a settlement that does not unpack", n->config.node);
     if (s->failed)
         return;
-    SIM_CHECK(s, v->window == n->final_windows + 1, "node %s: window %" PRIu64 " is final after %" PRIu64, n->config.node, v->window, n->final_windows);
+    SIM_CHECK(s, v->window == n->final_windows + 1, "node %s: window %" PRIu64 " is final after %" PRIu64,
+              n->config.node, v->window, n->final_windows);
     n->final_windows = v->window;
     struct sim_bytes **first = &s->checks->settled[v->window];
     if (*first == NULL) {
@@ -68,7 +75,8 @@ static void check_settlement(struct sim_node *n, sq_bytes bytes)
         s->counts.settlements++;
     }
     SIM_CHECK(s, (*first)->size == bytes.size && memcmp((*first)->data, bytes.data, bytes.size) == 0,
-              "window %" PRIu64 ": node %s has another settlement than the first that had one", v->window, n->config.node);
+              "window %" PRIu64 ": node %s has another settlement than the first that had one", v->window,
+              n->config.node);
     SIM_CHECK(s, model_settled(n->model, v, why, sizeof why) == 0, "node %s: %s", n->config.node, why);
     sanquan__v1__settlement__free_unpacked(v, NULL);
 }
@@ -99,8 +107,9 @@ static sq_status follow(void *ctx, const struct sq_entry *e, struct sq_error *er
     }
     Sanquan__V1__Outcome *o = sanquan__v1__outcome__unpack(NULL, e->outcome.size, e->outcome.data);
     SQ_ASSERT(o != NULL);
-    SIM_CHECK(s, o->status == SQ_OK || !is_from_honest_node(s, e), "node %s: entry %" PRIu64 ": a message of type %u of an honest node is refused: %s", n->config.node, e->seq, e->type,
-              sq_status_name(o->status));
+    SIM_CHECK(s, o->status == SQ_OK || !is_from_honest_node(s, e),
+              "node %s: entry %" PRIu64 ": a message of type %u of an honest node is refused: %s", n->config.node,
+              e->seq, e->type, sq_status_name(o->status));
     for (size_t i = 0; i < o->n_settlement && !s->failed; i++)
         check_settlement(n, sq_bytes_of(o->settlement[i].data, o->settlement[i].len));
     sanquan__v1__outcome__free_unpacked(o, NULL);
@@ -127,12 +136,17 @@ static void compare_budgets(struct sim_node *n)
         struct model_budget b;
         struct sq_programme_view p = {0};
         model_budget(n->model, i, &b);
-        for (uint32_t k = 0; k < sq_core_programme_count(n->d.core) && (p.issuer != b.issuer || p.number != b.number); k++)
+        for (uint32_t k = 0; k < sq_core_programme_count(n->d.core) && (p.issuer != b.issuer || p.number != b.number);
+             k++)
             sq_core_programme(n->d.core, k, &p);
-        SIM_CHECK(s, p.issuer == b.issuer && p.number == b.number && p.pool_fen == b.pool_fen && p.granted_fen == b.granted_fen && p.spent_fen == b.spent_fen &&
-                  p.reserved_fen == b.reserved_fen, "node %s, programme %06u/%u: spent %" PRId64 " and reserved %" PRId64 ", the items come to %" PRId64 " and %" PRId64,
+        SIM_CHECK(s,
+                  p.issuer == b.issuer && p.number == b.number && p.pool_fen == b.pool_fen &&
+                      p.granted_fen == b.granted_fen && p.spent_fen == b.spent_fen && p.reserved_fen == b.reserved_fen,
+                  "node %s, programme %06u/%u: spent %" PRId64 " and reserved %" PRId64 ", the items come to %" PRId64
+                  " and %" PRId64,
                   n->config.node, b.issuer, b.number, p.spent_fen, p.reserved_fen, b.spent_fen, b.reserved_fen);
-        SIM_CHECK(s, b.spent_fen >= 0 && b.reserved_fen >= 0 && b.spent_fen + b.reserved_fen <= b.pool_fen, "programme %06u/%u is overdrawn", b.issuer, b.number);
+        SIM_CHECK(s, b.spent_fen >= 0 && b.reserved_fen >= 0 && b.spent_fen + b.reserved_fen <= b.pool_fen,
+                  "programme %06u/%u is overdrawn", b.issuer, b.number);
     }
 }
 
@@ -144,10 +158,14 @@ static void compare_vouchers(struct sim_node *n)
         struct sq_voucher_view v = {0};
         model_voucher(n->model, i, &m);
         sq_status st = sq_core_voucher(n->d.core, m.number, &v);
-        SIM_CHECK(s, st == SQ_OK && v.face_fen == m.face_fen && v.spent_fen == m.spent_fen && v.reserved_fen == m.reserved_fen,
-                  "node %s, voucher %019" PRIu64 ": spent %" PRId64 " and reserved %" PRId64 ", the items come to %" PRId64 " and %" PRId64, n->config.node, m.number,
-                  v.spent_fen, v.reserved_fen, m.spent_fen, m.reserved_fen);
-        SIM_CHECK(s, m.spent_fen >= 0 && m.spent_fen + m.reserved_fen <= m.face_fen, "voucher %019" PRIu64 " is overdrawn", m.number);
+        SIM_CHECK(s,
+                  st == SQ_OK && v.face_fen == m.face_fen && v.spent_fen == m.spent_fen &&
+                      v.reserved_fen == m.reserved_fen,
+                  "node %s, voucher %019" PRIu64 ": spent %" PRId64 " and reserved %" PRId64
+                  ", the items come to %" PRId64 " and %" PRId64,
+                  n->config.node, m.number, v.spent_fen, v.reserved_fen, m.spent_fen, m.reserved_fen);
+        SIM_CHECK(s, m.spent_fen >= 0 && m.spent_fen + m.reserved_fen <= m.face_fen,
+                  "voucher %019" PRIu64 " is overdrawn", m.number);
     }
 }
 
@@ -157,10 +175,12 @@ static void compare_totals(struct sim_node *n)
     struct model_totals m;
     sq_core_totals(n->d.core, &t);
     model_totals(n->model, &m);
-    SIM_CHECK(n->sim, t.items_received == m.items_received && t.items_accepted == m.items_accepted && t.items_refused == m.items_refused &&
-              t.items_decided == m.items_decided && t.batches_waiting == m.batches_waiting && t.rejected == m.rejected,
-              "node %s counts %" PRIu64 " items accepted of %" PRIu64 ", the journal has %" PRIu64 " of %" PRIu64, n->config.node, t.items_accepted, t.items_received,
-              m.items_accepted, m.items_received);
+    SIM_CHECK(n->sim,
+              t.items_received == m.items_received && t.items_accepted == m.items_accepted &&
+                  t.items_refused == m.items_refused && t.items_decided == m.items_decided &&
+                  t.batches_waiting == m.batches_waiting && t.rejected == m.rejected,
+              "node %s counts %" PRIu64 " items accepted of %" PRIu64 ", the journal has %" PRIu64 " of %" PRIu64,
+              n->config.node, t.items_accepted, t.items_received, m.items_accepted, m.items_received);
 }
 
 static void compare_links(struct sim_node *n)
@@ -175,9 +195,11 @@ static void compare_links(struct sim_node *n)
             if (debtor == creditor && !owes)
                 continue;
             sq_settlement_link(sq_core_settlement(n->d.core), debtor, creditor, &l);
-            SIM_CHECK(s, l.last.number == steps && (steps == 0 || memcmp(l.last.hash, step[steps - 1].hash, SQ_HASH_SIZE) == 0),
-                      "node %s: link %s to %s stands at %" PRIu64 ", its items come to %zu steps, or another hash", n->config.node, s->node[debtor].config.node,
-                      s->node[creditor].config.node, l.last.number, steps);
+            SIM_CHECK(s,
+                      l.last.number == steps &&
+                          (steps == 0 || memcmp(l.last.hash, step[steps - 1].hash, SQ_HASH_SIZE) == 0),
+                      "node %s: link %s to %s stands at %" PRIu64 ", its items come to %zu steps, or another hash",
+                      n->config.node, s->node[debtor].config.node, s->node[creditor].config.node, l.last.number, steps);
         }
 }
 
@@ -196,7 +218,8 @@ void sim_opinion_compare(struct sim_node *n)
 
 static int same_line(const struct model_claim *a, const struct model_claim *b)
 {
-    return memcmp(a->invoice, b->invoice, sizeof a->invoice) == 0 && a->issuer == b->issuer && a->number == b->number && strcmp(a->seller, b->seller) == 0;
+    return memcmp(a->invoice, b->invoice, sizeof a->invoice) == 0 && a->issuer == b->issuer && a->number == b->number &&
+           strcmp(a->seller, b->seller) == 0;
 }
 
 static int64_t accepted_on(const struct sim *s, const struct model_claim *line)
@@ -226,17 +249,23 @@ void sim_opinion_end(struct sim *s)
         if (n->liar)
             continue;
         sim_opinion_compare(&s->node[i]);
-        SIM_CHECK(s, sq_core_seq(n->d.core) == n->checked_seq, "node %s: entry %" PRIu64 " never became durable", n->config.node, sq_core_seq(n->d.core));
+        SIM_CHECK(s, sq_core_seq(n->d.core) == n->checked_seq, "node %s: entry %" PRIu64 " never became durable",
+                  n->config.node, sq_core_seq(n->d.core));
         for (size_t k = 0; k < model_accepted_count(n->model) && !s->failed; k++) {
             const struct model_claim *line = model_accepted(n->model, k);
             int64_t accepted = accepted_on(s, line), registered = registered_on(s, line);
-            SIM_CHECK(s, (accepted == registered && accepted >= 0) || s->plan.liars != 0, "invoice %02x%02x%02x..%02x%02x%02x of %s under %06u/%u: %" PRId64 " fen were accepted, %" PRId64
-                      " are registered", line->invoice[0], line->invoice[1], line->invoice[2], line->invoice[7], line->invoice[8], line->invoice[9], line->seller,
-                      line->issuer, line->number, accepted, registered);
+            SIM_CHECK(s, (accepted == registered && accepted >= 0) || s->plan.liars != 0,
+                      "invoice %02x%02x%02x..%02x%02x%02x of %s under %06u/%u: %" PRId64 " fen were accepted, %" PRId64
+                      " are registered",
+                      line->invoice[0], line->invoice[1], line->invoice[2], line->invoice[7], line->invoice[8],
+                      line->invoice[9], line->seller, line->issuer, line->number, accepted, registered);
         }
         for (size_t k = 0; k < model_claim_count(n->model) && !s->failed; k++) {
             const struct model_claim *line = model_claim(n->model, k);
-            SIM_CHECK(s, accepted_on(s, line) == line->amount_fen || (s->plan.liars != 0 && accepted_on(s, line) < line->amount_fen), "an invoice of %s under %06u/%u: %" PRId64 " fen are registered, %" PRId64 " were accepted",
+            SIM_CHECK(s,
+                      accepted_on(s, line) == line->amount_fen ||
+                          (s->plan.liars != 0 && accepted_on(s, line) < line->amount_fen),
+                      "an invoice of %s under %06u/%u: %" PRId64 " fen are registered, %" PRId64 " were accepted",
                       line->seller, line->issuer, line->number, line->amount_fen, accepted_on(s, line));
         }
     }

@@ -9,7 +9,8 @@
 static const uint32_t provinces[SIM_NODES_MAX] = {11, 12, 13, 14, 15, 21, 22, 23, 31, 32, 33, 34, 35, 36, 37, 41, 42,
                                                   43, 44, 45, 46, 50, 51, 52, 53, 54, 61, 62, 63, 64, 65, 71, 81, 82};
 
-void sim_key_of(const char *name, const char *use, uint8_t public_key[static SQ_KEY_SIZE], uint8_t secret[static SQ_SECRET_SIZE])
+void sim_key_of(const char *name, const char *use, uint8_t public_key[static SQ_KEY_SIZE],
+                uint8_t secret[static SQ_SECRET_SIZE])
 {
     const struct sq_sha256_part parts[2] = {{use, strlen(use) + 1}, {name, strlen(name)}};
     sq_sha256_parts(parts, 2, public_key);
@@ -30,7 +31,8 @@ static void uscc(const char *kind, uint32_t province, uint32_t number, char out[
     abort();
 }
 
-static struct sim_client *add_client(struct sim *s, enum sq_role role, uint32_t node, const char *shape, const char *code)
+static struct sim_client *add_client(struct sim *s, enum sq_role role, uint32_t node, const char *shape,
+                                     const char *code)
 {
     uint8_t unused[SQ_SECRET_SIZE];
     struct sim_client *c = &s->client[s->client_count];
@@ -66,7 +68,8 @@ static void add_node(struct sim *s, uint32_t index, uint32_t province)
     snprintf(n->name, sizeof n->name, "node:%02u0000", province % 100);
     snprintf(n->path, sizeof n->path, "%s/%u", s->dir, province);
     snprintf(code, sizeof code, "%02u0000", province % 100);
-    n->config = (struct sq_config){.node = strdup(code), .ledger = n->path, .map_size_gib = 1, .disk_low_permille = 0, .snapshot_every_items = 0};
+    n->config = (struct sq_config){
+        .node = strdup(code), .ledger = n->path, .map_size_gib = 1, .disk_low_permille = 0, .snapshot_every_items = 0};
     strcpy(n->keys.name, n->name);
     sim_key_of(n->name, "message", n->keys.public_key, n->keys.secret);
     sim_key_of(n->name, "log", n->keys.log_public, n->keys.log_secret);
@@ -174,7 +177,10 @@ void sim_people(struct sim *s)
         struct sq_error err = {0};
         char origin[SQ_ORIGIN_SIZE];
         sq_log_origin(s->directory, n->config.node, origin);
-        struct sq_ledger_options o = {.path = n->path, .origin = origin, .network_id = sq_directory_network_id(s->directory), .map_size = 1u << 30};
+        struct sq_ledger_options o = {.path = n->path,
+                                      .origin = origin,
+                                      .network_id = sq_directory_network_id(s->directory),
+                                      .map_size = 1u << 30};
         if (sq_ledger_create(&o, &err) != SQ_OK)
             sim_fail(s, "ledger: %s", err.text);
     }

@@ -8,18 +8,32 @@
 
 #include "tests/sim/sim.h"
 
-const char *const sim_fault_names[SIM_FAULTS] = {"loss", "duplicate", "delay", "partition", "crash", "slow disk", "commit error", "clock", "hostile client", "lie", "old copy"};
+const char *const sim_fault_names[SIM_FAULTS] = {"loss",           "duplicate", "delay",        "partition",
+                                                 "crash",          "slow disk", "commit error", "clock",
+                                                 "hostile client", "lie",       "old copy"};
 
-static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
-static uint64_t most(uint64_t a, uint64_t b) { return a > b ? a : b; }
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+static uint64_t most(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
 
 static void draw_size(struct sim_plan *p, struct sim_random *r)
 {
     uint64_t dice = sim_below(r, 100);
-    p->nodes = (uint32_t)(dice < 75 ? sim_between(r, 3, 5) : dice < 90 ? sim_between(r, 6, 8) : dice < 97 ? sim_between(r, 9, 14) : sim_between(r, 15, SIM_NODES_MAX));
+    p->nodes = (uint32_t)(dice < 75   ? sim_between(r, 3, 5)
+                          : dice < 90 ? sim_between(r, 6, 8)
+                          : dice < 97 ? sim_between(r, 9, 14)
+                                      : sim_between(r, 15, SIM_NODES_MAX));
     p->providers = p->nodes <= 5 ? (uint32_t)sim_between(r, 1, 3) : 1;
     p->holders = p->nodes <= 5 ? (uint32_t)sim_between(r, 1, 2) : 1;
-    p->requests = (uint32_t)(p->nodes <= 5 ? sim_between(r, 8, 40) : p->nodes <= 8 ? sim_between(r, 6, 16) : p->nodes <= 14 ? sim_between(r, 4, 8) : 4);
+    p->requests = (uint32_t)(p->nodes <= 5    ? sim_between(r, 8, 40)
+                             : p->nodes <= 8  ? sim_between(r, 6, 16)
+                             : p->nodes <= 14 ? sim_between(r, 4, 8)
+                                              : 4);
     p->think_us = sim_scale(r, 20 * SIM_MS, 1200ull * SIM_SECOND);
     p->bilateral = sim_chance(r, 300);
     p->round_timeout_ms = (uint32_t)sim_scale(r, 100, 5000);
@@ -70,8 +84,10 @@ void sim_plan_draw(struct sim *s, uint32_t faults)
 
 void sim_plan_print(const struct sim_plan *p, char *out, size_t size)
 {
-    size_t n = (size_t)snprintf(out, size, "%u nodes, %u requests a client, %" PRIu64 " us between them, latency %" PRIu64 " us, faults:", p->nodes, p->requests,
-                                p->think_us, p->latency_us);
+    size_t n = (size_t)snprintf(
+        out, size,
+        "%u nodes, %u requests a client, %" PRIu64 " us between them, latency %" PRIu64 " us, faults:", p->nodes,
+        p->requests, p->think_us, p->latency_us);
     for (int i = 0; i < SIM_FAULTS && n < size; i++)
         if (p->on[i])
             n += (size_t)snprintf(out + n, size - n, " %s,", sim_fault_names[i]);
@@ -96,7 +112,8 @@ void sim_faults_begin(struct sim *s)
         return;
     next_fault(s, SIM_CLOCK, s->plan.crash_every_us);
     for (uint32_t i = 0; i < s->plan.nodes; i++) {
-        s->node[i].clock_ahead_us = (int64_t)sim_scale(r, SIM_MS, 5 * SIM_SECOND) * (sim_chance(r, 500) ? 1 : -1) + 5 * (int64_t)SIM_SECOND;
+        s->node[i].clock_ahead_us =
+            (int64_t)sim_scale(r, SIM_MS, 5 * SIM_SECOND) * (sim_chance(r, 500) ? 1 : -1) + 5 * (int64_t)SIM_SECOND;
         s->node[i].clock_drift_ppm = (int32_t)sim_below(r, 401) - 200;
     }
 }
@@ -110,10 +127,10 @@ static void cut_links(struct sim *s)
         side[i] = (uint8_t)sim_below(r, 2);
     for (uint32_t a = 0; a < n; a++)
         for (uint32_t b = 0; b < n; b++)
-            s->cut[a][b] = kind == 0   ? a == lonely || b == lonely         /* one alone */
-                           : kind == 1 ? side[a] != side[b]                 /* two camps */
-                           : kind == 2 ? a == lonely                        /* one that hears and is not heard */
-                                       : (uint8_t)sim_chance(r, 300);       /* some links, each way by itself */
+            s->cut[a][b] = kind == 0   ? a == lonely || b == lonely   /* one alone */
+                           : kind == 1 ? side[a] != side[b]           /* two camps */
+                           : kind == 2 ? a == lonely                  /* one that hears and is not heard */
+                                       : (uint8_t)sim_chance(r, 300); /* some links, each way by itself */
     sim_note(s, "partition of kind %u around %s", kind, s->node[lonely].config.node);
 }
 
@@ -157,7 +174,8 @@ void sim_faults_event(struct sim *s, const struct sim_event *e)
         }
         next_fault(s, SIM_PARTITION, s->plan.partition_every_us);
         cut_links(s);
-        sim_put(s, s->now_us + sim_between(r, s->plan.partition_us / 4, s->plan.partition_us * 2), SIM_EV_FAULT, SIM_PARTITION, ++s->partition_token);
+        sim_put(s, s->now_us + sim_between(r, s->plan.partition_us / 4, s->plan.partition_us * 2), SIM_EV_FAULT,
+                SIM_PARTITION, ++s->partition_token);
         return;
     case SIM_CLOCK:
         next_fault(s, SIM_CLOCK, s->plan.crash_every_us);

@@ -27,11 +27,20 @@ static inline struct sim_random sim_random_of(uint64_t seed, uint64_t stream)
 }
 
 /* 0 to n - 1; n > 0. The bias of n / 2^64 does not matter here. */
-static inline uint64_t sim_below(struct sim_random *r, uint64_t n) { return sim_u64(r) % n; }
+static inline uint64_t sim_below(struct sim_random *r, uint64_t n)
+{
+    return sim_u64(r) % n;
+}
 
-static inline uint64_t sim_between(struct sim_random *r, uint64_t low, uint64_t high) { return low + sim_below(r, high - low + 1); }
+static inline uint64_t sim_between(struct sim_random *r, uint64_t low, uint64_t high)
+{
+    return low + sim_below(r, high - low + 1);
+}
 
-static inline uint32_t sim_chance(struct sim_random *r, uint32_t per_mille) { return sim_below(r, 1000) < per_mille; }
+static inline uint32_t sim_chance(struct sim_random *r, uint32_t per_mille)
+{
+    return sim_below(r, 1000) < per_mille;
+}
 
 /* Spread over orders of magnitude: each doubling between low and high is as likely as the others. 0 < low < high. */
 static inline uint64_t sim_scale(struct sim_random *r, uint64_t low, uint64_t high)

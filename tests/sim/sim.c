@@ -13,8 +13,8 @@
 
 #define HEAL_WITHIN_US (3600ull * SIM_SECOND)
 #define CLOSE_ROUND_US (60ull * SIM_SECOND)
-#define CLOSE_ROUNDS 12u
-#define EVENTS_MAX 20000000u
+#define CLOSE_ROUNDS   12u
+#define EVENTS_MAX     20000000u
 
 /* ---- the trace ---- */
 
@@ -71,7 +71,8 @@ static void print_unrest(const struct sim *s)
     for (uint32_t i = 0; i < s->client_count; i++) {
         const struct sim_client *c = &s->client[i];
         if (c->first_open < c->request_count)
-            fprintf(stderr, "  %s waits for the answer to request %" PRIu64 " of type %u\n", c->name, c->request[c->first_open].id, c->request[c->first_open].type);
+            fprintf(stderr, "  %s waits for the answer to request %" PRIu64 " of type %u\n", c->name,
+                    c->request[c->first_open].id, c->request[c->first_open].type);
     }
     for (uint32_t i = 0; i < s->plan.nodes; i++) {
         const struct sim_node *n = &s->node[i];
@@ -86,11 +87,13 @@ static void print_unrest(const struct sim *s)
         sq_core_totals(n->d.core, &t);
         if (open < 2 || sq_settlement_window(settlement, open - 1, &w, NULL) != SQ_OK)
             w.state = SQ_WINDOW_OPEN;
-        fprintf(stderr, "  node %s: window %" PRIu64 " is open, the one before in state %d round %u, %" PRIu64 " batches wait", n->config.node, open, (int)w.state, w.round,
-                t.batches_waiting);
+        fprintf(stderr,
+                "  node %s: window %" PRIu64 " is open, the one before in state %d round %u, %" PRIu64 " batches wait",
+                n->config.node, open, (int)w.state, w.round, t.batches_waiting);
         for (uint32_t k = 0; k < s->plan.nodes; k++)
             if (n->d.peers[k].outbox.acked != n->d.peers[k].outbox.durable)
-                fprintf(stderr, ", %s has %" PRIu64 " of %" PRIu64, s->node[k].config.node, n->d.peers[k].outbox.acked, n->d.peers[k].outbox.durable);
+                fprintf(stderr, ", %s has %" PRIu64 " of %" PRIu64, s->node[k].config.node, n->d.peers[k].outbox.acked,
+                        n->d.peers[k].outbox.durable);
         fprintf(stderr, "\n");
     }
 }
@@ -301,7 +304,12 @@ void sim_run(uint64_t seed, uint32_t faults, const char *dir, int trace, struct 
     }
     if (!s->failed)
         sim_check_end(s);
-    *out = (struct sim_result){.seed = seed, .hash = s->hash, .simulated_us = s->now_us - began_us, .counts = s->counts, .plan = s->plan, .failed = s->failed};
+    *out = (struct sim_result){.seed = seed,
+                               .hash = s->hash,
+                               .simulated_us = s->now_us - began_us,
+                               .counts = s->counts,
+                               .plan = s->plan,
+                               .failed = s->failed};
     memcpy(out->failure, s->failure, sizeof out->failure);
     if (s->failed)
         print_failure(s);

@@ -17,17 +17,26 @@
 #include "tests/model/model.h"
 #include "tests/sim/random.h"
 
-#define SIM_NODES_MAX 34u
+#define SIM_NODES_MAX   34u
 #define SIM_CLIENTS_MAX 512u
-#define SIM_MS 1000u                    /* of the simulator's microseconds */
-#define SIM_SECOND 1000000u
-#define SIM_EPOCH_MS 1790000000000u     /* 2026-09-21 */
-#define SIM_LINE 220
-#define SIM_LINES 400                   /* last events that a violation prints */
-#define SIM_NEVER UINT64_MAX
+#define SIM_MS          1000u /* of the simulator's microseconds */
+#define SIM_SECOND      1000000u
+#define SIM_EPOCH_MS    1790000000000u /* 2026-09-21 */
+#define SIM_LINE        220
+#define SIM_LINES       400 /* last events that a violation prints */
+#define SIM_NEVER       UINT64_MAX
 
 enum sim_fault {
-    SIM_LOSS, SIM_DUPLICATE, SIM_DELAY, SIM_PARTITION, SIM_CRASH, SIM_SLOW_DISK, SIM_COMMIT_ERROR, SIM_CLOCK, SIM_HOSTILE_CLIENT, SIM_LIAR,
+    SIM_LOSS,
+    SIM_DUPLICATE,
+    SIM_DELAY,
+    SIM_PARTITION,
+    SIM_CRASH,
+    SIM_SLOW_DISK,
+    SIM_COMMIT_ERROR,
+    SIM_CLOCK,
+    SIM_HOSTILE_CLIENT,
+    SIM_LIAR,
     SIM_OLD_COPY,
     SIM_FAULTS
 };
@@ -35,7 +44,15 @@ extern const char *const sim_fault_names[SIM_FAULTS];
 
 enum sim_phase { SIM_TROUBLE, SIM_HEALING, SIM_CLOSING, SIM_DONE };
 
-enum sim_event_kind { SIM_EV_TURN, SIM_EV_COMMIT, SIM_EV_DELIVER, SIM_EV_CLIENT, SIM_EV_FAULT, SIM_EV_RESTART, SIM_EV_WATCH };
+enum sim_event_kind {
+    SIM_EV_TURN,
+    SIM_EV_COMMIT,
+    SIM_EV_DELIVER,
+    SIM_EV_CLIENT,
+    SIM_EV_FAULT,
+    SIM_EV_RESTART,
+    SIM_EV_WATCH
+};
 
 /* ---- messages on their way ---- */
 
@@ -44,25 +61,25 @@ struct sim_end {
     uint32_t kind, index;
 };
 
-struct sim_bytes {                      /* shared by a message and its duplicates */
+struct sim_bytes { /* shared by a message and its duplicates */
     uint32_t references, size;
     uint8_t data[];
 };
 
 struct sim_packet {
     struct sim_end from, to;
-    struct sq_route route;              /* the way back, when it goes to a node's ROUTER */
-    int answer;                         /* 1: comes back on the DEALER or to the client that asked */
+    struct sq_route route; /* the way back, when it goes to a node's ROUTER */
+    int answer;            /* 1: comes back on the DEALER or to the client that asked */
     struct sim_bytes *bytes;
 };
 
 struct sim_event {
     uint64_t at_us, order;
     uint32_t kind, who, token;
-    struct sim_packet packet;           /* DELIVER */
+    struct sim_packet packet; /* DELIVER */
 };
 
-struct sim_queue {                      /* a heap by (at_us, order) */
+struct sim_queue { /* a heap by (at_us, order) */
     struct sim_event *event;
     size_t count, capacity;
     uint64_t next_order;
@@ -77,35 +94,35 @@ void sim_bytes_drop(struct sim_bytes *b);
 
 /* ---- a node ---- */
 
-struct sim_seen {                       /* a tree that somebody was shown */
+struct sim_seen { /* a tree that somebody was shown */
     uint64_t size;
     uint8_t root[SQ_HASH_SIZE];
 };
 
 struct sim_node {
-    struct sq_daemon d;                 /* first: the daemon's calls out find their node from it */
+    struct sq_daemon d; /* first: the daemon's calls out find their node from it */
     struct sim *sim;
     uint32_t index, incarnation;
-    int up, liar, dead;                 /* dead: never to be seen again */
-    uint32_t lies;                      /* which: bits, see liars.c */
+    int up, liar, dead; /* dead: never to be seen again */
+    uint32_t lies;      /* which: bits, see liars.c */
     char name[SQ_NAME_SIZE_MAX + 1], path[256];
     struct sq_config config;
     struct sq_keys keys;
-    int64_t clock_ahead_us;             /* how wrong its clock is */
+    int64_t clock_ahead_us; /* how wrong its clock is */
     int32_t clock_drift_ppm;
     uint64_t turn_at_us;
     uint32_t turn_token, idle_turns;
-    struct sim_packet *inbox;           /* a ring */
+    struct sim_packet *inbox; /* a ring */
     uint32_t inbox_first, inbox_count, inbox_capacity;
-    struct sim_bytes *current;          /* what the daemon is looking at */
-    struct sq_dump snapshot;            /* taken, and not written until it is durable */
+    struct sim_bytes *current; /* what the daemon is looking at */
+    struct sq_dump snapshot;   /* taken, and not written until it is durable */
     int snapshot_taken;
     uint64_t snapshot_seq;
     struct sim_seen *seen;
     size_t seen_count, seen_capacity;
-    struct model *model;                /* the second opinion on its journal, up to checked_seq */
+    struct model *model; /* the second opinion on its journal, up to checked_seq */
     uint64_t checked_seq, final_windows;
-    int has_old_copy, on_old_copy;      /* see backup.c */
+    int has_old_copy, on_old_copy; /* see backup.c */
     uint64_t old_copy_seq;
 };
 
@@ -115,11 +132,11 @@ struct sim_request {
     uint64_t id;
     uint32_t type;
     struct sim_bytes *envelope;
-    int answered, settled;              /* settled: what the answer means has been taken note of */
+    int answered, settled; /* settled: what the answer means has been taken note of */
     uint32_t status;
     uint64_t seq;
     uint8_t leaf[SQ_LEAF_SIZE];
-    struct sim_bytes *answer;           /* the Answer's bytes: every repeat must be the same */
+    struct sim_bytes *answer; /* the Answer's bytes: every repeat must be the same */
     struct sim_bytes *body;
 };
 
@@ -128,28 +145,28 @@ struct sim_client {
     enum sq_role role;
     uint32_t index, node;
     uint8_t secret[SQ_SECRET_SIZE], public_key[SQ_KEY_SIZE], transport_key[SQ_KEY_SIZE];
-    struct sim_request *request;        /* [id - 1] */
+    struct sim_request *request; /* [id - 1] */
     size_t request_capacity;
     uint32_t request_count, first_open;
-    uint32_t quota;                     /* requests it will still make by itself */
+    uint32_t quota; /* requests it will still make by itself */
     uint32_t in_flight_max;
     uint64_t next_work_us, resend_us, resend_wait_us, wake_us;
     uint32_t token;
     uint64_t next_invoice, next_reservation;
-    uint64_t closing_window;            /* operators: the window they were last told to cut */
-    uint32_t stage;                     /* issuers and operators: how far the set-up is */
+    uint64_t closing_window; /* operators: the window they were last told to cut */
+    uint32_t stage;          /* issuers and operators: how far the set-up is */
 };
 
 /* ---- what people know, because they were told ---- */
 
 struct sim_programme {
     uint32_t issuer, number, version, kind, node, rate_bp, vouchers;
-    uint32_t client;                    /* the issuer's */
+    uint32_t client; /* the issuer's */
 };
 
 struct sim_voucher {
     uint64_t number;
-    uint32_t programme, holder;         /* holder: a client */
+    uint32_t programme, holder; /* holder: a client */
     int64_t face_fen;
 };
 
@@ -158,7 +175,7 @@ struct sim_mandate {
     int64_t limit_fen;
 };
 
-struct sim_claim {                      /* an invoice that somebody has used */
+struct sim_claim { /* an invoice that somebody has used */
     uint8_t invoice[10];
     uint32_t voucher, provider;
     int64_t amount_fen, base_fen, total_fen;
@@ -166,17 +183,19 @@ struct sim_claim {                      /* an invoice that somebody has used */
     uint64_t reservation;
 };
 
-#define SIM_LIST(type, name) type *name; size_t name##_count, name##_capacity
+#define SIM_LIST(type, name)                                                                                           \
+    type *name;                                                                                                        \
+    size_t name##_count, name##_capacity
 struct sim_work {
     SIM_LIST(struct sim_programme, programme);
     SIM_LIST(struct sim_voucher, voucher);
     SIM_LIST(struct sim_mandate, mandate);
     SIM_LIST(struct sim_claim, claim);
-    SIM_LIST(struct sim_claim, hold);   /* reservations made */
+    SIM_LIST(struct sim_claim, hold); /* reservations made */
 };
 /* Room for one more row of a list; never fails (the simulator ends without memory). */
 void *sim_grow(void *rows, size_t count, size_t *capacity, size_t row_size);
-#define SIM_ADD(list, row) \
+#define SIM_ADD(list, row)                                                                                             \
     ((list) = sim_grow((list), list##_count, &list##_capacity, sizeof *(list)), (list)[list##_count++] = (row))
 
 /* ---- the plan of a seed ---- */
@@ -185,17 +204,18 @@ struct sim_plan {
     uint32_t nodes, providers, holders, requests; /* per node, per node, per client */
     uint32_t on[SIM_FAULTS];
     uint32_t loss_pm, duplicate_pm, slow_pm, slow_disk_pm, commit_error_pm, hostile_pm, liars, lie_pm;
-    uint64_t latency_us, slow_us;                 /* mean of a message; most of a slow one */
+    uint64_t latency_us, slow_us; /* mean of a message; most of a slow one */
     uint64_t commit_us, slow_commit_us;
     uint64_t crash_every_us, down_us, partition_every_us, partition_us, snapshot_turns_pm;
-    uint64_t think_us;                            /* between two requests of a client */
-    uint64_t trouble_us;                          /* most that the first phase may last */
-    uint32_t in_order;                            /* links keep order, as TCP does */
+    uint64_t think_us;   /* between two requests of a client */
+    uint64_t trouble_us; /* most that the first phase may last */
+    uint32_t in_order;   /* links keep order, as TCP does */
     uint32_t bilateral, round_timeout_ms;
 };
 
 struct sim_counts {
-    uint64_t events, turns, commits, entries, messages, delivered, restarts, snapshots, answers, repeats, refusals, checks, settlements, cut_rounds;
+    uint64_t events, turns, commits, entries, messages, delivered, restarts, snapshots, answers, repeats, refusals,
+        checks, settlements, cut_rounds;
     uint64_t fault[SIM_FAULTS];
 };
 
@@ -213,13 +233,13 @@ struct sim {
     uint32_t client_count;
     struct sq_directory *directory;
     struct sim_work work;
-    uint8_t cut[SIM_NODES_MAX][SIM_NODES_MAX];    /* [from][to]: nothing arrives */
+    uint8_t cut[SIM_NODES_MAX][SIM_NODES_MAX]; /* [from][to]: nothing arrives */
     uint64_t link_last_us[SIM_NODES_MAX][SIM_NODES_MAX][2];
     uint64_t client_last_us[SIM_CLIENTS_MAX][2];
     uint32_t partition_token;
     struct sq_arena scratch;
     struct sim_counts counts;
-    uint64_t hash;                                /* of everything that happened */
+    uint64_t hash; /* of everything that happened */
     char (*lines)[SIM_LINE];
     uint64_t line_count;
     int failed;
@@ -268,7 +288,8 @@ uint64_t sim_node_clock_ms(const struct sim_node *n);
 
 /* people.c: who there is, and the directory that names them */
 void sim_people(struct sim *s);
-void sim_key_of(const char *name, const char *use, uint8_t public_key[static SQ_KEY_SIZE], uint8_t secret[static SQ_SECRET_SIZE]);
+void sim_key_of(const char *name, const char *use, uint8_t public_key[static SQ_KEY_SIZE],
+                uint8_t secret[static SQ_SECRET_SIZE]);
 struct sim_client *sim_client_find(struct sim *s, const char *name);
 
 /* clients.c */
@@ -308,7 +329,8 @@ void sim_checks_free(struct sim *s);
 void sim_check_started(struct sim_node *n);
 void sim_check_committed(struct sim_node *n);
 void sim_check_sent(struct sim_node *n, const struct sim_packet *p);
-void sim_check_receipt(struct sim *s, struct sim_client *c, struct sim_request *r, const Sanquan__V1__Receipt *m, const Sanquan__V1__Answer *a);
+void sim_check_receipt(struct sim *s, struct sim_client *c, struct sim_request *r, const Sanquan__V1__Receipt *m,
+                       const Sanquan__V1__Answer *a);
 int sim_check_settled(struct sim *s); /* 1: all windows of all nodes are closed alike, nothing is on the way */
 void sim_check_end(struct sim *s);
 

@@ -9,8 +9,8 @@
 #include "tests/sim/sim.h"
 
 #define ROWS_MAX 1024u
-#define TODAY 20260921u
-#define UNTIL 20261231u
+#define TODAY    20260921u
+#define UNTIL    20261231u
 
 void sim_work_free(struct sim_work *w)
 {
@@ -264,12 +264,14 @@ static void new_invoice(struct sim *s, struct sim_client *c, uint8_t out[static 
     if (sim_chance(&s->work_random, 30)) /* of no province that takes part: its home is the first node */
         snprintf(digits, sizeof digits, "2699%04u%012" PRIu64, c->index, c->next_invoice++);
     else
-        snprintf(digits, sizeof digits, "26%.2s%04u%012" PRIu64, s->node[node].config.node, c->index, c->next_invoice++);
+        snprintf(digits, sizeof digits, "26%.2s%04u%012" PRIu64, s->node[node].config.node, c->index,
+                 c->next_invoice++);
     for (int i = 0; i < 10; i++)
         out[i] = (uint8_t)((digits[2 * i] - '0') << 4 | (digits[2 * i + 1] - '0'));
 }
 
-static const struct sim_claim *own_of(struct sim *s, const struct sim_claim *list, size_t count, const struct sim_client *c)
+static const struct sim_claim *own_of(struct sim *s, const struct sim_claim *list, size_t count,
+                                      const struct sim_client *c)
 {
     for (int tries = 0; count > 0 && tries < 6; tries++) {
         const struct sim_claim *x = &list[sim_below(&s->work_random, count)];
@@ -304,10 +306,12 @@ static void draw_row(struct sim *s, struct sim_client *c, struct row *row)
     }
     uint32_t v = mandate != NULL ? mandate->voucher : (uint32_t)sim_below(r, s->work.voucher_count);
     const struct sim_voucher *voucher = &s->work.voucher[v];
-    *row = (struct row){.voucher = voucher->number, .verb = SANQUAN__V1__VERB__REDEEM, .day = TODAY - (uint32_t)sim_below(r, 20)};
+    *row = (struct row){
+        .voucher = voucher->number, .verb = SANQUAN__V1__VERB__REDEEM, .day = TODAY - (uint32_t)sim_below(r, 20)};
     draw_amounts(s, row, &s->work.programme[voucher->programme], voucher->face_fen / (int64_t)sim_between(r, 1, 8) + 1);
     unsigned dice = (unsigned)sim_below(r, 100);
-    const struct sim_claim *past = own_of(s, s->work.claim, s->work.claim_count, c), *held = own_of(s, s->work.hold, s->work.hold_count, c);
+    const struct sim_claim *past = own_of(s, s->work.claim, s->work.claim_count, c),
+                           *held = own_of(s, s->work.hold, s->work.hold_count, c);
     if (dice < 12) {
         row->verb = SANQUAN__V1__VERB__RESERVE;
         row->reservation = sim_chance(r, 950) ? c->next_reservation++ : sim_between(r, 0, c->next_reservation);
@@ -315,19 +319,21 @@ static void draw_row(struct sim *s, struct sim_client *c, struct row *row)
         row->verb = dice < 21 ? SANQUAN__V1__VERB__COMMIT : SANQUAN__V1__VERB__RELEASE;
         row->voucher = s->work.voucher[held->voucher].number;
         row->reservation = held->reservation;
-        draw_amounts(s, row, &s->work.programme[s->work.voucher[held->voucher].programme], held->amount_fen + held->amount_fen / 8);
+        draw_amounts(s, row, &s->work.programme[s->work.voucher[held->voucher].programme],
+                     held->amount_fen + held->amount_fen / 8);
     } else if (dice < 38 && past != NULL) {
         row->verb = SANQUAN__V1__VERB__RETURN;
         row->voucher = s->work.voucher[past->voucher].number;
         row->total = past->total_fen;
-        row->amount = sim_chance(r, 600) ? past->amount_fen : (int64_t)sim_between(r, 1, (uint64_t)past->amount_fen * 5 / 4);
+        row->amount =
+            sim_chance(r, 600) ? past->amount_fen : (int64_t)sim_between(r, 1, (uint64_t)past->amount_fen * 5 / 4);
         row->base = row->amount == past->amount_fen ? past->base_fen : past->base_fen / 2;
         row->day = past->service_day;
         memcpy(row->invoice, past->invoice, 10);
         return;
     }
     if (row->verb == SANQUAN__V1__VERB__RESERVE || row->verb == SANQUAN__V1__VERB__RELEASE)
-        return; /* no invoice */
+        return;                                           /* no invoice */
     if (s->work.claim_count != 0 && sim_chance(r, 120)) { /* the same invoice again: by whoever, where ever */
         const struct sim_claim *again = &s->work.claim[sim_below(r, s->work.claim_count)];
         memcpy(row->invoice, again->invoice, 10);
@@ -364,7 +370,8 @@ static int ask_batch(struct sim *s, struct sim_client *c, struct row *row, size_
         m.verb.data[i] = row[i].verb;
         m.reservation[i] = row[i].reservation;
     }
-    m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = m.n_service = m.n_service_day = m.n_reservation = n;
+    m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = m.n_service = m.n_service_day =
+        m.n_reservation = n;
     m.invoice.len = n * 10;
     m.verb.len = n;
     m.reserve_until_ms = SIM_EPOCH_MS + s->now_us / 1000 + sim_scale(r, 1000, 40ull * 86400000);
@@ -380,7 +387,9 @@ static int redeem(struct sim *s, struct sim_client *c)
     struct sim_random *r = &s->work_random;
     if (s->work.voucher_count == 0 || s->work.mandate_count == 0)
         return 0;
-    size_t n = sim_chance(r, 10) ? sim_scale(r, 64, ROWS_MAX) : sim_chance(r, 200) ? sim_between(r, 1, 40) : sim_between(r, 1, 6);
+    size_t n = sim_chance(r, 10)    ? sim_scale(r, 64, ROWS_MAX)
+               : sim_chance(r, 200) ? sim_between(r, 1, 40)
+                                    : sim_between(r, 1, 6);
     for (size_t i = 0; i < n; i++)
         draw_row(s, c, &row[i]);
     return ask_batch(s, c, row, n);
@@ -453,19 +462,27 @@ static uint32_t voucher_of(const struct sim *s, uint64_t number)
 static void learn_mandate(struct sim *s, const Sanquan__V1__Mandate *m)
 {
     for (uint32_t i = 0; i < s->client_count; i++)
-        for (size_t k = 0; s->client[i].role == SQ_ROLE_PROVIDER && strcmp(s->client[i].code, m->provider) == 0 && k < m->n_voucher; k++) {
+        for (size_t k = 0;
+             s->client[i].role == SQ_ROLE_PROVIDER && strcmp(s->client[i].code, m->provider) == 0 && k < m->n_voucher;
+             k++) {
             struct sim_mandate row = {voucher_of(s, m->voucher[k]), i, m->limit_fen[k]};
             SIM_ADD(s->work.mandate, row);
         }
 }
 
-static void learn_batch(struct sim *s, const struct sim_client *c, const Sanquan__V1__Batch *m, const Sanquan__V1__Answer *a)
+static void learn_batch(struct sim *s, const struct sim_client *c, const Sanquan__V1__Batch *m,
+                        const Sanquan__V1__Answer *a)
 {
     for (size_t i = 0; i < m->n_voucher; i++) {
         if (a->code.len != 0 && a->code.data[i] != 0)
             continue;
-        struct sim_claim x = {.voucher = voucher_of(s, m->voucher[i]), .provider = c->index, .amount_fen = m->amount_fen[i], .base_fen = m->base_fen[i],
-                              .total_fen = m->invoice_total_fen[i], .service_day = m->service_day[i], .reservation = m->reservation[i]};
+        struct sim_claim x = {.voucher = voucher_of(s, m->voucher[i]),
+                              .provider = c->index,
+                              .amount_fen = m->amount_fen[i],
+                              .base_fen = m->base_fen[i],
+                              .total_fen = m->invoice_total_fen[i],
+                              .service_day = m->service_day[i],
+                              .reservation = m->reservation[i]};
         memcpy(x.invoice, m->invoice.data + 10 * i, 10);
         if (m->verb.data[i] == SANQUAN__V1__VERB__REDEEM || m->verb.data[i] == SANQUAN__V1__VERB__COMMIT)
             SIM_ADD(s->work.claim, x);

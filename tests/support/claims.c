@@ -46,8 +46,8 @@ static uint64_t next_serial(const struct world *w, uint32_t node, uint32_t issue
     return 1;
 }
 
-uint64_t claims_grant(struct world *w, uint32_t node, uint32_t issuer, uint32_t number, const char *holder, const struct claims_grant *g,
-                      unsigned *status)
+uint64_t claims_grant(struct world *w, uint32_t node, uint32_t issuer, uint32_t number, const char *holder,
+                      const struct claims_grant *g, unsigned *status)
 {
     struct claims_grant in = *g;
     char name[32], code[32], *holders[1] = {code};
@@ -67,7 +67,8 @@ uint64_t claims_grant(struct world *w, uint32_t node, uint32_t issuer, uint32_t 
     m.holder = &zero;
     m.until_day = &in.until_day;
     m.holders = holders;
-    m.n_contract_fen = m.n_approved_fen = m.n_contract_day = m.n_contract_from_day = m.n_contract_until_day = m.n_documents = 1;
+    m.n_contract_fen = m.n_approved_fen = m.n_contract_day = m.n_contract_from_day = m.n_contract_until_day =
+        m.n_documents = 1;
     m.contract_fen = &in.contract_fen;
     m.approved_fen = &in.approved_fen;
     m.contract_day = &in.contract_day;
@@ -159,7 +160,8 @@ static void put_row(struct columns *c, size_t at, const struct claims_row *row)
         put_invoice(c->invoice + at * SQ_INVOICE_CELL, row->invoice);
 }
 
-static void fill_batch(Sanquan__V1__Batch *m, struct columns *c, const struct world *w, const struct claims_row *rows, size_t count)
+static void fill_batch(Sanquan__V1__Batch *m, struct columns *c, const struct world *w, const struct claims_row *rows,
+                       size_t count)
 {
     sanquan__v1__batch__init(m);
     for (size_t i = 0; i < count; i++)
@@ -185,7 +187,8 @@ static void fill_batch(Sanquan__V1__Batch *m, struct columns *c, const struct wo
     m->reservation = c->reservation;
     m->fact_sets = c->sets;
     m->n_fact_sets = c->set_count;
-    m->n_voucher = m->n_amount_fen = m->n_base_fen = m->n_invoice_total_fen = m->n_service = m->n_service_day = m->n_reservation = count;
+    m->n_voucher = m->n_amount_fen = m->n_base_fen = m->n_invoice_total_fen = m->n_service = m->n_service_day =
+        m->n_reservation = count;
     m->n_scenario = m->n_documents = m->n_facts = m->n_quantity = count;
     m->quantity = c->quantity;
     m->payee = (ProtobufCBinaryData){count, c->payee};
@@ -193,7 +196,8 @@ static void fill_batch(Sanquan__V1__Batch *m, struct columns *c, const struct wo
     m->reserve_until_ms = w->now_ms + 3600000u;
 }
 
-unsigned claims_batch(struct world *w, uint32_t node, const char *provider, const struct claims_row *rows, size_t count, uint8_t *code)
+unsigned claims_batch(struct world *w, uint32_t node, const char *provider, const struct claims_row *rows, size_t count,
+                      uint8_t *code)
 {
     struct columns *c = calloc(1, sizeof *c);
     char name[48];
@@ -207,8 +211,8 @@ unsigned claims_batch(struct world *w, uint32_t node, const char *provider, cons
     return status;
 }
 
-unsigned claims_reverse(struct world *w, const char *acquirer, const char *provider, uint64_t invoice, int64_t total_fen, const struct claims_row *rows,
-                        size_t count)
+unsigned claims_reverse(struct world *w, const char *acquirer, const char *provider, uint64_t invoice,
+                        int64_t total_fen, const struct claims_row *rows, size_t count)
 {
     struct columns *c = calloc(1, sizeof *c);
     char node[8], seller[24];
@@ -243,8 +247,8 @@ unsigned claims_row(struct world *w, uint32_t node, const char *provider, const 
 
 /* ---- statements ---- */
 
-unsigned claims_state(struct world *w, uint32_t node, const char *party, uint32_t issuer, const char *org, uint32_t attribute, int64_t value,
-                      uint32_t from_day, uint32_t until_day)
+unsigned claims_state(struct world *w, uint32_t node, const char *party, uint32_t issuer, const char *org,
+                      uint32_t attribute, int64_t value, uint32_t from_day, uint32_t until_day)
 {
     char code[32], *orgs[1] = {code};
     uint32_t zero = 0;
@@ -262,8 +266,8 @@ unsigned claims_state(struct world *w, uint32_t node, const char *party, uint32_
     return world_say(w, node, party, SANQUAN__V1__MESSAGE_TYPE__FACTS, &m.base);
 }
 
-unsigned claims_edge(struct world *w, uint32_t node, const char *party, const char *owner, const char *owned, uint32_t kind, uint32_t from_day,
-                     uint32_t until_day)
+unsigned claims_edge(struct world *w, uint32_t node, const char *party, const char *owner, const char *owned,
+                     uint32_t kind, uint32_t from_day, uint32_t until_day)
 {
     char first[32], second[32], *orgs[2] = {first, second};
     int swapped = strcmp(owner, owned) > 0;
@@ -283,8 +287,8 @@ unsigned claims_edge(struct world *w, uint32_t node, const char *party, const ch
     return world_say(w, node, party, SANQUAN__V1__MESSAGE_TYPE__EDGES, &m.base);
 }
 
-unsigned claims_sanction(struct world *w, uint32_t node, const char *party, const char *org, uint32_t cause, uint32_t effect,
-                         uint32_t from_day, uint32_t until_day)
+unsigned claims_sanction(struct world *w, uint32_t node, const char *party, const char *org, uint32_t cause,
+                         uint32_t effect, uint32_t from_day, uint32_t until_day)
 {
     static char reason[] = "found in an audit";
     char code[32], name[48];
@@ -314,8 +318,8 @@ void claims_code(char out[static 19], uint32_t region, uint32_t n)
     abort();
 }
 
-void claims_condition(struct claims_condition *k, uint32_t group, uint32_t subject, uint32_t attribute, uint32_t test, const int64_t *ranges,
-                      size_t count)
+void claims_condition(struct claims_condition *k, uint32_t group, uint32_t subject, uint32_t attribute, uint32_t test,
+                      const int64_t *ranges, size_t count)
 {
     sanquan__v1__condition__init(&k->c);
     k->c.group = group;

@@ -21,7 +21,10 @@ static uint32_t issuer_of(const struct debts *d, uint32_t node)
     return (uint32_t)strtoul(sq_core_node(d->w->core[node], node)->code, NULL, 10);
 }
 
-struct debts *debts_new(uint32_t node_count, enum sq_netting_method method) { return debts_new_with(node_count, method, &(struct world_charter){0}); }
+struct debts *debts_new(uint32_t node_count, enum sq_netting_method method)
+{
+    return debts_new_with(node_count, method, &(struct world_charter){0});
+}
 
 struct debts *debts_new_with(uint32_t node_count, enum sq_netting_method method, const struct world_charter *charter)
 {

@@ -9,9 +9,12 @@
 #include "proto/sanquan.pb-c.h"
 
 #define START_MS 1788220800000u /* 2026-09-01 08:00 in UTC+8 */
-#define SERVICE 101u
+#define SERVICE  101u
 
-static void *take(void *arena, size_t size) { return sq_arena_room(arena, size); }
+static void *take(void *arena, size_t size)
+{
+    return sq_arena_room(arena, size);
+}
 
 static sq_status sign_checkpoint(void *ctx, sq_bytes message, uint8_t signature[static 64], struct sq_error *err)
 {
@@ -20,13 +23,15 @@ static sq_status sign_checkpoint(void *ctx, sq_bytes message, uint8_t signature[
 
 /* ---- one entry ---- */
 
-static sq_bytes seal(struct desk *d, const struct sq_keys *keys, const char *receiver, uint32_t type, uint64_t id, sq_bytes body)
+static sq_bytes seal(struct desk *d, const struct sq_keys *keys, const char *receiver, uint32_t type, uint64_t id,
+                     sq_bytes body)
 {
     struct sq_wire_memory memory = {take, &d->sealed};
     struct sq_header h = {type, keys->name, receiver, id, d->now_ms};
     struct sq_error err = {0};
     sq_bytes envelope;
-    if (sq_message_seal(&h, body, sq_directory_network_id(d->rig->directory), keys->secret, &memory, &envelope, &err) != SQ_OK)
+    if (sq_message_seal(&h, body, sq_directory_network_id(d->rig->directory), keys->secret, &memory, &envelope, &err) !=
+        SQ_OK)
         rig_die("seal", &err);
     return envelope;
 }
@@ -70,7 +75,11 @@ static void enter(struct desk *d, uint32_t node, struct sq_event *event, sq_byte
         rig_die("step", &err);
     if (!fx.append)
         rig_die("a step that is not journalled", NULL);
-    struct sq_entry entry = {.seq = fx.seq, .now_ms = sq_core_now_ms(d->core[node]), .type = event->type, .input = input, .outcome = fx.outcome};
+    struct sq_entry entry = {.seq = fx.seq,
+                             .now_ms = sq_core_now_ms(d->core[node]),
+                             .type = event->type,
+                             .input = input,
+                             .outcome = fx.outcome};
     struct sq_commit c = {.entries = &entry, .entry_count = 1, .answers = answers, .outbox = outbox};
     for (size_t i = 0; i < fx.out_count; i++) {
         const struct sq_out *o = &fx.out[i];
@@ -85,7 +94,8 @@ static void enter(struct desk *d, uint32_t node, struct sq_event *event, sq_byte
             read_answer(d, o->body);
         } else if (o->kind == SQ_OUT_PEER) {
             const char *to = sq_core_party(d->core[node], sq_core_node(d->core[node], o->to)->party)->name;
-            outbox[c.outbox_count] = (struct sq_outbox_put){o->to, o->id, seal(d, d->rig->node[node].keys, to, o->type, o->id, o->body)};
+            outbox[c.outbox_count] =
+                (struct sq_outbox_put){o->to, o->id, seal(d, d->rig->node[node].keys, to, o->type, o->id, o->body)};
             post(d, node, o->to, o->id, outbox[c.outbox_count++].envelope);
         }
     }
@@ -108,7 +118,8 @@ static void enter_message(struct desk *d, uint32_t node, sq_bytes envelope)
     enter(d, node, &(struct sq_event){d->now_ms, e.type, &e, e.body}, envelope);
 }
 
-unsigned desk_say(struct desk *d, uint32_t node, const struct sq_keys *keys, uint32_t type, const ProtobufCMessage *body)
+unsigned desk_say(struct desk *d, uint32_t node, const struct sq_keys *keys, uint32_t type,
+                  const ProtobufCMessage *body)
 {
     uint32_t party = sq_core_party_find(d->core[node], keys->name);
     if (party == SQ_ROW_NONE)
@@ -149,7 +160,8 @@ void desk_run(struct desk *d)
 static void open_node(struct desk *d, uint32_t node)
 {
     struct rig_node *n = &d->rig->node[node];
-    struct sq_ledger_options o = {.path = n->ledger, .network_id = sq_directory_network_id(d->rig->directory), .map_size = DESK_MAP_SIZE};
+    struct sq_ledger_options o = {
+        .path = n->ledger, .network_id = sq_directory_network_id(d->rig->directory), .map_size = DESK_MAP_SIZE};
     struct sq_error err = {0};
     const Sanquan__V1__Genesis *g;
     if (sq_ledger_open(&o, &d->ledger[node], &err) != SQ_OK || sq_core_new(&d->core[node], &err) != SQ_OK ||
@@ -173,7 +185,8 @@ struct desk *desk_new(const char *dir, unsigned node_count)
     d->rig = rig_new(dir, "", node_count, NULL);
     d->now_ms = START_MS;
     d->last = &d->first;
-    if (sq_arena_init(&d->step, SQ_STEP_ARENA_SIZE, &err) != SQ_OK || sq_arena_init(&d->sealed, 8u << 20, &err) != SQ_OK)
+    if (sq_arena_init(&d->step, SQ_STEP_ARENA_SIZE, &err) != SQ_OK ||
+        sq_arena_init(&d->sealed, 8u << 20, &err) != SQ_OK)
         rig_die("memory", &err);
     for (uint32_t i = 0; i < node_count; i++)
         open_node(d, i);
@@ -222,7 +235,10 @@ static void enrol(struct desk *d, uint32_t node, struct sq_keys *keys)
         rig_die("enrol", NULL);
 }
 
-static uint32_t issuer_code(const struct desk *d, uint32_t node) { return (uint32_t)strtoul(d->rig->node[node].code, NULL, 10); }
+static uint32_t issuer_code(const struct desk *d, uint32_t node)
+{
+    return (uint32_t)strtoul(d->rig->node[node].code, NULL, 10);
+}
 
 /* Number 1 is compute, 2 model, 3 corpus. */
 static void publish(struct desk *d, uint32_t node, uint32_t number)
@@ -316,7 +332,8 @@ void desk_people_free(struct desk_people *p)
     sq_secret_free(p->holder);
 }
 
-unsigned desk_redeem(struct desk *d, const struct desk_people *p, uint64_t first_invoice, const int64_t *amounts, uint32_t rows)
+unsigned desk_redeem(struct desk *d, const struct desk_people *p, uint64_t first_invoice, const int64_t *amounts,
+                     uint32_t rows)
 {
     enum { MOST = 64 };
     uint64_t voucher[MOST];
@@ -369,7 +386,8 @@ static void confirm(struct desk *d, uint32_t node, uint64_t window, uint32_t rol
     for (size_t i = 0; i < v->n_payments; i++)
         if (strcmp(v->payments[i]->payer, code) == 0 || strcmp(v->payments[i]->payee, code) == 0)
             own[m.n_payments++] = v->payments[i];
-    if (desk_say(d, node, role == 1 ? d->rig->node[node].maker : d->rig->node[node].checker, SANQUAN__V1__MESSAGE_TYPE__CONFIRM, &m.base) != SQ_OK)
+    if (desk_say(d, node, role == 1 ? d->rig->node[node].maker : d->rig->node[node].checker,
+                 SANQUAN__V1__MESSAGE_TYPE__CONFIRM, &m.base) != SQ_OK)
         rig_die("confirm", NULL);
     sanquan__v1__settlement__free_unpacked(v, NULL);
 }

@@ -11,7 +11,8 @@
 #include "clearing/ledger/ledger.h"
 #include "tests/support/rig.h"
 
-#define DESK_MAP_SIZE (256u << 20) /* several ledgers in one process: the usual size would be too much address space under a sanitizer */
+#define DESK_MAP_SIZE                                                                                                  \
+    (256u << 20) /* several ledgers in one process: the usual size would be too much address space under a sanitizer */
 
 struct desk_letter { /* between nodes, not yet delivered */
     uint32_t from, to;
@@ -28,10 +29,10 @@ struct desk {
     struct sq_arena step, sealed;
     struct desk_letter *first, **last;
     uint64_t now_ms;
-    int keep_unacknowledged;  /* 1: what is delivered is not acknowledged, and stays in the outbox */
-    unsigned status;          /* of the newest answer to a client */
-    uint64_t seq;             /* of the newest entry */
-    uint8_t code[8192];       /* of the newest answered batch; all 0 when all were accepted */
+    int keep_unacknowledged; /* 1: what is delivered is not acknowledged, and stays in the outbox */
+    unsigned status;         /* of the newest answer to a client */
+    uint64_t seq;            /* of the newest entry */
+    uint8_t code[8192];      /* of the newest answered batch; all 0 when all were accepted */
     /* Called before each commit of `node`; may change what is stored, not what the core has decided. */
     void (*tamper)(struct desk *d, uint32_t node, struct sq_commit *c);
     void *tamper_ctx;
@@ -45,7 +46,8 @@ void desk_close(struct desk *d);
 void desk_free(struct desk *d);
 
 /* A client's message with its next id; the answer's status. What it sends to peers waits for desk_run. */
-unsigned desk_say(struct desk *d, uint32_t node, const struct sq_keys *keys, uint32_t type, const ProtobufCMessage *body);
+unsigned desk_say(struct desk *d, uint32_t node, const struct sq_keys *keys, uint32_t type,
+                  const ProtobufCMessage *body);
 void desk_run(struct desk *d); /* deliver until nothing is on the way */
 
 /* One voucher's usual world: a programme of each kind number 1, a provider at `home`, a holder and a voucher at `issuer`. */
@@ -58,7 +60,8 @@ void desk_people(struct desk *d, uint32_t home, uint32_t issuer, unsigned n, str
 void desk_people_free(struct desk_people *p);
 
 /* A batch of redemptions of `amounts` fen on p's voucher, invoices numbered from `first_invoice` of the home's province. */
-unsigned desk_redeem(struct desk *d, const struct desk_people *p, uint64_t first_invoice, const int64_t *amounts, uint32_t rows);
+unsigned desk_redeem(struct desk *d, const struct desk_people *p, uint64_t first_invoice, const int64_t *amounts,
+                     uint32_t rows);
 
 /* Cut the open window at every node and bring it to finality; then confirm by two operators where `confirm`. */
 void desk_settle(struct desk *d, int confirm);

@@ -9,17 +9,23 @@
 
 #include "clearing/base/day.h"
 
-#define PROGRAMME 1u
-#define FACE_FEN 100000000000ll  /* a billion yuan: the measured load never runs dry */
-#define HOLDER_VOUCHERS 8192u    /* one grant and one mandate of full size a holder */
-#define UNTIL_DAY 20991231u
+#define PROGRAMME           1u
+#define FACE_FEN            100000000000ll /* a billion yuan: the measured load never runs dry */
+#define HOLDER_VOUCHERS     8192u          /* one grant and one mandate of full size a holder */
+#define UNTIL_DAY           20991231u
 #define INVOICES_A_PROVIDER 10000000000u
 
 /* ---- rules and vouchers ---- */
 
-static uint32_t issuer_code(const struct rig *rig, unsigned node) { return (uint32_t)strtoul(rig->node[node].code, NULL, 10); }
+static uint32_t issuer_code(const struct rig *rig, unsigned node)
+{
+    return (uint32_t)strtoul(rig->node[node].code, NULL, 10);
+}
 
-static uint64_t voucher_base(uint32_t issuer) { return ((uint64_t)issuer * 10000u + PROGRAMME) * 1000000000u; }
+static uint64_t voucher_base(uint32_t issuer)
+{
+    return ((uint64_t)issuer * 10000u + PROGRAMME) * 1000000000u;
+}
 
 void market_programme(Sanquan__V1__Programme *p, uint32_t issuer)
 {
@@ -124,7 +130,8 @@ static void deal_vouchers(struct market *m, struct sq_client *issuer)
     struct sq_keys **keys = add_holders(m, holders);
     struct sq_client *next = rig_client(m->rig, m->issuer_node, keys[0], 1);
     for (uint32_t h = 0; h < holders; h++) {
-        uint32_t first = h * HOLDER_VOUCHERS + 1, left = m->voucher_count + 1 - first, n = left < HOLDER_VOUCHERS ? left : HOLDER_VOUCHERS;
+        uint32_t first = h * HOLDER_VOUCHERS + 1, left = m->voucher_count + 1 - first,
+                 n = left < HOLDER_VOUCHERS ? left : HOLDER_VOUCHERS;
         struct sq_client *holder = next;
         next = h + 1 < holders ? rig_client(m->rig, m->issuer_node, keys[h + 1], 1) : NULL;
         grant(m, issuer, first, n, strchr(keys[h]->name, ':') + 1);
@@ -154,12 +161,14 @@ static void await_notice(const struct market *m, unsigned node)
     sq_client_close(c);
 }
 
-struct market *market_open(const struct rig *rig, unsigned issuer_node, unsigned provider_node, uint32_t vouchers, unsigned providers)
+struct market *market_open(const struct rig *rig, unsigned issuer_node, unsigned provider_node, uint32_t vouchers,
+                           unsigned providers)
 {
     struct market *m = calloc(1, sizeof *m);
     if (m == NULL || providers == 0 || providers > MARKET_PROVIDERS_MAX || vouchers < providers)
         rig_die("market: between 1 and 16 providers, and a voucher for each", NULL);
-    *m = (struct market){.rig = rig, .issuer_node = issuer_node, .voucher_count = vouchers, .provider_count = providers};
+    *m =
+        (struct market){.rig = rig, .issuer_node = issuer_node, .voucher_count = vouchers, .provider_count = providers};
     struct sq_client *issuer = rig_client(rig, issuer_node, rig->node[issuer_node].issuer, 1);
     Sanquan__V1__Programme programme;
     market_programme(&programme, issuer_code(rig, issuer_node));
@@ -180,13 +189,18 @@ void market_free(struct market *m)
 
 /* ---- batches ---- */
 
-struct market_stream market_stream_of(uint32_t issuer, uint32_t province, unsigned p, unsigned providers, uint32_t vouchers)
+struct market_stream market_stream_of(uint32_t issuer, uint32_t province, unsigned p, unsigned providers,
+                                      uint32_t vouchers)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return (struct market_stream){.voucher_base = voucher_base(issuer), .first = p + 1, .step = providers,
-                                  .count = (vouchers - p + providers - 1) / providers, .province = province,
-                                  .day = sq_day_of_ms((uint64_t)now.tv_sec * 1000), .next_invoice = p * INVOICES_A_PROVIDER + 1,
+    return (struct market_stream){.voucher_base = voucher_base(issuer),
+                                  .first = p + 1,
+                                  .step = providers,
+                                  .count = (vouchers - p + providers - 1) / providers,
+                                  .province = province,
+                                  .day = sq_day_of_ms((uint64_t)now.tv_sec * 1000),
+                                  .next_invoice = p * INVOICES_A_PROVIDER + 1,
                                   .dice = {.state = 42 + p}};
 }
 
@@ -194,8 +208,11 @@ struct market_row market_next(struct market_stream *s)
 {
     uint64_t r = dice_u64(&s->dice);
     struct market_row row = {.voucher = s->voucher_base + s->first + (uint64_t)dice_below(&s->dice, s->count) * s->step,
-                             .invoice_sequence = s->next_invoice++, .random = r, .base_fen = 1000 + (int64_t)(r & 0xfffff),
-                             .service = 101, .scenario = (uint32_t)(r >> 32 & 7) + 1};
+                             .invoice_sequence = s->next_invoice++,
+                             .random = r,
+                             .base_fen = 1000 + (int64_t)(r & 0xfffff),
+                             .service = 101,
+                             .scenario = (uint32_t)(r >> 32 & 7) + 1};
     row.amount_fen = row.base_fen * 3 / 10;
     return row;
 }
@@ -254,9 +271,9 @@ size_t market_fill(struct market_stream *s, uint32_t rows, uint8_t *out)
 {
     const size_t n = rows;
     uint8_t *at = out, cell[10];
-    uint8_t *voucher = column(&at, 1, 8 * n), *amount = column(&at, 2, 8 * n), *base = column(&at, 3, 8 * n), *invoice = column(&at, 4, 10 * n),
-            *total = column(&at, 5, 8 * n), *service = column(&at, 6, 4 * n), *scenario = column(&at, 7, 4 * n), *day = column(&at, 8, 4 * n),
-            *evidence = column(&at, 9, 16 * n);
+    uint8_t *voucher = column(&at, 1, 8 * n), *amount = column(&at, 2, 8 * n), *base = column(&at, 3, 8 * n),
+            *invoice = column(&at, 4, 10 * n), *total = column(&at, 5, 8 * n), *service = column(&at, 6, 4 * n),
+            *scenario = column(&at, 7, 4 * n), *day = column(&at, 8, 4 * n), *evidence = column(&at, 9, 16 * n);
     put_invoice(s->province, s->next_invoice, cell);
     for (size_t i = 0; i < n; i++) {
         struct market_row r = market_next(s);

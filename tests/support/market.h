@@ -10,24 +10,24 @@
 #include "tests/support/random.h"
 #include "tests/support/rig.h"
 
-#define MARKET_PROVIDERS_MAX 16
-#define MARKET_ROW_SIZE 70u                                      /* bytes of a redemption in a batch: every column but the optional verbs */
-#define MARKET_BATCH_SIZE(rows) ((rows) * MARKET_ROW_SIZE + 64u) /* enough for a batch of so many rows */
+#define MARKET_PROVIDERS_MAX    16
+#define MARKET_ROW_SIZE         70u /* bytes of a redemption in a batch: every column but the optional verbs */
+#define MARKET_BATCH_SIZE(rows) ((rows)*MARKET_ROW_SIZE + 64u) /* enough for a batch of so many rows */
 
 /* Where a provider's redemptions come from: same seed, same batches. One thread at a time. */
 struct market_stream {
-    uint64_t voucher_base;           /* number of serial 0 of the programme */
-    uint32_t first, step, count;     /* its serials: first, first + step, ... */
-    uint32_t province;               /* two digits, in the invoice numbers */
-    uint32_t day;                    /* of service */
-    uint64_t next_invoice;           /* sequence digits of the next invoice number; ascends */
+    uint64_t voucher_base;       /* number of serial 0 of the programme */
+    uint32_t first, step, count; /* its serials: first, first + step, ... */
+    uint32_t province;           /* two digits, in the invoice numbers */
+    uint32_t day;                /* of service */
+    uint64_t next_invoice;       /* sequence digits of the next invoice number; ascends */
     struct dice dice;
 };
 
 struct market_provider {
     char code[19];
     struct sq_keys *keys;
-    unsigned node;                   /* its home */
+    unsigned node; /* its home */
     struct market_stream stream;
 };
 
@@ -40,14 +40,16 @@ struct market {
 };
 
 /* Publish, enrol, grant and mandate, through the wire. Providers live at `provider_node`, vouchers at `issuer_node`. */
-struct market *market_open(const struct rig *rig, unsigned issuer_node, unsigned provider_node, uint32_t vouchers, unsigned providers);
+struct market *market_open(const struct rig *rig, unsigned issuer_node, unsigned provider_node, uint32_t vouchers,
+                           unsigned providers);
 void market_free(struct market *m);
 
 /* The programme that every measurement runs under: all of its rules are on, and none of them ever refuses. */
 void market_programme(Sanquan__V1__Programme *p, uint32_t issuer);
 
 /* Stream of provider p of `providers`, whose home is in `province`, on vouchers 1..`vouchers` of `issuer`. */
-struct market_stream market_stream_of(uint32_t issuer, uint32_t province, unsigned p, unsigned providers, uint32_t vouchers);
+struct market_stream market_stream_of(uint32_t issuer, uint32_t province, unsigned p, unsigned providers,
+                                      uint32_t vouchers);
 
 /* The next `rows` redemptions, all of them good, as a canonical Batch into `out`; returns its size. */
 size_t market_fill(struct market_stream *s, uint32_t rows, uint8_t *out /* MARKET_BATCH_SIZE(rows) */);

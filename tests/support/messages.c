@@ -2,9 +2,15 @@
 
 #include <stdlib.h>
 
-static void *take(void *arena, size_t size) { return sq_arena_room(arena, size); }
+static void *take(void *arena, size_t size)
+{
+    return sq_arena_room(arena, size);
+}
 
-struct sq_wire_memory message_memory(struct sq_arena *a) { return (struct sq_wire_memory){take, a}; }
+struct sq_wire_memory message_memory(struct sq_arena *a)
+{
+    return (struct sq_wire_memory){take, a};
+}
 
 size_t message_types(const ProtobufCMessageDescriptor **out, size_t max)
 {
@@ -34,7 +40,8 @@ static void *room(struct sq_arena *a, size_t size)
 /* Edges of the encoding are worth more than the numbers between them. */
 static uint64_t number(struct dice *d)
 {
-    static const uint64_t edges[] = {0, 1, 127, 128, 16383, 16384, INT32_MAX, UINT32_MAX, INT64_MAX, UINT64_MAX, (uint64_t)INT64_MIN};
+    static const uint64_t edges[] = {
+        0, 1, 127, 128, 16383, 16384, INT32_MAX, UINT32_MAX, INT64_MAX, UINT64_MAX, (uint64_t)INT64_MIN};
     if (dice_below(d, 2) == 0)
         return edges[dice_below(d, sizeof edges / sizeof *edges)];
     return dice_u64(d) >> dice_below(d, 64);
@@ -42,7 +49,19 @@ static uint64_t number(struct dice *d)
 
 static char *text(struct dice *d, struct sq_arena *a)
 {
-    static const char *const characters[] = {"a", "~", " ", "é", "\xc2\xa0", "\xdf\xbf", "算", "券", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "😀", "\xf4\x8f\xbf\xbf"};
+    static const char *const characters[] = {"a",
+                                             "~",
+                                             " ",
+                                             "é",
+                                             "\xc2\xa0",
+                                             "\xdf\xbf",
+                                             "算",
+                                             "券",
+                                             "\xe0\xa0\x80",
+                                             "\xed\x9f\xbf",
+                                             "\xee\x80\x80",
+                                             "😀",
+                                             "\xf4\x8f\xbf\xbf"};
     uint32_t length = dice_below(d, 12);
     char *out = room(a, length * 4u);
     for (uint32_t i = 0; i < length; i++)

@@ -17,7 +17,8 @@
 
 #include "clearing/ledger/ledger.h"
 
-static const char *const codes[RIG_NODES_MAX] = {"310000", "370000", "440000", "500000", "510000", "520000", "530000", "610000"};
+static const char *const codes[RIG_NODES_MAX] = {"310000", "370000", "440000", "500000",
+                                                 "510000", "520000", "530000", "610000"};
 
 void rig_die(const char *what, const struct sq_error *err)
 {
@@ -127,7 +128,8 @@ static void write_node(struct rig *r, unsigned i, const char *more)
     FILE *f = fopen(n->config, "w");
     if (f == NULL)
         rig_die(n->config, NULL);
-    fprintf(f, "node: \"%s\"\ndirectory: %s/directory.yaml\nkeys: %s\nledger: %s\nbind: %s\n", n->code, r->dir, path, n->ledger, n->endpoint);
+    fprintf(f, "node: \"%s\"\ndirectory: %s/directory.yaml\nkeys: %s\nledger: %s\nbind: %s\n", n->code, r->dir, path,
+            n->ledger, n->endpoint);
     if (r->node_count > 1)
         fprintf(f, "peers:\n");
     for (unsigned k = 0; k < r->node_count; k++)
@@ -136,7 +138,10 @@ static void write_node(struct rig *r, unsigned i, const char *more)
     fprintf(f, "%s", more);
     fclose(f);
     sq_log_origin(r->directory, n->code, origin);
-    struct sq_ledger_options o = {.path = n->ledger, .origin = origin, .network_id = sq_directory_network_id(r->directory), .map_size = 256u << 20};
+    struct sq_ledger_options o = {.path = n->ledger,
+                                  .origin = origin,
+                                  .network_id = sq_directory_network_id(r->directory),
+                                  .map_size = 256u << 20};
     if (sq_ledger_create(&o, &err) != SQ_OK)
         rig_die(n->ledger, &err);
 }
@@ -235,7 +240,9 @@ struct sq_client *rig_client(const struct rig *r, unsigned node, const struct sq
     const struct rig_node *n = &r->node[node];
     struct sq_client *c;
     struct sq_error err = {0};
-    struct sq_client_options o = {n->endpoint, n->code, n->keys->transport_public, n->keys->public_key, sq_directory_network_id(r->directory), keys, in_flight};
+    struct sq_client_options o = {
+        n->endpoint, n->code,  n->keys->transport_public, n->keys->public_key, sq_directory_network_id(r->directory),
+        keys,        in_flight};
     if (sq_client_open(&o, &c, &err) != SQ_OK)
         rig_die(n->endpoint, &err);
     return c;

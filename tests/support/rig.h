@@ -16,7 +16,7 @@
 
 struct rig_node {
     char code[7], endpoint[48], config[300], ledger[300];
-    pid_t pid;                        /* 0: not running */
+    pid_t pid; /* 0: not running */
     struct sq_keys *keys, *issuer, *maker, *checker;
 };
 
@@ -31,7 +31,7 @@ struct rig {
 struct rig *rig_new(const char *dir, const char *daemon, unsigned node_count, const char *more_config);
 void rig_free(struct rig *r); /* kills what still runs */
 
-void rig_start(struct rig *r, unsigned node); /* returns when it is ready */
+void rig_start(struct rig *r, unsigned node);                   /* returns when it is ready */
 void rig_stop(struct rig *r, unsigned node, int signal_number); /* returns when it has ended */
 
 struct sq_client *rig_client(const struct rig *r, unsigned node, const struct sq_keys *keys, unsigned in_flight);
@@ -46,7 +46,7 @@ struct sq_keys *rig_keys(const char *role, const char *code);
 /* The operator of `node` enrols these. */
 void rig_enrol(const struct rig *r, unsigned node, struct sq_keys *const *keys, size_t count);
 
-double rig_seconds(void);             /* monotonic */
+double rig_seconds(void); /* monotonic */
 _Noreturn void rig_die(const char *what, const struct sq_error *err);
 
 #endif

@@ -6,9 +6,18 @@
 enum { HOLDER = 1, PROVIDER, VOUCHER, CLAIM };
 enum { IN = 1, NOT_IN, OF_PROVIDER, OF_HOLDER };
 
-static int one_in(struct dice *d, uint32_t n) { return dice_below(d, n) == 0; }
-static int64_t between(struct dice *d, int64_t low, int64_t high) { return low + (int64_t)dice_below(d, (uint32_t)(high - low + 1)); }
-static int64_t perhaps(struct dice *d, int64_t low, int64_t high) { return one_in(d, 2) ? 0 : between(d, low, high); }
+static int one_in(struct dice *d, uint32_t n)
+{
+    return dice_below(d, n) == 0;
+}
+static int64_t between(struct dice *d, int64_t low, int64_t high)
+{
+    return low + (int64_t)dice_below(d, (uint32_t)(high - low + 1));
+}
+static int64_t perhaps(struct dice *d, int64_t low, int64_t high)
+{
+    return one_in(d, 2) ? 0 : between(d, low, high);
+}
 
 /* One condition that claims of these tests meet about as often as not. */
 static void roll_condition(struct dice *d, struct claims_condition *k, uint32_t group)
@@ -17,18 +26,28 @@ static void roll_condition(struct dice *d, struct claims_condition *k, uint32_t 
         uint32_t subject, attribute, test, ranges;
         int64_t range[4];
     } shapes[] = {
-        {HOLDER, SQ_ATTR(REGION), IN, 1, {310000, 319999}},   {HOLDER, SQ_ATTR(SIZE), IN, 1, {1, 2}},
-        {HOLDER, SQ_ATTR(STANDING), NOT_IN, 1, {2, 2}},       {HOLDER, 1001, IN, 1, {1, 1}},
-        {PROVIDER, SQ_ATTR(PFLOPS), IN, 1, {50, INT64_MAX}},  {PROVIDER, 1002, IN, 1, {1, 1}},
-        {PROVIDER, SQ_ATTR(ZONE), NOT_IN, 2, {3, 3, 5, 5}},   {VOUCHER, SQ_ATTR(GRADE), IN, 1, {1, 2}},
-        {VOUCHER, SQ_ATTR(CONTRACT_DAY), IN, 1, {20260601, 20270101}}, {VOUCHER, SQ_ATTR(CONTRACT_DAYS), IN, 1, {1, 40}},
-        {CLAIM, SQ_ATTR(SERVICE), NOT_IN, 1, {4, 4}},         {CLAIM, SQ_ATTR(HARDWARE), IN, 1, {1, 1}},
-        {CLAIM, SQ_ATTR(CHANNEL), IN, 2, {1, 1, 3, 4}},       {CLAIM, SQ_ATTR(FILING), OF_PROVIDER, 0, {0}},
-        {CLAIM, SQ_ATTR(STANDARD), OF_HOLDER, 0, {0}},        {CLAIM, SQ_ATTR(BASE), IN, 1, {100, 2000}},
-        {CLAIM, SQ_ATTR(SCENARIO), IN, 1, {1, 1}},            {HOLDER, SQ_ATTR(SECTOR), IN, 2, {1300, 4399, 6500, 6599}},
+        {HOLDER, SQ_ATTR(REGION), IN, 1, {310000, 319999}},
+        {HOLDER, SQ_ATTR(SIZE), IN, 1, {1, 2}},
+        {HOLDER, SQ_ATTR(STANDING), NOT_IN, 1, {2, 2}},
+        {HOLDER, 1001, IN, 1, {1, 1}},
+        {PROVIDER, SQ_ATTR(PFLOPS), IN, 1, {50, INT64_MAX}},
+        {PROVIDER, 1002, IN, 1, {1, 1}},
+        {PROVIDER, SQ_ATTR(ZONE), NOT_IN, 2, {3, 3, 5, 5}},
+        {VOUCHER, SQ_ATTR(GRADE), IN, 1, {1, 2}},
+        {VOUCHER, SQ_ATTR(CONTRACT_DAY), IN, 1, {20260601, 20270101}},
+        {VOUCHER, SQ_ATTR(CONTRACT_DAYS), IN, 1, {1, 40}},
+        {CLAIM, SQ_ATTR(SERVICE), NOT_IN, 1, {4, 4}},
+        {CLAIM, SQ_ATTR(HARDWARE), IN, 1, {1, 1}},
+        {CLAIM, SQ_ATTR(CHANNEL), IN, 2, {1, 1, 3, 4}},
+        {CLAIM, SQ_ATTR(FILING), OF_PROVIDER, 0, {0}},
+        {CLAIM, SQ_ATTR(STANDARD), OF_HOLDER, 0, {0}},
+        {CLAIM, SQ_ATTR(BASE), IN, 1, {100, 2000}},
+        {CLAIM, SQ_ATTR(SCENARIO), IN, 1, {1, 1}},
+        {HOLDER, SQ_ATTR(SECTOR), IN, 2, {1300, 4399, 6500, 6599}},
     };
     uint32_t i = dice_below(d, sizeof shapes / sizeof *shapes);
-    claims_condition(k, group, shapes[i].subject, shapes[i].attribute, shapes[i].test, shapes[i].range, shapes[i].ranges);
+    claims_condition(k, group, shapes[i].subject, shapes[i].attribute, shapes[i].test, shapes[i].range,
+                     shapes[i].ranges);
     if (shapes[i].subject == HOLDER || shapes[i].subject == VOUCHER)
         k->c.step = dice_below(d, 3);
 }
@@ -84,7 +103,11 @@ static uint32_t roll_limits(struct dice *d, struct rules *r, uint32_t group)
         l->group = one_in(d, 2) ? 0 : ++group;
         int64_t scale = l->unit == 3 ? 3 : l->unit == 1 && l->step == 2 ? 700 : 2500;
         l->hard = one_in(d, 4) ? 0 : between(d, scale / 3 + 1, 2 * scale);
-        l->soft = l->hard == 0 || one_in(d, 2) ? between(d, 1, l->hard == 0 ? scale : l->hard - 1 > 0 ? l->hard - 1 : 1) : 0;
+        l->soft = l->hard == 0 || one_in(d, 2) ? between(d, 1,
+                                                         l->hard == 0      ? scale
+                                                         : l->hard - 1 > 0 ? l->hard - 1
+                                                                           : 1)
+                                               : 0;
         if (l->soft >= l->hard && l->hard != 0)
             l->soft = 0;
         r->limits[i] = l;
@@ -147,7 +170,8 @@ static void roll_amounts(struct dice *d, Sanquan__V1__Programme *p)
 
 static void roll_lists(struct dice *d, struct rules *r)
 {
-    static const uint32_t liftable[] = {SQ_R_CAP_CLAIM, SQ_R_CAP_YEAR, SQ_R_HOLDER_REGION, SQ_R_HOLDER_CONDITION, SQ_R_CHANNEL, SQ_R_DOCUMENTS, SQ_R_SUPPORT_PERIOD};
+    static const uint32_t liftable[] = {SQ_R_CAP_CLAIM, SQ_R_CAP_YEAR,  SQ_R_HOLDER_REGION, SQ_R_HOLDER_CONDITION,
+                                        SQ_R_CHANNEL,   SQ_R_DOCUMENTS, SQ_R_SUPPORT_PERIOD};
     Sanquan__V1__Programme *p = &r->p;
     p->services = r->services;
     p->n_services = one_in(d, 5) ? some(d, r->services, 1, 5, 4) : 0;
@@ -169,7 +193,8 @@ static void roll_lists(struct dice *d, struct rules *r)
 
 void rules_roll(struct dice *d, struct rules *r, uint32_t number, uint32_t other)
 {
-    static const uint32_t froms[] = {20250101, 20250101, 20250101, 20260901}, untils[] = {20271231, 20271231, 20271231, 20261015};
+    static const uint32_t froms[] = {20250101, 20250101, 20250101, 20260901},
+                          untils[] = {20271231, 20271231, 20271231, 20261015};
     memset(r, 0, sizeof *r);
     Sanquan__V1__Programme *p = &r->p;
     sanquan__v1__programme__init(p);

@@ -7,11 +7,11 @@
 
 #include "tests/model/model.h"
 
-#define NODES 2u
+#define NODES        2u
 #define REQUESTS_MAX 4u
-#define WAY_MAX 24u
+#define WAY_MAX      24u
 #define MESSAGES_MAX 255u /* a message's number + 1 fits in a byte */
-#define NONE UINT32_MAX
+#define NONE         UINT32_MAX
 
 struct entry { /* as it is journalled */
     uint64_t now_ms;
@@ -24,26 +24,27 @@ enum message_kind { REQUEST, PEER, ANSWER, TICK };
 
 struct message {
     enum message_kind kind;
-    uint32_t from, to;          /* PEER: from this node to that; REQUEST, TICK: to this node; ANSWER: to this request */
+    uint32_t from, to; /* PEER: from this node to that; REQUEST, TICK: to this node; ANSWER: to this request */
     uint64_t id, now_ms;
-    uint32_t type, party;       /* party: of a REQUEST, its number at the node */
-    uint8_t *bytes;             /* an envelope; ANSWER, TICK: a body */
+    uint32_t type, party; /* party: of a REQUEST, its number at the node */
+    uint8_t *bytes;       /* an envelope; ANSWER, TICK: a body */
     size_t size;
 };
 
-struct history { /* a node that has decided some entries */
+struct history {                           /* a node that has decided some entries */
     uint32_t node, parent, depth, message; /* message: the last event */
     uint32_t tick;                         /* message to come when time passes, or NONE */
     struct entry entry;
-    uint8_t out[32];                       /* messages that leave when the last entry is durable */
+    uint8_t out[32]; /* messages that leave when the last entry is durable */
     uint32_t out_count;
     uint8_t taken[MESSAGES_MAX / 8 + 1];
-    uint32_t *next;                        /* [message]: history + 1; 0 not tried; NONE: nothing is journalled */
+    uint32_t *next; /* [message]: history + 1; 0 not tried; NONE: nothing is journalled */
 };
 
 struct state {
     uint32_t at[NODES];
-    uint8_t durable[NODES], faults, way_count, answered[REQUESTS_MAX], way[WAY_MAX]; /* way: sorted; answered: message + 1 */
+    uint8_t durable[NODES], faults, way_count, answered[REQUESTS_MAX],
+        way[WAY_MAX]; /* way: sorted; answered: message + 1 */
 };
 
 struct list {
@@ -53,7 +54,7 @@ struct list {
 
 struct scope {
     struct world *w;
-    struct list base[NODES];               /* struct entry: the set-up */
+    struct list base[NODES]; /* struct entry: the set-up */
     struct list messages, histories, stack, visited;
     uint32_t request_count, root[NODES];
     unsigned kinds;
@@ -72,8 +73,14 @@ static void *grow(struct list *l, size_t row_size)
     return (char *)l->row + l->count++ * row_size;
 }
 
-static struct message *message(const struct scope *s, uint32_t i) { return (struct message *)s->messages.row + i; }
-static struct history *history(const struct scope *s, uint32_t i) { return (struct history *)s->histories.row + i; }
+static struct message *message(const struct scope *s, uint32_t i)
+{
+    return (struct message *)s->messages.row + i;
+}
+static struct history *history(const struct scope *s, uint32_t i)
+{
+    return (struct history *)s->histories.row + i;
+}
 
 static uint8_t *copy(sq_bytes b)
 {
@@ -101,7 +108,11 @@ static void fail(struct scope *s, const char *format, ...)
 static void keep_entry(struct entry *to, const struct sq_event *event, const struct sq_effects *fx)
 {
     sq_bytes input = event->envelope != NULL ? event->envelope->whole : event->body;
-    *to = (struct entry){.now_ms = event->now_ms, .type = event->type, .input = copy(input), .size = input.size, .outcome = copy(fx->outcome),
+    *to = (struct entry){.now_ms = event->now_ms,
+                         .type = event->type,
+                         .input = copy(input),
+                         .size = input.size,
+                         .outcome = copy(fx->outcome),
                          .outcome_size = fx->outcome.size};
 }
 
@@ -121,14 +132,17 @@ struct scope *scope_new(void)
     return s;
 }
 
-struct world *scope_world(struct scope *s) { return s->w; }
+struct world *scope_world(struct scope *s)
+{
+    return s->w;
+}
 
 static uint32_t intern(struct scope *s, const struct message *m)
 {
     for (uint32_t i = 0; i < s->messages.count; i++) {
         const struct message *old = message(s, i);
-        if (old->kind == m->kind && old->from == m->from && old->to == m->to && old->id == m->id && old->now_ms == m->now_ms && old->size == m->size &&
-            memcmp(old->bytes, m->bytes, m->size) == 0)
+        if (old->kind == m->kind && old->from == m->from && old->to == m->to && old->id == m->id &&
+            old->now_ms == m->now_ms && old->size == m->size && memcmp(old->bytes, m->bytes, m->size) == 0)
             return i;
     }
     if (s->messages.count == MESSAGES_MAX)
@@ -152,14 +166,18 @@ static uint32_t intern_envelope(struct scope *s, struct message *m, const char *
 static void hold(void *ctx, uint32_t node, const char *party, uint64_t id, uint32_t type, sq_bytes body)
 {
     struct scope *s = ctx;
-    struct message m = {.kind = REQUEST, .to = node, .id = id, .type = type, .party = sq_core_party_find(s->w->core[node], party)};
+    struct message m = {
+        .kind = REQUEST, .to = node, .id = id, .type = type, .party = sq_core_party_find(s->w->core[node], party)};
     for (uint32_t i = 0; i < s->request_count; i++)
         m.id += message(s, i)->to == node && message(s, i)->party == m.party;
     if (s->request_count == REQUESTS_MAX || intern_envelope(s, &m, party, body) != s->request_count++)
         abort(); /* requests are the first messages */
 }
 
-void scope_hold(struct scope *s) { s->w->hold = hold; }
+void scope_hold(struct scope *s)
+{
+    s->w->hold = hold;
+}
 
 static void forget_search(struct scope *s)
 {
@@ -206,7 +224,10 @@ static int is_signed(const struct sq_envelope *e, const uint8_t network_id[stati
     return 1;
 }
 
-static int is_enveloped(uint32_t type) { return type < SANQUAN__V1__MESSAGE_TYPE__GENESIS; }
+static int is_enveloped(uint32_t type)
+{
+    return type < SANQUAN__V1__MESSAGE_TYPE__GENESIS;
+}
 
 static void step(struct scope *s, struct sq_core *core, const struct entry *e, struct sq_effects *fx)
 {
@@ -258,13 +279,15 @@ static void check_sums(struct scope *s, const struct model *m)
         struct model_voucher v;
         model_voucher(m, i, &v);
         if (v.spent_fen < 0 || v.reserved_fen < 0 || v.spent_fen + v.reserved_fen > v.face_fen)
-            fail(s, "voucher %" PRIu64 ": %" PRId64 " spent and %" PRId64 " reserved of %" PRId64, v.number, v.spent_fen, v.reserved_fen, v.face_fen);
+            fail(s, "voucher %" PRIu64 ": %" PRId64 " spent and %" PRId64 " reserved of %" PRId64, v.number,
+                 v.spent_fen, v.reserved_fen, v.face_fen);
     }
     for (size_t i = 0; i < model_budget_count(m); i++) {
         struct model_budget b;
         model_budget(m, i, &b);
         if (b.spent_fen < 0 || b.reserved_fen < 0 || b.spent_fen + b.reserved_fen > b.pool_fen)
-            fail(s, "programme %u: %" PRId64 " spent and %" PRId64 " reserved of %" PRId64, b.number, b.spent_fen, b.reserved_fen, b.pool_fen);
+            fail(s, "programme %u: %" PRId64 " spent and %" PRId64 " reserved of %" PRId64, b.number, b.spent_fen,
+                 b.reserved_fen, b.pool_fen);
     }
 }
 
@@ -330,10 +353,16 @@ static void keep_tick(struct scope *s, struct history *h, const struct sq_core *
     uint64_t at, none;
     sq_arena_reset(&s->arena);
     h->tick = NONE;
-    if (!sq_core_due(core, 0, &s->arena, &body, &at) && (at == UINT64_MAX || !sq_core_due(core, at, &s->arena, &body, &none)))
+    if (!sq_core_due(core, 0, &s->arena, &body, &at) &&
+        (at == UINT64_MAX || !sq_core_due(core, at, &s->arena, &body, &none)))
         return;
     uint8_t *bytes = copy(body);
-    struct message m = {.kind = TICK, .to = h->node, .type = SANQUAN__V1__MESSAGE_TYPE__TICK, .now_ms = at, .bytes = bytes, .size = body.size};
+    struct message m = {.kind = TICK,
+                        .to = h->node,
+                        .type = SANQUAN__V1__MESSAGE_TYPE__TICK,
+                        .now_ms = at,
+                        .bytes = bytes,
+                        .size = body.size};
     h->tick = intern(s, &m);
     free(bytes);
 }
@@ -356,7 +385,8 @@ static uint32_t decide(struct scope *s, uint32_t at, uint32_t number)
     if (*known != 0)
         return *known == NONE ? NONE : *known - 1;
     const struct message m = *message(s, number);
-    struct entry e = {.now_ms = m.kind == TICK ? m.now_ms : s->w->now_ms, .type = m.type, .input = m.bytes, .size = m.size};
+    struct entry e = {
+        .now_ms = m.kind == TICK ? m.now_ms : s->w->now_ms, .type = m.type, .input = m.bytes, .size = m.size};
     struct sq_core *core = core_of(s, at);
     struct sq_effects fx;
     step(s, core, &e, &fx);
@@ -372,7 +402,8 @@ static uint32_t decide(struct scope *s, uint32_t at, uint32_t number)
     h.message = number;
     h.out_count = 0;
     h.taken[number / 8] |= (uint8_t)(1u << number % 8);
-    h.entry = (struct entry){e.now_ms, e.type, copy(sq_bytes_of(m.bytes, m.size)), copy(fx.outcome), m.size, fx.outcome.size};
+    h.entry =
+        (struct entry){e.now_ms, e.type, copy(sq_bytes_of(m.bytes, m.size)), copy(fx.outcome), m.size, fx.outcome.size};
     keep_outs(s, &h, &fx, core);
     keep_tick(s, &h, core);
     sq_core_free(core);
@@ -391,7 +422,10 @@ static uint32_t ancestor(const struct scope *s, uint32_t at, uint32_t depth)
     return at;
 }
 
-static int has_taken(const struct scope *s, uint32_t at, uint32_t number) { return history(s, at)->taken[number / 8] >> number % 8 & 1; }
+static int has_taken(const struct scope *s, uint32_t at, uint32_t number)
+{
+    return history(s, at)->taken[number / 8] >> number % 8 & 1;
+}
 
 /* ---- states ---- */
 
@@ -467,7 +501,8 @@ static void take_off_way(struct state *st, uint32_t i)
 static uint32_t answer_to(const struct scope *s, const struct state *st, uint32_t request)
 {
     uint32_t node = message(s, request)->to;
-    for (uint32_t at = ancestor(s, st->at[node], st->durable[node]); history(s, at)->depth != 0; at = history(s, at)->parent)
+    for (uint32_t at = ancestor(s, st->at[node], st->durable[node]); history(s, at)->depth != 0;
+         at = history(s, at)->parent)
         for (uint32_t i = 0; i < history(s, at)->out_count; i++) {
             const struct message *m = message(s, history(s, at)->out[i]);
             if (m->kind == ANSWER && m->to == request)
@@ -531,16 +566,19 @@ static int says_again(struct scope *s, const struct state *from)
     int any = 0;
     for (uint32_t r = 0; r < s->request_count; r++) {
         uint32_t node = message(s, r)->to, answer = answer_to(s, from, r);
-        if (from->answered[r] != 0 || on_way(from, r) != 0 || (answer != NONE ? on_way(from, answer) != 0 : has_taken(s, from->at[node], r)))
+        if (from->answered[r] != 0 || on_way(from, r) != 0 ||
+            (answer != NONE ? on_way(from, answer) != 0 : has_taken(s, from->at[node], r)))
             continue;
         say_again(s, from, r);
         any = 1;
     }
     for (uint32_t n = 0; n < NODES; n++)
-        for (uint32_t at = ancestor(s, from->at[n], from->durable[n]); history(s, at)->depth != 0; at = history(s, at)->parent)
+        for (uint32_t at = ancestor(s, from->at[n], from->durable[n]); history(s, at)->depth != 0;
+             at = history(s, at)->parent)
             for (uint32_t i = 0; i < history(s, at)->out_count; i++) {
                 uint32_t number = history(s, at)->out[i];
-                if (message(s, number)->kind != PEER || on_way(from, number) != 0 || has_taken(s, from->at[message(s, number)->to], number))
+                if (message(s, number)->kind != PEER || on_way(from, number) != 0 ||
+                    has_taken(s, from->at[message(s, number)->to], number))
                     continue;
                 say_again(s, from, number);
                 any = 1;
@@ -594,7 +632,8 @@ static void faults(struct scope *s, const struct state *from)
 
 /* ---- ends ---- */
 
-static int64_t sum(const struct model *m, size_t (*count)(const struct model *), const struct model_claim *(*row)(const struct model *, size_t))
+static int64_t sum(const struct model *m, size_t (*count)(const struct model *),
+                   const struct model_claim *(*row)(const struct model *, size_t))
 {
     int64_t fen = 0;
     for (size_t i = 0; i < count(m); i++)
@@ -626,10 +665,13 @@ static void check_end(struct scope *s, const struct state *st)
         sq_core_totals(core[n], &t);
         sq_settlement_link(sq_core_settlement(core[n]), n, 1 - n, &here);
         sq_settlement_link(sq_core_settlement(core[1 - n]), n, 1 - n, &there);
-        if (here.last.number != there.last.number || memcmp(here.last.hash, there.last.hash, SQ_HASH_SIZE) != 0 || t.batches_waiting != 0)
-            fail(s, "what node %u owes stands at %" PRIu64 " and %" PRIu64 ", %" PRIu64 " batches wait", n, here.last.number, there.last.number, t.batches_waiting);
+        if (here.last.number != there.last.number || memcmp(here.last.hash, there.last.hash, SQ_HASH_SIZE) != 0 ||
+            t.batches_waiting != 0)
+            fail(s, "what node %u owes stands at %" PRIu64 " and %" PRIu64 ", %" PRIu64 " batches wait", n,
+                 here.last.number, there.last.number, t.batches_waiting);
     }
-    if (sq_settlement_open_window(sq_core_settlement(core[0])) != sq_settlement_open_window(sq_core_settlement(core[1])))
+    if (sq_settlement_open_window(sq_core_settlement(core[0])) !=
+        sq_settlement_open_window(sq_core_settlement(core[1])))
         fail(s, "one node is in another window");
     for (uint32_t n = 0; n < NODES; n++) {
         sq_core_free(core[n]);
@@ -646,7 +688,11 @@ static void print_state(const struct scope *s, const struct state *st)
         fprintf(stderr, "  node %u, %u durable:", n, st->durable[n]);
         for (uint32_t d = 1; d <= history(s, st->at[n])->depth; d++) {
             const struct message *m = message(s, history(s, ancestor(s, st->at[n], d))->message);
-            fprintf(stderr, " %s%u.%" PRIu64, m->kind == REQUEST ? "request " : m->kind == PEER ? "peer " : "tick ", m->type, m->id);
+            fprintf(stderr, " %s%u.%" PRIu64,
+                    m->kind == REQUEST ? "request "
+                    : m->kind == PEER  ? "peer "
+                                       : "tick ",
+                    m->type, m->id);
         }
         fprintf(stderr, "\n");
     }

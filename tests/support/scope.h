@@ -21,8 +21,8 @@ enum scope_fault { SCOPE_LOSE = 1, SCOPE_DOUBLE = 2, SCOPE_CRASH = 4 };
 
 struct scope_report {
     uint64_t states, steps, ends, histories[2];
-    int64_t least_fen, most_fen;       /* accepted, over both nodes, at the ends */
-    char failure[500];                 /* empty: nothing is wrong */
+    int64_t least_fen, most_fen; /* accepted, over both nodes, at the ends */
+    char failure[500];           /* empty: nothing is wrong */
 };
 
 struct scope *scope_new(void);

@@ -6,10 +6,10 @@
 
 #include "clearing/base/day.h"
 
-#define ISSUER 310000u
-#define NODE 0u
+#define ISSUER     310000u
+#define NODE       0u
 #define GRANT_ROWS 8192u
-#define FACE_FEN 100000000000ll
+#define FACE_FEN   100000000000ll
 
 static void must(unsigned status, const char *what)
 {
@@ -98,7 +98,12 @@ void stand_free(struct stand *s)
 
 void stand_step(struct stand *s, sq_bytes batch, struct sq_arena *arena, struct sq_effects *fx)
 {
-    struct sq_envelope e = {.whole = batch, .body = batch, .version = 1, .type = SANQUAN__V1__MESSAGE_TYPE__BATCH, .algorithm = 1, .id = ++s->id};
+    struct sq_envelope e = {.whole = batch,
+                            .body = batch,
+                            .version = 1,
+                            .type = SANQUAN__V1__MESSAGE_TYPE__BATCH,
+                            .algorithm = 1,
+                            .id = ++s->id};
     struct sq_event event = {s->world->now_ms, e.type, &e, batch};
     struct sq_error err = {0};
     struct sq_core_totals before, after;

@@ -14,7 +14,7 @@ struct stand {
     struct sq_core *core;
     char provider[SQ_NAME_SIZE_MAX + 1];
     struct market_stream stream;
-    uint64_t id;                     /* of the provider's last message */
+    uint64_t id; /* of the provider's last message */
 };
 
 /* `vouchers` of them, all under one mandate each, to one provider. */

@@ -7,11 +7,11 @@
 
 #include "tests/support/claims.h"
 
-#define SH 0u /* 310000 */
-#define ISSUER "issuer:310000"
+#define SH       0u /* 310000 */
+#define ISSUER   "issuer:310000"
 #define OPERATOR "operator:310000/li"
-#define YUAN 100ll
-#define WAN (10000 * YUAN)
+#define YUAN     100ll
+#define WAN      (10000 * YUAN)
 enum { HOLDER = 1, PROVIDER, VOUCHER, CLAIM };
 enum { IN = 1, NOT_IN, OF_PROVIDER, OF_HOLDER };
 

@@ -6,9 +6,11 @@
 
 #include "clearing/core/invoice.h"
 
-const char WORLD_PROVIDER[] = "91310199TXXXXX0015", WORLD_HOLDER[] = "12370199TXXXXX132Y", WORLD_OTHER[] = "91440199TXXXXX01X0";
+const char WORLD_PROVIDER[] = "91310199TXXXXX0015", WORLD_HOLDER[] = "12370199TXXXXX132Y",
+           WORLD_OTHER[] = "91440199TXXXXX01X0";
 
-static const char *const codes[WORLD_NODES_MAX] = {"310000", "370000", "440000", "500000", "510000", "520000", "530000", "610000"};
+static const char *const codes[WORLD_NODES_MAX] = {"310000", "370000", "440000", "500000",
+                                                   "510000", "520000", "530000", "610000"};
 static void die(const char *what, const struct sq_error *err)
 {
     fprintf(stderr, "world: %s: %s\n", what, err->text);
@@ -38,8 +40,13 @@ static void keep_answer(struct world *w, const struct sq_out *out)
     if (a == NULL)
         abort();
     w->answers++;
-    w->answer = (struct world_answer){.status = a->status, .id = a->id, .seq = a->seq, .count = a->count, .number = a->number,
-                                      .amount_fen = a->amount_fen, .code_count = a->code.len};
+    w->answer = (struct world_answer){.status = a->status,
+                                      .id = a->id,
+                                      .seq = a->seq,
+                                      .count = a->count,
+                                      .number = a->number,
+                                      .amount_fen = a->amount_fen,
+                                      .code_count = a->code.len};
     if (a->code.len != 0)
         memcpy(w->answer.code, a->code.data, a->code.len);
     snprintf(w->answer.detail, sizeof w->answer.detail, "%s", a->detail);
@@ -99,8 +106,8 @@ static unsigned step(struct world *w, uint32_t node, const struct sq_event *even
 
 #define CITY_NODE 2u /* 440000 hosts the city issuer 440300 */
 
-__attribute__((format(printf, 3, 0)))
-static void name_party(Sanquan__V1__Party *p, char name[32], const char *shape, char *node)
+__attribute__((format(printf, 3, 0))) static void name_party(Sanquan__V1__Party *p, char name[32], const char *shape,
+                                                             char *node)
 {
     sanquan__v1__party__init(p);
     snprintf(name, 32, shape, node);
@@ -108,7 +115,8 @@ static void name_party(Sanquan__V1__Party *p, char name[32], const char *shape, 
     p->node = node;
 }
 
-static void say_genesis(struct world *w, uint32_t self, enum sq_netting_method method, const struct world_charter *charter)
+static void say_genesis(struct world *w, uint32_t self, enum sq_netting_method method,
+                        const struct world_charter *charter)
 {
     static uint8_t key[32] = {1}, id[32] = {7};
     Sanquan__V1__Node nodes[WORLD_NODES_MAX], *node_list[WORLD_NODES_MAX];
@@ -170,7 +178,10 @@ static int is_signed(const struct sq_envelope *e, const uint8_t network_id[stati
     return e->signature.data[0] == SIGNED;
 }
 
-struct world *world_new(uint32_t node_count, enum sq_netting_method method) { return world_new_with(node_count, method, &(struct world_charter){0}); }
+struct world *world_new(uint32_t node_count, enum sq_netting_method method)
+{
+    return world_new_with(node_count, method, &(struct world_charter){0});
+}
 
 struct world *world_new_with(uint32_t node_count, enum sq_netting_method method, const struct world_charter *charter)
 {
@@ -207,7 +218,8 @@ void world_free(struct world *w)
     free(w);
 }
 
-uint8_t *world_envelope(const char *sender, const char *receiver, uint64_t id, uint32_t type, sq_bytes body, int good, size_t *size_out)
+uint8_t *world_envelope(const char *sender, const char *receiver, uint64_t id, uint32_t type, sq_bytes body, int good,
+                        size_t *size_out)
 {
     Sanquan__V1__Header h;
     Sanquan__V1__Envelope e;
@@ -250,7 +262,8 @@ static unsigned say(struct world *w, uint32_t node, const char *party, uint64_t 
     return status;
 }
 
-unsigned world_say_as(struct world *w, uint32_t node, const char *party, uint64_t id, uint32_t type, const ProtobufCMessage *body)
+unsigned world_say_as(struct world *w, uint32_t node, const char *party, uint64_t id, uint32_t type,
+                      const ProtobufCMessage *body)
 {
     size_t size = protobuf_c_message_get_packed_size(body);
     uint8_t *bytes = malloc(size + 1);
@@ -293,7 +306,10 @@ int world_deliver(struct world *w, uint32_t from, uint32_t to)
     return 1;
 }
 
-static int is_down(const struct world *w, uint32_t node) { return w->down >> node & 1; }
+static int is_down(const struct world *w, uint32_t node)
+{
+    return w->down >> node & 1;
+}
 
 static int fire_timers(struct world *w)
 {
@@ -373,7 +389,8 @@ void world_programme_init(Sanquan__V1__Programme *p, uint32_t issuer, uint32_t n
     p->pool_fen = 100000000;
 }
 
-uint64_t world_voucher(struct world *w, uint32_t node, uint32_t issuer, uint32_t number, const char *holder, int64_t face_fen)
+uint64_t world_voucher(struct world *w, uint32_t node, uint32_t issuer, uint32_t number, const char *holder,
+                       int64_t face_fen)
 {
     struct sq_programme_view p;
     uint64_t serial = 0;
@@ -401,7 +418,8 @@ uint64_t world_voucher(struct world *w, uint32_t node, uint32_t issuer, uint32_t
     return status == 0 ? ((uint64_t)issuer * 10000 + number) * 1000000000u + serial : 0;
 }
 
-unsigned world_mandate(struct world *w, uint32_t node, const char *holder, const char *provider, uint64_t voucher, int64_t limit_fen)
+unsigned world_mandate(struct world *w, uint32_t node, const char *holder, const char *provider, uint64_t voucher,
+                       int64_t limit_fen)
 {
     char name[48], code[32];
     uint64_t until = w->now_ms + 86400000u;
@@ -436,7 +454,8 @@ unsigned world_batch(struct world *w, uint32_t node, const char *provider, const
         verb[i] = rows[i].verb != 0 ? rows[i].verb : (uint8_t)SANQUAN__V1__VERB__REDEEM;
         reservation[i] = rows[i].reservation;
         for (int k = 0; rows[i].invoice != NULL && k < 20; k++)
-            invoice[i * SQ_INVOICE_CELL + (size_t)k / 2] |= (uint8_t)((rows[i].invoice[k] - '0') << (k % 2 == 0 ? 4 : 0));
+            invoice[i * SQ_INVOICE_CELL + (size_t)k / 2] |=
+                (uint8_t)((rows[i].invoice[k] - '0') << (k % 2 == 0 ? 4 : 0));
     }
     m.voucher = voucher;
     m.amount_fen = amount;
@@ -447,7 +466,8 @@ unsigned world_batch(struct world *w, uint32_t node, const char *provider, const
     m.service_day = day;
     m.verb = (ProtobufCBinaryData){count, verb};
     m.reservation = reservation;
-    m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = m.n_service = m.n_service_day = m.n_reservation = count;
+    m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = m.n_service = m.n_service_day =
+        m.n_reservation = count;
     m.reserve_until_ms = w->now_ms + 3600000u;
     snprintf(name, sizeof name, "provider:%s", provider);
     unsigned status = world_say(w, node, name, SANQUAN__V1__MESSAGE_TYPE__BATCH, &m.base);

@@ -18,7 +18,7 @@
 
 enum { SH, SD, GD };
 #define STAGED 9u
-#define LIST 1003u
+#define LIST   1003u
 
 struct story {
     char dir[64];
@@ -83,7 +83,8 @@ static void agree(struct story *s)
     m.terms = &terms;
     for (uint32_t node = SH; node <= GD; node += GD)
         for (m.role = 1; m.role <= 2; m.role++)
-            must(s, node, m.role == 1 ? s->d->rig->node[node].maker : s->d->rig->node[node].checker, SANQUAN__V1__MESSAGE_TYPE__AGREE, &m.base);
+            must(s, node, m.role == 1 ? s->d->rig->node[node].maker : s->d->rig->node[node].checker,
+                 SANQUAN__V1__MESSAGE_TYPE__AGREE, &m.base);
 }
 
 static void invoice_cell(uint8_t cell[10], const char *province, uint64_t number)
@@ -95,7 +96,8 @@ static void invoice_cell(uint8_t cell[10], const char *province, uint64_t number
 }
 
 /* A credit note that leaves `total_fen` of an invoice at home at `home`, on which this voucher was claimed. */
-static void reverse(struct story *s, uint32_t home, const struct desk_people *p, uint64_t number, int64_t total_fen, int64_t base_fen, int64_t amount_fen)
+static void reverse(struct story *s, uint32_t home, const struct desk_people *p, uint64_t number, int64_t total_fen,
+                    int64_t base_fen, int64_t amount_fen)
 {
     uint8_t cell[10], note[10], verb = SANQUAN__V1__VERB__RETURN;
     uint64_t voucher = p->voucher;
@@ -107,7 +109,8 @@ static void reverse(struct story *s, uint32_t home, const struct desk_people *p,
     sanquan__v1__reverse__init(&m);
     invoice_cell(cell, s->d->rig->node[home].code, number);
     invoice_cell(note, s->d->rig->node[home].code, 90000 + number);
-    returns.n_voucher = returns.n_amount_fen = returns.n_base_fen = returns.n_invoice_total_fen = returns.n_service = returns.n_service_day = 1;
+    returns.n_voucher = returns.n_amount_fen = returns.n_base_fen = returns.n_invoice_total_fen = returns.n_service =
+        returns.n_service_day = 1;
     returns.voucher = &voucher;
     returns.amount_fen = &amount_fen;
     returns.base_fen = &base_fen;
@@ -125,7 +128,8 @@ static void reverse(struct story *s, uint32_t home, const struct desk_people *p,
 }
 
 /* One redemption on an invoice at home at `home`. */
-static void redeem_at(struct story *s, const struct desk_people *p, uint32_t home, uint64_t number, int64_t amount_fen, int64_t base_fen)
+static void redeem_at(struct story *s, const struct desk_people *p, uint32_t home, uint64_t number, int64_t amount_fen,
+                      int64_t base_fen)
 {
     uint8_t cell[10];
     uint64_t voucher = p->voucher;
@@ -267,7 +271,7 @@ static void tell(struct story *s)
     assert_int_equal(desk_redeem(s->d, &s->p[0], 1, some, 3), SQ_OK);
     assert_int_equal(desk_redeem(s->d, &s->p[1], 11, some, 3), SQ_OK);
     assert_int_equal(desk_redeem(s->d, &s->p[2], 21, some, 2), SQ_OK);
-    reverse(s, SH, &s->p[0], 1, 600, 400, 120);    /* all at home */
+    reverse(s, SH, &s->p[0], 1, 600, 400, 120);     /* all at home */
     reverse(s, SH, &s->p[1], 12, 0, 100000, 30000); /* decided in Guangdong */
     assert_int_equal(owed(s, GD, SH, 2), 3301);
     agree(s);
@@ -291,7 +295,10 @@ static void the_audit_agrees(void **state)
     struct story *s = *state;
     tell(s);
     for (uint32_t node = 0; node < 3; node++) {
-        struct sq_audit_options o = {.path = s->d->rig->node[node].ledger, .directory = s->d->rig->directory, .threads = 2, .map_size = DESK_MAP_SIZE};
+        struct sq_audit_options o = {.path = s->d->rig->node[node].ledger,
+                                     .directory = s->d->rig->directory,
+                                     .threads = 2,
+                                     .map_size = DESK_MAP_SIZE};
         struct sq_audit_report r = {0};
         struct sq_error err = {0};
         struct sq_audit *a;
@@ -335,12 +342,15 @@ static void the_history_shows_it(void **state)
     struct story *s = *state;
     tell(s);
     struct sq_item item = last_on(s, SH, "31", 1);
-    assert_true(item.verb == SANQUAN__V1__VERB__RETURN && item.amount_fen == 120 && item.state == SQ_ITEM_ACCEPTED && item.decided_seq == item.seq);
+    assert_true(item.verb == SANQUAN__V1__VERB__RETURN && item.amount_fen == 120 && item.state == SQ_ITEM_ACCEPTED &&
+                item.decided_seq == item.seq);
     assert_string_equal(item.provider, strchr(s->p[0].provider->name, ':') + 1);
     item = last_on(s, SH, "31", 12);
-    assert_true(item.verb == SANQUAN__V1__VERB__RETURN && item.amount_fen == 30000 && item.state == SQ_ITEM_ACCEPTED && item.decided_seq > item.seq && item.link == 2);
+    assert_true(item.verb == SANQUAN__V1__VERB__RETURN && item.amount_fen == 30000 && item.state == SQ_ITEM_ACCEPTED &&
+                item.decided_seq > item.seq && item.link == 2);
     item = last_on(s, GD, "31", 31);
-    assert_true(item.verb == SANQUAN__V1__VERB__RETURN && item.amount_fen == 500 && item.state == SQ_ITEM_ACCEPTED && item.window == 1 && item.is_final);
+    assert_true(item.verb == SANQUAN__V1__VERB__RETURN && item.amount_fen == 500 && item.state == SQ_ITEM_ACCEPTED &&
+                item.window == 1 && item.is_final);
     /* What was taken back took a number of the stream too: 1 batch, 2 claim, 3 return, 4 staged, 5 taken back. */
     item = last_on(s, SH, "44", 51);
     assert_true(item.type == SANQUAN__V1__MESSAGE_TYPE__CLEAR && item.link == 6 && item.is_final);

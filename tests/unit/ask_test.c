@@ -25,10 +25,13 @@ static void every_condition_is_understood(void **state)
     struct sq_error err = {0};
     sq_ask_init(&a);
     assert_int_equal(a.max, 25);
-    const char *text = "voucher=3100000001000000017&batch=12&window=3&holder=12370199TXXXXX132Y&provider=91310199TXXXXX0015&"
-                       "invoice=26312000000000000001&programme=310000/1&kind=2&scenario=9&refusal=SQ_R_CAP_YEAR&debtor=310000&creditor=370000&"
-                       "region=440000&state=refused&least=5&most=700&from=20261101&until=1790000000000&life=1&claims=1&order=newest&max=100&after=17.3&"
-                       "sums=1&proofs=1&";
+    const char *text =
+        "voucher=3100000001000000017&batch=12&window=3&holder=12370199TXXXXX132Y&provider=91310199TXXXXX0015&"
+        "invoice=26312000000000000001&programme=310000/"
+        "1&kind=2&scenario=9&refusal=SQ_R_CAP_YEAR&debtor=310000&creditor=370000&"
+        "region=440000&state=refused&least=5&most=700&from=20261101&until=1790000000000&life=1&claims=1&order=newest&"
+        "max=100&after=17.3&"
+        "sums=1&proofs=1&";
     if (sq_ask_parse(&a, text, &err) != SQ_OK)
         fail_msg("%s", err.text);
     assert_true(a.filter.voucher == 3100000001000000017u && a.filter.batch == 12 && a.filter.window == 3);
@@ -60,13 +63,30 @@ static void escapes_and_empty_fields_are_those_of_forms(void **state)
 static void what_is_not_understood_is_told_with_its_value(void **state)
 {
     (void)state;
-    static const char *const wrong[][2] = {
-        {"vouchers=1", "there is no condition 'vouchers'"}, {"voucher=1x", "voucher=1x"}, {"voucher=-1", "a voucher number"},
-        {"provider=91310199TXXXXX0016", "a unified social credit code"}, {"invoice=2631", "20 digits"}, {"kind=8", "1 to 7"},
-        {"kind=0", "1 to 7"}, {"from=20261301", "yyyymmdd"}, {"state=maybe", "accepted"}, {"order=random", "oldest or newest"}, {"max=501", "1 to 500"},
-        {"max=0", "1 to 500"}, {"after=0.0", "SEQ.ROW"}, {"after=5", "SEQ.ROW"}, {"sums=2", "0 or 1"}, {"programme=310000", "ISSUER/NUMBER"},
-        {"refusal=SQ_R_NOTHING", "a refusal's name"}, {"refusal=99", "a refusal's name"}, {"voucher", "key=value"}, {"kind=%3", "hexadecimal"},
-        {"kind=%00", "hexadecimal"}, {"kind=%zz", "hexadecimal"}, {"issuer=31", "six digits"}, {"debtor=31000a", "six digits"}};
+    static const char *const wrong[][2] = {{"vouchers=1", "there is no condition 'vouchers'"},
+                                           {"voucher=1x", "voucher=1x"},
+                                           {"voucher=-1", "a voucher number"},
+                                           {"provider=91310199TXXXXX0016", "a unified social credit code"},
+                                           {"invoice=2631", "20 digits"},
+                                           {"kind=8", "1 to 7"},
+                                           {"kind=0", "1 to 7"},
+                                           {"from=20261301", "yyyymmdd"},
+                                           {"state=maybe", "accepted"},
+                                           {"order=random", "oldest or newest"},
+                                           {"max=501", "1 to 500"},
+                                           {"max=0", "1 to 500"},
+                                           {"after=0.0", "SEQ.ROW"},
+                                           {"after=5", "SEQ.ROW"},
+                                           {"sums=2", "0 or 1"},
+                                           {"programme=310000", "ISSUER/NUMBER"},
+                                           {"refusal=SQ_R_NOTHING", "a refusal's name"},
+                                           {"refusal=99", "a refusal's name"},
+                                           {"voucher", "key=value"},
+                                           {"kind=%3", "hexadecimal"},
+                                           {"kind=%00", "hexadecimal"},
+                                           {"kind=%zz", "hexadecimal"},
+                                           {"issuer=31", "six digits"},
+                                           {"debtor=31000a", "six digits"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct sq_ask a;
         struct sq_error err = {0};
@@ -97,7 +117,8 @@ static void each_participant_is_held_to_its_own_rows(void **state)
     assert_int_equal(sq_ask_narrow(&a, "provider:91310199TXXXXX0015", "310000", NULL), SQ_R_NOT_PERMITTED);
     sq_ask_init(&a);
     strcpy(a.filter.provider, "91440199TXXXXX01X0");
-    assert_int_equal(sq_ask_narrow(&a, "holder:12370199TXXXXX132Y", "310000", NULL), SQ_OK); /* what that provider drew on its own vouchers */
+    assert_int_equal(sq_ask_narrow(&a, "holder:12370199TXXXXX132Y", "310000", NULL),
+                     SQ_OK); /* what that provider drew on its own vouchers */
     assert_string_equal(a.filter.holder, "12370199TXXXXX132Y");
     sq_ask_init(&a);
     assert_int_equal(sq_ask_narrow(&a, "issuer:440300", "310000", NULL), SQ_OK);
@@ -186,7 +207,10 @@ static void is_refused(struct sq_historian *h, const char *from, const char *tex
     assert_non_null(strstr(a.detail, why));
 }
 
-static json_int_t number_of(const json_t *o, const char *key) { return json_integer_value(json_object_get(o, key)); }
+static json_int_t number_of(const json_t *o, const char *key)
+{
+    return json_integer_value(json_object_get(o, key));
+}
 
 static void a_question_is_answered_up_to_what_is_durable(void **state)
 {
@@ -229,14 +253,16 @@ static void an_answers_proofs_lead_to_the_signed_checkpoint(void **state)
     const json_t *proofs = json_object_get(o, "proofs");
     const char *note = json_string_value(json_object_get(o, "checkpoint"));
     assert_int_equal(json_array_size(json_object_get(o, "items")), 15);
-    assert_int_equal(json_array_size(proofs), 5 + 2); /* two batches were decided by another region: by entries of their own */
+    assert_int_equal(json_array_size(proofs),
+                     5 + 2); /* two batches were decided by another region: by entries of their own */
     struct sq_note_key key = {0};
     struct sq_checkpoint checkpoint;
     sq_bytes body;
     uint64_t verified;
     sq_log_origin(s->d->rig->directory, "310000", key.name);
     memcpy(key.key, s->d->rig->node[0].keys->log_public, 32);
-    assert_int_equal(sq_note_open(sq_bytes_of(note, strlen(note)), &key, 1, sq_ed25519_check, &body, &verified, NULL), SQ_OK);
+    assert_int_equal(sq_note_open(sq_bytes_of(note, strlen(note)), &key, 1, sq_ed25519_check, &body, &verified, NULL),
+                     SQ_OK);
     assert_int_equal(sq_checkpoint_parse(body, &checkpoint, NULL), SQ_OK);
     for (size_t i = 0; i < 7; i++) {
         const json_t *p = json_array_get(proofs, i);
@@ -247,7 +273,9 @@ static void an_answers_proofs_lead_to_the_signed_checkpoint(void **state)
         assert_int_equal(sq_get_be64(leaf + 8), number_of(p, "seq"));
         assert_true(i == 0 || number_of(p, "seq") > number_of(json_array_get(proofs, i - 1), "seq"));
         sq_tree_leaf_hash(sq_bytes_of(leaf, sizeof leaf), hash);
-        assert_int_equal(sq_tree_verify_inclusion((uint64_t)number_of(p, "index"), checkpoint.size, hash, proof, hashes, checkpoint.root, NULL), SQ_OK);
+        assert_int_equal(sq_tree_verify_inclusion((uint64_t)number_of(p, "index"), checkpoint.size, hash, proof, hashes,
+                                                  checkpoint.root, NULL),
+                         SQ_OK);
     }
     json_decref(o);
     sq_historian_stop(h);
@@ -283,7 +311,8 @@ static void an_answer_whose_proofs_were_tampered_with_does_not_verify(void **sta
     assert_int_equal(entries, 7);
     assert_int_equal(sq_proofs_check(whole, NULL, key, NULL, &entries, &err), SQ_OK);
     assert_int_equal(sq_proofs_check(whole, "another/log", key, NULL, &entries, NULL), SQ_E_VERIFY);
-    assert_int_equal(sq_proofs_check(whole, origin, s->d->rig->node[1].keys->log_public, NULL, &entries, NULL), SQ_E_VERIFY);
+    assert_int_equal(sq_proofs_check(whole, origin, s->d->rig->node[1].keys->log_public, NULL, &entries, NULL),
+                     SQ_E_VERIFY);
     /* The leaves are this ledger's, not another one's, though the proof is whole. */
     assert_int_not_equal(sq_proofs_check(whole, origin, key, s->d->ledger[1], &entries, NULL), SQ_OK);
     for (int kind = 0; kind < 5; kind++) {

@@ -28,7 +28,8 @@ struct story {
 static int begin(void **state)
 {
     struct story *s = calloc(1, sizeof *s);
-    strcpy(s->dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/sanquan-audit-XXXXXX" : "/tmp/sanquan-audit-XXXXXX"); /* many commits */
+    strcpy(s->dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/sanquan-audit-XXXXXX"
+                                                 : "/tmp/sanquan-audit-XXXXXX"); /* many commits */
     assert_non_null(mkdtemp(s->dir));
     s->d = desk_new(s->dir, 3);
     desk_people(s->d, 0, 0, 0, &s->p[0]);
@@ -67,7 +68,8 @@ static void trade(struct story *s)
 
 static sq_status audit_at(const struct story *s, const char *path, struct sq_audit_report *r, struct sq_error *err)
 {
-    struct sq_audit_options o = {.path = path, .directory = s->d->rig->directory, .threads = 2, .map_size = DESK_MAP_SIZE};
+    struct sq_audit_options o = {
+        .path = path, .directory = s->d->rig->directory, .threads = 2, .map_size = DESK_MAP_SIZE};
     struct sq_audit *a;
     memset(r, 0, sizeof *r);
     memset(err, 0, sizeof *err);
@@ -85,7 +87,8 @@ static void audit_finds(const struct story *s, uint32_t node, const char *words,
     struct sq_error err;
     sq_status st = audit_at(s, s->d->rig->node[node].ledger, &r, &err);
     if (st == SQ_OK || strstr(err.text, words) == NULL || r.bad_entry != entry)
-        fail_msg("%s (%s) at entry %" PRIu64 "; wanted '%s' at %" PRIu64, err.text, sq_status_name(st), r.bad_entry, words, entry);
+        fail_msg("%s (%s) at entry %" PRIu64 "; wanted '%s' at %" PRIu64, err.text, sq_status_name(st), r.bad_entry,
+                 words, entry);
 }
 
 static void good_ledgers_pass(void **state)
@@ -105,8 +108,10 @@ static void good_ledgers_pass(void **state)
         assert_true(r.signatures > 10);
     }
     assert_int_equal(audit_at(s, s->d->rig->node[0].ledger, &r, &err), SQ_OK);
-    assert_int_equal(r.items, 3 + 3 + 2 + 2 + 1); /* two batches at home, one of them across; three answered for Guangdong's provider */
-    assert_int_equal(r.links, 4);                 /* it owes twice and is owed twice */
+    assert_int_equal(r.items,
+                     3 + 3 + 2 + 2 +
+                         1);      /* two batches at home, one of them across; three answered for Guangdong's provider */
+    assert_int_equal(r.links, 4); /* it owes twice and is owed twice */
 }
 
 static void messages_not_yet_acknowledged_pass(void **state)
@@ -123,9 +128,9 @@ static void messages_not_yet_acknowledged_pass(void **state)
 /* ---- what an operator could do who has the node's own keys ---- */
 
 struct forgery {
-    uint32_t node, type;      /* the next entry of this type at this node */
-    int part;                 /* what is changed */
-    uint64_t entry;           /* where it happened; 0: not yet */
+    uint32_t node, type; /* the next entry of this type at this node */
+    int part;            /* what is changed */
+    uint64_t entry;      /* where it happened; 0: not yet */
     uint8_t copy[65536];
 };
 enum { INPUT_LAST_BYTE, OUTCOME_LAST_BYTE, OUTCOME_GONE, TIME_BACK, KEPT_ANSWER, KEPT_REQUEST, OUTBOX_BODY };
@@ -275,7 +280,8 @@ static void entries_missing_after_the_snapshot_are_noticed(void **state)
     trade(s);
     sq_core_dump(s->d->core[0], &dump);
     sq_arena_reset(&s->d->sealed);
-    assert_int_equal(sq_ledger_read(s->d->ledger[0], sq_ledger_seq(s->d->ledger[0]), &s->d->sealed, &last, NULL), SQ_OK);
+    assert_int_equal(sq_ledger_read(s->d->ledger[0], sq_ledger_seq(s->d->ledger[0]), &s->d->sealed, &last, NULL),
+                     SQ_OK);
     assert_int_equal(sq_snapshot_write(path, last.seq, last.payload_hash, &dump, NULL), SQ_OK);
     struct sq_audit_report r;
     struct sq_error err;
@@ -295,15 +301,15 @@ static void entries_missing_after_the_snapshot_are_noticed(void **state)
 
 struct lie {
     struct sq_books *books;
-    uint32_t hide_type;        /* entries of this type and sender are not shown to the books */
+    uint32_t hide_type; /* entries of this type and sender are not shown to the books */
     const char *hide_sender;
-    uint32_t change_type;      /* in what the node sends: this message's byte `change_at` from its end */
+    uint32_t change_type; /* in what the node sends: this message's byte `change_at` from its end */
     size_t change_at;
     uint8_t copy[4096];
 };
 
-static sq_status show(void *ctx, const struct sq_core *core, const struct sq_entry *entry, const struct sq_envelope *envelope, const struct sq_effects *fx,
-                      struct sq_error *err)
+static sq_status show(void *ctx, const struct sq_core *core, const struct sq_entry *entry,
+                      const struct sq_envelope *envelope, const struct sq_effects *fx, struct sq_error *err)
 {
     struct lie *l = ctx;
     struct sq_out out[64];
@@ -342,13 +348,20 @@ static void books_agree_with_the_core_only_when_shown_everything(void **state)
     struct story *s = *state;
     trade(s);
     books_find(s, 0, &(struct lie){0}, NULL);
-    books_find(s, 0, &(struct lie){.hide_type = SANQUAN__V1__MESSAGE_TYPE__VOTE, .hide_sender = "node:440000"}, "of 3 precommits");
-    books_find(s, 0, &(struct lie){.hide_type = SANQUAN__V1__MESSAGE_TYPE__DECIDED, .hide_sender = "node:440000"}, "is not what its steps add up to");
-    books_find(s, 0, &(struct lie){.hide_type = SANQUAN__V1__MESSAGE_TYPE__CLEAR, .hide_sender = "node:440000"}, "is not what its steps add up to");
-    books_find(s, 0, &(struct lie){.hide_type = SANQUAN__V1__MESSAGE_TYPE__BATCH, .hide_sender = s->p[0].provider->name}, "its accepted rows have");
+    books_find(s, 0, &(struct lie){.hide_type = SANQUAN__V1__MESSAGE_TYPE__VOTE, .hide_sender = "node:440000"},
+               "of 3 precommits");
+    books_find(s, 0, &(struct lie){.hide_type = SANQUAN__V1__MESSAGE_TYPE__DECIDED, .hide_sender = "node:440000"},
+               "is not what its steps add up to");
+    books_find(s, 0, &(struct lie){.hide_type = SANQUAN__V1__MESSAGE_TYPE__CLEAR, .hide_sender = "node:440000"},
+               "is not what its steps add up to");
+    books_find(s, 0,
+               &(struct lie){.hide_type = SANQUAN__V1__MESSAGE_TYPE__BATCH, .hide_sender = s->p[0].provider->name},
+               "its accepted rows have");
     /* The last total of a Decided's link; then its count. */
-    books_find(s, 2, &(struct lie){.change_type = SANQUAN__V1__MESSAGE_TYPE__DECIDED, .change_at = 8}, "does not say what its rows add up to");
-    books_find(s, 2, &(struct lie){.change_type = SANQUAN__V1__MESSAGE_TYPE__DECIDED, .change_at = 66}, "does not say what its rows add up to");
+    books_find(s, 2, &(struct lie){.change_type = SANQUAN__V1__MESSAGE_TYPE__DECIDED, .change_at = 8},
+               "does not say what its rows add up to");
+    books_find(s, 2, &(struct lie){.change_type = SANQUAN__V1__MESSAGE_TYPE__DECIDED, .change_at = 66},
+               "does not say what its rows add up to");
 }
 
 /* ---- what a disk can do ---- */
@@ -356,7 +369,8 @@ static void books_agree_with_the_core_only_when_shown_everything(void **state)
 static void copy_file(const char *from, const char *to)
 {
     char command[1200];
-    snprintf(command, sizeof command, "mkdir -p %s && cp --sparse=always %s/data.mdb %s/data.mdb && rm -f %s/lock.mdb", to, from, to, to);
+    snprintf(command, sizeof command, "mkdir -p %s && cp --sparse=always %s/data.mdb %s/data.mdb && rm -f %s/lock.mdb",
+             to, from, to, to);
     assert_int_equal(system(command), 0);
 }
 
@@ -403,7 +417,8 @@ static void every_flipped_bit_is_noticed_or_lies_where_nothing_is(void **state)
     assert_true(fd >= 0 && fstat(fd, &size) == 0);
     for (unsigned i = 0; i < FLIPS; i++) {
         /* Evenly over the file's pages, so that each kind of page is hit. */
-        off_t at = (off_t)((uint64_t)size.st_size * i / FLIPS) + (off_t)dice_below(&dice, (uint32_t)(size.st_size / FLIPS));
+        off_t at =
+            (off_t)((uint64_t)size.st_size * i / FLIPS) + (off_t)dice_below(&dice, (uint32_t)(size.st_size / FLIPS));
         uint8_t byte, flipped;
         assert_int_equal(pread(fd, &byte, 1, at), 1);
         flipped = byte ^ (uint8_t)(1u << dice_below(&dice, 8));
@@ -411,7 +426,8 @@ static void every_flipped_bit_is_noticed_or_lies_where_nothing_is(void **state)
         int result = audit_in_child(s, path, good.root);
         assert_int_equal(pwrite(fd, &byte, 1, at), 1);
         if (result > 1)
-            fail_msg("byte %lld: %02x -> %02x passes unnoticed with another answer (%d)", (long long)at, byte, flipped, result);
+            fail_msg("byte %lld: %02x -> %02x passes unnoticed with another answer (%d)", (long long)at, byte, flipped,
+                     result);
         *(result == 1 ? &unused : &noticed) += 1;
     }
     close(fd);

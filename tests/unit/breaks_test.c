@@ -265,8 +265,8 @@ static void say(struct long_link *l, uint32_t from, const struct sq_effects *fx)
         struct sq_error err = {0};
         memcpy(copy, out->body.data, out->body.size);
         l->asks += out->type == SANQUAN__V1__MESSAGE_TYPE__LINK_ASK;
-        assert_int_equal(sq_settlement_message(l->side[out->to], &unsigned_post, from, out->type, sq_bytes_of(copy, out->body.size),
-                                               2000, &next, &err),
+        assert_int_equal(sq_settlement_message(l->side[out->to], &unsigned_post, from, out->type,
+                                               sq_bytes_of(copy, out->body.size), 2000, &next, &err),
                          SQ_OK);
         free(copy);
         say(l, out->to, &next);

@@ -26,7 +26,8 @@ static int free_port(void)
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof a;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&a, size) == 0 && getsockname(fd, (struct sockaddr *)&a, &size) == 0);
+    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&a, size) == 0 &&
+                getsockname(fd, (struct sockaddr *)&a, &size) == 0);
     close(fd);
     return ntohs(a.sin_port);
 }
@@ -41,7 +42,8 @@ static int begin(void **state)
     snprintf(e->endpoint, sizeof e->endpoint, "tcp://127.0.0.1:%d", free_port());
     struct sq_hub_peer to = {.node = 7, .endpoint = e->endpoint};
     memcpy(to.transport_key, e->server->transport_public, SQ_KEY_SIZE);
-    struct sq_hub_options o = {"tcp://127.0.0.1:*", e->peer->transport_public, e->peer->transport_secret, &to, 1, NULL, NULL};
+    struct sq_hub_options o = {
+        "tcp://127.0.0.1:*", e->peer->transport_public, e->peer->transport_secret, &to, 1, NULL, NULL};
     assert_int_equal(sq_hub_open(&o, &e->dialler, NULL), SQ_OK);
     *state = e;
     return 0;
@@ -61,7 +63,8 @@ static int end(void **state)
 
 static void open_server(struct ends *e, sq_status (*allow)(void *, struct sq_hub *, struct sq_error *))
 {
-    struct sq_hub_options o = {e->endpoint, e->server->transport_public, e->server->transport_secret, NULL, 0, allow, e};
+    struct sq_hub_options o = {
+        e->endpoint, e->server->transport_public, e->server->transport_secret, NULL, 0, allow, e};
     assert_int_equal(sq_hub_open(&o, &e->hub, NULL), SQ_OK);
 }
 
@@ -107,7 +110,8 @@ static void those_who_were_refused_are_let_in_once_they_are_known(void **state)
     uint64_t last;
     uint8_t network[32] = {1};
     open_server(e, NULL);
-    struct sq_client_options o = {e->endpoint, "310000", e->server->transport_public, e->server->public_key, network, e->person, 1};
+    struct sq_client_options o = {e->endpoint, "310000", e->server->transport_public, e->server->public_key, network,
+                                  e->person,   1};
     assert_int_equal(sq_client_open(&o, &c, NULL), SQ_OK);
     for (double late = rig_seconds() + 20; counted.denied_handshakes < 3; sq_hub_counters(e->hub, &counted)) {
         assert_true(rig_seconds() < late);
@@ -116,7 +120,8 @@ static void those_who_were_refused_are_let_in_once_they_are_known(void **state)
     }
     assert_int_equal(sq_hub_allow(e->hub, e->peer->transport_public, "node:370000", NULL), SQ_OK);
     assert_int_equal(sq_hub_allow(e->hub, e->person->transport_public, "operator:310000/li", NULL), SQ_OK);
-    for (double late = rig_seconds() + 20; strcmp(name, "operator:310000/li") != 0; next_speaker(e, rig_seconds() + 0.1, name)) {
+    for (double late = rig_seconds() + 20; strcmp(name, "operator:310000/li") != 0;
+         next_speaker(e, rig_seconds() + 0.1, name)) {
         assert_true(rig_seconds() < late);
         assert_int_equal(sq_client_hello(c, 100, &last, NULL), SQ_E_TIMEOUT); /* nobody answers here */
     }
@@ -146,18 +151,21 @@ static void connections_that_never_become_sessions_are_counted(void **state)
     assert_int_equal(before.established, 2); /* the peer, and the self-test's known key */
     a.sin_port = htons((uint16_t)atoi(strrchr(e->endpoint, ':') + 1));
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0 && write(fd, "GET / HTTP/1.1\r\n\r\n", 18) == 18);
+    assert_true(fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0 &&
+                write(fd, "GET / HTTP/1.1\r\n\r\n", 18) == 18);
     for (double late = rig_seconds() + 20; now.accepted == before.accepted; now = turn(e->hub))
         assert_true(rig_seconds() < late);
     close(fd);
     now = turn(e->hub);
-    assert_true(now.accepted == before.accepted + 1 && now.established == before.established && now.denied_handshakes == before.denied_handshakes);
+    assert_true(now.accepted == before.accepted + 1 && now.established == before.established &&
+                now.denied_handshakes == before.denied_handshakes);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_peer_that_dialled_before_the_node_was_there_is_let_in_at_its_first_try, begin, end),
+        cmocka_unit_test_setup_teardown(a_peer_that_dialled_before_the_node_was_there_is_let_in_at_its_first_try, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(connections_that_never_become_sessions_are_counted, begin, end),
         cmocka_unit_test_setup_teardown(those_who_were_refused_are_let_in_once_they_are_known, begin, end),
     };

@@ -113,7 +113,8 @@ static void a_token_is_found_by_its_hash_until_its_time_is_over(void **state)
     assert_int_equal(sq_tokens_read(f->file, &t, NULL), SQ_OK);
     assert_int_equal(t.count, 2);
     assert_string_equal(sq_tokens_find(&t, "first", NOW_MS)->participant, "regulator:mof");
-    assert_string_equal(sq_tokens_find(&t, "second", t.list[1].until_ms - 1)->participant, "provider:91310199TXXXXX0015");
+    assert_string_equal(sq_tokens_find(&t, "second", t.list[1].until_ms - 1)->participant,
+                        "provider:91310199TXXXXX0015");
     assert_null(sq_tokens_find(&t, "second", t.list[1].until_ms));
     assert_null(sq_tokens_find(&t, "firs", NOW_MS));
     assert_null(sq_tokens_find(&t, "", NOW_MS));
@@ -123,8 +124,9 @@ static void a_token_is_found_by_its_hash_until_its_time_is_over(void **state)
 static void tokens_that_others_can_read_or_of_nobody_are_refused(void **state)
 {
     struct folder *f = *state;
-    static const char *const cases[][2] = {
-        {"participant: \"evaluator:x\"", "evaluator:x"}, {"participant: \"root\"", "root"}, {"participant: \"regulator:mof\", until: 20261399", "until"}};
+    static const char *const cases[][2] = {{"participant: \"evaluator:x\"", "evaluator:x"},
+                                           {"participant: \"root\"", "root"},
+                                           {"participant: \"regulator:mof\", until: 20261399", "until"}};
     struct sq_tokens t = {0};
     struct sq_error err = {0};
     char text[400] = "tokens:\n";
@@ -161,7 +163,8 @@ static void pages_are_those_of_the_folder_and_nothing_else(void **state)
     assert_int_equal(p.count, 2);
     assert_string_equal(sq_pages_find(&p, "/")->path, "/index.html");
     assert_string_equal(sq_pages_find(&p, "/app.js")->type, "text/javascript; charset=utf-8");
-    static const char *const absent[] = {"/notes.txt", "/.hidden.js", "/app.js/", "app.js", "", "/../index.html", "/APP.JS"};
+    static const char *const absent[] = {"/notes.txt", "/.hidden.js",    "/app.js/", "app.js",
+                                         "",           "/../index.html", "/APP.JS"};
     for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
         assert_null(sq_pages_find(&p, absent[i]));
     sq_pages_free(&p);
@@ -172,8 +175,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_configuration_is_read_and_has_a_usual_rate, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_wrong_configuration_is_refused_with_its_reason, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_token_is_found_by_its_hash_until_its_time_is_over, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(tokens_that_others_can_read_or_of_nobody_are_refused, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_token_is_found_by_its_hash_until_its_time_is_over, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(tokens_that_others_can_read_or_of_nobody_are_refused, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(pages_are_those_of_the_folder_and_nothing_else, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

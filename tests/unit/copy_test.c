@@ -31,7 +31,11 @@ static const struct sq_signer signer = {NULL, sign, {1, 2, 3}};
 
 static struct sq_ledger_options options(const char *path, int read_only)
 {
-    return (struct sq_ledger_options){.path = path, .origin = "sanquan.test/310000", .network_id = network, .map_size = 256u << 20, .read_only = read_only};
+    return (struct sq_ledger_options){.path = path,
+                                      .origin = "sanquan.test/310000",
+                                      .network_id = network,
+                                      .map_size = 256u << 20,
+                                      .read_only = read_only};
 }
 
 static struct sq_ledger *open_at(const char *path, int read_only)
@@ -82,11 +86,22 @@ static void work(struct pair *p, unsigned groups)
         for (unsigned i = 0; i < 50; i++) {
             uint64_t seq = sq_ledger_seq(p->from) + 1 + i;
             snprintf(text[i], sizeof text[i], "entry %u", (unsigned)seq);
-            entries[i] = (struct sq_entry){.seq = seq, .now_ms = 1000 + seq, .type = 3, .input = sq_bytes_of(text[i], strlen(text[i])), .outcome = sq_bytes_of("done", seq % 5)};
-            answers[i] = (struct sq_answer_put){.party = (uint32_t)(seq % 3), .id = 10000 - seq, .seq = seq, .body = entries[i].input};
-            outbox[i] = (struct sq_outbox_put){.node = (uint32_t)(seq % 2), .number = seq, .envelope = entries[i].input};
+            entries[i] = (struct sq_entry){.seq = seq,
+                                           .now_ms = 1000 + seq,
+                                           .type = 3,
+                                           .input = sq_bytes_of(text[i], strlen(text[i])),
+                                           .outcome = sq_bytes_of("done", seq % 5)};
+            answers[i] = (struct sq_answer_put){
+                .party = (uint32_t)(seq % 3), .id = 10000 - seq, .seq = seq, .body = entries[i].input};
+            outbox[i] =
+                (struct sq_outbox_put){.node = (uint32_t)(seq % 2), .number = seq, .envelope = entries[i].input};
         }
-        const struct sq_commit c = {.entries = entries, .entry_count = 50, .answers = answers, .answer_count = 50, .outbox = outbox, .outbox_count = 50};
+        const struct sq_commit c = {.entries = entries,
+                                    .entry_count = 50,
+                                    .answers = answers,
+                                    .answer_count = 50,
+                                    .outbox = outbox,
+                                    .outbox_count = 50};
         assert_int_equal(sq_ledger_commit(p->from, &c, &signer, NULL), SQ_OK);
     }
 }
@@ -128,9 +143,11 @@ static void is_whole(struct pair *p, uint64_t entries)
         assert_int_equal(sq_ledger_leaf(p->from, seq, b, NULL), SQ_OK);
         assert_memory_equal(a, b, sizeof a);
         assert_int_equal(sq_ledger_answer(l, (uint32_t)(seq % 3), 10000 - seq, &p->arena, &answer, NULL), SQ_OK);
-        assert_true(answer.seq == seq && answer.body.size == e.input.size && memcmp(answer.body.data, e.input.data, e.input.size) == 0);
+        assert_true(answer.seq == seq && answer.body.size == e.input.size &&
+                    memcmp(answer.body.data, e.input.data, e.input.size) == 0);
     }
-    assert_int_equal(sq_ledger_answer(l, (uint32_t)((entries + 1) % 3), 10000 - entries - 1, &p->arena, &answer, NULL), SQ_E_NOT_FOUND);
+    assert_int_equal(sq_ledger_answer(l, (uint32_t)((entries + 1) % 3), 10000 - entries - 1, &p->arena, &answer, NULL),
+                     SQ_E_NOT_FOUND);
     assert_int_equal(sq_ledger_root(l, entries, root, NULL), SQ_OK);
     assert_int_equal(sq_ledger_root(p->from, entries, same, NULL), SQ_OK);
     assert_memory_equal(root, same, 32);
@@ -229,7 +246,8 @@ static void what_is_of_another_ledger_stays_as_it_is(void **state)
     struct sq_entry first = {.seq = 1, .now_ms = 1, .type = 3, .input = sq_bytes_of("another", 7)};
     const struct sq_commit c = {.entries = &first, .entry_count = 1};
     uint64_t entries = 0;
-    assert_int_equal(sq_ledger_copy(p->from, p->copy, NULL, NULL, &entries, NULL), SQ_E_NOT_FOUND); /* nothing to copy yet */
+    assert_int_equal(sq_ledger_copy(p->from, p->copy, NULL, NULL, &entries, NULL),
+                     SQ_E_NOT_FOUND); /* nothing to copy yet */
     assert_int_not_equal(access(p->copy, F_OK), 0);
     work(p, 2);
     assert_int_equal(sq_ledger_copy(p->from, p->path, NULL, NULL, &entries, NULL), SQ_E_USAGE);

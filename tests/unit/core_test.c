@@ -9,9 +9,9 @@
 
 #include "tests/support/world.h"
 
-#define SH 0u /* 310000 */
-#define SD 1u /* 370000 */
-#define GD 2u /* 440000, hosts 440300 */
+#define SH  0u /* 310000 */
+#define SD  1u /* 370000 */
+#define GD  2u /* 440000, hosts 440300 */
 #define DAY 20260901u
 
 struct story {
@@ -50,8 +50,13 @@ static int end(void **state)
 
 static struct world_row good(const struct story *s)
 {
-    return (struct world_row){.voucher = s->voucher, .amount_fen = 30000, .base_fen = 100000, .total_fen = 100000,
-                              .invoice = "26312000000000000001", .service = 7, .service_day = DAY};
+    return (struct world_row){.voucher = s->voucher,
+                              .amount_fen = 30000,
+                              .base_fen = 100000,
+                              .total_fen = 100000,
+                              .invoice = "26312000000000000001",
+                              .service = 7,
+                              .service_day = DAY};
 }
 
 /* Everything the core knows, as bytes, less what every message changes: ids, counters and the clock. */
@@ -100,7 +105,12 @@ static void each_rule_refuses_with_its_own_number_and_changes_nothing(void **sta
         unsigned code;
         struct world_row row;
     } cases[] = {
-#define WRONG(number, ...) {number, ({ struct world_row r = row; __VA_ARGS__; r; })}
+#define WRONG(number, ...)                                                                                             \
+    {number, ({                                                                                                        \
+         struct world_row r = row;                                                                                     \
+         __VA_ARGS__;                                                                                                  \
+         r;                                                                                                            \
+     })}
         WRONG(SQ_R_AMOUNT, r.amount_fen = 0),
         WRONG(SQ_R_AMOUNT, r.amount_fen = -5),
         WRONG(SQ_R_AMOUNT, r.base_fen = -1),
@@ -340,7 +350,8 @@ static void of_two_returns_under_way_only_one_gets_the_money(void **state)
     row.invoice = "26442000000000000001";
     redeem(s, &row);
     world_run(s->w);
-    row.invoice = "26442000000000000002"; /* as much again on another invoice: the voucher alone would allow both returns */
+    row.invoice =
+        "26442000000000000002"; /* as much again on another invoice: the voucher alone would allow both returns */
     redeem(s, &row);
     world_run(s->w);
     assert_int_equal(spent(s), 60000);
@@ -404,9 +415,12 @@ static void a_role_does_only_what_it_may(void **state)
     world_programme_init(&p, 310000, 2);
     snprintf(name, sizeof name, "holder:%s", WORLD_HOLDER);
     assert_int_equal(world_say(s->w, SH, name, SANQUAN__V1__MESSAGE_TYPE__PROGRAMME, &p.base), SQ_R_NOT_PERMITTED);
-    assert_int_equal(world_say(s->w, SH, "operator:310000/li", SANQUAN__V1__MESSAGE_TYPE__PROGRAMME, &p.base), SQ_R_NOT_PERMITTED);
-    assert_int_equal(world_say(s->w, SH, "issuer:370000", SANQUAN__V1__MESSAGE_TYPE__PROGRAMME, &p.base), SQ_R_NOT_YOUR_ISSUER);
-    assert_int_equal(world_say(s->w, SH, "operator:370000/li", SANQUAN__V1__MESSAGE_TYPE__ENROL, &p.base), SQ_R_NOT_PERMITTED);
+    assert_int_equal(world_say(s->w, SH, "operator:310000/li", SANQUAN__V1__MESSAGE_TYPE__PROGRAMME, &p.base),
+                     SQ_R_NOT_PERMITTED);
+    assert_int_equal(world_say(s->w, SH, "issuer:370000", SANQUAN__V1__MESSAGE_TYPE__PROGRAMME, &p.base),
+                     SQ_R_NOT_YOUR_ISSUER);
+    assert_int_equal(world_say(s->w, SH, "operator:370000/li", SANQUAN__V1__MESSAGE_TYPE__ENROL, &p.base),
+                     SQ_R_NOT_PERMITTED);
     assert_int_equal(sq_core_programme_count(s->w->core[SH]), 1);
     /* A peer that sends a programme of an issuer it does not host is not believed. */
     world_say(s->w, SH, "node:370000", SANQUAN__V1__MESSAGE_TYPE__PROGRAMME_NOTICE, &p.base);
@@ -437,16 +451,17 @@ static void caps_of_year_and_life_count_what_is_reserved_and_spent(void **state)
         uint32_t service, day;
         unsigned code;
     } steps[] = {
-        {25001, 100000, 7, DAY, SQ_R_CAP_CLAIM},   {25000, 100000, 7, DAY, SQ_OK},
-        {15001, 100000, 7, DAY, SQ_R_CAP_YEAR},    {10, 999, 7, DAY, SQ_R_BELOW_MINIMUM},
-        {10, 1000, 8, DAY, SQ_R_SERVICE},          {15000, 100000, 3, DAY, SQ_OK},
-        {1, 1000, 3, DAY, SQ_R_CAP_YEAR},          {20001, 100000, 3, 20251231, SQ_R_CAP_TOTAL},
-        {20000, 100000, 3, 20251231, SQ_OK},       {1, 1000, 3, 20251231, SQ_R_CAP_TOTAL},
+        {25001, 100000, 7, DAY, SQ_R_CAP_CLAIM}, {25000, 100000, 7, DAY, SQ_OK},
+        {15001, 100000, 7, DAY, SQ_R_CAP_YEAR},  {10, 999, 7, DAY, SQ_R_BELOW_MINIMUM},
+        {10, 1000, 8, DAY, SQ_R_SERVICE},        {15000, 100000, 3, DAY, SQ_OK},
+        {1, 1000, 3, DAY, SQ_R_CAP_YEAR},        {20001, 100000, 3, 20251231, SQ_R_CAP_TOTAL},
+        {20000, 100000, 3, 20251231, SQ_OK},     {1, 1000, 3, 20251231, SQ_R_CAP_TOTAL},
     };
     for (unsigned i = 0; i < sizeof steps / sizeof *steps; i++) {
         char invoice[21];
         snprintf(invoice, sizeof invoice, "263120000000000002%02u", i);
-        struct world_row row = {voucher, steps[i].amount, steps[i].base, steps[i].base, invoice, steps[i].service, steps[i].day, 0, 0};
+        struct world_row row = {
+            voucher, steps[i].amount, steps[i].base, steps[i].base, invoice, steps[i].service, steps[i].day, 0, 0};
         assert_int_equal(redeem(s, &row), steps[i].code);
     }
 }
@@ -489,7 +504,8 @@ static void a_step_that_runs_out_of_memory_says_so(void **state)
     sanquan__v1__window_cut__init(&m);
     m.window = 1;
     size_t size = sanquan__v1__window_cut__pack(&m, body);
-    struct sq_envelope e = {.type = SANQUAN__V1__MESSAGE_TYPE__WINDOW_CUT, .version = 1, .algorithm = 1, .body = sq_bytes_of(body, size)};
+    struct sq_envelope e = {
+        .type = SANQUAN__V1__MESSAGE_TYPE__WINDOW_CUT, .version = 1, .algorithm = 1, .body = sq_bytes_of(body, size)};
     strcpy(e.sender, "operator:310000/li");
     e.id = sq_core_party(s->w->core[SH], sq_core_party_find(s->w->core[SH], e.sender))->last_id + 1;
     sq_core_dump(s->w->core[SH], &before);
@@ -535,7 +551,8 @@ static void an_outcome_says_which_rows_wait_and_which_window_was_opened(void **s
     Sanquan__V1__WindowCut cut;
     sanquan__v1__window_cut__init(&cut);
     cut.window = 1;
-    assert_int_equal(world_say(s->w, SH, "operator:310000/li", SANQUAN__V1__MESSAGE_TYPE__WINDOW_CUT, &cut.base), SQ_OK);
+    assert_int_equal(world_say(s->w, SH, "operator:310000/li", SANQUAN__V1__MESSAGE_TYPE__WINDOW_CUT, &cut.base),
+                     SQ_OK);
     assert_int_equal(s->w->outcome_window, 2);
     assert_int_equal(s->w->outcome_final, 0);
     world_run(s->w);
@@ -549,7 +566,8 @@ static void a_node_gives_back_only_what_it_has_claimed_itself(void **state)
     struct world_row row = good(s), again = good(s);
     assert_int_equal(redeem(s, &row), SQ_OK);
     char provider[19];
-    uint8_t cell[10] = {0x26, 0x31, 0x20, 0, 0, 0, 0, 0, 0, 0x01}, end_code = 1; /* the claim was refused by its issuer */
+    uint8_t cell[10] = {0x26, 0x31, 0x20, 0, 0, 0, 0, 0, 0, 0x01},
+            end_code = 1; /* the claim was refused by its issuer */
     Sanquan__V1__Unregister m;
     sanquan__v1__unregister__init(&m);
     strcpy(provider, WORLD_PROVIDER);

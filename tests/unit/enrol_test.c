@@ -9,9 +9,9 @@
 
 #include "tests/support/world.h"
 
-#define SH 0u
+#define SH       0u
 #define OPERATOR "operator:310000/li"
-#define TWO 2u
+#define TWO      2u
 
 static int begin(void **state)
 {
@@ -54,7 +54,10 @@ static void fill(struct form *f, size_t count)
     f->m.n_parties = count;
 }
 
-static unsigned enrol(struct world *w, struct form *f) { return world_say(w, SH, OPERATOR, SANQUAN__V1__MESSAGE_TYPE__ENROL, &f->m.base); }
+static unsigned enrol(struct world *w, struct form *f)
+{
+    return world_say(w, SH, OPERATOR, SANQUAN__V1__MESSAGE_TYPE__ENROL, &f->m.base);
+}
 
 static int is_enrolled(const struct world *w, const char *name)
 {
@@ -86,12 +89,12 @@ static void each_wrong_enrolment_has_its_number_and_lets_nobody_in(void **state)
     struct world *w = *state;
     struct form f;
     uint32_t before = sq_core_party_count(w->core[SH]);
-#define WRONG(status, ...)                                   \
-    do {                                                     \
-        fill(&f, TWO);                                       \
-        __VA_ARGS__;                                         \
-        assert_int_equal(enrol(w, &f), status);              \
-        assert_int_equal(sq_core_party_count(w->core[SH]), before); \
+#define WRONG(status, ...)                                                                                             \
+    do {                                                                                                               \
+        fill(&f, TWO);                                                                                                 \
+        __VA_ARGS__;                                                                                                   \
+        assert_int_equal(enrol(w, &f), status);                                                                        \
+        assert_int_equal(sq_core_party_count(w->core[SH]), before);                                                    \
     } while (0)
     WRONG(SQ_R_BATCH_SIZE, f.m.n_parties = 0);
     WRONG(SQ_R_ORDER, f.list[0] = &f.party[1]; f.list[1] = &f.party[0]);
@@ -107,7 +110,8 @@ static void each_wrong_enrolment_has_its_number_and_lets_nobody_in(void **state)
     WRONG(SQ_R_BAD_KEY, memcpy(f.transport[1], f.transport[0], 32)); /* one key at two parties */
 #undef WRONG
     fill(&f, TWO);
-    f.party[0].transport_key.len = f.party[1].transport_key.len = 0; /* neither opens connections: that is no shared key */
+    f.party[0].transport_key.len = f.party[1].transport_key.len =
+        0; /* neither opens connections: that is no shared key */
     assert_int_equal(enrol(w, &f), SQ_OK);
 }
 
@@ -124,7 +128,8 @@ static void no_one_enrols_with_the_transport_key_of_another(void **state)
     memcpy(f.transport[1], f.transport[0], 32); /* the holder's */
     assert_int_equal(enrol(w, &f), SQ_R_BAD_KEY);
     assert_non_null(strstr(w->answer.detail, f.name[0]));
-    memcpy(f.transport[1], sq_core_party(w->core[SH], sq_core_party_find(w->core[SH], "node:370000"))->transport_key, 32);
+    memcpy(f.transport[1], sq_core_party(w->core[SH], sq_core_party_find(w->core[SH], "node:370000"))->transport_key,
+           32);
     assert_int_equal(enrol(w, &f), SQ_R_BAD_KEY);
     assert_false(is_enrolled(w, f.name[1]));
     memset(f.transport[1], 0x77, 32);

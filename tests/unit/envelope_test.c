@@ -67,13 +67,19 @@ static sq_bytes letter_bytes(struct sq_arena *a, const struct letter *l)
 static void envelopes_are_opened_whole_or_not_at_all(void **state)
 {
     struct sq_arena *a = *state;
-    static const char name48[] = "operator:310000/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", name49[] = "operator:310000/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    static const char name48[] = "operator:310000/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                      name49[] = "operator:310000/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     const struct letter good = {{SANQUAN__V1__MESSAGE_TYPE__BATCH, name48, "node:310000", 5, 77}, 1, 1, 64, 0};
     const struct {
         sq_status expected;
         struct letter letter;
     } cases[] = {
-#define WITH(status, ...) {status, ({ struct letter l = good; __VA_ARGS__; l; })}
+#define WITH(status, ...)                                                                                              \
+    {status, ({                                                                                                        \
+         struct letter l = good;                                                                                       \
+         __VA_ARGS__;                                                                                                  \
+         l;                                                                                                            \
+     })}
         WITH(SQ_R_MALFORMED, l.signature_size = 0),
         WITH(SQ_R_MALFORMED, l.signature_size = 63),
         WITH(SQ_R_MALFORMED, l.signature_size = 65),
@@ -94,7 +100,8 @@ static void envelopes_are_opened_whole_or_not_at_all(void **state)
     assert_int_equal(sq_envelope_open(bytes, &e, NULL), SQ_OK); /* the body is not looked at */
     assert_string_equal(e.sender, name48);
     assert_string_equal(e.receiver, "node:310000");
-    assert_true(e.version == 1 && e.type == SANQUAN__V1__MESSAGE_TYPE__BATCH && e.algorithm == 1 && e.id == 5 && e.sent_at_ms == 77 && e.network == 9);
+    assert_true(e.version == 1 && e.type == SANQUAN__V1__MESSAGE_TYPE__BATCH && e.algorithm == 1 && e.id == 5 &&
+                e.sent_at_ms == 77 && e.network == 9);
     assert_true(e.whole.data == bytes.data && e.whole.size == bytes.size && e.body.size == 2 && e.signature.size == 64);
     assert_true(e.header.data > bytes.data && e.header.data + e.header.size < e.body.data);
     before = e;
@@ -116,7 +123,8 @@ static void no_bit_of_a_sealed_envelope_can_be_flipped(void **state)
     sq_bytes sealed;
     sq_ed25519_keypair(key, secret);
     sq_arena_reset(a);
-    assert_int_equal(sq_message_seal(&h, sq_bytes_of(body, sizeof body), network, secret, &memory, &sealed, NULL), SQ_OK);
+    assert_int_equal(sq_message_seal(&h, sq_bytes_of(body, sizeof body), network, secret, &memory, &sealed, NULL),
+                     SQ_OK);
     uint8_t *copy = sq_arena_copy(a, sealed.data, sealed.size);
     assert_int_equal(sq_envelope_open(sq_bytes_of(copy, sealed.size), &e, NULL), SQ_OK);
     assert_int_equal(sq_message_check(&e, network, key, NULL), SQ_OK);

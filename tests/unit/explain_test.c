@@ -21,7 +21,8 @@ static const struct sq_reason *reason(const struct sq_explain *x, unsigned statu
     return NULL;
 }
 
-static void numbers_are(const struct sq_explain *x, unsigned status, int passed, int64_t cap, int64_t used, int64_t left)
+static void numbers_are(const struct sq_explain *x, unsigned status, int passed, int64_t cap, int64_t used,
+                        int64_t left)
 {
     const struct sq_reason *r = reason(x, status);
     assert_int_equal(r->passed, passed);
@@ -151,7 +152,8 @@ static void tiers_conditions_and_limits_say_which_they_are(void **state)
     assert_true(r->index == 0 && r->used == 4 && !r->passed);
     assert_true(x.tier == 1 && x.rate_bp == 5000);
     r = reason(&x, SQ_R_LIMIT);
-    assert_true(r->index == 42 && r->unit == SANQUAN__V1__UNIT__UNIT_COUNT && r->cap == 1 && r->used == 1 && r->left == 0 && !r->passed);
+    assert_true(r->index == 42 && r->unit == SANQUAN__V1__UNIT__UNIT_COUNT && r->cap == 1 && r->used == 1 &&
+                r->left == 0 && !r->passed);
     assert_int_equal(x.status, SQ_R_CHANNEL);
 }
 

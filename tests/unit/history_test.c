@@ -59,7 +59,8 @@ static void trade(struct story *s, unsigned batches)
         uint32_t rows = 1 + dice_below(&s->dice, 12);
         for (uint32_t k = 0; k < rows; k++)
             amounts[k] = 1 + dice_below(&s->dice, dice_below(&s->dice, 10) == 0 ? 90000000 : 40000);
-        uint64_t invoice = dice_below(&s->dice, 8) == 0 ? 1 + dice_below(&s->dice, (uint32_t)s->next_invoice) : s->next_invoice;
+        uint64_t invoice =
+            dice_below(&s->dice, 8) == 0 ? 1 + dice_below(&s->dice, (uint32_t)s->next_invoice) : s->next_invoice;
         assert_int_equal(desk_redeem(s->d, &s->p[dice_below(&s->dice, PEOPLE)], invoice, amounts, rows), SQ_OK);
         s->next_invoice += rows;
         s->d->now_ms += dice_below(&s->dice, 5000);
@@ -76,7 +77,8 @@ static void open_book(const struct story *s, uint32_t node, uint32_t run_rows, i
     struct sq_error err = {0};
     uint64_t left = 1;
     int writes = 0;
-    assert_int_equal(sq_history_open(s->d->rig->node[node].ledger, s->d->ledger[node], run_rows, &b->history, &err), SQ_OK);
+    assert_int_equal(sq_history_open(s->d->rig->node[node].ledger, s->d->ledger[node], run_rows, &b->history, &err),
+                     SQ_OK);
     if (write)
         assert_int_equal(sq_history_write(b->history, &writes, &err), SQ_OK);
     assert_int_equal(writes, write);
@@ -140,7 +142,8 @@ static void same_items(const struct sq_item *a, const struct sq_item *b)
     assert_memory_equal(a, b, sizeof *a);
 }
 
-static void answers_equal_the_scan(const struct book *b, const struct sq_filter *f, uint32_t page, struct list *want, struct list *got)
+static void answers_equal_the_scan(const struct book *b, const struct sq_filter *f, uint32_t page, struct list *want,
+                                   struct list *got)
 {
     struct sq_query_sums sums, wanted = {0};
     struct sq_error err = {0};
@@ -156,7 +159,8 @@ static void answers_equal_the_scan(const struct book *b, const struct sq_filter 
     assert_int_equal(sq_query_sum(b->query, f, &sums, &err), SQ_OK);
     for (uint32_t i = 0; i < want->count; i++) {
         wanted.count[want->item[i].state]++;
-        wanted.amount_fen[want->item[i].state] += want->item[i].amount_fen; /* only redemptions here: none is negative */
+        wanted.amount_fen[want->item[i].state] +=
+            want->item[i].amount_fen; /* only redemptions here: none is negative */
     }
     for (int k = SQ_ITEM_ACCEPTED; k <= SQ_ITEM_WAITING; k++) {
         assert_int_equal(sums.count[k], wanted.count[k]);
@@ -174,22 +178,56 @@ static struct sq_filter some_filter(struct dice *dice, const struct list *all)
         if (!of_one)
             item = &all->item[dice_below(dice, all->count)];
         switch (dice_below(dice, 16)) {
-        case 0: f.voucher = item->voucher; break;
-        case 1: f.batch = item->batch; break;
-        case 2: f.window = 1 + dice_below(dice, 5); break;
-        case 3: strcpy(f.holder, item->holder); break;
-        case 4: strcpy(f.provider, item->provider); break;
-        case 5: memcpy(f.invoice, item->invoice, 10); break;
-        case 6: f.issuer = (uint32_t)(item->voucher / 10000000000000u); break;
-        case 7: f.programme = (uint32_t)(item->voucher / 1000000000u % 10000u); break;
-        case 8: f.kind = item->kind; break;
-        case 9: f.code = item->code; break;
-        case 10: strcpy(f.debtor, item->debtor); break;
-        case 11: strcpy(f.creditor, item->creditor); break;
-        case 12: strcpy(f.region, item->debtor); break;
-        case 13: f.state = (enum sq_item_state)(SQ_ITEM_ACCEPTED + dice_below(dice, 3)); break;
-        case 14: f.least_fen = dice_below(dice, 30000); f.most_fen = f.least_fen + dice_below(dice, 30000); break;
-        default: f.from_ms = item->now_ms; f.until_ms = item->now_ms + 1 + dice_below(dice, 60000); break;
+        case 0:
+            f.voucher = item->voucher;
+            break;
+        case 1:
+            f.batch = item->batch;
+            break;
+        case 2:
+            f.window = 1 + dice_below(dice, 5);
+            break;
+        case 3:
+            strcpy(f.holder, item->holder);
+            break;
+        case 4:
+            strcpy(f.provider, item->provider);
+            break;
+        case 5:
+            memcpy(f.invoice, item->invoice, 10);
+            break;
+        case 6:
+            f.issuer = (uint32_t)(item->voucher / 10000000000000u);
+            break;
+        case 7:
+            f.programme = (uint32_t)(item->voucher / 1000000000u % 10000u);
+            break;
+        case 8:
+            f.kind = item->kind;
+            break;
+        case 9:
+            f.code = item->code;
+            break;
+        case 10:
+            strcpy(f.debtor, item->debtor);
+            break;
+        case 11:
+            strcpy(f.creditor, item->creditor);
+            break;
+        case 12:
+            strcpy(f.region, item->debtor);
+            break;
+        case 13:
+            f.state = (enum sq_item_state)(SQ_ITEM_ACCEPTED + dice_below(dice, 3));
+            break;
+        case 14:
+            f.least_fen = dice_below(dice, 30000);
+            f.most_fen = f.least_fen + dice_below(dice, 30000);
+            break;
+        default:
+            f.from_ms = item->now_ms;
+            f.until_ms = item->now_ms + 1 + dice_below(dice, 60000);
+            break;
         }
     }
     return f;
@@ -356,12 +394,14 @@ static void each_item_is_shown_with_its_end(void **state)
     struct sums refused = find(&b, (struct sq_filter){.state = SQ_ITEM_REFUSED});
     assert_int_equal(refused.items, 1);
     assert_int_equal(refused.last.code, SQ_R_CAP_CLAIM);
-    assert_true(refused.last.link == 0 && refused.last.decided_seq > refused.last.seq && refused.last.decided_ms >= refused.last.now_ms);
+    assert_true(refused.last.link == 0 && refused.last.decided_seq > refused.last.seq &&
+                refused.last.decided_ms >= refused.last.now_ms);
     assert_int_equal(find(&b, (struct sq_filter){.code = SQ_R_CAP_YEAR}).items, 0);
 
     struct sums guest = find(&b, (struct sq_filter){.creditor = "440000"});
     assert_int_equal(guest.items, 2);
-    assert_true(guest.last.type == SANQUAN__V1__MESSAGE_TYPE__CLEAR && guest.last.link == 1 && guest.last.window == 1 && guest.last.is_final);
+    assert_true(guest.last.type == SANQUAN__V1__MESSAGE_TYPE__CLEAR && guest.last.link == 1 && guest.last.window == 1 &&
+                guest.last.is_final);
     assert_true(guest.last.decided_seq == guest.last.seq && guest.last.decided_ms == guest.last.now_ms);
     struct sums open = find(&b, (struct sq_filter){.window = 2});
     assert_true(open.items == 3 && open.last.link == 2 && !open.last.is_final);
@@ -384,7 +424,8 @@ static void say_one(struct story *s, const struct desk_people *p, unsigned provi
     m.service = &service;
     m.service_day = &day;
     m.invoice = (ProtobufCBinaryData){sizeof invoice, invoice};
-    assert_int_equal(desk_say(s->d, p->home, p->provider, SANQUAN__V1__MESSAGE_TYPE__BATCH, &m.base), 9999); /* not answered yet */
+    assert_int_equal(desk_say(s->d, p->home, p->provider, SANQUAN__V1__MESSAGE_TYPE__BATCH, &m.base),
+                     9999); /* not answered yet */
 }
 
 static void what_waits_for_another_node_says_so(void **state)
@@ -395,7 +436,8 @@ static void what_waits_for_another_node_says_so(void **state)
     say_one(s, &s->p[1], 0x31, 0x99);
     open_book(s, 0, 0, 0, &b);
     struct sums found = find(&b, one);
-    assert_true(found.items == 1 && found.waiting == 1 && found.last.decided_seq == 0 && found.last.decided_ms == 0 && found.last.window == 0);
+    assert_true(found.items == 1 && found.waiting == 1 && found.last.decided_seq == 0 && found.last.decided_ms == 0 &&
+                found.last.window == 0);
     close_book(&b);
     desk_run(s->d);
     open_book(s, 0, 0, 0, &b);
@@ -410,7 +452,8 @@ static void claims_on_an_invoice_are_shown_to_who_asks(void **state)
     struct story *s = *state;
     struct book b;
     struct sq_query_sums sums;
-    struct sq_filter wide = {.claims = 1}, one = {.claims = 1, .invoice = {0x26, 0x37, 0x20, 0, 0, 0, 0, 0, 0x09, 0x01}};
+    struct sq_filter wide = {.claims = 1},
+                     one = {.claims = 1, .invoice = {0x26, 0x37, 0x20, 0, 0, 0, 0, 0, 0x09, 0x01}};
     struct list *want = malloc(sizeof *want), *got = malloc(sizeof *got);
     short_story(s);
     say_one(s, &s->p[0], 0x37, 0x01); /* Shanghai's provider, Shanghai's voucher, an invoice of Shandong */
@@ -418,8 +461,10 @@ static void claims_on_an_invoice_are_shown_to_who_asks(void **state)
     open_book(s, 1, 0, 0, &b);
     assert_int_equal(find(&b, (struct sq_filter){0}).items, 0);
     struct sums found = find(&b, one);
-    assert_true(found.items == 1 && found.accepted == 1 && found.last.type == SANQUAN__V1__MESSAGE_TYPE__REGISTER && found.last.amount_fen == 300);
-    assert_true(found.last.decided_seq == found.last.seq && found.last.link == 0 && found.last.window == 0 && !found.last.is_final);
+    assert_true(found.items == 1 && found.accepted == 1 && found.last.type == SANQUAN__V1__MESSAGE_TYPE__REGISTER &&
+                found.last.amount_fen == 300);
+    assert_true(found.last.decided_seq == found.last.seq && found.last.link == 0 && found.last.window == 0 &&
+                !found.last.is_final);
     assert_string_equal(found.last.provider, strchr(s->p[0].provider->name, ':') + 1);
     assert_string_equal(found.last.creditor, "310000");
     for (unsigned i = 0; i < 5; i++) { /* whatever they are looked up by */

@@ -9,11 +9,11 @@
 #include "clearing/core/invoice.h"
 #include "tests/support/world.h"
 
-#define SH 0u /* 310000: the home */
-#define SD 1u /* 370000: asks */
+#define SH       0u /* 310000: the home */
+#define SD       1u /* 370000: asks */
 #define ACQUIRER "node:370000"
-#define VOUCHER 3100000001000000001u
-#define MOST 10000000000000ll /* the most that a row may name, in fen */
+#define VOUCHER  3100000001000000001u
+#define MOST     10000000000000ll /* the most that a row may name, in fen */
 
 static int begin(void **state)
 {
@@ -77,14 +77,24 @@ static void numbers_out_of_range_are_refused(void **state)
 {
     struct world *w = *state;
     const struct claim wrong[] = {
-        {0, 100, 100, 0, 1},          {MOST + 1, 100, MOST, 0, 1},       {1, -1, 100, 0, 1},         {1, MOST + 1, MOST, 0, 1},
-        {1, 1, -1, 0, 1},             {1, 1, MOST + 1, 0, 1},          {-1, 1, 100, 0, 1},         {INT64_MIN, -1, 100, 0, 1},
-        {-1, INT64_MIN, 100, 0, 1},   {INT64_MAX, 0, 100, 0, 1},     {1, INT64_MIN, 100, 0, 1},  {1, 1, INT64_MIN, 0, 1},
+        {0, 100, 100, 0, 1},
+        {MOST + 1, 100, MOST, 0, 1},
+        {1, -1, 100, 0, 1},
+        {1, MOST + 1, MOST, 0, 1},
+        {1, 1, -1, 0, 1},
+        {1, 1, MOST + 1, 0, 1},
+        {-1, 1, 100, 0, 1},
+        {INT64_MIN, -1, 100, 0, 1},
+        {-1, INT64_MIN, 100, 0, 1},
+        {INT64_MAX, 0, 100, 0, 1},
+        {1, INT64_MIN, 100, 0, 1},
+        {1, 1, INT64_MIN, 0, 1},
         {INT64_MAX, INT64_MAX, INT64_MAX, 0, 1},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_int_equal(ask(w, &wrong[i]), SQ_R_AMOUNT);
-    assert_int_equal(ask(w, &(struct claim){MOST, MOST, MOST, 0, 1}), SQ_OK); /* and nothing was registered by any of them */
+    assert_int_equal(ask(w, &(struct claim){MOST, MOST, MOST, 0, 1}),
+                     SQ_OK); /* and nothing was registered by any of them */
 }
 
 static void what_is_not_at_home_here_or_not_known_is_refused(void **state)
@@ -189,7 +199,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(numbers_out_of_range_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(what_is_not_at_home_here_or_not_known_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(subsidies_never_exceed_the_invoice, begin, end),
-        cmocka_unit_test_setup_teardown(a_return_under_way_keeps_its_money_from_other_returns_and_its_invoice_claimed, begin, end),
+        cmocka_unit_test_setup_teardown(a_return_under_way_keeps_its_money_from_other_returns_and_its_invoice_claimed,
+                                        begin, end),
         cmocka_unit_test_setup_teardown(a_refused_return_can_be_asked_again, begin, end),
         cmocka_unit_test_setup_teardown(a_refused_claim_does_not_end_a_return, begin, end),
     };

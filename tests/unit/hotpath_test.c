@@ -25,9 +25,9 @@
 #include "clearing/ledger/tree.h"
 #include "tests/support/stand.h"
 
-#define ROWS 8192u
-#define WARM_UP 40u
-#define GROUP 8u
+#define ROWS     8192u
+#define WARM_UP  40u
+#define GROUP    8u
 #define MEASURED 40u /* batches; a multiple of GROUP */
 #define VOUCHERS 20000u
 
@@ -60,10 +60,13 @@ void *__wrap_realloc(void *old, size_t size)
     return __real_realloc(old, size);
 }
 
-void __real_sq_tree_node_hash(const uint8_t left[static SQ_HASH_SIZE], const uint8_t right[static SQ_HASH_SIZE], uint8_t out[static SQ_HASH_SIZE]);
-void __wrap_sq_tree_node_hash(const uint8_t left[static SQ_HASH_SIZE], const uint8_t right[static SQ_HASH_SIZE], uint8_t out[static SQ_HASH_SIZE]);
+void __real_sq_tree_node_hash(const uint8_t left[static SQ_HASH_SIZE], const uint8_t right[static SQ_HASH_SIZE],
+                              uint8_t out[static SQ_HASH_SIZE]);
+void __wrap_sq_tree_node_hash(const uint8_t left[static SQ_HASH_SIZE], const uint8_t right[static SQ_HASH_SIZE],
+                              uint8_t out[static SQ_HASH_SIZE]);
 
-void __wrap_sq_tree_node_hash(const uint8_t left[static SQ_HASH_SIZE], const uint8_t right[static SQ_HASH_SIZE], uint8_t out[static SQ_HASH_SIZE])
+void __wrap_sq_tree_node_hash(const uint8_t left[static SQ_HASH_SIZE], const uint8_t right[static SQ_HASH_SIZE],
+                              uint8_t out[static SQ_HASH_SIZE])
 {
     node_hashes++;
     __real_sq_tree_node_hash(left, right, out);
@@ -134,7 +137,8 @@ static int begin(void **state)
     strcpy(p->dir, "/tmp/sanquan-hotpath-XXXXXX");
     assert_non_null(mkdtemp(p->dir));
     snprintf(p->path, sizeof p->path, "%s/ledger", p->dir);
-    struct sq_ledger_options o = {.path = p->path, .origin = "hotpath/310000", .network_id = network, .map_size = 1u << 30};
+    struct sq_ledger_options o = {
+        .path = p->path, .origin = "hotpath/310000", .network_id = network, .map_size = 1u << 30};
     assert_int_equal(sq_crypto_init(NULL), SQ_OK);
     assert_int_equal(sq_ledger_create(&o, NULL), SQ_OK);
     assert_int_equal(sq_ledger_open(&o, &p->ledger, NULL), SQ_OK);
@@ -169,7 +173,8 @@ static void decide(struct path *p, unsigned batches)
 {
     struct sq_effects fx;
     for (unsigned i = 0; i < batches; i++)
-        stand_step(p->stand, sq_bytes_of(p->batch[0], market_fill(&p->stand->stream, ROWS, p->batch[0])), &p->arena, &fx);
+        stand_step(p->stand, sq_bytes_of(p->batch[0], market_fill(&p->stand->stream, ROWS, p->batch[0])), &p->arena,
+                   &fx);
 }
 
 static void append(struct path *p, unsigned groups)
@@ -177,8 +182,11 @@ static void append(struct path *p, unsigned groups)
     for (unsigned g = 0; g < groups; g++) {
         struct sq_entry entries[GROUP];
         for (unsigned i = 0; i < GROUP; i++)
-            entries[i] = (struct sq_entry){.seq = ++p->seq, .now_ms = p->seq, .type = SANQUAN__V1__MESSAGE_TYPE__BATCH,
-                                           .input = sq_bytes_of(p->batch[i], market_fill(&p->stand->stream, ROWS, p->batch[i]))};
+            entries[i] =
+                (struct sq_entry){.seq = ++p->seq,
+                                  .now_ms = p->seq,
+                                  .type = SANQUAN__V1__MESSAGE_TYPE__BATCH,
+                                  .input = sq_bytes_of(p->batch[i], market_fill(&p->stand->stream, ROWS, p->batch[i]))};
         struct sq_commit c = {.entries = entries, .entry_count = GROUP};
         assert_int_equal(sq_ledger_commit(p->ledger, &c, &p->signer, NULL), SQ_OK);
     }
@@ -191,7 +199,8 @@ static struct cost cost_of(struct path *p, void (*work)(struct path *, unsigned)
     struct cost before = cost_now();
     work(p, count);
     struct cost after = cost_now();
-    return (struct cost){after.allocations - before.allocations, after.faults - before.faults, after.reads - before.reads, after.writes - before.writes};
+    return (struct cost){after.allocations - before.allocations, after.faults - before.faults,
+                         after.reads - before.reads, after.writes - before.writes};
 }
 
 /* ---- tests ---- */
@@ -199,7 +208,8 @@ static struct cost cost_of(struct path *p, void (*work)(struct path *, unsigned)
 static void deciding_takes_no_memory_a_redemption(void **state)
 {
     struct cost c = cost_of(*state, decide, WARM_UP, MEASURED);
-    print_message("# note: deciding %u redemptions: %" PRIu64 " allocations, %" PRIu64 " pages\n", MEASURED * ROWS, c.allocations, c.faults);
+    print_message("# note: deciding %u redemptions: %" PRIu64 " allocations, %" PRIu64 " pages\n", MEASURED * ROWS,
+                  c.allocations, c.faults);
     assert_true(c.allocations < MEASURED * ROWS / 50); /* the register of invoices grows by chunks */
     assert_few_pages(c.faults);
 }
@@ -207,8 +217,8 @@ static void deciding_takes_no_memory_a_redemption(void **state)
 static void appending_takes_no_memory_and_no_write_a_redemption(void **state)
 {
     struct cost c = cost_of(*state, append, WARM_UP / GROUP, MEASURED / GROUP);
-    print_message("# note: appending %u redemptions: %" PRIu64 " allocations, %" PRIu64 " pages, %" PRIu64 " writes\n", MEASURED * ROWS,
-                  c.allocations, c.faults, c.writes);
+    print_message("# note: appending %u redemptions: %" PRIu64 " allocations, %" PRIu64 " pages, %" PRIu64 " writes\n",
+                  MEASURED * ROWS, c.allocations, c.faults, c.writes);
     assert_true(c.allocations < MEASURED * ROWS / 500);
     assert_few_pages(c.faults);
     assert_true(c.writes < MEASURED * ROWS / 500);
@@ -222,7 +232,10 @@ static void a_proof_does_not_hash_the_tree_again(void **state)
     for (unsigned done = 0; done < ENTRIES; done += A_COMMIT) {
         struct sq_entry entries[A_COMMIT];
         for (unsigned i = 0; i < A_COMMIT; i++)
-            entries[i] = (struct sq_entry){.seq = ++p->seq, .now_ms = p->seq, .type = SANQUAN__V1__MESSAGE_TYPE__BATCH, .input = sq_bytes_of(&p->seq, sizeof p->seq)};
+            entries[i] = (struct sq_entry){.seq = ++p->seq,
+                                           .now_ms = p->seq,
+                                           .type = SANQUAN__V1__MESSAGE_TYPE__BATCH,
+                                           .input = sq_bytes_of(&p->seq, sizeof p->seq)};
         struct sq_commit c = {.entries = entries, .entry_count = A_COMMIT};
         assert_int_equal(sq_ledger_commit(p->ledger, &c, &p->signer, NULL), SQ_OK);
     }
@@ -244,7 +257,12 @@ static int allow_memory_calls_only(void)
 {
 #define ALLOW(number) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
     struct sock_filter rules[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-                                  ALLOW(SYS_mmap), ALLOW(SYS_munmap), ALLOW(SYS_mremap), ALLOW(SYS_brk), ALLOW(SYS_madvise), ALLOW(SYS_exit_group),
+                                  ALLOW(SYS_mmap),
+                                  ALLOW(SYS_munmap),
+                                  ALLOW(SYS_mremap),
+                                  ALLOW(SYS_brk),
+                                  ALLOW(SYS_madvise),
+                                  ALLOW(SYS_exit_group),
                                   BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)};
 #undef ALLOW
     struct sock_fprog program = {sizeof rules / sizeof *rules, rules};

@@ -19,13 +19,19 @@ static const struct sq_iso_party parties[] = {
     {"hub", "结算账户", "9999", "CBXMCNBA001"},
 };
 static const struct sq_iso_payment payments[] = {
-    {1, "310000", "hub", 123456, 0, 0},       {1, "hub", "370000", 123456, 0, 0}, {1, "370000", "hub", 7, 1, 0},
+    {1, "310000", "hub", 123456, 0, 0},          {1, "hub", "370000", 123456, 0, 0},  {1, "370000", "hub", 7, 1, 0},
     {3, "440000", "310000", 100000000001, 0, 0}, {3, "fund:370000", "hub", 50, 1, 0},
 };
 
 static struct sq_iso_window window(void)
 {
-    return (struct sq_iso_window){.window = 7, .final_ms = 1790000000000u, .hash = hash, .payments = payments, .payment_count = 5, .parties = parties, .party_count = 3};
+    return (struct sq_iso_window){.window = 7,
+                                  .final_ms = 1790000000000u,
+                                  .hash = hash,
+                                  .payments = payments,
+                                  .payment_count = 5,
+                                  .parties = parties,
+                                  .party_count = 3};
 }
 
 static void holds(const uint8_t *bytes, size_t size, const char *schema)
@@ -73,7 +79,8 @@ static void the_settlement_request_holds_by_its_schema_and_its_positions_sum_to_
     assert_true(sq_xml_text(sq_xml_path(first, "Ptcpt/Id/OrgId/AnyBIC"), text, sizeof text));
     assert_string_equal(text, "BKSHCNBJ");
     sq_xml_node second = sq_xml_next(first, "MvmntRcrd");
-    assert_true(sq_xml_text(sq_xml_path(second, "Ptcpt/Id/OrgId/Othr/Id"), text, sizeof text)); /* no BIC: its own code */
+    assert_true(
+        sq_xml_text(sq_xml_path(second, "Ptcpt/Id/OrgId/Othr/Id"), text, sizeof text)); /* no BIC: its own code */
     assert_string_equal(text, "370000");
     sq_xml_free(x);
     free(bytes);
@@ -122,9 +129,16 @@ static void a_statement_holds_by_its_schema_and_closes_with_the_sum_of_its_entri
         {"310000-12-0", "26312000000000000001", "REDEEM", "voucher 3100000001000000001", 30000, 20260921},
         {"310000-12-1", "26312000000000000001", "RETURN", NULL, -10000, 20260921},
     };
-    const struct sq_iso_statement s[] = {{.id = "SQ-7-91310199TXXXXX0015", .account = "91310199TXXXXX0015", .owner = "provider", .opening_fen = -5,
-                                          .from_day = 20260901, .to_day = 20260921, .entries = entries, .count = 2},
-                                         {.id = "SQ-7-empty", .account = "x", .from_day = 20260901, .to_day = 20260921}};
+    const struct sq_iso_statement s[] = {
+        {.id = "SQ-7-91310199TXXXXX0015",
+         .account = "91310199TXXXXX0015",
+         .owner = "provider",
+         .opening_fen = -5,
+         .from_day = 20260901,
+         .to_day = 20260921,
+         .entries = entries,
+         .count = 2},
+        {.id = "SQ-7-empty", .account = "x", .from_day = 20260901, .to_day = 20260921}};
     struct sq_error err = {0};
     uint8_t *bytes;
     size_t size;
@@ -145,7 +159,10 @@ static void a_statement_holds_by_its_schema_and_closes_with_the_sum_of_its_entri
 static void each_payment_has_one_reference_and_one_spelling_of_it(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"SQ-7-1-310000-H-M", "SQ-07-1-310000-H", "SQ-7-1-31000-H", "SQ-7-1-H", "SQ-7-9-310000-H", "SQ-7-0-310000-H", "SQ-7-1-310000-h", "",
+    static const char *const wrong[] = {"SQ-7-1-310000-H-M",  "SQ-07-1-310000-H",
+                                        "SQ-7-1-31000-H",     "SQ-7-1-H",
+                                        "SQ-7-9-310000-H",    "SQ-7-0-310000-H",
+                                        "SQ-7-1-310000-h",    "",
                                         "SQ-7-1-310000-H-L-", "SQ-99999999999999999999-1-310000-H"};
     for (size_t i = 0; i < 5; i++) {
         char text[SQ_ISO_REFERENCE_SIZE];
@@ -168,16 +185,18 @@ static void each_payment_has_one_reference_and_one_spelling_of_it(void **state)
 
 /* ---- reading ---- */
 
-#define HEAD                                                                                                              \
-    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.054.001.08\">\n"  \
-    "<BkToCstmrDbtCdtNtfctn><GrpHdr><MsgId>B1</MsgId><CreDtTm>2026-09-21T10:00:00</CreDtTm></GrpHdr>\n"                  \
+#define HEAD                                                                                                           \
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Document "                                                           \
+    "xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.054.001.08\">\n"                                                      \
+    "<BkToCstmrDbtCdtNtfctn><GrpHdr><MsgId>B1</MsgId><CreDtTm>2026-09-21T10:00:00</CreDtTm></GrpHdr>\n"                \
     "<Ntfctn><Id>N1</Id><Acct><Id><Othr><Id>6222020001</Id></Othr></Id></Acct>\n"
 #define TAIL "</Ntfctn></BkToCstmrDbtCdtNtfctn></Document>\n"
-#define ENTRY(amount, direction, status, inside)                                                                         \
-    "<Ntry><Amt Ccy=\"CNY\">" amount "</Amt><CdtDbtInd>" direction "</CdtDbtInd><Sts><Cd>" status "</Cd></Sts>\n"        \
+#define ENTRY(amount, direction, status, inside)                                                                       \
+    "<Ntry><Amt Ccy=\"CNY\">" amount "</Amt><CdtDbtInd>" direction "</CdtDbtInd><Sts><Cd>" status "</Cd></Sts>\n"      \
     "<BkTxCd><Prtry><Cd>X</Cd></Prtry></BkTxCd><NtryDtls>" inside "</NtryDtls></Ntry>\n"
 #define TX(reference) "<TxDtls><Refs><EndToEndId>" reference "</EndToEndId></Refs></TxDtls>"
-#define TX_OF(reference, amount) "<TxDtls><Refs><EndToEndId>" reference "</EndToEndId></Refs><Amt Ccy=\"CNY\">" amount "</Amt></TxDtls>"
+#define TX_OF(reference, amount)                                                                                       \
+    "<TxDtls><Refs><EndToEndId>" reference "</EndToEndId></Refs><Amt Ccy=\"CNY\">" amount "</Amt></TxDtls>"
 
 static sq_status told(const char *xml, struct sq_iso_told *t, struct sq_error *err)
 {
@@ -190,9 +209,10 @@ static void what_the_bank_has_moved_is_read_to_the_fen(void **state)
 {
     (void)state;
     static const char xml[] = HEAD ENTRY("1234.56", "DBIT", "BOOK", TX("SQ-7-1-310000-H"))
-        ENTRY("1000000000.01", "CRDT", "BOOK", TX("SQ-7-3-440000-310000"))
-        ENTRY("5", "CRDT", "BOOK", TX("RENT-09")) ENTRY("9.00", "CRDT", "BOOK", TX("SQ-6-1-H-310000")) ENTRY("9.00", "CRDT", "PDNG", TX("SQ-7-2-H-310000"))
-        ENTRY("30.5", "CRDT", "BOOK", TX_OF("SQ-7-4-H-310000", "10.5") TX_OF("SQ-7-5-H-310000", "20.00000")) TAIL;
+        ENTRY("1000000000.01", "CRDT", "BOOK", TX("SQ-7-3-440000-310000")) ENTRY("5", "CRDT", "BOOK", TX("RENT-09"))
+            ENTRY("9.00", "CRDT", "BOOK", TX("SQ-6-1-H-310000")) ENTRY("9.00", "CRDT", "PDNG", TX("SQ-7-2-H-310000"))
+                ENTRY("30.5", "CRDT", "BOOK", TX_OF("SQ-7-4-H-310000", "10.5") TX_OF("SQ-7-5-H-310000", "20.00000"))
+                    TAIL;
     struct sq_iso_told t;
     struct sq_error err;
     assert_int_equal(told(xml, &t, &err), SQ_OK);
@@ -223,10 +243,14 @@ static void what_is_not_plain_is_refused_by_line_and_reason(void **state)
         {HEAD ENTRY("1.00", "DBIT", "DONE", TX("SQ-7-1-310000-H")) TAIL, "Sts \"DONE\""},
         {HEAD ENTRY("1.00", "DBIT", "BOOK", TX("SQ-7-1-370000-H")) TAIL, "not a payment of this node"},
         {HEAD ENTRY("1.00", "DBIT", "BOOK", TX("SQ-7-01-310000-H")) TAIL, "not a reference of this system"},
-        {HEAD ENTRY("1.00", "DBIT", "BOOK", TX("SQ-7-1-310000-H")) ENTRY("2.00", "DBIT", "BOOK", TX("SQ-7-1-310000-H")) TAIL, "bank.xml:8: EndToEndId \"SQ-7-1-310000-H\": this payment stands in line 6"},
-        {HEAD ENTRY("3.00", "DBIT", "BOOK", TX_OF("SQ-7-1-310000-H", "1.00") TX_OF("OTHER", "1.99")) TAIL, "do not add up"},
+        {HEAD ENTRY("1.00", "DBIT", "BOOK", TX("SQ-7-1-310000-H")) ENTRY("2.00", "DBIT", "BOOK", TX("SQ-7-1-310000-H"))
+             TAIL,
+         "bank.xml:8: EndToEndId \"SQ-7-1-310000-H\": this payment stands in line 6"},
+        {HEAD ENTRY("3.00", "DBIT", "BOOK", TX_OF("SQ-7-1-310000-H", "1.00") TX_OF("OTHER", "1.99")) TAIL,
+         "do not add up"},
         {HEAD ENTRY("1.00", "DBIT", "BOOK", TX_OF("SQ-7-1-310000-H", "1.01")) TAIL, "do not add up"},
-        {"<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.08\"><BkToCstmrStmt/></Document>", "not a camt.054"},
+        {"<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.08\"><BkToCstmrStmt/></Document>",
+         "not a camt.054"},
         {"<html><body/></html>", "not a camt.054"},
         {HEAD "<Ntry>", "bank.xml:"},
         {"", "an empty file"},
@@ -242,10 +266,15 @@ static void what_is_not_plain_is_refused_by_line_and_reason(void **state)
     }
     struct sq_iso_told t;
     struct sq_error err;
-    static const char dollars[] = HEAD "<Ntry><Amt Ccy=\"USD\">1.00</Amt><CdtDbtInd>DBIT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts><NtryDtls>" TX("SQ-7-1-310000-H") "</NtryDtls></Ntry>" TAIL;
+    static const char dollars[] =
+        HEAD "<Ntry><Amt Ccy=\"USD\">1.00</Amt><CdtDbtInd>DBIT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts><NtryDtls>" TX(
+            "SQ-7-1-310000-H") "</NtryDtls></Ntry>" TAIL;
     assert_int_equal(told(dollars, &t, &err), SQ_E_FORMAT);
     assert_non_null(strstr(err.text, "Amt/@Ccy \"USD\""));
-    static const char back[] = HEAD "<Ntry><Amt Ccy=\"CNY\">1.00</Amt><CdtDbtInd>DBIT</CdtDbtInd><RvslInd>true</RvslInd><Sts><Cd>BOOK</Cd></Sts><NtryDtls>" TX("SQ-7-1-310000-H") "</NtryDtls></Ntry>" TAIL;
+    static const char back[] = HEAD
+        "<Ntry><Amt "
+        "Ccy=\"CNY\">1.00</Amt><CdtDbtInd>DBIT</CdtDbtInd><RvslInd>true</RvslInd><Sts><Cd>BOOK</Cd></Sts><NtryDtls>" TX(
+            "SQ-7-1-310000-H") "</NtryDtls></Ntry>" TAIL;
     assert_int_equal(told(back, &t, &err), SQ_E_FORMAT);
     assert_non_null(strstr(err.text, "RvslInd"));
 }
@@ -253,14 +282,18 @@ static void what_is_not_plain_is_refused_by_line_and_reason(void **state)
 static void a_hostile_document_is_refused_before_it_can_grow_or_fetch(void **state)
 {
     (void)state;
-    static const char secret[] = "<?xml version=\"1.0\"?>\n<!DOCTYPE d [<!ENTITY f SYSTEM \"file:///etc/passwd\">]>\n<Document>&f;</Document>";
-    static const char laughs[] = "<!DOCTYPE l [<!ENTITY a \"xxxxxxxxxx\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;\">]>\n<l>&c;</l>";
+    static const char secret[] =
+        "<?xml version=\"1.0\"?>\n<!DOCTYPE d [<!ENTITY f SYSTEM \"file:///etc/passwd\">]>\n<Document>&f;</Document>";
+    static const char laughs[] =
+        "<!DOCTYPE l [<!ENTITY a \"xxxxxxxxxx\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c "
+        "\"&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;\">]>\n<l>&c;</l>";
     static const char fetched[] = "<!DOCTYPE d SYSTEM \"http://192.0.2.1/x.dtd\"><d/>";
     static const char *const all[] = {secret, laughs, fetched};
     struct sq_error err = {0};
     struct sq_xml *x = NULL;
     for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(sq_xml_parse(sq_bytes_of((const uint8_t *)all[i], strlen(all[i])), "evil.xml", &x, &err), SQ_E_FORMAT);
+        assert_int_equal(sq_xml_parse(sq_bytes_of((const uint8_t *)all[i], strlen(all[i])), "evil.xml", &x, &err),
+                         SQ_E_FORMAT);
         assert_non_null(strstr(err.text, "document type"));
     }
     size_t size = SQ_XML_SIZE_MAX + 1;
@@ -309,9 +342,11 @@ static void accounts_and_bics_are_told_from_what_is_none(void **state)
 {
     (void)state;
     assert_true(sq_iso_bic_ok("BKSHCNBJ") && sq_iso_bic_ok("BKSHCNBJ001"));
-    assert_false(sq_iso_bic_ok("BKSHCNB") || sq_iso_bic_ok("bkshcnbj") || sq_iso_bic_ok("BKSH12BJ") || sq_iso_bic_ok(""));
+    assert_false(sq_iso_bic_ok("BKSHCNB") || sq_iso_bic_ok("bkshcnbj") || sq_iso_bic_ok("BKSH12BJ") ||
+                 sq_iso_bic_ok(""));
     assert_true(sq_iso_account_ok("6222020001") && sq_iso_account_ok("A-1"));
-    assert_false(sq_iso_account_ok("") || sq_iso_account_ok("12 34") || sq_iso_account_ok("12345678901234567890123456789012345"));
+    assert_false(sq_iso_account_ok("") || sq_iso_account_ok("12 34") ||
+                 sq_iso_account_ok("12345678901234567890123456789012345"));
 }
 
 int main(void)

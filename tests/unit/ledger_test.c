@@ -55,7 +55,8 @@ static const struct sq_signer signer = {NULL, sign, {1, 2, 3}};
 
 static struct sq_ledger_options options(const struct disk *d)
 {
-    return (struct sq_ledger_options){.path = d->path, .origin = "sanquan.test/310000", .network_id = network, .map_size = 256u << 20};
+    return (struct sq_ledger_options){
+        .path = d->path, .origin = "sanquan.test/310000", .network_id = network, .map_size = 256u << 20};
 }
 
 static struct sq_ledger *open_ledger(const struct disk *d)
@@ -77,7 +78,10 @@ static void append(struct sq_ledger *l, size_t count, size_t size)
     char outcome[] = "decided";
     memset(bytes, 0x42, size);
     for (size_t i = 0; i < count; i++)
-        e[i] = (struct sq_entry){.seq = sq_ledger_seq(l) + 1 + i, .now_ms = 1000 + i, .type = 14, .input = sq_bytes_of(bytes, size),
+        e[i] = (struct sq_entry){.seq = sq_ledger_seq(l) + 1 + i,
+                                 .now_ms = 1000 + i,
+                                 .type = 14,
+                                 .input = sq_bytes_of(bytes, size),
                                  .outcome = sq_bytes_of(outcome, sizeof outcome - 1)};
     struct sq_commit c = {.entries = e, .entry_count = count};
     struct sq_error err = {0};
@@ -214,7 +218,8 @@ static void answers_and_outbox_are_kept_until_they_are_dropped(void **state)
     struct sq_answer kept;
     size_t count;
     for (uint64_t i = 0; i < 5; i++)
-        put[i] = (struct sq_outbox_put){.node = i < 4 ? 1 : 2, .number = i < 4 ? i + 1 : 1, .envelope = sq_bytes_of("envelope", 8)};
+        put[i] = (struct sq_outbox_put){
+            .node = i < 4 ? 1 : 2, .number = i < 4 ? i + 1 : 1, .envelope = sq_bytes_of("envelope", 8)};
     struct sq_commit c = {.answers = &a, .answer_count = 1, .outbox = put, .outbox_count = 5};
     assert_int_equal(sq_ledger_commit(l, &c, &signer, NULL), SQ_OK);
     assert_int_equal(sq_ledger_answer(l, 3, 7, &d->arena, &kept, NULL), SQ_OK);
@@ -436,13 +441,16 @@ static void work(struct sq_ledger *l, uint64_t number[2], uint64_t acked[2], str
     size_t count = dice_below(dice, 8);
     for (size_t i = 0; i < count; i++) {
         uint32_t to = dice_below(dice, 2);
-        put[i] = (struct sq_outbox_put){.node = to + 1, .number = ++number[to], .envelope = sq_bytes_of(envelope, 200 + dice_below(dice, 9000))};
+        put[i] = (struct sq_outbox_put){
+            .node = to + 1, .number = ++number[to], .envelope = sq_bytes_of(envelope, 200 + dice_below(dice, 9000))};
     }
     for (int i = 0; i < 2; i++)
         acked[i] += dice_below(dice, 3) == 0 ? dice_below(dice, (uint32_t)(number[i] - acked[i] + 1)) : 0;
     struct sq_outbox_ack ack[2] = {{1, acked[0]}, {2, acked[1]}};
-    struct sq_entry e = {.seq = sq_ledger_seq(l) + 1, .now_ms = 1, .type = 14, .input = sq_bytes_of(envelope, dice_below(dice, 2000))};
-    struct sq_commit c = {.entries = &e, .entry_count = 1, .outbox = put, .outbox_count = count, .acks = ack, .ack_count = 2};
+    struct sq_entry e = {
+        .seq = sq_ledger_seq(l) + 1, .now_ms = 1, .type = 14, .input = sq_bytes_of(envelope, dice_below(dice, 2000))};
+    struct sq_commit c = {
+        .entries = &e, .entry_count = 1, .outbox = put, .outbox_count = count, .acks = ack, .ack_count = 2};
     assert_int_equal(sq_ledger_commit(l, &c, &signer, NULL), SQ_OK);
 }
 

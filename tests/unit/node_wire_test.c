@@ -19,19 +19,23 @@
 
 struct talk {
     struct rig *rig;
-    struct sq_hub *hub;            /* its connection to the node is ours: the operator "zhang" */
+    struct sq_hub *hub; /* its connection to the node is ours: the operator "zhang" */
     const struct sq_keys *keys;
     const uint8_t *network, *node_key;
-    struct sq_arena out, in;       /* what was sealed last, what came last; kept for one exchange */
-    struct sq_envelope envelope;   /* what came last */
-    uint64_t next;                 /* id */
+    struct sq_arena out, in;     /* what was sealed last, what came last; kept for one exchange */
+    struct sq_envelope envelope; /* what came last */
+    uint64_t next;               /* id */
 };
 
-static void *take(void *arena, size_t size) { return sq_arena_room(arena, size); }
+static void *take(void *arena, size_t size)
+{
+    return sq_arena_room(arena, size);
+}
 
 /* ---- sending and receiving ---- */
 
-static sq_bytes seal(struct talk *t, const struct sq_header *h, sq_bytes body, const uint8_t *network, const struct sq_keys *keys)
+static sq_bytes seal(struct talk *t, const struct sq_header *h, sq_bytes body, const uint8_t *network,
+                     const struct sq_keys *keys)
 {
     struct sq_wire_memory memory = {take, &t->out};
     sq_bytes envelope;
@@ -104,7 +108,9 @@ static const Sanquan__V1__Answer *hear_receipt(struct talk *t, const Sanquan__V1
     if (st != SQ_OK)
         print_error("%s\n", err.text);
     assert_int_equal(st, SQ_OK);
-    assert_int_equal(sq_wire_open(&sanquan__v1__answer__descriptor, sq_bytes_of(r->answer.data, r->answer.len), &memory, &answer, NULL), SQ_OK);
+    assert_int_equal(sq_wire_open(&sanquan__v1__answer__descriptor, sq_bytes_of(r->answer.data, r->answer.len), &memory,
+                                  &answer, NULL),
+                     SQ_OK);
     if (receipt != NULL)
         *receipt = r;
     return (const Sanquan__V1__Answer *)answer;
@@ -139,7 +145,8 @@ static int begin(void **state)
     t->node_key = n->keys->public_key;
     struct sq_hub_peer peer = {.node = NODE, .endpoint = n->endpoint};
     memcpy(peer.transport_key, n->keys->transport_public, SQ_KEY_SIZE);
-    struct sq_hub_options o = {"tcp://127.0.0.1:*", t->keys->transport_public, t->keys->transport_secret, &peer, 1, NULL, NULL};
+    struct sq_hub_options o = {
+        "tcp://127.0.0.1:*", t->keys->transport_public, t->keys->transport_secret, &peer, 1, NULL, NULL};
     assert_int_equal(sq_hub_open(&o, &t->hub, NULL), SQ_OK);
     assert_int_equal(sq_arena_init(&t->out, 4u << 20, NULL), SQ_OK);
     assert_int_equal(sq_arena_init(&t->in, 4u << 20, NULL), SQ_OK);
@@ -279,7 +286,8 @@ static void hello_counts_only_what_is_durable(void **state)
     sanquan__v1__hello__init(&m);
     for (unsigned i = 0; i < 30; i++) {
         uint64_t before = hello(t, 10)->seq;
-        sq_bytes message = enrolment(t, t->next, 100 + i), question = letter(t, SANQUAN__V1__MESSAGE_TYPE__HELLO, 0, &m.base);
+        sq_bytes message = enrolment(t, t->next, 100 + i),
+                 question = letter(t, SANQUAN__V1__MESSAGE_TYPE__HELLO, 0, &m.base);
         post(t, message);
         post(t, question);
         hear_receipt(t, NULL); /* the answers leave with the group, before its hellos */
@@ -291,7 +299,8 @@ static void hello_counts_only_what_is_durable(void **state)
 
 static int is_nobodys_request(uint32_t type)
 {
-    return (type >= SANQUAN__V1__MESSAGE_TYPE__HELLO_OK && type <= SANQUAN__V1__MESSAGE_TYPE__QUERY_ANSWER) || type >= SANQUAN__V1__MESSAGE_TYPE__GENESIS;
+    return (type >= SANQUAN__V1__MESSAGE_TYPE__HELLO_OK && type <= SANQUAN__V1__MESSAGE_TYPE__QUERY_ANSWER) ||
+           type >= SANQUAN__V1__MESSAGE_TYPE__GENESIS;
 }
 
 static void answers_and_what_only_a_journal_holds_are_passed_over(void **state)
@@ -311,7 +320,8 @@ static void every_other_numbered_message_is_answered(void **state)
     unsigned asked = 0;
     for (uint32_t type = 0; type <= SANQUAN__V1__MESSAGE_TYPE__REJECTED; type++) {
         struct sq_header h = header(t, type, t->next);
-        if (sq_wire_type(type) == NULL || is_nobodys_request(type) || type == SANQUAN__V1__MESSAGE_TYPE__HELLO || type == SANQUAN__V1__MESSAGE_TYPE__QUERY)
+        if (sq_wire_type(type) == NULL || is_nobodys_request(type) || type == SANQUAN__V1__MESSAGE_TYPE__HELLO ||
+            type == SANQUAN__V1__MESSAGE_TYPE__QUERY)
             continue;
         post(t, seal(t, &h, sq_bytes_of(NULL, 0), t->network, t->keys));
         const Sanquan__V1__Answer *a = hear_receipt(t, NULL);
@@ -367,7 +377,8 @@ static const Sanquan__V1__QueryAnswer *query(struct talk *t, char *path)
     m.nonce = 77;
     m.path = path;
     post(t, letter(t, SANQUAN__V1__MESSAGE_TYPE__QUERY, 0, &m.base));
-    const Sanquan__V1__QueryAnswer *a = (const Sanquan__V1__QueryAnswer *)hear(t, SANQUAN__V1__MESSAGE_TYPE__QUERY_ANSWER);
+    const Sanquan__V1__QueryAnswer *a =
+        (const Sanquan__V1__QueryAnswer *)hear(t, SANQUAN__V1__MESSAGE_TYPE__QUERY_ANSWER);
     assert_true(a->nonce == 77);
     return a;
 }
@@ -375,7 +386,8 @@ static const Sanquan__V1__QueryAnswer *query(struct talk *t, char *path)
 static void every_query_ends_in_an_answer(void **state)
 {
     struct talk *t = *state;
-    char programmes[] = "programmes", nothing[] = "nothing", voucher[] = "voucher/3100000001000000001", stranger[] = "party/holder:x";
+    char programmes[] = "programmes", nothing[] = "nothing", voucher[] = "voucher/3100000001000000001",
+         stranger[] = "party/holder:x";
     const Sanquan__V1__QueryAnswer *a = query(t, programmes);
     assert_int_equal(a->status, SQ_OK);
     assert_string_equal(a->json, "{\"programmes\":[]}");

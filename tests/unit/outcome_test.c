@@ -19,8 +19,8 @@ struct stages {
     Sanquan__V1__Verdict v[4], *verdicts[4];
 };
 
-static void stage(Sanquan__V1__Programme *p, struct stages *k, uint32_t share_bp, uint32_t trigger, uint32_t metric, uint32_t better, uint32_t change_bp,
-                  uint32_t after_months)
+static void stage(Sanquan__V1__Programme *p, struct stages *k, uint32_t share_bp, uint32_t trigger, uint32_t metric,
+                  uint32_t better, uint32_t change_bp, uint32_t after_months)
 {
     size_t i = p->n_stages++;
     sanquan__v1__stage__init(&k->s[i]);
@@ -112,10 +112,10 @@ static void an_excellent_grade_sets_the_second_half_free_to_the_fen(void **state
     assert_int_equal(CLAIM(.amount_fen = 75 * WAN + 1), SQ_R_STAGE_NOT_FREE);
     assert_int_equal(CLAIM(.amount_fen = 75 * WAN), SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 1), SQ_R_STAGE_NOT_FREE);
-    assert_int_equal(measure(s, 2, 4, 0, 0, TODAY), SQ_R_STAGE);   /* no verdict on such a grade */
-    assert_int_equal(measure(s, 1, 1, 0, 0, TODAY), SQ_R_STAGE);   /* free from the grant on */
-    assert_int_equal(measure(s, 3, 1, 0, 0, TODAY), SQ_R_STAGE);   /* there are two */
-    assert_int_equal(measure(s, 2, 1, 0, 0, TODAY + 1), SQ_R_FACT); /* tomorrow */
+    assert_int_equal(measure(s, 2, 4, 0, 0, TODAY), SQ_R_STAGE);        /* no verdict on such a grade */
+    assert_int_equal(measure(s, 1, 1, 0, 0, TODAY), SQ_R_STAGE);        /* free from the grant on */
+    assert_int_equal(measure(s, 3, 1, 0, 0, TODAY), SQ_R_STAGE);        /* there are two */
+    assert_int_equal(measure(s, 2, 1, 0, 0, TODAY + 1), SQ_R_FACT);     /* tomorrow */
     assert_int_equal(measure(s, 2, 1, 0, 0, 20260831), SQ_R_EVALUATOR); /* not accredited then */
     assert_true(view(s).free_fen == 75 * WAN);
     assert_int_equal(measure(s, 2, 1, 0, 0, TODAY), SQ_OK);
@@ -291,7 +291,11 @@ static void stages_and_reservations_stay_within_what_is_free(void **state)
     assert_int_equal(publish(s, &p), SQ_OK);
     begin_evaluator(s);
     assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = 1000}), SQ_OK);
-    struct claims_row hold = {.voucher = s->voucher, .amount_fen = 300, .base_fen = 1000, .verb = SANQUAN__V1__VERB__RESERVE, .reservation = 1};
+    struct claims_row hold = {.voucher = s->voucher,
+                              .amount_fen = 300,
+                              .base_fen = 1000,
+                              .verb = SANQUAN__V1__VERB__RESERVE,
+                              .reservation = 1};
     assert_int_equal(claims_row(s->w, SH, WORLD_PROVIDER, &hold), SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 201), SQ_R_STAGE_NOT_FREE);
     assert_int_equal(CLAIM(.amount_fen = 200), SQ_OK);
@@ -307,7 +311,8 @@ static void terms_of_stages_are_checked(void **state)
     struct story *s = *state;
     static const struct {
         uint32_t share2, trigger2, evaluators, grade2, back3;
-    } wrong[] = {{4999, 2, 1003, 2, 10000}, {5000, 4, 1003, 2, 10000}, {5000, 2, 0, 2, 10000}, {5000, 2, 1003, 1, 10000}, {5000, 2, 1003, 2, 0}, {5000, 1, 1003, 2, 10000}};
+    } wrong[] = {{4999, 2, 1003, 2, 10000}, {5000, 4, 1003, 2, 10000}, {5000, 2, 0, 2, 10000},
+                 {5000, 2, 1003, 1, 10000}, {5000, 2, 1003, 2, 0},     {5000, 1, 1003, 2, 10000}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         Sanquan__V1__Programme p;
         struct stages k;
@@ -354,7 +359,12 @@ static void money_in_advance_is_used_up_first(void **state)
     assert_int_equal(CLAIM(.amount_fen = 60), SQ_OK);
     assert_int_equal(sq_core_prefund(s->w->core[SH], 0, provider, &v), SQ_OK);
     assert_true(v.drawn_fen == 100); /* the other 20 are paid */
-    struct claims_row row = {.voucher = s->voucher, .amount_fen = 30, .base_fen = 0, .total_fen = 100 * WAN, .invoice = s->invoice, .verb = SANQUAN__V1__VERB__RETURN};
+    struct claims_row row = {.voucher = s->voucher,
+                             .amount_fen = 30,
+                             .base_fen = 0,
+                             .total_fen = 100 * WAN,
+                             .invoice = s->invoice,
+                             .verb = SANQUAN__V1__VERB__RETURN};
     assert_int_equal(claims_row(s->w, SH, WORLD_PROVIDER, &row), SQ_OK);
     assert_int_equal(sq_core_prefund(s->w->core[SH], 0, provider, &v), SQ_OK);
     assert_true(v.drawn_fen == 90);

@@ -29,7 +29,8 @@ static void enrol_applicants(struct story *s, struct asks *a)
     }
 }
 
-static unsigned apply(struct story *s, const char *code, uint32_t number, int64_t asked, uint32_t side, uint8_t contract)
+static unsigned apply(struct story *s, const char *code, uint32_t number, int64_t asked, uint32_t side,
+                      uint8_t contract)
 {
     char name[48];
     uint8_t digest[16] = {contract};
@@ -46,7 +47,8 @@ static unsigned apply(struct story *s, const char *code, uint32_t number, int64_
 }
 
 /* Expected: codes of the open applications in the order of their numbers, then granted sums by applicant. */
-static void allocate(struct story *s, uint32_t number, int64_t budget, uint32_t assessed, const unsigned *code, size_t count, int64_t granted)
+static void allocate(struct story *s, uint32_t number, int64_t budget, uint32_t assessed, const unsigned *code,
+                     size_t count, int64_t granted)
 {
     Sanquan__V1__Allocate m;
     sanquan__v1__allocate__init(&m);
@@ -94,7 +96,8 @@ static void the_first_come_are_served_while_the_pool_lasts(void **state)
     }
     const unsigned code[APPLICANTS] = {0, 0, SQ_R_POOL_EXHAUSTED, 0, SQ_R_POOL_EXHAUSTED};
     allocate(s, 1, 0, 0, code, APPLICANTS, 1000);
-    assert_true(face(s, VOUCHER(1, 1)) == 500 && face(s, VOUCHER(1, 2)) == 300 && face(s, VOUCHER(1, 3)) == 200 && face(s, VOUCHER(1, 4)) == -1);
+    assert_true(face(s, VOUCHER(1, 1)) == 500 && face(s, VOUCHER(1, 2)) == 300 && face(s, VOUCHER(1, 3)) == 200 &&
+                face(s, VOUCHER(1, 4)) == -1);
 }
 
 static void the_earlier_day_and_then_the_smaller_amount_come_first(void **state)
@@ -116,7 +119,8 @@ static void the_earlier_day_and_then_the_smaller_amount_come_first(void **state)
     assert_true(face(s, VOUCHER(1, 1)) == 400 && face(s, VOUCHER(1, 2)) == 5);
 }
 
-static void assess(struct story *s, uint32_t number, uint64_t application, uint32_t score, uint32_t grade, uint8_t verdict, unsigned expected)
+static void assess(struct story *s, uint32_t number, uint64_t application, uint32_t score, uint32_t grade,
+                   uint8_t verdict, unsigned expected)
 {
     int64_t approved = 0;
     Sanquan__V1__Assess m;
@@ -148,7 +152,7 @@ static void the_higher_score_comes_first_and_who_is_found_unfit_gets_nothing(voi
     assess(s, 1, 3, 95, 0, 2, SQ_OK);
     assess(s, 1, 9, 95, 0, 1, SQ_R_APPLICATION);
     const unsigned first[] = {SQ_R_POOL_EXHAUSTED, 0};
-    allocate(s, 1, 100, 1, first, 2, 100); /* only those assessed as eligible: 1 and 2 */
+    allocate(s, 1, 100, 1, first, 2, 100);       /* only those assessed as eligible: 1 and 2 */
     assess(s, 1, 2, 10, 0, 1, SQ_R_APPLICATION); /* closed */
     const unsigned second[] = {SQ_R_ASSESSED_OUT, 0};
     allocate(s, 1, 100, 0, second, 2, 100); /* 3 and 4 */
@@ -318,8 +322,8 @@ static void the_programme_says_who_is_paid_or_lets_the_row_say_it(void **state)
         uint8_t row;
         unsigned code;
     } cases[] = {
-        {0, 0, SQ_OK}, {0, 1, SQ_OK}, {0, 2, SQ_R_PAYEE}, {1, 1, SQ_OK}, {1, 2, SQ_R_PAYEE}, {2, 0, SQ_OK},
-        {2, 2, SQ_OK}, {2, 1, SQ_R_PAYEE}, {3, 1, SQ_OK}, {3, 2, SQ_OK}, {3, 0, SQ_R_PAYEE}, {3, 9, SQ_R_PAYEE},
+        {0, 0, SQ_OK}, {0, 1, SQ_OK},      {0, 2, SQ_R_PAYEE}, {1, 1, SQ_OK}, {1, 2, SQ_R_PAYEE}, {2, 0, SQ_OK},
+        {2, 2, SQ_OK}, {2, 1, SQ_R_PAYEE}, {3, 1, SQ_OK},      {3, 2, SQ_OK}, {3, 0, SQ_R_PAYEE}, {3, 9, SQ_R_PAYEE},
     };
     struct story *s = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -355,7 +359,8 @@ static void funders_bear_their_shares_to_the_fen_and_the_first_what_is_left(void
         assert_true(v.code == code[i] && v.share_bp == share[i] && v.borne_fen == borne[i]);
     }
     assert_int_equal(sq_core_funder(s->w->core[SH], 0, 3, &v), SQ_E_NOT_FOUND);
-    for (unsigned i = 0; i < 99; i++) /* however it was cut into claims, each is within a fen of its share of the whole */
+    for (unsigned i = 0; i < 99;
+         i++) /* however it was cut into claims, each is within a fen of its share of the whole */
         assert_int_equal(CLAIM(.amount_fen = 101), SQ_OK);
     static const int64_t later[] = {5051, 3366, 1683}; /* of 10100: 3366.33 and 1683.67 */
     for (uint32_t i = 0; i < 3; i++) {

@@ -20,7 +20,8 @@ struct limits {
     Sanquan__V1__Limit l[4], *list[4];
 };
 
-static void limit(Sanquan__V1__Programme *p, struct limits *k, uint32_t scope, uint32_t unit, uint32_t step, uint32_t period, int64_t soft, int64_t hard)
+static void limit(Sanquan__V1__Programme *p, struct limits *k, uint32_t scope, uint32_t unit, uint32_t step,
+                  uint32_t period, int64_t soft, int64_t hard)
 {
     size_t i = p->n_limits++;
     sanquan__v1__limit__init(&k->l[i]);
@@ -39,7 +40,12 @@ static void limit(Sanquan__V1__Programme *p, struct limits *k, uint32_t scope, u
 
 static unsigned give_back(struct story *s, uint64_t invoice, int64_t amount, int64_t base, uint32_t day)
 {
-    struct claims_row row = {.voucher = s->voucher, .amount_fen = amount, .base_fen = base, .total_fen = 100 * WAN, .invoice = invoice, .service_day = day,
+    struct claims_row row = {.voucher = s->voucher,
+                             .amount_fen = amount,
+                             .base_fen = base,
+                             .total_fen = 100 * WAN,
+                             .invoice = invoice,
+                             .service_day = day,
                              .verb = SANQUAN__V1__VERB__RETURN};
     unsigned code = claims_row(s->w, SH, WORLD_PROVIDER, &row);
     s->spent -= code == SQ_OK ? amount : 0;
@@ -60,7 +66,8 @@ static void caps_of_claim_year_and_life_are_exact(void **state)
     assert_int_equal(CLAIM(.amount_fen = 250 * YUAN), SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 150 * YUAN + 1), SQ_R_CAP_YEAR); /* 400 - 250 = 150 */
     assert_int_equal(CLAIM(.amount_fen = 150 * YUAN), SQ_OK);
-    assert_int_equal(CLAIM(.amount_fen = 200 * YUAN + 1, .service_day = 20251231), SQ_R_CAP_TOTAL); /* 600 - 400 = 200 */
+    assert_int_equal(CLAIM(.amount_fen = 200 * YUAN + 1, .service_day = 20251231),
+                     SQ_R_CAP_TOTAL); /* 600 - 400 = 200 */
     assert_int_equal(CLAIM(.amount_fen = 200 * YUAN, .service_day = 20251231), SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 1, .service_day = 20251231), SQ_R_CAP_TOTAL);
 }
@@ -71,7 +78,8 @@ static void a_soft_limit_needs_an_override_and_the_hard_one_stands(void **state)
     Sanquan__V1__Programme p;
     struct limits k;
     plain(&p, 1);
-    limit(&p, &k, SCOPE(HOLDER), FEN, REDEEMED, YEAR, 10 * WAN, 20 * WAN); /* Shenzhen: 100 as a rule, 200 hard; here a tenth */
+    limit(&p, &k, SCOPE(HOLDER), FEN, REDEEMED, YEAR, 10 * WAN,
+          20 * WAN); /* Shenzhen: 100 as a rule, 200 hard; here a tenth */
     begin_programme(s, &p);
     assert_int_equal(CLAIM(.amount_fen = 10 * WAN), SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 1), SQ_R_LIMIT_SOFT);
@@ -87,10 +95,12 @@ static void a_soft_limit_needs_an_override_and_the_hard_one_stands(void **state)
     m.ceiling = 15 * WAN;
     m.until_day = 20260930;
     m.approver = approver;
-    assert_int_equal(world_say(s->w, SH, ISSUER, SANQUAN__V1__MESSAGE_TYPE__OVERRIDE, &m.base), SQ_R_OVERRIDE); /* no reason */
+    assert_int_equal(world_say(s->w, SH, ISSUER, SANQUAN__V1__MESSAGE_TYPE__OVERRIDE, &m.base),
+                     SQ_R_OVERRIDE); /* no reason */
     m.reason = reason;
     m.limit = 2;
-    assert_int_equal(world_say(s->w, SH, ISSUER, SANQUAN__V1__MESSAGE_TYPE__OVERRIDE, &m.base), SQ_R_OVERRIDE); /* no such limit */
+    assert_int_equal(world_say(s->w, SH, ISSUER, SANQUAN__V1__MESSAGE_TYPE__OVERRIDE, &m.base),
+                     SQ_R_OVERRIDE); /* no such limit */
     m.limit = 1;
     assert_int_equal(CLAIM(.amount_fen = 1), SQ_R_LIMIT_SOFT);
     assert_int_equal(world_say(s->w, SH, ISSUER, SANQUAN__V1__MESSAGE_TYPE__OVERRIDE, &m.base), SQ_OK);
@@ -113,7 +123,8 @@ static void what_is_claimed_and_what_is_redeemed_have_limits_of_their_own(void *
     Sanquan__V1__Programme p;
     struct limits k;
     plain(&p, 1);
-    limit(&p, &k, SCOPE(HOLDER), FEN, GRANTED, YEAR, 0, 200 * WAN); /* Beijing: 200 万 a year, claimed and redeemed each */
+    limit(&p, &k, SCOPE(HOLDER), FEN, GRANTED, YEAR, 0,
+          200 * WAN); /* Beijing: 200 万 a year, claimed and redeemed each */
     limit(&p, &k, SCOPE(HOLDER), FEN, REDEEMED, YEAR, 0, 200 * WAN);
     assert_int_equal(publish(s, &p), SQ_OK);
     const uint32_t until = 20271231;
@@ -126,13 +137,15 @@ static void what_is_claimed_and_what_is_redeemed_have_limits_of_their_own(void *
     voucher[1] = s->voucher;
     assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = 1, .until_day = until}), SQ_R_LIMIT);
     s->w->now_ms = sq_day_end_ms(20261231);
-    assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = 200 * WAN, .until_day = until}), SQ_OK); /* claimed next year */
+    assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = 200 * WAN, .until_day = until}),
+                     SQ_OK); /* claimed next year */
     voucher[2] = s->voucher;
     for (unsigned i = 0; i < 2; i++) { /* 150 and 50 redeemed for 2026 */
         assert_int_equal(world_mandate(s->w, SH, WORLD_HOLDER, WORLD_PROVIDER, voucher[i], 1000 * WAN), SQ_OK);
         s->voucher = voucher[i];
         s->spent = 0;
-        assert_int_equal(CLAIM(.amount_fen = i == 0 ? 150 * WAN : 50 * WAN, .base_fen = 1000 * WAN, .service_day = 20261231), SQ_OK);
+        assert_int_equal(
+            CLAIM(.amount_fen = i == 0 ? 150 * WAN : 50 * WAN, .base_fen = 1000 * WAN, .service_day = 20261231), SQ_OK);
     }
     s->voucher = voucher[2];
     s->spent = 0;
@@ -268,7 +281,8 @@ static void a_group_under_one_control_shares_a_limit(void **state)
     plain(&p, 1);
     limit(&p, &k, SCOPE(GROUP), FEN, REDEEMED, 0, 0, 1000); /* Qingyang: no splitting of firm or plant */
     begin_programme(s, &p);
-    uint64_t first = s->voucher, second = claims_grant(s->w, SH, 310000, 1, WORLD_OTHER, &(struct claims_grant){.face_fen = WAN}, NULL);
+    uint64_t first = s->voucher,
+             second = claims_grant(s->w, SH, 310000, 1, WORLD_OTHER, &(struct claims_grant){.face_fen = WAN}, NULL);
     assert_int_equal(world_mandate(s->w, SH, WORLD_OTHER, WORLD_PROVIDER, second, WAN), SQ_OK);
     assert_int_equal(claims_edge(s->w, SH, ISSUER, root, WORLD_HOLDER, 1, 20260101, 20260831), SQ_OK);
     assert_int_equal(claims_edge(s->w, SH, ISSUER, root, WORLD_OTHER, 1, 20260101, 0), SQ_OK);
@@ -281,8 +295,10 @@ static void a_group_under_one_control_shares_a_limit(void **state)
     s->voucher = first;
     s->spent = 600;
     assert_int_equal(CLAIM(.amount_fen = 1, .service_day = 20260801), SQ_R_LIMIT);
-    assert_int_equal(CLAIM(.amount_fen = 1000, .service_day = 20260901), SQ_OK); /* sold on 08-31: it counts for itself */
-    assert_int_equal(claims_edge(s->w, SH, ISSUER, root, WORLD_OTHER, 1, 20270101, 0), SQ_OK); /* what was counted is given back where it was */
+    assert_int_equal(CLAIM(.amount_fen = 1000, .service_day = 20260901),
+                     SQ_OK); /* sold on 08-31: it counts for itself */
+    assert_int_equal(claims_edge(s->w, SH, ISSUER, root, WORLD_OTHER, 1, 20270101, 0),
+                     SQ_OK); /* what was counted is given back where it was */
     s->voucher = second;
     s->spent = 400;
     assert_int_equal(give_back(s, invoice, 400, 100 * WAN, 20260801), SQ_OK);
@@ -300,7 +316,12 @@ static void reservations_and_returns_move_limits_by_exactly_what_was_counted(voi
     limit(&p, &k, SCOPE(SERVICE), FEN, REDEEMED, YEAR, 0, 1000);
     limit(&p, &k, SCOPE(HOLDER), COUNT, REDEEMED, 0, 0, 3);
     begin_programme(s, &p);
-    struct claims_row hold = {.voucher = s->voucher, .amount_fen = 700, .base_fen = 10000, .service = 5, .verb = SANQUAN__V1__VERB__RESERVE, .reservation = 1};
+    struct claims_row hold = {.voucher = s->voucher,
+                              .amount_fen = 700,
+                              .base_fen = 10000,
+                              .service = 5,
+                              .verb = SANQUAN__V1__VERB__RESERVE,
+                              .reservation = 1};
     assert_int_equal(claims_row(s->w, SH, WORLD_PROVIDER, &hold), SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 301, .service = 5), SQ_R_LIMIT);
     assert_int_equal(CLAIM(.amount_fen = 300, .service = 5), SQ_OK);
@@ -355,7 +376,8 @@ static void a_contract_has_one_voucher_within_programme_issuer_or_node(void **st
     assert_int_equal(grant(s, 2, &(struct claims_grant){.face_fen = WAN, .contract = 1}), SQ_R_CONTRACT_TAKEN);
     assert_int_equal(grant(s, 3, &(struct claims_grant){.face_fen = WAN, .contract = 1}), SQ_R_CONTRACT_TAKEN);
     assert_int_equal(grant(s, 2, &(struct claims_grant){.face_fen = WAN, .contract = 2}), SQ_OK);
-    assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = WAN, .contract = 2}), SQ_OK); /* 1 asks about itself only */
+    assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = WAN, .contract = 2}),
+                     SQ_OK); /* 1 asks about itself only */
     Sanquan__V1__Revoke m;
     sanquan__v1__revoke__init(&m);
     m.n_voucher = 1;
@@ -376,8 +398,11 @@ static void bases_stay_within_the_contract_and_quantities_within_the_quota(void 
     p.unit_size = 60;
     limit(&p, &k, SCOPE(CONTRACT), FEN, REDEEMED, 0, 0, 2000);
     assert_int_equal(publish(s, &p), SQ_OK);
-    assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = 3000, .contract_fen = 10000, .contract = 1, .quota = 4500}), SQ_OK);
-    assert_int_equal(CLAIM(.amount_fen = 10, .base_fen = 5001, .quantity = 2500), SQ_R_METERED); /* 2500 / 60 * 120 = 5000 */
+    assert_int_equal(
+        grant(s, 1, &(struct claims_grant){.face_fen = 3000, .contract_fen = 10000, .contract = 1, .quota = 4500}),
+        SQ_OK);
+    assert_int_equal(CLAIM(.amount_fen = 10, .base_fen = 5001, .quantity = 2500),
+                     SQ_R_METERED); /* 2500 / 60 * 120 = 5000 */
     assert_int_equal(CLAIM(.amount_fen = 10, .base_fen = 5000, .quantity = 2500), SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 10, .base_fen = 1000, .quantity = 2001), SQ_R_QUOTA); /* 4500 - 2500 = 2000 */
     assert_int_equal(CLAIM(.amount_fen = 10, .base_fen = 4000, .quantity = 2000), SQ_OK);
@@ -387,11 +412,13 @@ static void bases_stay_within_the_contract_and_quantities_within_the_quota(void 
     p.unit = 0;
     p.unit_price_fen = p.unit_size = 0;
     assert_int_equal(publish(s, &p), SQ_OK);
-    assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = 3000, .contract_fen = 10000, .contract = 1}), SQ_OK);
+    assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = 3000, .contract_fen = 10000, .contract = 1}),
+                     SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 1980, .base_fen = 9999), SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 1, .base_fen = 10), SQ_R_CONTRACT_BASE); /* one fen of base is left */
     assert_int_equal(give_back(s, s->invoice - 1, 1980, 9999, 20260901), SQ_OK);
-    assert_int_equal(CLAIM(.amount_fen = 1981, .base_fen = 10000), SQ_R_LIMIT); /* two vouchers, one contract: 20 + 1980 */
+    assert_int_equal(CLAIM(.amount_fen = 1981, .base_fen = 10000),
+                     SQ_R_LIMIT); /* two vouchers, one contract: 20 + 1980 */
     assert_int_equal(CLAIM(.amount_fen = 1980, .base_fen = 10000), SQ_OK);
 }
 
@@ -453,8 +480,8 @@ static void a_delivery_is_claimed_from_one_voucher(void **state)
     assert_int_equal(CLAIM(.amount_fen = 1, .evidence = 2), SQ_OK);
 }
 
-static void relate(Sanquan__V1__Programme *p, Sanquan__V1__Relation *r, Sanquan__V1__Relation **list, uint32_t number, uint32_t together,
-                   uint32_t state, uint32_t scope, uint32_t limit_bp)
+static void relate(Sanquan__V1__Programme *p, Sanquan__V1__Relation *r, Sanquan__V1__Relation **list, uint32_t number,
+                   uint32_t together, uint32_t state, uint32_t scope, uint32_t limit_bp)
 {
     sanquan__v1__relation__init(r);
     r->issuer = 310000;
@@ -585,7 +612,8 @@ static void a_waivable_refusal_is_lifted_for_one_voucher_or_all_of_a_holder(void
     m.refusal = SQ_R_VOUCHER_OVERDRAWN;
     m.voucher = 0;
     assert_int_equal(world_say(s->w, SH, ISSUER, SANQUAN__V1__MESSAGE_TYPE__OVERRIDE, &m.base), SQ_R_OVERRIDE);
-    assert_int_equal(world_say(s->w, SH, "issuer:370000", SANQUAN__V1__MESSAGE_TYPE__OVERRIDE, &m.base), SQ_R_NOT_YOUR_ISSUER);
+    assert_int_equal(world_say(s->w, SH, "issuer:370000", SANQUAN__V1__MESSAGE_TYPE__OVERRIDE, &m.base),
+                     SQ_R_NOT_YOUR_ISSUER);
 }
 
 int main(void)

@@ -18,7 +18,17 @@
 #include "tests/support/rules.h"
 
 #define ISSUER "issuer:310000"
-enum { HOLDERS = 3, PROVIDERS = 2, ORGS = 6, PROGRAMMES = 3, VERSIONS = 4, VOUCHERS = 40, DONE = 400, STEPS = 60, ROWS = 8 };
+enum {
+    HOLDERS = 3,
+    PROVIDERS = 2,
+    ORGS = 6,
+    PROGRAMMES = 3,
+    VERSIONS = 4,
+    VOUCHERS = 40,
+    DONE = 400,
+    STEPS = 60,
+    ROWS = 8
+};
 
 struct done { /* an accepted use, to be given back; or an open reservation */
     struct claims_row row;
@@ -42,15 +52,28 @@ struct round {
     uint64_t crowded_out, by_code[256];
 };
 
-static uint32_t below(struct round *r, uint32_t n) { return dice_below(&r->dice, n); }
-static int one_in(struct round *r, uint32_t n) { return below(r, n) == 0; }
-static uint32_t today(const struct round *r) { return sq_day_of_ms(r->w->now_ms); }
-static uint32_t some_day(struct round *r) { return sq_day_add(today(r), -(int32_t)(one_in(r, 8) ? below(r, 400) : below(r, 25))); }
+static uint32_t below(struct round *r, uint32_t n)
+{
+    return dice_below(&r->dice, n);
+}
+static int one_in(struct round *r, uint32_t n)
+{
+    return below(r, n) == 0;
+}
+static uint32_t today(const struct round *r)
+{
+    return sq_day_of_ms(r->w->now_ms);
+}
+static uint32_t some_day(struct round *r)
+{
+    return sq_day_add(today(r), -(int32_t)(one_in(r, 8) ? below(r, 400) : below(r, 25)));
+}
 
 static void differ(const struct round *r, const char *what, unsigned engine, unsigned model)
 {
     if (engine != model)
-        fail_msg("seed %" PRIu64 ", after %" PRIu64 " rows: %s: the engine says %s, the model %s", r->seed, r->rows, what, sq_status_name(engine), sq_status_name(model));
+        fail_msg("seed %" PRIu64 ", after %" PRIu64 " rows: %s: the engine says %s, the model %s", r->seed, r->rows,
+                 what, sq_status_name(engine), sq_status_name(model));
 }
 
 /* ---- what is said ---- */
@@ -79,13 +102,23 @@ static void state_something(struct round *r)
 {
     static const struct {
         uint32_t attribute, values;
-    } facts[] = {{SQ_ATTR(SIZE), 4}, {SQ_ATTR(STANDING), 3}, {1001, 1}, {1002, 1}, {SQ_ATTR(PFLOPS), 100}, {SQ_ATTR(ZONE), 6},
-                 {SQ_ATTR(FILING), 3}, {SQ_ATTR(STANDARD), 3}, {SQ_ATTR(REGION), 0}, {SQ_ATTR(SECTOR), 9999}};
+    } facts[] = {{SQ_ATTR(SIZE), 4},
+                 {SQ_ATTR(STANDING), 3},
+                 {1001, 1},
+                 {1002, 1},
+                 {SQ_ATTR(PFLOPS), 100},
+                 {SQ_ATTR(ZONE), 6},
+                 {SQ_ATTR(FILING), 3},
+                 {SQ_ATTR(STANDARD), 3},
+                 {SQ_ATTR(REGION), 0},
+                 {SQ_ATTR(SECTOR), 9999}};
     static const int64_t regions[] = {310115, 370100};
     uint32_t k = below(r, sizeof facts / sizeof *facts), org = below(r, ORGS), issuer = one_in(r, 2) ? 310000 : 0;
     int64_t value = facts[k].values == 0 ? regions[below(r, 2)] : 1 + below(r, facts[k].values);
     uint32_t from = some_day(r), until = one_in(r, 2) ? 0 : sq_day_add(from, (int32_t)below(r, 300));
-    assert_int_equal(claims_state(r->w, 0, issuer != 0 ? ISSUER : "operator:310000/li", issuer, r->org[org], facts[k].attribute, value, from, until), SQ_OK);
+    assert_int_equal(claims_state(r->w, 0, issuer != 0 ? ISSUER : "operator:310000/li", issuer, r->org[org],
+                                  facts[k].attribute, value, from, until),
+                     SQ_OK);
     pm_state(r->m, issuer, r->org[org], facts[k].attribute, value, from, until);
 }
 
@@ -145,7 +178,9 @@ static size_t roll_facts(struct round *r, struct claims_fact *out, const struct 
 static void grant_something(struct round *r)
 {
     static const struct claims_fact facts[] = {{SQ_ATTR(LEVEL), 3}, {SQ_ATTR(GRADE), 3}};
-    struct claims_grant g = {.face_fen = 100 + below(r, 1500), .until_day = sq_day_add(today(r), (int32_t)below(r, 150)), .documents = one_in(r, 5) ? below(r, 4) : 3};
+    struct claims_grant g = {.face_fen = 100 + below(r, 1500),
+                             .until_day = sq_day_add(today(r), (int32_t)below(r, 150)),
+                             .documents = one_in(r, 5) ? below(r, 4) : 3};
     struct pm_grant in;
     uint32_t programme = below(r, PROGRAMMES), holder = below(r, HOLDERS);
     unsigned status;
@@ -165,14 +200,17 @@ static void grant_something(struct round *r)
     }
     g.quota = one_in(r, 5) ? 20 + below(r, 60) : 0;
     (void)roll_facts(r, g.fact, facts, 2);
-    in = (struct pm_grant){g.face_fen, g.contract_fen, g.approved_fen, g.quota, g.until_day, g.contract_day, g.contract_from_day, g.contract_until_day,
-                           g.documents, g.contract, {{0}}};
+    in = (struct pm_grant){g.face_fen,     g.contract_fen,      g.approved_fen,       g.quota,     g.until_day,
+                           g.contract_day, g.contract_from_day, g.contract_until_day, g.documents, g.contract,
+                           {{0}}};
     for (int i = 0; i < 4; i++)
         in.fact[i] = (struct pm_fact){g.fact[i].attribute, g.fact[i].value};
     uint64_t number = claims_grant(r->w, 0, 310000, programme + 1, r->org[holder], &g, &status);
     struct sq_programme_view v;
     sq_core_programme(r->w->core[0], programme, &v);
-    differ(r, "grant", status, pm_give(r->m, programme + 1, r->org[holder], (3100000001u + (uint64_t)programme) * 1000000000u + v.voucher_count, &in));
+    differ(r, "grant", status,
+           pm_give(r->m, programme + 1, r->org[holder],
+                   (3100000001u + (uint64_t)programme) * 1000000000u + v.voucher_count, &in));
     if (status != SQ_OK)
         return;
     r->voucher_programme[r->voucher_count] = programme;
@@ -211,10 +249,17 @@ static void revoke_something(struct round *r)
 
 static struct claims_row fresh_row(struct round *r)
 {
-    static const struct claims_fact facts[] = {{SQ_ATTR(HARDWARE), 2}, {SQ_ATTR(FILING), 3}, {SQ_ATTR(CHANNEL), 5}, {SQ_ATTR(STANDARD), 3}};
-    struct claims_row row = {.voucher = r->voucher[below(r, (uint32_t)r->voucher_count)], .base_fen = below(r, 2200), .service = 1 + below(r, 5),
-                             .service_day = some_day(r), .scenario = below(r, 3), .documents = one_in(r, 6) ? below(r, 4) : 3,
-                             .evidence = (uint8_t)below(r, 6), .quantity = below(r, 12), .payee = one_in(r, 20) ? (uint8_t)below(r, 3) : 0};
+    static const struct claims_fact facts[] = {
+        {SQ_ATTR(HARDWARE), 2}, {SQ_ATTR(FILING), 3}, {SQ_ATTR(CHANNEL), 5}, {SQ_ATTR(STANDARD), 3}};
+    struct claims_row row = {.voucher = r->voucher[below(r, (uint32_t)r->voucher_count)],
+                             .base_fen = below(r, 2200),
+                             .service = 1 + below(r, 5),
+                             .service_day = some_day(r),
+                             .scenario = below(r, 3),
+                             .documents = one_in(r, 6) ? below(r, 4) : 3,
+                             .evidence = (uint8_t)below(r, 6),
+                             .quantity = below(r, 12),
+                             .payee = one_in(r, 20) ? (uint8_t)below(r, 3) : 0};
     row.amount_fen = one_in(r, 4) ? 1 + below(r, 500) : 1 + row.base_fen * (1 + below(r, 25)) / 100;
     row.total_fen = row.base_fen > row.amount_fen ? row.base_fen : row.amount_fen;
     (void)roll_facts(r, row.fact, facts, 4);
@@ -229,7 +274,9 @@ static struct claims_row roll_row(struct round *r, unsigned provider)
     uint32_t what = below(r, 10);
     if (what == 0) {
         row.verb = SANQUAN__V1__VERB__RESERVE;
-        row.reservation = one_in(r, 10) && r->held_count != 0 ? r->held[below(r, (uint32_t)r->held_count)].row.reservation : ++r->next_reservation;
+        row.reservation = one_in(r, 10) && r->held_count != 0
+                              ? r->held[below(r, (uint32_t)r->held_count)].row.reservation
+                              : ++r->next_reservation;
         return row;
     }
     if (what <= 2 && r->held_count != 0) { /* of whichever provider, whether it is open or not */
@@ -264,8 +311,10 @@ static struct claims_row roll_row(struct round *r, unsigned provider)
 
 static struct pm_row to_model(const struct claims_row *row)
 {
-    struct pm_row out = {row->voucher, row->amount_fen, row->base_fen, row->quantity, row->invoice, row->service, row->service_day, row->scenario,
-                         row->documents, row->verb != 0 ? row->verb : 1, row->payee, row->evidence, row->reservation, {{0}}};
+    struct pm_row out = {
+        row->voucher, row->amount_fen,  row->base_fen,    row->quantity,  row->invoice,
+        row->service, row->service_day, row->scenario,    row->documents, row->verb != 0 ? row->verb : 1,
+        row->payee,   row->evidence,    row->reservation, {{0}}};
     for (int i = 0; i < 4; i++)
         out.fact[i] = (struct pm_fact){row->fact[i].attribute, row->fact[i].value};
     return out;
@@ -333,7 +382,8 @@ static void compare_books(const struct round *r)
     for (size_t i = 0; i < r->voucher_count; i++) {
         assert_int_equal(sq_core_voucher(r->w->core[0], r->voucher[i], &v), SQ_OK);
         if (v.spent_fen != pm_spent(r->m, r->voucher[i]) || v.reserved_fen != pm_reserved(r->m, r->voucher[i]))
-            fail_msg("seed %" PRIu64 ": voucher %" PRIu64 ": spent %" PRId64 ", reserved %" PRId64, r->seed, r->voucher[i], v.spent_fen, v.reserved_fen);
+            fail_msg("seed %" PRIu64 ": voucher %" PRIu64 ": spent %" PRId64 ", reserved %" PRId64, r->seed,
+                     r->voucher[i], v.spent_fen, v.reserved_fen);
         assert_true(v.spent_fen + v.reserved_fen <= v.face_fen);
     }
     for (uint32_t i = 0; i < PROGRAMMES; i++) {
@@ -350,7 +400,8 @@ static struct round *begin_round(uint64_t seed)
     struct round *r = calloc(1, sizeof *r);
     char name[48];
     r->seed = seed;
-    r->dice.state = seed * 0xd1342543de82ef95u; /* not the generator's own step: rounds must not be each other's continuation */
+    r->dice.state =
+        seed * 0xd1342543de82ef95u; /* not the generator's own step: rounds must not be each other's continuation */
     r->dice.state = dice_u64(&r->dice);
     r->w = world_new(1, SQ_NET_HUB);
     r->m = pm_new();
@@ -410,7 +461,10 @@ static void one_step(struct round *r)
     } else if (what == 23) {
         r->w->now_ms += one_in(r, 2) ? below(r, 5400000) : (uint64_t)below(r, 8) * 86400000u + below(r, 86400000);
         pm_at(r->m, r->w->now_ms);
-        assert_int_equal(world_enrol(r->w, 0, "holder:" "12370199TXXXXX132Y"), SQ_OK); /* any message: the node notices the time */
+        assert_int_equal(world_enrol(r->w, 0,
+                                     "holder:"
+                                     "12370199TXXXXX132Y"),
+                         SQ_OK); /* any message: the node notices the time */
     }
 }
 
@@ -438,13 +492,45 @@ static void engine_and_model_agree_on_every_claim(void **state)
         end_round(r);
     }
     /* The claims reached every rule of this engine that a row can meet in a world of one node, and were accepted often enough. */
-    static const unsigned met[] = {SQ_R_VOUCHER_OVERDRAWN, SQ_R_POOL_EXHAUSTED, SQ_R_RATE_EXCEEDED, SQ_R_CAP_CLAIM, SQ_R_CAP_YEAR, SQ_R_CAP_TOTAL,
-                                   SQ_R_BELOW_MINIMUM, SQ_R_SERVICE, SQ_R_SERVICE_DAY, SQ_R_SELF_USE, SQ_R_PROVIDER_REGION, SQ_R_WINDOW_CLOSED,
-                                   SQ_R_HOLDER_REGION, SQ_R_HOLDER_CONDITION, SQ_R_PROVIDER_LIST, SQ_R_CHANNEL, SQ_R_FILING, SQ_R_CLAIM_CONDITION,
-                                   SQ_R_DOCUMENTS, SQ_R_NO_TIER, SQ_R_SUPPORT_PERIOD, SQ_R_HOLDER_SANCTIONED, SQ_R_PROVIDER_SANCTIONED,
-                                   SQ_R_RELATED_PARTY, SQ_R_CONTRACT_BASE, SQ_R_METERED, SQ_R_LIMIT, SQ_R_LIMIT_SOFT, SQ_R_QUOTA, SQ_R_SERVICE_TAKEN,
-                                   SQ_R_EXCLUDED, SQ_R_REQUIRED, SQ_R_SHARE_LIMIT, SQ_R_PAYEE, SQ_R_RESERVATION_UNKNOWN, SQ_R_RETURN_EXCEEDS,
-                                   SQ_R_VOUCHER_EXPIRED, SQ_R_VOUCHER_REVOKED, SQ_R_UNKNOWN_VOUCHER};
+    static const unsigned met[] = {SQ_R_VOUCHER_OVERDRAWN,
+                                   SQ_R_POOL_EXHAUSTED,
+                                   SQ_R_RATE_EXCEEDED,
+                                   SQ_R_CAP_CLAIM,
+                                   SQ_R_CAP_YEAR,
+                                   SQ_R_CAP_TOTAL,
+                                   SQ_R_BELOW_MINIMUM,
+                                   SQ_R_SERVICE,
+                                   SQ_R_SERVICE_DAY,
+                                   SQ_R_SELF_USE,
+                                   SQ_R_PROVIDER_REGION,
+                                   SQ_R_WINDOW_CLOSED,
+                                   SQ_R_HOLDER_REGION,
+                                   SQ_R_HOLDER_CONDITION,
+                                   SQ_R_PROVIDER_LIST,
+                                   SQ_R_CHANNEL,
+                                   SQ_R_FILING,
+                                   SQ_R_CLAIM_CONDITION,
+                                   SQ_R_DOCUMENTS,
+                                   SQ_R_NO_TIER,
+                                   SQ_R_SUPPORT_PERIOD,
+                                   SQ_R_HOLDER_SANCTIONED,
+                                   SQ_R_PROVIDER_SANCTIONED,
+                                   SQ_R_RELATED_PARTY,
+                                   SQ_R_CONTRACT_BASE,
+                                   SQ_R_METERED,
+                                   SQ_R_LIMIT,
+                                   SQ_R_LIMIT_SOFT,
+                                   SQ_R_QUOTA,
+                                   SQ_R_SERVICE_TAKEN,
+                                   SQ_R_EXCLUDED,
+                                   SQ_R_REQUIRED,
+                                   SQ_R_SHARE_LIMIT,
+                                   SQ_R_PAYEE,
+                                   SQ_R_RESERVATION_UNKNOWN,
+                                   SQ_R_RETURN_EXCEEDS,
+                                   SQ_R_VOUCHER_EXPIRED,
+                                   SQ_R_VOUCHER_REVOKED,
+                                   SQ_R_UNKNOWN_VOUCHER};
     for (int i = 0; getenv("POLICY_SHOW") != NULL && i < 256; i++)
         if (by_code[i] != 0)
             print_message("# note: %s %" PRIu64 "\n", sq_status_name((unsigned)i), by_code[i]);
@@ -452,7 +538,8 @@ static void engine_and_model_agree_on_every_claim(void **state)
         if (by_code[met[i]] == 0)
             fail_msg("no claim was refused as %s", sq_status_name(met[i]));
     assert_true(by_code[0] > rows / 20 && crowded_out > rows / 500);
-    print_message("# note: %" PRIu64 " rows, %" PRIu64 " accepted, %" PRIu64 " would have fitted alone\n", rows, by_code[0], crowded_out);
+    print_message("# note: %" PRIu64 " rows, %" PRIu64 " accepted, %" PRIu64 " would have fitted alone\n", rows,
+                  by_code[0], crowded_out);
 }
 
 int main(void)

@@ -15,7 +15,8 @@
 #define TODAY 20260921u
 
 /* A programme with one condition. */
-static void with_condition(Sanquan__V1__Programme *p, uint32_t number, struct claims_condition *k, Sanquan__V1__Condition *list[1])
+static void with_condition(Sanquan__V1__Programme *p, uint32_t number, struct claims_condition *k,
+                           Sanquan__V1__Condition *list[1])
 {
     plain(p, number);
     list[0] = &k->c;
@@ -23,7 +24,8 @@ static void with_condition(Sanquan__V1__Programme *p, uint32_t number, struct cl
     p->n_conditions = 1;
 }
 
-static unsigned state(struct story *s, const char *org, uint32_t attribute, int64_t value, uint32_t from, uint32_t until)
+static unsigned state(struct story *s, const char *org, uint32_t attribute, int64_t value, uint32_t from,
+                      uint32_t until)
 {
     return claims_state(s->w, SH, ISSUER, 310000, org, attribute, value, from, until);
 }
@@ -37,7 +39,8 @@ static void a_holder_is_registered_in_the_region(void **test_state)
     claims_condition(&k, 0, HOLDER, SQ_ATTR(REGION), IN, (int64_t[]){370100, 370198}, 1);
     with_condition(&p, 1, &k, list);
     assert_int_equal(publish(s, &p), SQ_OK);
-    assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = WAN}), SQ_R_HOLDER_REGION); /* the holder's code says 370199 */
+    assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = WAN}),
+                     SQ_R_HOLDER_REGION); /* the holder's code says 370199 */
     k.high[0] = 370199;
     p.version = 2;
     assert_int_equal(publish(s, &p), SQ_OK);
@@ -77,8 +80,9 @@ static void sector_entity_and_size_are_facts_with_days(void **test_state)
     Sanquan__V1__Programme p;
     struct claims_condition sector, entity;
     Sanquan__V1__Condition *list[] = {&sector.c, &entity.c};
-    claims_condition(&sector, 0, HOLDER, SQ_ATTR(SECTOR), IN, (int64_t[]){1300, 4399, 6500, 6599}, 2); /* manufacturing, software */
-    claims_condition(&entity, 0, HOLDER, SQ_ATTR(ENTITY), IN, (int64_t[]){1, 1, 5, 5}, 2);             /* Langfang: makers, too */
+    claims_condition(&sector, 0, HOLDER, SQ_ATTR(SECTOR), IN, (int64_t[]){1300, 4399, 6500, 6599},
+                     2);                                                                   /* manufacturing, software */
+    claims_condition(&entity, 0, HOLDER, SQ_ATTR(ENTITY), IN, (int64_t[]){1, 1, 5, 5}, 2); /* Langfang: makers, too */
     plain(&p, 1);
     p.conditions = list;
     p.n_conditions = 2;
@@ -87,7 +91,8 @@ static void sector_entity_and_size_are_facts_with_days(void **test_state)
     assert_int_equal(grant(s, 1, &g), SQ_R_HOLDER_SECTOR);
     assert_int_equal(state(s, WORLD_HOLDER, SQ_ATTR(SECTOR), 6499, 20250101, 0), SQ_OK);
     assert_int_equal(grant(s, 1, &g), SQ_R_HOLDER_SECTOR);
-    assert_int_equal(state(s, WORLD_HOLDER, SQ_ATTR(SECTOR), 6500, 20260901, 0), SQ_OK); /* ends the other on the day before */
+    assert_int_equal(state(s, WORLD_HOLDER, SQ_ATTR(SECTOR), 6500, 20260901, 0),
+                     SQ_OK); /* ends the other on the day before */
     assert_int_equal(state(s, WORLD_HOLDER, SQ_ATTR(ENTITY), 2, 20250101, 0), SQ_OK);
     assert_int_equal(grant(s, 1, &g), SQ_R_HOLDER_CONDITION);
     assert_int_equal(state(s, WORLD_HOLDER, SQ_ATTR(ENTITY), 5, 20250101, 0), SQ_OK);
@@ -110,9 +115,12 @@ static void an_issuers_own_statement_hides_the_nodes_and_is_not_seen_by_others(v
     assert_int_equal(grant(s, 1, &g), SQ_OK);
     assert_int_equal(state(s, WORLD_HOLDER, SQ_ATTR(SIZE), 3, 20260101, 0), SQ_OK);
     assert_int_equal(grant(s, 1, &g), SQ_R_HOLDER_CONDITION);
-    assert_int_equal(claims_state(s->w, SH, ISSUER, 440300, WORLD_HOLDER, SQ_ATTR(SIZE), 1, 20260101, 0), SQ_R_NOT_YOUR_ISSUER);
-    assert_int_equal(claims_state(s->w, SH, ISSUER, 0, WORLD_HOLDER, SQ_ATTR(SIZE), 1, 20260101, 0), SQ_R_NOT_YOUR_ISSUER);
-    assert_int_equal(claims_state(s->w, SH, OPERATOR, 310000, WORLD_HOLDER, SQ_ATTR(SIZE), 1, 20260101, 0), SQ_R_NOT_YOUR_ISSUER);
+    assert_int_equal(claims_state(s->w, SH, ISSUER, 440300, WORLD_HOLDER, SQ_ATTR(SIZE), 1, 20260101, 0),
+                     SQ_R_NOT_YOUR_ISSUER);
+    assert_int_equal(claims_state(s->w, SH, ISSUER, 0, WORLD_HOLDER, SQ_ATTR(SIZE), 1, 20260101, 0),
+                     SQ_R_NOT_YOUR_ISSUER);
+    assert_int_equal(claims_state(s->w, SH, OPERATOR, 310000, WORLD_HOLDER, SQ_ATTR(SIZE), 1, 20260101, 0),
+                     SQ_R_NOT_YOUR_ISSUER);
     assert_int_equal(state(s, WORLD_HOLDER, SQ_ATTR(SIZE), 1, 20260201, 20260131), SQ_R_FACT);
     assert_int_equal(state(s, WORLD_HOLDER, SQ_ATTR(SERVICE), 1, 20260101, 0), SQ_R_FACT);
     assert_int_equal(grant(s, 1, &g), SQ_R_HOLDER_CONDITION); /* none of the refused statements counts */
@@ -125,7 +133,8 @@ static void a_provider_is_on_a_list_and_large_enough(void **test_state)
     struct claims_condition member, pflops;
     Sanquan__V1__Condition *list[] = {&member.c, &pflops.c};
     claims_condition(&member, 0, PROVIDER, 1001, IN, (int64_t[]){1, 1}, 1);
-    claims_condition(&pflops, 0, PROVIDER, SQ_ATTR(PFLOPS), IN, (int64_t[]){100, INT64_MAX}, 1); /* Henan: 100 PFLOPS or more */
+    claims_condition(&pflops, 0, PROVIDER, SQ_ATTR(PFLOPS), IN, (int64_t[]){100, INT64_MAX},
+                     1); /* Henan: 100 PFLOPS or more */
     plain(&p, 1);
     p.conditions = list;
     p.n_conditions = 2;
@@ -200,7 +209,7 @@ static void related_parties_are_found_over_as_many_edges_as_the_programme_says(v
     p.related_hops = 4;
     assert_int_equal(publish(s, &p), SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 1), SQ_R_RELATED_PARTY);
-    assert_int_equal(CLAIM(.service_day = 20251231), SQ_OK); /* before they were */
+    assert_int_equal(CLAIM(.service_day = 20251231), SQ_OK);                             /* before they were */
     assert_int_equal(claims_edge(s->w, SH, ISSUER, a, b, 1, 20260101, 20260831), SQ_OK); /* sold */
     assert_int_equal(CLAIM(.service_day = 20260901), SQ_OK);
     assert_int_equal(CLAIM(.service_day = 20260831), SQ_R_RELATED_PARTY);
@@ -228,7 +237,8 @@ static void a_sanction_stops_grants_or_everything_while_it_is_in_force(void **te
     assert_int_equal(grant(s, 1, &g), SQ_OK);
     assert_int_equal(claims_sanction(s->w, SH, ISSUER, WORLD_PROVIDER, 4, 2, TODAY + 1, 0), SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 1), SQ_R_PROVIDER_SANCTIONED);
-    assert_int_equal(claims_sanction(s->w, SH, ISSUER, WORLD_PROVIDER, 4, 1, TODAY + 1, 0), SQ_OK); /* the same again replaces it */
+    assert_int_equal(claims_sanction(s->w, SH, ISSUER, WORLD_PROVIDER, 4, 1, TODAY + 1, 0),
+                     SQ_OK); /* the same again replaces it */
     assert_int_equal(CLAIM(.amount_fen = 1), SQ_OK);
 }
 
@@ -262,7 +272,8 @@ static void a_sanction_is_known_at_every_node_and_only_from_who_may_say_so(void 
     world_run(s->w);
     assert_int_equal(s->w->peer_status, SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 1), SQ_R_HOLDER_SANCTIONED);
-    assert_int_equal(claims_sanction(s->w, SH, "operator:370000/li", WORLD_HOLDER, 2, 2, TODAY, TODAY), SQ_R_NOT_PERMITTED);
+    assert_int_equal(claims_sanction(s->w, SH, "operator:370000/li", WORLD_HOLDER, 2, 2, TODAY, TODAY),
+                     SQ_R_NOT_PERMITTED);
     assert_int_equal(claims_sanction(s->w, SH, OPERATOR, "12370199TXXXXX1320", 2, 2, TODAY, 0), SQ_R_BAD_USCC);
     assert_int_equal(claims_sanction(s->w, SH, OPERATOR, WORLD_HOLDER, 33, 2, TODAY, 0), SQ_R_FACT);
     assert_int_equal(CLAIM(.amount_fen = 1), SQ_R_HOLDER_SANCTIONED);

@@ -67,7 +67,8 @@ static void the_first_tier_that_holds_gives_rate_and_cap_and_the_programme_the_r
     assert_int_equal(CLAIM(.amount_fen = 400, .base_fen = 1000, .fact = {{SQ_ATTR(HARDWARE), 1}}), SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 401, .base_fen = 1000, .fact = {{SQ_ATTR(HARDWARE), 1}}), SQ_R_RATE_EXCEEDED);
     assert_int_equal(CLAIM(.amount_fen = 301, .base_fen = 1000, .fact = {{SQ_ATTR(HARDWARE), 2}}), SQ_R_RATE_EXCEEDED);
-    assert_int_equal(claims_state(s->w, SH, ISSUER, 310000, WORLD_HOLDER, SQ_ATTR(STANDING), 1, 20260801, 20260831), SQ_OK);
+    assert_int_equal(claims_state(s->w, SH, ISSUER, 310000, WORLD_HOLDER, SQ_ATTR(STANDING), 1, 20260801, 20260831),
+                     SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 600, .base_fen = 1000, .service_day = 20260801), SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 600, .base_fen = 1000, .service_day = 20260831), SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 600, .base_fen = 1000, .service_day = 20260901), SQ_R_RATE_EXCEEDED);
@@ -123,7 +124,8 @@ static void a_grade_gives_a_lump_sum_whatever_the_base(void **state)
     p.tiers = list;
     p.n_conditions = p.n_tiers = 2;
     assert_int_equal(publish(s, &p), SQ_OK);
-    assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = 75 * WAN + 1, .fact = {{SQ_ATTR(GRADE), 2}}}), SQ_R_RATE_EXCEEDED);
+    assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = 75 * WAN + 1, .fact = {{SQ_ATTR(GRADE), 2}}}),
+                     SQ_R_RATE_EXCEEDED);
     assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = 75 * WAN, .fact = {{SQ_ATTR(GRADE), 2}}}), SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 75 * WAN, .base_fen = 1, .total_fen = 75 * WAN), SQ_OK);
     assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = 100 * WAN, .fact = {{SQ_ATTR(GRADE), 1}}}), SQ_OK);
@@ -140,14 +142,20 @@ static void a_face_is_at_most_the_rate_times_what_was_contracted_or_approved(voi
     p.rate_bp = 2000; /* Beijing: 20 % of the contract */
     p.base_kind = 1;
     assert_int_equal(publish(s, &p), SQ_OK);
-    assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = 20 * WAN + 1, .contract_fen = 100 * WAN}), SQ_R_RATE_EXCEEDED);
+    assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = 20 * WAN + 1, .contract_fen = 100 * WAN}),
+                     SQ_R_RATE_EXCEEDED);
     assert_int_equal(grant(s, 1, &(struct claims_grant){.face_fen = 20 * WAN, .contract_fen = 100 * WAN}), SQ_OK);
     plain(&p, 2);
     p.rate_bp = 5000; /* Shanghai: 50 % of what was approved of it */
     p.base_kind = 2;
     assert_int_equal(publish(s, &p), SQ_OK);
-    assert_int_equal(grant(s, 2, &(struct claims_grant){.face_fen = 40 * WAN + 1, .contract_fen = 100 * WAN, .approved_fen = 80 * WAN}), SQ_R_RATE_EXCEEDED);
-    assert_int_equal(grant(s, 2, &(struct claims_grant){.face_fen = 40 * WAN, .contract_fen = 100 * WAN, .approved_fen = 80 * WAN}), SQ_OK);
+    assert_int_equal(
+        grant(s, 2,
+              &(struct claims_grant){.face_fen = 40 * WAN + 1, .contract_fen = 100 * WAN, .approved_fen = 80 * WAN}),
+        SQ_R_RATE_EXCEEDED);
+    assert_int_equal(
+        grant(s, 2, &(struct claims_grant){.face_fen = 40 * WAN, .contract_fen = 100 * WAN, .approved_fen = 80 * WAN}),
+        SQ_OK);
 }
 
 /* ---- days ---- */
@@ -202,9 +210,14 @@ static void quarterly_windows_come_again_and_may_reach_over_the_end_of_a_month(v
         uint32_t day, minute;
         unsigned code;
     } cases[] = {
-        {20260929, 1439, SQ_R_WINDOW_CLOSED}, {20260930, 0, SQ_OK},       {20261001, 0, SQ_OK},
-        {20261012, 1019, SQ_OK},              {20261012, 1020, SQ_R_WINDOW_CLOSED}, {20261013, 0, SQ_R_WINDOW_CLOSED},
-        {20261229, 1439, SQ_R_WINDOW_CLOSED}, {20261230, 0, SQ_OK},
+        {20260929, 1439, SQ_R_WINDOW_CLOSED},
+        {20260930, 0, SQ_OK},
+        {20261001, 0, SQ_OK},
+        {20261012, 1019, SQ_OK},
+        {20261012, 1020, SQ_R_WINDOW_CLOSED},
+        {20261013, 0, SQ_R_WINDOW_CLOSED},
+        {20261229, 1439, SQ_R_WINDOW_CLOSED},
+        {20261230, 0, SQ_OK},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         s->w->now_ms = sq_day_end_ms(sq_day_add(cases[i].day, -1)) + cases[i].minute * 60000u;
@@ -227,7 +240,8 @@ static void a_claim_is_judged_by_the_version_in_force_on_its_service_day(void **
     p.until_day = 20270630;
     p.rate_bp = 2000;
     assert_int_equal(publish(s, &p), SQ_OK);
-    assert_int_equal(CLAIM(.amount_fen = 300, .base_fen = 1000, .service_day = 20260630), SQ_OK); /* the old rate on old days */
+    assert_int_equal(CLAIM(.amount_fen = 300, .base_fen = 1000, .service_day = 20260630),
+                     SQ_OK); /* the old rate on old days */
     assert_int_equal(CLAIM(.amount_fen = 200, .base_fen = 1000, .service_day = 20260701), SQ_OK);
     assert_int_equal(CLAIM(.amount_fen = 201, .base_fen = 1000, .service_day = 20260701), SQ_R_RATE_EXCEEDED);
     p.version = 3; /* corrects days of both */
@@ -270,7 +284,8 @@ static void a_contract_is_signed_in_time_and_not_too_long(void **state)
     p.conditions = conditions;
     p.n_conditions = 2;
     assert_int_equal(publish(s, &p), SQ_OK);
-    struct claims_grant g = {.face_fen = WAN, .contract_day = 20230901, .contract_from_day = 20260101, .contract_until_day = 20261231};
+    struct claims_grant g = {
+        .face_fen = WAN, .contract_day = 20230901, .contract_from_day = 20260101, .contract_until_day = 20261231};
     assert_int_equal(grant(s, 1, &g), SQ_OK); /* 365 days, both ends counted */
     g.contract_until_day = 20270101;
     assert_int_equal(grant(s, 1, &g), SQ_R_CONTRACT_TERMS);
@@ -292,7 +307,8 @@ static void support_lasts_no_longer_than_its_months(void **state)
     assert_int_equal(CLAIM(.service_day = 20250915), SQ_OK);
     assert_int_equal(CLAIM(.service_day = 20260914), SQ_OK);
     assert_int_equal(CLAIM(.service_day = 20260915), SQ_R_SUPPORT_PERIOD);
-    assert_int_equal(CLAIM(.service_day = 20250914), SQ_R_SUPPORT_PERIOD); /* an earlier day would make it longer, too */
+    assert_int_equal(CLAIM(.service_day = 20250914),
+                     SQ_R_SUPPORT_PERIOD); /* an earlier day would make it longer, too */
     assert_int_equal(CLAIM(.service_day = 20250915), SQ_OK);
 }
 
@@ -312,7 +328,8 @@ static void services_are_listed_or_excluded(void **state)
     assert_int_equal(CLAIM(.service = 2), SQ_OK);
     assert_int_equal(CLAIM(.service = 4), SQ_OK);
     assert_int_equal(CLAIM(.service = 3), SQ_R_SERVICE);
-    claims_condition(&c, 0, CLAIM, SQ_ATTR(SERVICE), NOT_IN, (int64_t[]){20, 22}, 1); /* Beijing: no storage, network, security */
+    claims_condition(&c, 0, CLAIM, SQ_ATTR(SERVICE), NOT_IN, (int64_t[]){20, 22},
+                     1); /* Beijing: no storage, network, security */
     plain(&p, 2);
     p.conditions = conditions;
     p.n_conditions = 1;
@@ -353,7 +370,8 @@ static void a_model_has_a_filing_number_that_is_known_of_its_provider(void **sta
     begin_programme(s, &p);
     assert_int_equal(CLAIM(.fact = {{SQ_ATTR(FILING), 2025001}}), SQ_R_FILING);
     assert_int_equal(claims_state(s->w, SH, OPERATOR, 0, WORLD_PROVIDER, SQ_ATTR(FILING), 2025001, 20260101, 0), SQ_OK);
-    assert_int_equal(claims_state(s->w, SH, OPERATOR, 0, WORLD_PROVIDER, SQ_ATTR(FILING), 2025002, 20260601, 20260831), SQ_OK);
+    assert_int_equal(claims_state(s->w, SH, OPERATOR, 0, WORLD_PROVIDER, SQ_ATTR(FILING), 2025002, 20260601, 20260831),
+                     SQ_OK);
     assert_int_equal(CLAIM(.fact = {{SQ_ATTR(FILING), 2025001}}), SQ_OK); /* several models may be filed at once */
     assert_int_equal(CLAIM(.fact = {{SQ_ATTR(FILING), 2025002}}), SQ_R_FILING);
     assert_int_equal(CLAIM(.fact = {{SQ_ATTR(FILING), 2025002}}, .service_day = 20260831), SQ_OK);

@@ -133,65 +133,67 @@ static void each_mistake_is_told_with_its_line(void **state)
     }
 }
 
-static const char ruled[] = "issuer: \"310000\"\n"
-                            "number: 1\n"
-                            "version: 1\n"
-                            "kind: corpus\n"
-                            "title: t\n"
-                            "from: 2026-01-01\n"
-                            "until: 2026-12-31\n"
-                            "base: paid\n"
-                            "conditions:\n"
-                            "  - {of: holder, what: region, in: [\"440300\", \"310000\"]}\n"
-                            "  - {of: holder, what: sector, in: [\"64\", \"651\"], at: grant}\n"
-                            "  - {of: provider, what: \"1001\"}\n"
-                            "  - {of: voucher, what: contract_day, in: [\"2023-09-01..\"]}\n"
-                            "  - {of: claim, what: service, not_in: [storage, security]}\n"
-                            "  - {of: claim, what: filing, known_of: provider}\n"
-                            "tiers:\n"
-                            "  - {rate: 60%, cap_claim: 5, when: [{of: holder, what: standing, in: [startup]}]}\n"
-                            "  - lump: 100万\n"
-                            "    when:\n"
-                            "      - {of: voucher, what: grade, in: [\"1..2\"]}\n"
-                            "      - {of: holder, what: size, in: [small]}\n"
-                            "tier_choice: highest\n"
-                            "windows:\n"
-                            "  - {step: grant, from: 2026-04-17, until: 2026-05-15, closes: \"17:00\", every_months: 12}\n"
-                            "validity_days: 365\n"
-                            "support_months: 12\n"
-                            "grant_documents: [licence, contract]\n"
-                            "redeem_documents: [invoice]\n"
-                            "sanction_months: 36\n"
-                            "sanction_causes: [dishonest]\n"
-                            "related_hops: 2\n"
-                            "limits:\n"
-                            "  - {scope: holder, of: redeemed, period: year, soft: 100万, hard: 200万}\n"
-                            "  - {id: 9, scope: voucher, of: redeemed, counts: quantity, hard: 600, when: [{of: claim, what: service, in: [finetune]}]}\n"
-                            "relations:\n"
-                            "  - {programme: 310000/2, together: excludes, state: redeemed}\n"
-                            "  - {programme: 310000/3, together: share, limit: 50%}\n"
-                            "unit: card_minutes\n"
-                            "unit_price: 1.20\n"
-                            "unit_size: 60\n"
-                            "unique_contract: issuer\n"
-                            "unique_service: yes\n"
-                            "pool: 1亿\n"
-                            "pool_at: grant\n"
-                            "waivable: [HOLDER_REGION, CAP_CLAIM]\n"
-                            "payee: either\n"
-                            "funders: [{code: \"310000\", share: 33.34%}, {code: \"310115\", share: 66.66%}]\n"
-                            "allocation: pro_rata\n"
-                            "rivals: supplier\n"
-                            "stages:\n"
-                            "  - {share: 50%}\n"
-                            "  - {share: 30%, trigger: grade}\n"
-                            "  - {share: 20%, trigger: metric, metric: 7, better: more, change: 150%, after_months: 6}\n"
-                            "verdicts: [{grade: 1, action: release}, {grade: 3, action: take_back, back: 33.3%}]\n"
-                            "evaluators: 1003\n"
-                            "recognition: agreement\n";
+static const char ruled[] =
+    "issuer: \"310000\"\n"
+    "number: 1\n"
+    "version: 1\n"
+    "kind: corpus\n"
+    "title: t\n"
+    "from: 2026-01-01\n"
+    "until: 2026-12-31\n"
+    "base: paid\n"
+    "conditions:\n"
+    "  - {of: holder, what: region, in: [\"440300\", \"310000\"]}\n"
+    "  - {of: holder, what: sector, in: [\"64\", \"651\"], at: grant}\n"
+    "  - {of: provider, what: \"1001\"}\n"
+    "  - {of: voucher, what: contract_day, in: [\"2023-09-01..\"]}\n"
+    "  - {of: claim, what: service, not_in: [storage, security]}\n"
+    "  - {of: claim, what: filing, known_of: provider}\n"
+    "tiers:\n"
+    "  - {rate: 60%, cap_claim: 5, when: [{of: holder, what: standing, in: [startup]}]}\n"
+    "  - lump: 100万\n"
+    "    when:\n"
+    "      - {of: voucher, what: grade, in: [\"1..2\"]}\n"
+    "      - {of: holder, what: size, in: [small]}\n"
+    "tier_choice: highest\n"
+    "windows:\n"
+    "  - {step: grant, from: 2026-04-17, until: 2026-05-15, closes: \"17:00\", every_months: 12}\n"
+    "validity_days: 365\n"
+    "support_months: 12\n"
+    "grant_documents: [licence, contract]\n"
+    "redeem_documents: [invoice]\n"
+    "sanction_months: 36\n"
+    "sanction_causes: [dishonest]\n"
+    "related_hops: 2\n"
+    "limits:\n"
+    "  - {scope: holder, of: redeemed, period: year, soft: 100万, hard: 200万}\n"
+    "  - {id: 9, scope: voucher, of: redeemed, counts: quantity, hard: 600, when: [{of: claim, what: service, in: "
+    "[finetune]}]}\n"
+    "relations:\n"
+    "  - {programme: 310000/2, together: excludes, state: redeemed}\n"
+    "  - {programme: 310000/3, together: share, limit: 50%}\n"
+    "unit: card_minutes\n"
+    "unit_price: 1.20\n"
+    "unit_size: 60\n"
+    "unique_contract: issuer\n"
+    "unique_service: yes\n"
+    "pool: 1亿\n"
+    "pool_at: grant\n"
+    "waivable: [HOLDER_REGION, CAP_CLAIM]\n"
+    "payee: either\n"
+    "funders: [{code: \"310000\", share: 33.34%}, {code: \"310115\", share: 66.66%}]\n"
+    "allocation: pro_rata\n"
+    "rivals: supplier\n"
+    "stages:\n"
+    "  - {share: 50%}\n"
+    "  - {share: 30%, trigger: grade}\n"
+    "  - {share: 20%, trigger: metric, metric: 7, better: more, change: 150%, after_months: 6}\n"
+    "verdicts: [{grade: 1, action: release}, {grade: 3, action: take_back, back: 33.3%}]\n"
+    "evaluators: 1003\n"
+    "recognition: agreement\n";
 
-static void condition_is(const Sanquan__V1__Condition *c, uint32_t group, uint32_t subject, uint32_t attribute, uint32_t test,
-                         uint32_t step, size_t ranges, int64_t low, int64_t high)
+static void condition_is(const Sanquan__V1__Condition *c, uint32_t group, uint32_t subject, uint32_t attribute,
+                         uint32_t test, uint32_t step, size_t ranges, int64_t low, int64_t high)
 {
     assert_int_equal(c->group, group);
     assert_int_equal(c->subject, subject);
@@ -242,19 +244,23 @@ static void conditions_tiers_and_windows_become_groups_of_the_message(void **sta
     assert_true(l->number == 1 && l->scope == 4 && l->unit == 1 && l->step == 2 && l->period == 1 && l->group == 0);
     assert_true(l->soft == 100000000 && l->hard == 200000000);
     l = m->limits[1];
-    assert_true(l->number == 9 && l->scope == 2 && l->unit == 4 && l->step == 2 && l->period == 0 && l->group == 3 && l->hard == 600);
+    assert_true(l->number == 9 && l->scope == 2 && l->unit == 4 && l->step == 2 && l->period == 0 && l->group == 3 &&
+                l->hard == 600);
     const Sanquan__V1__Relation *x = m->relations[0];
-    assert_true(x->issuer == 310000 && x->number == 2 && x->together == 1 && x->state == 2 && x->scope == 4 && x->limit_bp == 0);
+    assert_true(x->issuer == 310000 && x->number == 2 && x->together == 1 && x->state == 2 && x->scope == 4 &&
+                x->limit_bp == 0);
     x = m->relations[1];
     assert_true(x->number == 3 && x->together == 4 && x->state == 0 && x->scope == 3 && x->limit_bp == 5000);
     assert_true(m->unit == 1 && m->unit_price_fen == 120 && m->unit_size == 60);
-    assert_true(m->unique_contract == 2 && m->unique_service == 1 && m->recognition == 1 && m->pool_at == 1 && m->pool_fen == 10000000000);
+    assert_true(m->unique_contract == 2 && m->unique_service == 1 && m->recognition == 1 && m->pool_at == 1 &&
+                m->pool_fen == 10000000000);
     assert_true(m->payee == 3 && m->allocation == 3 && m->rivals == 1);
     assert_int_equal(m->n_stages, 3);
     assert_true(m->stages[0]->share_bp == 5000 && m->stages[0]->trigger == 1 && m->stages[1]->trigger == 2);
-    assert_true(m->stages[2]->trigger == 3 && m->stages[2]->metric == 7 && m->stages[2]->better == 2 && m->stages[2]->change_bp == 15000 &&
-                m->stages[2]->after_months == 6);
-    assert_true(m->n_verdicts == 2 && m->verdicts[1]->grade == 3 && m->verdicts[1]->action == 3 && m->verdicts[1]->back_bp == 3330 && m->evaluators == 1003);
+    assert_true(m->stages[2]->trigger == 3 && m->stages[2]->metric == 7 && m->stages[2]->better == 2 &&
+                m->stages[2]->change_bp == 15000 && m->stages[2]->after_months == 6);
+    assert_true(m->n_verdicts == 2 && m->verdicts[1]->grade == 3 && m->verdicts[1]->action == 3 &&
+                m->verdicts[1]->back_bp == 3330 && m->evaluators == 1003);
     assert_int_equal(m->n_funders, 2);
     assert_true(m->funders[1]->code == 310115 && m->funders[1]->share_bp == 6666 && m->funders[0]->share_bp == 3334);
     assert_int_equal(m->n_waivable, 2);
@@ -270,7 +276,8 @@ static void mistakes_in_lists_are_told_with_their_own_line(void **state)
         {"what: region, in", "what: religion, in", ":10: conditions[0].what: 'religion' is none of: region"},
         {"\"440300\"", "\"4403\"", ":10: conditions[0].in: '4403' is not a value"},
         {"\"440300\"", "\"310115\"", ":10: conditions[0].in: two of the values overlap"},
-        {"of: claim, what: service", "of: provider, what: service", ":14: conditions[4].what: is none that this subject can have"},
+        {"of: claim, what: service", "of: provider, what: service",
+         ":14: conditions[4].what: is none that this subject can have"},
         {"\"2023-09-01..\"", "\"2023-09-01..2023-01-01\"", ":13: conditions[3].in: "},
         {"known_of: provider", "known_of: provider, in: [\"1\"]", ":15: conditions[5]: has not exactly one"},
         {"known_of: provider", "known_of: claim", ":15: conditions[5].known_of: is neither holder nor provider"},
@@ -281,10 +288,12 @@ static void mistakes_in_lists_are_told_with_their_own_line(void **state)
         {"every_months: 12", "every_months: 0", NULL},
         {"2026-05-15", "2027-05-15", ":24: windows[0].every_months: "},
         {"related_hops: 2", "related_hops: 9", ":31: related_hops: is over 8"},
-        {"of: redeemed, period: year", "of: reserved, period: year", ":33: limits[0].of: 'reserved' is none of: granted redeemed"},
+        {"of: redeemed, period: year", "of: reserved, period: year",
+         ":33: limits[0].of: 'reserved' is none of: granted redeemed"},
         {"soft: 100万, hard: 200万", "soft: 200万, hard: 100万", ":33: limits[0].hard: neither soft nor hard is there"},
         {"id: 9,", "id: 1,", ":34: limits[1].id: is not 1 to 255, or not ascending"},
-        {"scope: voucher, of: redeemed", "scope: voucher, of: granted", ":34: limits[1].scope: is no scope, or none that a grant knows"},
+        {"scope: voucher, of: redeemed", "scope: voucher, of: granted",
+         ":34: limits[1].scope: is no scope, or none that a grant knows"},
         {"unit: card_minutes\n", "", ":34: limits[1].counts: is no unit of such a limit"},
         {"310000/3", "310000-3", ":37: relations[1].programme: '310000-3' is no programme"},
         {"310000/2", "310000/1", ":36: relations[0]"},

@@ -49,7 +49,13 @@ static struct sq_progress *reopen(const struct place *place, struct sq_progress 
 
 static struct sq_chunk sent(uint64_t id)
 {
-    return (struct sq_chunk){.state = SQ_CHUNK_SENT, .id = id, .sent_at_ms = 1000 + id, .first_line = 2, .rows = 10, .note = 7, .body_hash = {9}};
+    return (struct sq_chunk){.state = SQ_CHUNK_SENT,
+                             .id = id,
+                             .sent_at_ms = 1000 + id,
+                             .first_line = 2,
+                             .rows = 10,
+                             .note = 7,
+                             .body_hash = {9}};
 }
 
 static void record(struct sq_progress *p, uint64_t n, const struct sq_chunk *c)
@@ -196,8 +202,10 @@ static void two_runs_do_not_hold_it_at_once(void **state)
 
 static void a_line_that_means_nothing_is_named(void **state)
 {
-    static const char *const lines[] = {"nonsense\n", "{\"chunk\":1,\"id\":1}\n", "{\"answered\":0,\"seq\":1,\"accepted\":1,\"refused\":{}}\n",
-                                        "{\"chunk\":5,\"id\":1,\"sent_at_ms\":1,\"first_line\":1,\"rows\":1,\"note\":1,\"body_sha256\":\"00\"}\n", "{}\n"};
+    static const char *const lines[] = {
+        "nonsense\n", "{\"chunk\":1,\"id\":1}\n", "{\"answered\":0,\"seq\":1,\"accepted\":1,\"refused\":{}}\n",
+        "{\"chunk\":5,\"id\":1,\"sent_at_ms\":1,\"first_line\":1,\"rows\":1,\"note\":1,\"body_sha256\":\"00\"}\n",
+        "{}\n"};
     struct place *place = *state;
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         struct sq_error err = {0};

@@ -15,7 +15,6 @@
 #include "tests/support/pact.h"
 #include "tests/support/random.h"
 
-
 static void mandate(struct story *s)
 {
     assert_int_equal(world_mandate(s->w, SH, WORLD_HOLDER, WORLD_OTHER, s->voucher, 1000000 * WAN), SQ_OK);
@@ -259,8 +258,11 @@ static void what_one_region_may_owe_is_net_and_holds_reservations_too(void **sta
     assert_int_equal(ABROAD(.amount_fen = 300, .verb = SANQUAN__V1__VERB__RELEASE, .reservation = 1), SQ_OK);
     assert_int_equal(ABROAD(.amount_fen = 301), SQ_R_AGREEMENT_EXPOSURE);
     assert_int_equal(ABROAD(.amount_fen = 300), SQ_OK);
-    struct claims_row two[2] = {{.voucher = s->voucher, .amount_fen = 1, .base_fen = 1, .invoice = 801}, {.voucher = s->voucher, .amount_fen = 1, .base_fen = 1, .invoice = 802}};
-    assert_int_equal(ABROAD(.amount_fen = 1, .base_fen = 0, .total_fen = 100 * WAN, .invoice = s->invoice, .verb = SANQUAN__V1__VERB__RETURN), SQ_OK);
+    struct claims_row two[2] = {{.voucher = s->voucher, .amount_fen = 1, .base_fen = 1, .invoice = 801},
+                                {.voucher = s->voucher, .amount_fen = 1, .base_fen = 1, .invoice = 802}};
+    assert_int_equal(ABROAD(.amount_fen = 1, .base_fen = 0, .total_fen = 100 * WAN, .invoice = s->invoice,
+                            .verb = SANQUAN__V1__VERB__RETURN),
+                     SQ_OK);
     assert_int_equal(claims_batch(s->w, SD, WORLD_OTHER, two, 2, NULL), SQ_OK); /* each fits, both do not */
     world_run(s->w);
     assert_true(s->w->answer.count == 1 && s->w->answer.amount_fen == 1);
@@ -332,7 +334,9 @@ static void shares_add_up_to_the_fen_however_claims_are_cut(void **state)
         int back = i % 3 == 2;
         if (back) {
             amount = 1;
-            assert_int_equal(ABROAD(.amount_fen = 1, .base_fen = 0, .total_fen = 100 * WAN, .invoice = s->invoice, .verb = SANQUAN__V1__VERB__RETURN), SQ_OK);
+            assert_int_equal(ABROAD(.amount_fen = 1, .base_fen = 0, .total_fen = 100 * WAN, .invoice = s->invoice,
+                                    .verb = SANQUAN__V1__VERB__RETURN),
+                             SQ_OK);
         } else {
             assert_int_equal(ABROAD(.amount_fen = amount), SQ_OK);
         }
@@ -340,7 +344,8 @@ static void shares_add_up_to_the_fen_however_claims_are_cut(void **state)
         assert_true(owed(s) == gross - gross * 3333 / 10000);
     }
     sq_core_recognition(s->w->core[SD], 0, &v);
-    assert_true(v.side[1].gross_fen == gross && v.side[1].borne_fen == gross * 3333 / 10000 && v.side[0].gross_fen == 0);
+    assert_true(v.side[1].gross_fen == gross && v.side[1].borne_fen == gross * 3333 / 10000 &&
+                v.side[0].gross_fen == 0);
     assert_true(v.side[1].borne_bp == 3333 && v.side[0].borne_bp == 9999);
 }
 
@@ -359,7 +364,9 @@ static void what_is_returned_under_a_later_version_is_shared_by_the_later_one(vo
     terms(&t, 2);
     t.side[0].borne_bp = 5000;
     agree(s, &t);
-    assert_int_equal(ABROAD(.amount_fen = 101, .base_fen = 0, .total_fen = 100 * WAN, .invoice = s->invoice, .verb = SANQUAN__V1__VERB__RETURN), SQ_OK);
+    assert_int_equal(ABROAD(.amount_fen = 101, .base_fen = 0, .total_fen = 100 * WAN, .invoice = s->invoice,
+                            .verb = SANQUAN__V1__VERB__RETURN),
+                     SQ_OK);
     assert_true(owed(s) == 801 - 50); /* of -101 it bears floor(-50.5) = -51, so -50 are Shanghai's */
     assert_int_equal(ABROAD(.amount_fen = 101), SQ_OK);
     assert_true(owed(s) == 801); /* the sum is nothing again, and so is the share */

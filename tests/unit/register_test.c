@@ -35,8 +35,11 @@ static int64_t some_fen(uint64_t *random)
 static struct sq_invoice_row some_row(uint64_t *random, uint64_t number, uint32_t head)
 {
     uint64_t r = next_random(random);
-    struct sq_invoice_row row = {.key = {digits_of(number), head}, .programme = (uint32_t)(r & 3), .seller = (uint32_t)(r >> 2 & 3),
-                                 .total_fen = some_fen(random), .other = (r >> 4 & 15) == 0 ? (uint32_t)(r >> 32) & 0x7fffffffu : SQ_ROW_NONE};
+    struct sq_invoice_row row = {.key = {digits_of(number), head},
+                                 .programme = (uint32_t)(r & 3),
+                                 .seller = (uint32_t)(r >> 2 & 3),
+                                 .total_fen = some_fen(random),
+                                 .other = (r >> 4 & 15) == 0 ? (uint32_t)(r >> 32) & 0x7fffffffu : SQ_ROW_NONE};
     row.base_fen = (r >> 8 & 3) == 0 ? some_fen(random) : row.total_fen;
     row.amount_fen = (r >> 10 & 3) == 0 ? some_fen(random) : (int64_t)((__int128)row.base_fen * 3000 / 10000);
     row.acquirer = (uint32_t)(r >> 14 & 1);
@@ -52,7 +55,8 @@ static void a_packed_chunk_gives_back_its_rows(void **state)
     struct sq_invoice_row rows[SQ_CHUNK_ROWS], again[SQ_CHUNK_ROWS];
     uint8_t packed[SQ_CHUNK_PACKED_MAX];
     for (int turn = 0; turn < 500; turn++) {
-        uint32_t count = 1 + (uint32_t)(next_random(&random) % SQ_CHUNK_ROWS), head = (uint32_t)(next_random(&random) % 0x9999u);
+        uint32_t count = 1 + (uint32_t)(next_random(&random) % SQ_CHUNK_ROWS),
+                 head = (uint32_t)(next_random(&random) % 0x9999u);
         uint64_t number = next_random(&random) % 9000000000000000u;
         for (uint32_t i = 0; i < count; i++) {
             rows[i] = some_row(&random, number, head);
@@ -84,8 +88,13 @@ static void a_usual_chunk_takes_six_bytes_a_row(void **state)
     uint8_t packed[SQ_CHUNK_PACKED_MAX];
     for (uint32_t i = 0; i < SQ_CHUNK_ROWS; i++) {
         int64_t total = 100000 + (int64_t)(next_random(&random) % 100000000); /* a thousand to a million yuan */
-        rows[i] = (struct sq_invoice_row){.key = {digits_of(2000000000000000u + i), 0x2631}, .programme = 1, .seller = 5, .total_fen = total,
-                                          .base_fen = total, .amount_fen = total * 3 / 10, .other = SQ_ROW_NONE};
+        rows[i] = (struct sq_invoice_row){.key = {digits_of(2000000000000000u + i), 0x2631},
+                                          .programme = 1,
+                                          .seller = 5,
+                                          .total_fen = total,
+                                          .base_fen = total,
+                                          .amount_fen = total * 3 / 10,
+                                          .other = SQ_ROW_NONE};
     }
     assert_true(sq_chunk_pack(rows, SQ_CHUNK_ROWS, packed) < SQ_CHUNK_ROWS * 6);
 }
@@ -117,7 +126,10 @@ static struct sq_invoice_key key_of(uint32_t stream, uint32_t n)
     return (struct sq_invoice_key){digits_of(2000000000000000u + (uint64_t)stream * 10000000u + n), 0x2631};
 }
 
-static int64_t total_of(uint32_t stream, uint32_t n) { return 1 + (int64_t)stream * 1000003 + n; }
+static int64_t total_of(uint32_t stream, uint32_t n)
+{
+    return 1 + (int64_t)stream * 1000003 + n;
+}
 
 static void fill(struct sq_register *r)
 {

@@ -18,10 +18,16 @@
 /* One row that gives back. */
 static struct claims_row back(uint64_t voucher, uint64_t invoice, int64_t base_fen, int64_t amount_fen)
 {
-    return (struct claims_row){.voucher = voucher, .invoice = invoice, .base_fen = base_fen, .amount_fen = amount_fen, .total_fen = 1, .verb = RETURN_VERB};
+    return (struct claims_row){.voucher = voucher,
+                               .invoice = invoice,
+                               .base_fen = base_fen,
+                               .amount_fen = amount_fen,
+                               .total_fen = 1,
+                               .verb = RETURN_VERB};
 }
 
-static unsigned reverse(struct story *s, uint64_t invoice, int64_t total_fen, const struct claims_row *rows, size_t count)
+static unsigned reverse(struct story *s, uint64_t invoice, int64_t total_fen, const struct claims_row *rows,
+                        size_t count)
 {
     return claims_reverse(s->w, "310000", WORLD_PROVIDER, invoice, total_fen, rows, count);
 }
@@ -37,8 +43,9 @@ static void a_part_of_the_invoice_takes_its_part_of_the_amount_with_it(void **st
     const struct {
         int64_t total, base, amount;
         unsigned status;
-    } wrong[] = {{667, 333, 99, SQ_R_REVERSAL}, {667, 333, 101, SQ_R_REVERSAL}, {667, 332, 100, SQ_R_REVERSAL}, {667, 334, 100, SQ_R_REVERSAL},
-                 {-1, 1000, 299, SQ_R_AMOUNT}, {1001, 333, 100, SQ_R_AMOUNT}, {1000, 1, 1, SQ_R_REVERSAL}};
+    } wrong[] = {{667, 333, 99, SQ_R_REVERSAL},  {667, 333, 101, SQ_R_REVERSAL}, {667, 332, 100, SQ_R_REVERSAL},
+                 {667, 334, 100, SQ_R_REVERSAL}, {-1, 1000, 299, SQ_R_AMOUNT},   {1001, 333, 100, SQ_R_AMOUNT},
+                 {1000, 1, 1, SQ_R_REVERSAL}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct claims_row row = back(s->voucher, 7, wrong[i].base, wrong[i].amount);
         assert_int_equal(reverse(s, 7, wrong[i].total, &row, 1), wrong[i].status);
@@ -52,7 +59,8 @@ static void a_part_of_the_invoice_takes_its_part_of_the_amount_with_it(void **st
     assert_int_equal(reverse(s, 7, 667, &row, 1), SQ_R_REVERSAL);
     row = back(s->voucher, 8, 333, 100); /* on another invoice */
     assert_int_equal(reverse(s, 7, 667, &row, 1), SQ_R_REVERSAL);
-    assert_int_equal(CLAIM(.invoice = 7, .amount_fen = 1, .base_fen = 1, .total_fen = 1000), SQ_R_INVOICE_OVERDRAWN); /* its total is 1000 still */
+    assert_int_equal(CLAIM(.invoice = 7, .amount_fen = 1, .base_fen = 1, .total_fen = 1000),
+                     SQ_R_INVOICE_OVERDRAWN); /* its total is 1000 still */
     row = back(s->voucher, 7, 333, 100);
     assert_int_equal(reverse(s, 7, 667, &row, 1), SQ_OK);
     assert_true(s->w->answer.count == 1 && s->w->answer.amount_fen == -100);
@@ -94,7 +102,8 @@ static void a_note_counts_also_before_anybody_claims(void **state)
     row = back(s->voucher, 7, 600, 180);
     assert_int_equal(claims_row(s->w, SH, WORLD_PROVIDER, &row), SQ_OK);
     s->spent = 0;
-    assert_int_equal(CLAIM(.invoice = 7, .amount_fen = 180, .base_fen = 601), SQ_R_INVOICE_TOTAL); /* free again, and its total is what it was */
+    assert_int_equal(CLAIM(.invoice = 7, .amount_fen = 180, .base_fen = 601),
+                     SQ_R_INVOICE_TOTAL); /* free again, and its total is what it was */
     assert_int_equal(CLAIM(.invoice = 7, .amount_fen = 180, .base_fen = 600), SQ_OK);
 }
 
@@ -187,7 +196,8 @@ static void another_regions_issuer_is_owed_its_money_back(void **state)
     sq_settlement_link(sq_core_settlement(s->w->core[SH]), SD, SH, &here);
     assert_true(here.last.total_fen[0] == 150);
     row = back(s->voucher, 7, 500, 150);
-    assert_int_equal(claims_batch(s->w, SH, WORLD_PROVIDER, &row, 1, NULL), SQ_OK); /* its provider can still give back the rest, and no more */
+    assert_int_equal(claims_batch(s->w, SH, WORLD_PROVIDER, &row, 1, NULL),
+                     SQ_OK); /* its provider can still give back the rest, and no more */
     world_run(s->w);
     assert_int_equal(s->w->answer.code_count, 0);
     assert_int_equal(claims_batch(s->w, SH, WORLD_PROVIDER, &row, 1, NULL), SQ_OK);
@@ -227,7 +237,8 @@ static void a_home_speaks_of_its_own_invoices_only(void **state)
     m.credit_note = (ProtobufCBinaryData){10, note};
     assert_int_equal(world_say(s->w, SH, OPERATOR, SANQUAN__V1__MESSAGE_TYPE__REVERSE, &m.base), SQ_R_WRONG_RECEIVER);
     m.credit_note.len = 9;
-    assert_int_equal(world_say(s->w, SD, "operator:370000/li", SANQUAN__V1__MESSAGE_TYPE__REVERSE, &m.base), SQ_R_INVOICE_FORMAT);
+    assert_int_equal(world_say(s->w, SD, "operator:370000/li", SANQUAN__V1__MESSAGE_TYPE__REVERSE, &m.base),
+                     SQ_R_INVOICE_FORMAT);
     m.credit_note.len = 10;
     assert_int_equal(world_say(s->w, SD, "operator:370000/li", SANQUAN__V1__MESSAGE_TYPE__REVERSE, &m.base), SQ_OK);
     cell[1] = 0x31; /* Shandong says something of an invoice of Shanghai's */

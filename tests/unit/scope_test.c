@@ -11,10 +11,10 @@
 
 #include "tests/support/scope.h"
 
-#define SH 0u /* 310000 */
-#define SD 1u /* 370000 */
-#define AT_SH "26312000000000000001" /* invoices, with the region that keeps their register */
-#define AT_SD "26372000000000000001"
+#define SH          0u                     /* 310000 */
+#define SD          1u                     /* 370000 */
+#define AT_SH       "26312000000000000001" /* invoices, with the region that keeps their register */
+#define AT_SD       "26372000000000000001"
 #define OTHER_AT_SH "26312000000000000002"
 #define OTHER_AT_SD "26372000000000000002"
 
@@ -69,10 +69,18 @@ static int end(void **state)
 }
 
 /* One row as a request: a redemption, or another verb. */
-static void ask(struct shop *shop, uint32_t node, uint32_t of, int64_t fen, const char *invoice, uint8_t verb, uint64_t reservation)
+static void ask(struct shop *shop, uint32_t node, uint32_t of, int64_t fen, const char *invoice, uint8_t verb,
+                uint64_t reservation)
 {
-    struct world_row row = {.voucher = shop->voucher[of], .amount_fen = fen, .base_fen = fen * 4, .total_fen = 1000, .invoice = invoice, .service = 1,
-                            .service_day = 20260920, .verb = verb, .reservation = reservation};
+    struct world_row row = {.voucher = shop->voucher[of],
+                            .amount_fen = fen,
+                            .base_fen = fen * 4,
+                            .total_fen = 1000,
+                            .invoice = invoice,
+                            .service = 1,
+                            .service_day = 20260920,
+                            .verb = verb,
+                            .reservation = reservation};
     world_batch(shop->w, node, node == SH ? WORLD_PROVIDER : WORLD_OTHER, &row, 1);
 }
 
@@ -81,7 +89,8 @@ static void cut(struct shop *shop, uint32_t node)
     Sanquan__V1__WindowCut m;
     sanquan__v1__window_cut__init(&m);
     m.window = 1;
-    world_say(shop->w, node, node == SH ? "operator:310000/li" : "operator:370000/li", SANQUAN__V1__MESSAGE_TYPE__WINDOW_CUT, &m.base);
+    world_say(shop->w, node, node == SH ? "operator:310000/li" : "operator:370000/li",
+              SANQUAN__V1__MESSAGE_TYPE__WINDOW_CUT, &m.base);
 }
 
 /* All orders with no, one, ... faults; what was accepted in the end is between these two. */
@@ -92,8 +101,9 @@ static void search(struct shop *shop, const char *story, unsigned faults, int64_
         scope_search(shop->s, k, SCOPE_LOSE | SCOPE_DOUBLE | SCOPE_CRASH, &r);
         if (r.failure[0] != '\0')
             fail_msg("%s: %s", story, r.failure);
-        print_message("# note: %s, up to %u faults: %" PRIu64 " states, %" PRIu64 " steps between them, %" PRIu64 " ends, %" PRIu64 " histories\n", story, k, r.states,
-                      r.steps, r.ends, r.histories[0] + r.histories[1]);
+        print_message("# note: %s, up to %u faults: %" PRIu64 " states, %" PRIu64 " steps between them, %" PRIu64
+                      " ends, %" PRIu64 " histories\n",
+                      story, k, r.states, r.steps, r.ends, r.histories[0] + r.histories[1]);
         assert_int_equal(r.least_fen, least_fen);
         assert_int_equal(r.most_fen, most_fen);
     }

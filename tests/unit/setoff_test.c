@@ -498,7 +498,8 @@ static void the_same_set_in_any_order_and_in_parts_gives_the_same_bytes(void **s
 static void the_choice_between_equal_answers_stays_what_it_is(void **state)
 {
     (void)state;
-    static const char *const expected[SQ_NETTING_METHODS + 1] = {"", "e3b720994b18d1f0", "091e41018266fd5c", "415d40e6a2e6dc5a", "d95e6330148e27bf", "5800b4a8fb4e5c1a"};
+    static const char *const expected[SQ_NETTING_METHODS + 1] = {
+        "", "e3b720994b18d1f0", "091e41018266fd5c", "415d40e6a2e6dc5a", "d95e6330148e27bf", "5800b4a8fb4e5c1a"};
     struct sq_obligation o[40 * 40];
     int64_t funds[40 * SQ_KIND_COUNT] = {0};
     struct dice dice = {3};

@@ -421,7 +421,8 @@ static void prevotes_that_one_node_alone_could_see_free_the_others(void **state)
     uint8_t value[SQ_HASH_SIZE];
     propose_to_two(t, value);
     for (uint32_t to = SH; to <= GD; to++)
-        say_vote(t, CQ, to, 0, PREVOTE, to == SH ? value : NULL); /* Shanghai is locked now, the others know nothing of it */
+        say_vote(t, CQ, to, 0, PREVOTE,
+                 to == SH ? value : NULL); /* Shanghai is locked now, the others know nothing of it */
     wait_for_vote(t, GD, PRECOMMIT, 1);
     wait_for_vote(t, SD, PRECOMMIT, 1);
     t->w->deaf[GD] = 0;
@@ -471,7 +472,8 @@ static void bring_precommits(struct trading *t, const uint8_t value[SQ_HASH_SIZE
     vote.value = (ProtobufCBinaryData){SQ_HASH_SIZE, copy};
     size_t size = sanquan__v1__vote__pack(&vote, body);
     for (uint32_t i = 0; i < 2; i++)
-        letters[i].data = world_envelope(name_of(t, i == 0 ? GD : CQ), "node:510000", 9, VOTE, sq_bytes_of(body, size), good, &letters[i].len);
+        letters[i].data = world_envelope(name_of(t, i == 0 ? GD : CQ), "node:510000", 9, VOTE, sq_bytes_of(body, size),
+                                         good, &letters[i].len);
     m.window = 1;
     m.votes = letters;
     m.n_votes = 2;

@@ -19,7 +19,8 @@ static const struct sq_column columns[COLUMNS] = {[NAME] = {"name", "名称", 1}
                                                   [NUMBER] = {"number", "编号", 0}};
 static const struct sq_cli quiet = {.command = "test"};
 
-static struct sq_sheet *sheet_of(const void *text, size_t size, const struct sq_column *of, unsigned count, struct sq_error *err)
+static struct sq_sheet *sheet_of(const void *text, size_t size, const struct sq_column *of, unsigned count,
+                                 struct sq_error *err)
 {
     struct sq_sheet *s = NULL;
     uint8_t *copy = malloc(size + 1);
@@ -111,7 +112,11 @@ static void a_broken_row_costs_one_line(void **state)
 {
     static const struct {
         const char *line, *because;
-    } cases[] = {{"a,1", "fewer fields"}, {"a,1,2,3", "more fields"}, {"\"a\"b,1,2", "quotation mark in the wrong place"}, {"a\"b,1,2", "quotation mark in the wrong place"}, {"a\rb,1,2", "line end"}};
+    } cases[] = {{"a,1", "fewer fields"},
+                 {"a,1,2,3", "more fields"},
+                 {"\"a\"b,1,2", "quotation mark in the wrong place"},
+                 {"a\"b,1,2", "quotation mark in the wrong place"},
+                 {"a\rb,1,2", "line end"}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[200];
@@ -162,10 +167,16 @@ static void nul_characters_do_not_shorten_a_cell(void **state)
 
 static void json_lines_hold_strings_and_whole_numbers(void **state)
 {
-    static const char *const broken[] = {"{\"name\":\"a\",\"amount_yuan\":1.5}", "{\"name\":true}", "{\"nome\":\"a\"}", "{\"name\":\"a\",\"name\":\"b\"}", "[1]", "{\"name\":\"a\""};
+    static const char *const broken[] = {"{\"name\":\"a\",\"amount_yuan\":1.5}",
+                                         "{\"name\":true}",
+                                         "{\"nome\":\"a\"}",
+                                         "{\"name\":\"a\",\"name\":\"b\"}",
+                                         "[1]",
+                                         "{\"name\":\"a\""};
     struct sq_row row;
     (void)state;
-    struct sq_sheet *s = good_sheet("{\"name\":\"甲\",\"number\":12,\"day\":null}\n\n{\"number\":\"7\",\"name\":\"b\"}");
+    struct sq_sheet *s =
+        good_sheet("{\"name\":\"甲\",\"number\":12,\"day\":null}\n\n{\"number\":\"7\",\"name\":\"b\"}");
     assert_true(sq_sheet_next(s, &row));
     assert_null(row.broken);
     assert_string_equal(row.cell[NAME], "甲");
@@ -220,7 +231,9 @@ static void an_amount_stands_in_fen_or_in_yuan(void **state)
     static const struct {
         const char *row;
         int64_t fen; /* -1: a problem */
-    } cases[] = {{"a,150,", 150}, {"a,,1.5", 150}, {"a,,", -1}, {"a,150,1.50", -1}, {"a,0,", -1}, {"a,,0.009", -1}, {"a,1.5,", -1}, {"a,,\"1,000.00\"", 100000}, {"a,,1000.01", -1}};
+    } cases[] = {{"a,150,", 150},   {"a,,1.5", 150},  {"a,,", -1},    {"a,150,1.50", -1},
+                 {"a,0,", -1},      {"a,,0.009", -1}, {"a,1.5,", -1}, {"a,,\"1,000.00\"", 100000},
+                 {"a,,1000.01", -1}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[100];
@@ -239,7 +252,9 @@ static void an_amount_stands_in_fen_or_in_yuan(void **state)
 
 /* ---- rows of a batch ---- */
 
-#define BATCH_HEADER "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day,verb,reservation,reserve_until,evidence\n"
+#define BATCH_HEADER                                                                                                   \
+    "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day,verb,reservation,reserve_until,"     \
+    "evidence\n"
 
 static int read_item(const char *line, struct sq_item *item)
 {
@@ -277,23 +292,23 @@ static void an_item_is_read_with_its_verb(void **state)
 static void what_no_node_could_take_is_refused_before_it_is_sent(void **state)
 {
     static const char *const bad[] = {
-        "310000000100000001,1,10,26312000000000000012,10,7,20261001,,,,",                 /* 18 digits */
-        "3100000000000000001,1,10,26312000000000000012,10,7,20261001,,,,",                /* programme 0 */
-        "3100000001000000000,1,10,26312000000000000012,10,7,20261001,,,,",                /* serial 0 */
-        "3100000001000000001,0,10,26312000000000000012,10,7,20261001,,,,",                /* no amount */
+        "310000000100000001,1,10,26312000000000000012,10,7,20261001,,,,",  /* 18 digits */
+        "3100000000000000001,1,10,26312000000000000012,10,7,20261001,,,,", /* programme 0 */
+        "3100000001000000000,1,10,26312000000000000012,10,7,20261001,,,,", /* serial 0 */
+        "3100000001000000001,0,10,26312000000000000012,10,7,20261001,,,,", /* no amount */
         "3100000001000000001,-1,10,26312000000000000012,10,7,20261001,,,,",
-        "3100000001000000001,1,,26312000000000000012,10,7,20261001,,,,",                  /* no base */
-        "3100000001000000001,1,10,,10,7,20261001,,,,",                                    /* no invoice */
-        "3100000001000000001,1,10,2631200000000000001,10,7,20261001,,,,",                 /* 19 digits */
+        "3100000001000000001,1,,26312000000000000012,10,7,20261001,,,,",  /* no base */
+        "3100000001000000001,1,10,,10,7,20261001,,,,",                    /* no invoice */
+        "3100000001000000001,1,10,2631200000000000001,10,7,20261001,,,,", /* 19 digits */
         "3100000001000000001,1,10,00000000000000000000,10,7,20261001,,,,",
         "3100000001000000001,1,10,2631200000000000001x,10,7,20261001,,,,",
-        "3100000001000000001,1,10,26312000000000000012,,7,20261001,,,,",                  /* no total */
-        "3100000001000000001,1,10,26312000000000000012,10,,20261001,,,,",                 /* no service */
+        "3100000001000000001,1,10,26312000000000000012,,7,20261001,,,,",  /* no total */
+        "3100000001000000001,1,10,26312000000000000012,10,,20261001,,,,", /* no service */
         "3100000001000000001,1,10,26312000000000000012,10,nosuch,20261001,,,,",
         "3100000001000000001,1,10,26312000000000000012,10,7,20261301,,,,",
         "3100000001000000001,1,10,26312000000000000012,10,7,20261001,pay,,,",
-        "3100000001000000001,1,10,26312000000000000012,10,7,20261001,commit,,,",          /* no reservation */
-        "3100000001000000001,1,10,,,7,20261001,reserve,5,,",                              /* no end */
+        "3100000001000000001,1,10,26312000000000000012,10,7,20261001,commit,,,", /* no reservation */
+        "3100000001000000001,1,10,,,7,20261001,reserve,5,,",                     /* no end */
         "3100000001000000001,1,10,26312000000000000012,10,7,20261001,,,,abcd",
         "3100000001000000001,100000000000.01,10,26312000000000000012,10,7,20261001,,,,",
     };
@@ -358,8 +373,10 @@ static int read_declared(const char *cells, struct sq_item *item)
     char text[600];
     struct sq_error err = {0};
     struct sq_row row;
-    snprintf(text, sizeof text, "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day,quantity,documents,facts\n"
-             "3100000001000000001,1.5,10,26312000000000000012,10.00,api,2026-10-01,%s\n", cells);
+    snprintf(text, sizeof text,
+             "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day,quantity,documents,facts\n"
+             "3100000001000000001,1.5,10,26312000000000000012,10.00,api,2026-10-01,%s\n",
+             cells);
     struct sq_sheet *s = sheet_of(text, strlen(text), SQ_BATCH_COLUMNS, SQ_BATCH_COLUMN_COUNT, &err);
     assert_non_null(s);
     assert_true(sq_sheet_next(s, &row));
@@ -370,7 +387,17 @@ static int read_declared(const char *cells, struct sq_item *item)
 
 static void documents_and_facts_go_by_the_names_of_programme_files(void **state)
 {
-    static const char *const bad[] = {",contrakt,", ",0,", ",33,", ",,hardware", ",,hardware=silver", ",,hardware=domestic;hardware=other", ",,nosuch=1", ",,region=31", ",,sector=65", "-1,,", "1.5,,"};
+    static const char *const bad[] = {",contrakt,",
+                                      ",0,",
+                                      ",33,",
+                                      ",,hardware",
+                                      ",,hardware=silver",
+                                      ",,hardware=domestic;hardware=other",
+                                      ",,nosuch=1",
+                                      ",,region=31",
+                                      ",,sector=65",
+                                      "-1,,",
+                                      "1.5,,"};
     struct sq_item i;
     (void)state;
     assert_true(read_declared("120,contract + delivery,\" filing=77 ; hardware=domestic\"", &i));

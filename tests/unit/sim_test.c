@@ -13,7 +13,8 @@
 static void run(uint64_t seed, uint32_t faults, struct sim_result *out)
 {
     char dir[64];
-    snprintf(dir, sizeof dir, "%s/sanquan-sim-test-%d", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (int)getpid());
+    snprintf(dir, sizeof dir, "%s/sanquan-sim-test-%d", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
+             (int)getpid());
     sim_run(seed, faults, dir, 0, out);
 }
 
@@ -31,7 +32,8 @@ static void ten_seeds_end_with_everything_answered_and_agreed(void **state)
         sum.checks += r.counts.checks;
         sum.events += r.counts.events;
     }
-    assert_true(sum.fault[SIM_LOSS] > 0 && sum.fault[SIM_CRASH] > 0 && sum.fault[SIM_PARTITION] > 0); /* these seeds have them */
+    assert_true(sum.fault[SIM_LOSS] > 0 && sum.fault[SIM_CRASH] > 0 &&
+                sum.fault[SIM_PARTITION] > 0); /* these seeds have them */
     print_message("# note: %" PRIu64 " events, %" PRIu64 " checks\n", sum.events, sum.checks);
 }
 

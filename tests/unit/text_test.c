@@ -17,10 +17,32 @@ static void yuan_are_read_to_the_fen_or_not_at_all(void **state)
         const char *text;
         int64_t fen; /* -1: refused */
     } cases[] = {
-        {"0", 0}, {"1", 100}, {"1.5", 150}, {"1.05", 105}, {"1,234.56", 123456}, {"1234.56", 123456}, {"12,345,678", 1234567800},
-        {"92233720368547758.07", INT64_MAX}, {"92233720368547758.08", -1}, {"184467440737095517", -1}, {"", -1}, {".5", -1}, {"1.", -1},
-        {"1.234", -1}, {"1,23", -1}, {"1,2345", -1}, {"1234,567", -1}, {",123", -1}, {"1,234,", -1}, {"1e3", -1}, {" 1", -1}, {"1 ", -1},
-        {"+1", -1}, {"--1", -1}, {"1.5.5", -1}, {"１", -1},
+        {"0", 0},
+        {"1", 100},
+        {"1.5", 150},
+        {"1.05", 105},
+        {"1,234.56", 123456},
+        {"1234.56", 123456},
+        {"12,345,678", 1234567800},
+        {"92233720368547758.07", INT64_MAX},
+        {"92233720368547758.08", -1},
+        {"184467440737095517", -1},
+        {"", -1},
+        {".5", -1},
+        {"1.", -1},
+        {"1.234", -1},
+        {"1,23", -1},
+        {"1,2345", -1},
+        {"1234,567", -1},
+        {",123", -1},
+        {"1,234,", -1},
+        {"1e3", -1},
+        {" 1", -1},
+        {"1 ", -1},
+        {"+1", -1},
+        {"--1", -1},
+        {"1.5.5", -1},
+        {"１", -1},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -41,8 +63,14 @@ static void yuan_are_printed_with_commas_and_two_decimals(void **state)
     static const struct {
         int64_t fen;
         const char *text;
-    } cases[] = {{0, "0.00"}, {5, "0.05"}, {-5, "-0.05"}, {99999, "999.99"}, {100000, "1,000.00"}, {123456789, "1,234,567.89"},
-                 {INT64_MIN, "-92,233,720,368,547,758.08"}, {INT64_MAX, "92,233,720,368,547,758.07"}};
+    } cases[] = {{0, "0.00"},
+                 {5, "0.05"},
+                 {-5, "-0.05"},
+                 {99999, "999.99"},
+                 {100000, "1,000.00"},
+                 {123456789, "1,234,567.89"},
+                 {INT64_MIN, "-92,233,720,368,547,758.08"},
+                 {INT64_MAX, "92,233,720,368,547,758.07"}};
     char out[SQ_TEXT_SIZE];
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -95,7 +123,9 @@ static void chinese_characters_are_two_cells_wide(void **state)
     assert_int_equal(sq_text_width("abc"), 3);
     assert_int_equal(sq_text_width("算力券"), 6);
     assert_int_equal(sq_text_width("a（元）"), 7);
-    assert_int_equal(sq_text_width("\xff\xfe" "a"), 3);
+    assert_int_equal(sq_text_width("\xff\xfe"
+                                   "a"),
+                     3);
     assert_int_equal(sq_text_width(""), 0);
 }
 
@@ -138,9 +168,20 @@ static void a_wrong_check_character_is_named_with_the_right_one(void **state)
 
 static void names_have_a_role_and_its_code(void **state)
 {
-    static const char *const good[] = {"node:310000", "issuer:440300", "operator:310000/zhang", "regulator:mof", "provider:91310000MA1FL0000N"};
-    static const char *const bad[] = {"", "310000", "node:31000", "node:3100000", "node:031000", "issuer:44030x", "operator:310000", "operator:310000/",
-                                      "operator:310000/Zhang", "regulator:", "holder:91310000MA1FL00001", "bank:x",
+    static const char *const good[] = {"node:310000", "issuer:440300", "operator:310000/zhang", "regulator:mof",
+                                       "provider:91310000MA1FL0000N"};
+    static const char *const bad[] = {"",
+                                      "310000",
+                                      "node:31000",
+                                      "node:3100000",
+                                      "node:031000",
+                                      "issuer:44030x",
+                                      "operator:310000",
+                                      "operator:310000/",
+                                      "operator:310000/Zhang",
+                                      "regulator:",
+                                      "holder:91310000MA1FL00001",
+                                      "bank:x",
                                       "regulator:a-name-that-is-much-longer-than-any-name-may-be-here"};
     char why[SQ_WHY_SIZE];
     (void)state;

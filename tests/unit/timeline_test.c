@@ -16,7 +16,8 @@
 struct story {
     char dir[64];
     struct desk *d;
-    struct desk_people home, away, guest; /* Shanghai's on its own voucher, Shanghai's on Guangdong's, Guangdong's on Shanghai's */
+    struct desk_people home, away,
+        guest; /* Shanghai's on its own voucher, Shanghai's on Guangdong's, Guangdong's on Shanghai's */
 };
 
 static int begin(void **state)
@@ -68,8 +69,10 @@ static void a_window_is_followed_from_cut_to_settled(void **state)
     struct sq_timeline_window w;
     assert_int_equal(sq_timeline_window(t, 1, &w, NULL), SQ_OK);
     assert_int_equal(w.state, SQ_WINDOW_SETTLED);
-    assert_true(w.cut.seq < w.final.seq && w.final.seq < w.instructed.seq && w.instructed.seq < w.settled.seq && w.broke.seq == 0);
-    assert_true(w.cut.at_ms <= w.final.at_ms && w.final.at_ms <= w.instructed.at_ms && w.instructed.at_ms <= w.settled.at_ms && w.cut.at_ms != 0);
+    assert_true(w.cut.seq < w.final.seq && w.final.seq < w.instructed.seq && w.instructed.seq < w.settled.seq &&
+                w.broke.seq == 0);
+    assert_true(w.cut.at_ms <= w.final.at_ms && w.final.at_ms <= w.instructed.at_ms &&
+                w.instructed.at_ms <= w.settled.at_ms && w.cut.at_ms != 0);
     assert_true(w.local_count == 3 && w.local_fen[0] == 3020100);
     assert_int_equal(sq_timeline_window(t, 2, &w, NULL), SQ_OK);
     assert_int_equal(w.state, SQ_WINDOW_OPEN);
@@ -96,7 +99,8 @@ static void items_of_a_window_add_up_to_its_settlement(void **state)
         int64_t pairs = 0, local = 0;
         for (size_t i = 0; i < m->n_pairs; i++)
             for (size_t k = 0; k < SQ_KIND_COUNT; k++)
-                if (strcmp(m->pairs[i]->debtor, s->d->rig->node[node].code) == 0 || strcmp(m->pairs[i]->creditor, s->d->rig->node[node].code) == 0)
+                if (strcmp(m->pairs[i]->debtor, s->d->rig->node[node].code) == 0 ||
+                    strcmp(m->pairs[i]->creditor, s->d->rig->node[node].code) == 0)
                     pairs += m->pairs[i]->total_fen[k];
         assert_int_equal(sq_timeline_window(t, 1, &w, NULL), SQ_OK);
         for (size_t k = 0; k < SQ_KIND_COUNT; k++)
@@ -130,7 +134,8 @@ static void messages_refused_as_a_whole_are_counted_by_reason(void **state)
     struct sq_timeline *t = follow(s, 0);
     sq_timeline_refused(t, &before);
     sq_timeline_free(t);
-    unsigned status = desk_say(s->d, 0, s->guest.holder, SANQUAN__V1__MESSAGE_TYPE__MANDATE, &m.base); /* another holder's voucher */
+    unsigned status =
+        desk_say(s->d, 0, s->guest.holder, SANQUAN__V1__MESSAGE_TYPE__MANDATE, &m.base); /* another holder's voucher */
     assert_true(status >= 100 && status < 256);
     t = follow(s, 0);
     sq_timeline_refused(t, &after);

@@ -75,7 +75,8 @@ static void published_inclusion_proofs_pass_and_damaged_ones_fail(void **state)
         size_t count;
         /* Indexes go up to 2^64 - 1: read as reals, of which the large ones all stand for "far too large". */
         uint64_t index = number_of(json_object_get(c, "leafIdx")), size = number_of(json_object_get(c, "treeSize"));
-        int usable = hash_of(c, "root", root) & hash_of(c, "leafHash", leaf) & proof_of(json_object_get(c, "proof"), proof, &count);
+        int usable = hash_of(c, "root", root) & hash_of(c, "leafHash", leaf) &
+                     proof_of(json_object_get(c, "proof"), proof, &count);
         int good = usable && sq_tree_verify_inclusion(index, size, leaf, proof, count, root, NULL) == SQ_OK;
         if (good == json_is_true(json_object_get(c, "wantErr")))
             fail_msg("%s", json_string_value(json_object_get(c, "file")));
@@ -94,9 +95,11 @@ static void published_consistency_proofs_pass_and_damaged_ones_fail(void **state
         const char *file = json_string_value(json_object_get(c, "file"));
         if (strstr(file, "additional/sizes-are-equal-one-and-proof-is-empty") != NULL)
             continue; /* the vectors' own note says to skip this one */
-        int usable = hash_of(c, "root1", one) & hash_of(c, "root2", two) & proof_of(json_object_get(c, "proof"), proof, &count);
+        int usable =
+            hash_of(c, "root1", one) & hash_of(c, "root2", two) & proof_of(json_object_get(c, "proof"), proof, &count);
         int good = usable && sq_tree_verify_consistency((uint64_t)json_integer_value(json_object_get(c, "size1")),
-                                                        (uint64_t)json_integer_value(json_object_get(c, "size2")), one, two, proof, count, NULL) == SQ_OK;
+                                                        (uint64_t)json_integer_value(json_object_get(c, "size2")), one,
+                                                        two, proof, count, NULL) == SQ_OK;
         if (good == json_is_true(json_object_get(c, "wantErr")))
             fail_msg("%s", file);
     }
@@ -119,7 +122,8 @@ static void published_notes_are_opened_or_refused_as_they_should_be(void **state
     (void)state;
     json_t *all = load("signed-note.json", 0), *notes = json_object_get(all, "notes");
     for (size_t i = 0; i < json_array_size(notes); i++) {
-        json_t *c = json_array_get(notes, i), *vkeys = json_object_get(c, "vkeys"), *want = json_object_get(c, "want_verified");
+        json_t *c = json_array_get(notes, i), *vkeys = json_object_get(c, "vkeys"),
+               *want = json_object_get(c, "want_verified");
         struct sq_note_key keys[16];
         size_t n = 0;
         uint64_t verified = 0, expected = 0;
@@ -134,7 +138,8 @@ static void published_notes_are_opened_or_refused_as_they_should_be(void **state
         sq_status st = sq_note_open(sq_bytes_of(note, strlen(note)), keys, n, check, &body, &verified, NULL);
         if ((st == SQ_OK) != json_is_array(want) || (st == SQ_OK && verified != expected))
             fail_msg("%s", json_string_value(json_object_get(c, "desc")));
-        for (size_t bit = 0; st == SQ_OK && bit < body.size * 8; bit += 3) { /* a flipped bit of the text is always found */
+        for (size_t bit = 0; st == SQ_OK && bit < body.size * 8;
+             bit += 3) { /* a flipped bit of the text is always found */
             char *damaged = strdup(note);
             damaged[bit / 8] = (char)(damaged[bit / 8] ^ (1 << bit % 8));
             sq_bytes b;
@@ -191,7 +196,8 @@ static void proofs_made_by_the_definition_verify_and_no_other_index_does(void **
         for (size_t m = 0; m < n; m++) {
             size_t count = naive_path(leaf, n, m, path);
             assert_int_equal(sq_tree_verify_inclusion(m, n, leaf[m], path, count, root, NULL), SQ_OK);
-            assert_int_not_equal(sq_tree_verify_inclusion((m + 1) % (n + 1), n, leaf[m], path, count, root, NULL), n == 1 && (m + 1) % 2 == 0 ? 99 : SQ_OK);
+            assert_int_not_equal(sq_tree_verify_inclusion((m + 1) % (n + 1), n, leaf[m], path, count, root, NULL),
+                                 n == 1 && (m + 1) % 2 == 0 ? 99 : SQ_OK);
             if (count > 0) {
                 path[(m % count) * 32 + m % 32] ^= 1;
                 assert_int_not_equal(sq_tree_verify_inclusion(m, n, leaf[m], path, count, root, NULL), SQ_OK);
@@ -211,9 +217,15 @@ static void a_checkpoint_is_read_back_and_its_other_spellings_are_refused(void *
     assert_int_equal(sq_checkpoint_parse(sq_bytes_of(body, n), &again, NULL), SQ_OK);
     assert_memory_equal(&c, &again, sizeof c);
     const char *const wrong[] = {
-        "", "o\n", "o\n1\n", "o\n01\npaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaU=\n", "o\n-1\npaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaU=\n",
-        "\n1\npaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaU=\n", "o\n1\npaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaV=\n", /* unused bits */
-        "o\n1\npaWl\n", "o\n1\npaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaU\n",
+        "",
+        "o\n",
+        "o\n1\n",
+        "o\n01\npaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaU=\n",
+        "o\n-1\npaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaU=\n",
+        "\n1\npaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaU=\n",
+        "o\n1\npaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaV=\n", /* unused bits */
+        "o\n1\npaWl\n",
+        "o\n1\npaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaU\n",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_int_equal(sq_checkpoint_parse(sq_bytes_of(wrong[i], strlen(wrong[i])), &again, NULL), SQ_E_FORMAT);

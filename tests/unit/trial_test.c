@@ -47,7 +47,8 @@ static int begin(void **state)
     sq_trial_code(330100, 2, f->provider);
     assert_int_equal(sq_trial_grant(f->trial, &v, DAY, &f->voucher, &err), SQ_OK);
     assert_true(f->voucher == 3301000007000000001u);
-    f->item = (struct sq_item){.voucher = f->voucher, .service = 1, .service_day = DAY, .verb = SANQUAN__V1__VERB__REDEEM};
+    f->item =
+        (struct sq_item){.voucher = f->voucher, .service = 1, .service_day = DAY, .verb = SANQUAN__V1__VERB__REDEEM};
     *state = f;
     return 0;
 }
@@ -75,12 +76,14 @@ static json_t *rule(json_t *explained, const char *name)
 {
     size_t i;
     json_t *r;
-    json_array_foreach(json_object_get(explained, "rules"), i, r) if (strcmp(json_string_value(json_object_get(r, "rule")), name) == 0) return r;
+    json_array_foreach(json_object_get(explained, "rules"), i,
+                       r) if (strcmp(json_string_value(json_object_get(r, "rule")), name) == 0) return r;
     fail_msg("no rule %s", name);
     return NULL;
 }
 
-static void amounts_are(struct fixture *f, const char *name, const char *passed, int64_t limit, int64_t used, int64_t left)
+static void amounts_are(struct fixture *f, const char *name, const char *passed, int64_t limit, int64_t used,
+                        int64_t left)
 {
     json_t *o = sq_explanation_json(&f->why), *r = rule(o, name);
     assert_string_equal(json_string_value(json_object_get(r, "passed")), passed);
@@ -108,7 +111,7 @@ static void each_amount_is_shown_to_the_fen(void **state)
     amounts_are(f, "SQ_R_CAP_YEAR", "no", 3000, 1000, 2000);
     amounts_are(f, "SQ_R_VOUCHER_OVERDRAWN", "yes", 4000, 1000, 3000);
     amounts_are(f, "SQ_R_POOL_EXHAUSTED", "yes", 5000, 1000, 4000);
-    assert_int_equal(claim(f, 2000, 10000), SQ_OK); /* what was called payable is paid, */
+    assert_int_equal(claim(f, 2000, 10000), SQ_OK);      /* what was called payable is paid, */
     assert_int_equal(claim(f, 1, 10000), SQ_R_CAP_YEAR); /* and not a fen more */
     assert_true(f->why.payable_fen == 0);
 }

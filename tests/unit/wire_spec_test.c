@@ -78,7 +78,10 @@ static unsigned next_row(const char **at, char cell[CELLS_MAX][CELL_SIZE])
     return n;
 }
 
-static int is_number(const char *text) { return *text != '\0' && strspn(text, "0123456789") == strlen(text); }
+static int is_number(const char *text)
+{
+    return *text != '\0' && strspn(text, "0123456789") == strlen(text);
+}
 
 /* Hexadecimal digits among other characters, until `end`. */
 static size_t unhex_some(const char *text, const char *end, uint8_t *out)
@@ -194,7 +197,8 @@ static void each_type_is_taken_from_the_roles_of_its_row(void **state)
     assert_int_equal(world_enrol(w, 0, name[3]), SQ_OK);
     while (next_row(&at, cell) != 0) {
         uint32_t type = (uint32_t)strtoul(cell[0], NULL, 10);
-        if (!is_number(cell[0]) || type < SANQUAN__V1__MESSAGE_TYPE__PROGRAMME || type >= SANQUAN__V1__MESSAGE_TYPE__HELLO_OK)
+        if (!is_number(cell[0]) || type < SANQUAN__V1__MESSAGE_TYPE__PROGRAMME ||
+            type >= SANQUAN__V1__MESSAGE_TYPE__HELLO_OK)
             continue;
         for (size_t i = 0; i < 4; i++) {
             Sanquan__V1__Hello empty; /* packs to nothing, as an empty message of any type does */
@@ -276,7 +280,10 @@ static void every_refused_spelling_is_refused_for_the_reason_given(void **state)
 
 /* ---- worked examples ---- */
 
-static void *take(void *arena, size_t size) { return sq_arena_room(arena, size); }
+static void *take(void *arena, size_t size)
+{
+    return sq_arena_room(arena, size);
+}
 
 static sq_bytes pack(struct sq_arena *a, const ProtobufCMessage *m)
 {
@@ -310,8 +317,10 @@ static void the_batch_example_is_what_the_code_signs(void **state)
     (void)state;
     struct sq_arena a;
     assert_int_equal(sq_arena_init(&a, 1u << 16, NULL), SQ_OK);
-    struct bytes seed = example("seed"), key = example("public key"), network = example("network id"), to_sign = example("signed");
-    struct sq_header h = {SANQUAN__V1__MESSAGE_TYPE__BATCH, "provider:91310199TXXXXX0015", "node:310000", 1, 1790000000000u};
+    struct bytes seed = example("seed"), key = example("public key"), network = example("network id"),
+                 to_sign = example("signed");
+    struct sq_header h = {SANQUAN__V1__MESSAGE_TYPE__BATCH, "provider:91310199TXXXXX0015", "node:310000", 1,
+                          1790000000000u};
     struct sq_wire_memory memory = {take, &a};
     uint8_t secret[SQ_SECRET_SIZE], hash[SQ_HASH_SIZE];
     struct sq_envelope e;
@@ -352,7 +361,8 @@ static void the_receipt_example_verifies_and_its_leaf_is_that_of_the_batch(void 
     (void)state;
     struct sq_arena a;
     assert_int_equal(sq_arena_init(&a, 1u << 16, NULL), SQ_OK);
-    struct bytes key = example("log public key"), leaf = example("leaf"), proof = example("proof"), envelope = example("envelope");
+    struct bytes key = example("log public key"), leaf = example("leaf"), proof = example("proof"),
+                 envelope = example("envelope");
     struct bytes answer = example("answer");
     char note[SQ_NOTE_SIZE_MAX];
     uint8_t hash[SQ_HASH_SIZE], head[SQ_ENTRY_HEAD_SIZE] = {1};
@@ -378,7 +388,8 @@ static void the_receipt_example_verifies_and_its_leaf_is_that_of_the_batch(void 
     sq_put_be16(head + 2, SANQUAN__V1__MESSAGE_TYPE__BATCH);
     sq_put_be32(head + 4, (uint32_t)envelope.size);
     sq_put_be64(head + 8, 1790000000100u);
-    const struct sq_sha256_part parts[3] = {{head, sizeof head}, {envelope.data, envelope.size}, {tail.data, tail.size}};
+    const struct sq_sha256_part parts[3] = {
+        {head, sizeof head}, {envelope.data, envelope.size}, {tail.data, tail.size}};
     sq_sha256_parts(parts, 3, hash);
     assert_example("payload hash", hash, sizeof hash);
     assert_memory_equal(leaf.data + 24, hash, sizeof hash);

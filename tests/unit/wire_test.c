@@ -11,7 +11,7 @@
 #include "tests/support/messages.h"
 #include "tests/support/world.h"
 
-#define TYPES_MAX 64u
+#define TYPES_MAX   64u
 #define SHAPE(name) &sanquan__v1__##name##__descriptor
 
 struct bench {
@@ -90,16 +90,16 @@ static sq_bytes of_hex(const char *hex, uint8_t *out)
 
 /* ---- each rule ---- */
 
-#define ORDER "fields are out of order"
-#define TWICE "given twice"
-#define ZERO "a zero is left out"
-#define EMPTY "an empty value is left out"
-#define VARINT "varint is cut off, too long or out of range"
-#define LENGTH "length is cut off, too long or beyond the end"
-#define TEXT "text is not UTF-8 or has control characters"
-#define WIRE "wrong wire type"
+#define ORDER   "fields are out of order"
+#define TWICE   "given twice"
+#define ZERO    "a zero is left out"
+#define EMPTY   "an empty value is left out"
+#define VARINT  "varint is cut off, too long or out of range"
+#define LENGTH  "length is cut off, too long or beyond the end"
+#define TEXT    "text is not UTF-8 or has control characters"
+#define WIRE    "wrong wire type"
 #define UNKNOWN "unknown field"
-#define TAG "tag is cut off or too long"
+#define TAG     "tag is cut off or too long"
 
 static void each_rule_accepts_the_one_spelling_and_refuses_the_other(void **state)
 {
@@ -234,7 +234,8 @@ static void elements_are_counted_over_the_whole_message(void **state)
     accepted(b, SHAPE(settlement), shells(b, tags, (const size_t[]){third, third, rest}, 3));
     refused(b, SHAPE(settlement), shells(b, tags, (const size_t[]){third, third, rest + 1}, 3), "too many elements");
     accepted(b, SHAPE(grant), shells(b, (const uint8_t[]){0x3a}, (const size_t[]){SQ_WIRE_ELEMENTS_MAX}, 1));
-    refused(b, SHAPE(grant), shells(b, (const uint8_t[]){0x3a}, (const size_t[]){SQ_WIRE_ELEMENTS_MAX + 1}, 1), "too many elements");
+    refused(b, SHAPE(grant), shells(b, (const uint8_t[]){0x3a}, (const size_t[]){SQ_WIRE_ELEMENTS_MAX + 1}, 1),
+            "too many elements");
 }
 
 /* ---- shapes ---- */
@@ -255,8 +256,9 @@ static void walk(struct walk *w, const ProtobufCMessageDescriptor *type, unsigne
     w->messages++;
     for (unsigned i = 0; i < type->n_fields; i++) {
         const ProtobufCFieldDescriptor *f = &type->fields[i];
-        assert_true(f->type == PROTOBUF_C_TYPE_UINT32 || f->type == PROTOBUF_C_TYPE_FIXED32 || f->type == PROTOBUF_C_TYPE_FIXED64 ||
-                    f->type == PROTOBUF_C_TYPE_SFIXED64 || f->type == PROTOBUF_C_TYPE_STRING || f->type == PROTOBUF_C_TYPE_BYTES ||
+        assert_true(f->type == PROTOBUF_C_TYPE_UINT32 || f->type == PROTOBUF_C_TYPE_FIXED32 ||
+                    f->type == PROTOBUF_C_TYPE_FIXED64 || f->type == PROTOBUF_C_TYPE_SFIXED64 ||
+                    f->type == PROTOBUF_C_TYPE_STRING || f->type == PROTOBUF_C_TYPE_BYTES ||
                     f->type == PROTOBUF_C_TYPE_MESSAGE);
         assert_true(f->label == PROTOBUF_C_LABEL_NONE || f->label == PROTOBUF_C_LABEL_REPEATED);
         assert_int_equal(f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF, 0);
@@ -393,7 +395,9 @@ static void every_mutation_is_refused_or_spells_another_message(void **state)
             uint8_t *out = sq_arena_room(&b->made, 2 * m.size + 16);
             sq_bytes bytes = m;
             for (unsigned times = 1 + dice_below(&d, 2); times != 0; times--)
-                bytes = mutate(&d, bytes.data == out ? sq_bytes_of(sq_arena_copy(&b->made, out, bytes.size), bytes.size) : bytes, out);
+                bytes = mutate(
+                    &d, bytes.data == out ? sq_bytes_of(sq_arena_copy(&b->made, out, bytes.size), bytes.size) : bytes,
+                    out);
             one_spelling(b, b->types[i], bytes, &t);
         }
     assert_true(t.accepted > 1000 && t.refused > 1000);
@@ -428,7 +432,8 @@ static size_t put_element(const ProtobufCMessageDescriptor *type, int full, uint
     for (unsigned i = 0; full && i < type->n_fields; i++) {
         const ProtobufCFieldDescriptor *f = &type->fields[i];
         int fixed = f->type == PROTOBUF_C_TYPE_FIXED64 || f->type == PROTOBUF_C_TYPE_SFIXED64;
-        if (f->id > 15 || (f->label != PROTOBUF_C_LABEL_REPEATED && f->type != PROTOBUF_C_TYPE_STRING && f->type != PROTOBUF_C_TYPE_BYTES))
+        if (f->id > 15 || (f->label != PROTOBUF_C_LABEL_REPEATED && f->type != PROTOBUF_C_TYPE_STRING &&
+                           f->type != PROTOBUF_C_TYPE_BYTES))
             continue; /* numbers take no memory of their own */
         size_t size = f->type == PROTOBUF_C_TYPE_MESSAGE ? 0 : fixed ? 8 : f->type == PROTOBUF_C_TYPE_FIXED32 ? 4 : 1;
         out[n++] = (uint8_t)(f->id << 3 | 2);
@@ -442,7 +447,9 @@ static size_t put_element(const ProtobufCMessageDescriptor *type, int full, uint
 static sq_bytes element_bomb(struct bench *b, const ProtobufCFieldDescriptor *f, int full)
 {
     uint8_t one[64];
-    size_t size = f->type == PROTOBUF_C_TYPE_MESSAGE ? put_element((const ProtobufCMessageDescriptor *)f->descriptor, full, one) : (size_t)full;
+    size_t size = f->type == PROTOBUF_C_TYPE_MESSAGE
+                      ? put_element((const ProtobufCMessageDescriptor *)f->descriptor, full, one)
+                      : (size_t)full;
     if (f->type != PROTOBUF_C_TYPE_MESSAGE)
         one[0] = 'x';
     sq_arena_reset(&b->made);
@@ -468,7 +475,8 @@ static void what_passes_unpacks_within_the_memory_promised(void **state)
         for (unsigned k = 0; k < b->types[i]->n_fields; k++)
             for (int full = 0; full < 2; full++) {
                 const ProtobufCFieldDescriptor *f = &b->types[i]->fields[k];
-                if (f->label != PROTOBUF_C_LABEL_REPEATED || (f->type != PROTOBUF_C_TYPE_MESSAGE && f->type != PROTOBUF_C_TYPE_STRING))
+                if (f->label != PROTOBUF_C_LABEL_REPEATED ||
+                    (f->type != PROTOBUF_C_TYPE_MESSAGE && f->type != PROTOBUF_C_TYPE_STRING))
                     continue;
                 sq_bytes bomb = element_bomb(b, f, full);
                 if (sq_wire_check(b->types[i], bomb, NULL) != SQ_OK)
