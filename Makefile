@@ -158,6 +158,11 @@ SEED ?= 1
 sim: $(BUILD)/tests/sim/sim ## the simulator: SEEDS=n seeds from SEED=s on
 	$< --seeds=$(SEEDS) --seed=$(SEED)
 
+.PHONY: sim-canaries
+sim-canaries: $(BUILD)/tests/sim/sim ## known bugs, one at a time: the simulator must find each; CANARY=name for one
+	tests/sim/canaries.py --build $(BUILD) --cc "$(CC) $(ALL_CFLAGS)" --lib $(LIB) --libs "$(LDFLAGS) $(PKG_LIBS)" --only "$(CANARY)" \
+		$(call objects,tests/sim/main.c $(SIM_SOURCES))
+
 tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/tests/tsan.supp
 .PHONY: asan ubsan tsan
 asan ubsan tsan: ## the tests again under a sanitizer

@@ -265,4 +265,6 @@ void sim_check_end(struct sim *s)
     }
     if (!s->failed)
         sim_opinion_end(s);
+    if (!s->failed)
+        sim_hostile_end(s);
 }

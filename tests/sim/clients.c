@@ -185,6 +185,7 @@ static void on_receipt(struct sim *s, struct sim_client *c, const Sanquan__V1__R
 static void on_refusal(struct sim *s, struct sim_client *c, const Sanquan__V1__Refusal *m)
 {
     s->counts.refusals++;
+    c->reused_refused += m->status == SQ_R_ID_REUSED;
     if (m->status == SQ_R_GAP)
         resend_from(s, c, m->expected_id);
     else

@@ -46,10 +46,10 @@ static struct sim_request *some_answered(struct sim *s, struct sim_client *c)
 static void reuse_an_id(struct sim *s, struct sim_client *c, const struct sim_request *r)
 {
     const struct sim_request *other = &c->request[sim_below(&s->fault_random, c->request_count)];
-    if (other->id != r->id)
-        send_bytes(s, c,
-                   seal(s, c, c->name, s->node[c->node].name, other->type, r->id,
-                        sq_bytes_of(other->body->data, other->body->size)));
+    if (other->id == r->id)
+        return;
+    c->reused++;
+    send_bytes(s, c, seal(s, c, c->name, s->node[c->node].name, other->type, r->id, sq_bytes_of(other->body->data, other->body->size)));
 }
 
 /* A request of another client, or to another node, or with one bit wrong. */
@@ -127,6 +127,17 @@ void sim_hostile_act(struct sim *s, struct sim_client *c)
         overstep(s, c);
         break;
     }
+}
+
+/* No answer to what was not asked under this id, and no silence either, when nothing gets lost. */
+void sim_hostile_end(struct sim *s)
+{
+    int alone = 1;
+    for (int i = 0; i < SIM_FAULTS; i++)
+        alone &= i == SIM_HOSTILE_CLIENT || !s->plan.on[i];
+    for (uint32_t i = 0; alone && i < s->client_count; i++)
+        SIM_CHECK(s, s->client[i].reused == s->client[i].reused_refused, "%s has used %u ids again for something else, and was refused %u times", s->client[i].name,
+                  s->client[i].reused, s->client[i].reused_refused);
 }
 
 /* Refusals that such a client has earned. */
