@@ -83,7 +83,7 @@ CANARIES = [
      "    p->settlement.n_payments = net->payment_count;", "    p->settlement.n_payments = net->payment_count - (net->payment_count > 2);",
      "loss", "its payments to"),
     ("small-quorum", "half of the nodes decide", "clearing/settlement/agreement.c",
-     "{ return node_count * 2 / 3 + 1; }", "{ return node_count / 2; }",
+     "return node_count * 2 / 3 + 1;", "return node_count / 2;",
      "lie,partition", "another settlement than the first|refused|do not close alike"),
     ("votes-not-told-on", "what one node was told alone is not told on", "clearing/settlement/windows.c",
      "    st = sq_relay_begin(s, w, now_ms, h->fx, h->err);", "    st = SQ_OK;",
@@ -123,11 +123,12 @@ CANARIES = [
 def build(arguments, canary, folder):
     name, _, path, right, wrong, _, _ = canary
     source = open(path, encoding="utf-8").read()
-    if source.count(right) != 1:
-        return f"its place in {path} is found {source.count(right)} times: the source has changed, and the canary has to follow"
+    places = re.findall(r"\s+".join(re.escape(word) for word in right.split()), source)  # however it is laid out
+    if len(places) != 1:
+        return f"its place in {path} is found {len(places)} times: the source has changed, and the canary has to follow"
     changed, program = f"{folder}/{name}.c", f"{folder}/{name}"
     with open(changed, "w", encoding="utf-8") as out:
-        out.write(source.replace(right, wrong))
+        out.write(source.replace(places[0], wrong.strip() if right == right.strip() else wrong))
     objects = [o for o in arguments.objects if o != f"{arguments.build}/{path[:-2]}.o"]
     command = [*shlex.split(arguments.cc), "-w", "-o", program, changed, *objects, arguments.lib, *shlex.split(arguments.libs)]
     command = [c for c in command if c != "-Werror"]

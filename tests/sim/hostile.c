@@ -49,7 +49,9 @@ static void reuse_an_id(struct sim *s, struct sim_client *c, const struct sim_re
     if (other->id == r->id)
         return;
     c->reused++;
-    send_bytes(s, c, seal(s, c, c->name, s->node[c->node].name, other->type, r->id, sq_bytes_of(other->body->data, other->body->size)));
+    send_bytes(s, c,
+               seal(s, c, c->name, s->node[c->node].name, other->type, r->id,
+                    sq_bytes_of(other->body->data, other->body->size)));
 }
 
 /* A request of another client, or to another node, or with one bit wrong. */
@@ -136,7 +138,8 @@ void sim_hostile_end(struct sim *s)
     for (int i = 0; i < SIM_FAULTS; i++)
         alone &= i == SIM_HOSTILE_CLIENT || !s->plan.on[i];
     for (uint32_t i = 0; alone && i < s->client_count; i++)
-        SIM_CHECK(s, s->client[i].reused == s->client[i].reused_refused, "%s has used %u ids again for something else, and was refused %u times", s->client[i].name,
+        SIM_CHECK(s, s->client[i].reused == s->client[i].reused_refused,
+                  "%s has used %u ids again for something else, and was refused %u times", s->client[i].name,
                   s->client[i].reused, s->client[i].reused_refused);
 }
 

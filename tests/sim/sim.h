@@ -153,9 +153,9 @@ struct sim_client {
     uint64_t next_work_us, resend_us, resend_wait_us, wake_us;
     uint32_t token;
     uint64_t next_invoice, next_reservation;
-    uint32_t reused, reused_refused;    /* ids it has used again for something else, and was refused */
-    uint64_t closing_window;            /* operators: the window they were last told to cut */
-    uint32_t stage;                     /* issuers and operators: how far the set-up is */
+    uint32_t reused, reused_refused; /* ids it has used again for something else, and was refused */
+    uint64_t closing_window;         /* operators: the window they were last told to cut */
+    uint32_t stage;                  /* issuers and operators: how far the set-up is */
 };
 
 /* ---- what people know, because they were told ---- */
