@@ -140,6 +140,10 @@
     X(SQ_R_STANDING, 209, 0, "region cannot become that, or owes nothing in that window")                              \
     X(SQ_R_ACCOUNT, 210, 0, "amount is out of range, or more than the account can give")                               \
     X(SQ_R_REVERSAL, 211, 1, "returns are not what the invoice's new total no longer covers")                          \
+    X(SQ_R_DISPUTE_STATE, 212, 0, "no case of this number is in a state that allows this")                             \
+    X(SQ_R_DISPUTED, 213, 0, "item has a case, or had one already")                                                    \
+    X(SQ_R_DISPUTE_TERMS, 214, 0, "case's reason, amount or documents are out of range")                               \
+    X(SQ_R_CALENDAR, 215, 0, "days are not of the year, out of order, or leave too few working days")                  \
     X(SQ_R_CONTRACT_BASE, 220, 1, "bases exceed the contract, or what was approved of it")                             \
     X(SQ_R_METERED, 221, 0, "base exceeds the metered quantity at the programme's price")                              \
     X(SQ_R_LIMIT, 222, 1, "more than what is left of a limit of the programme")                                        \

@@ -275,6 +275,8 @@ sq_status sq_wire_pack(const ProtobufCMessage *message, const struct sq_wire_mem
         X(EDGES, edges) X(SANCTION, sanction) X(SANCTION_NOTICE, sanction) X(OVERRIDE, override) X(APPLY, apply)       \
             X(ASSESS, assess) X(ALLOCATE, allocate) X(CONSENT, consent) X(PREFUND, prefund) X(MEASURE, measure)        \
                 X(CLAWBACK, clawback) X(AGREE, agree) X(AGREED, agreement) X(REVERSE, reverse) X(REVERSED, reverse)    \
+                    X(DISPUTE, dispute) X(CALENDAR, calendar) X(DISPUTE_NOTICE, dispute_notice)                        \
+                    X(DISPUTE_REPLY, dispute)                                                                          \
                     X(BATCH, batch) X(REVOKE, revoke) X(WINDOW_CUT, window_cut) X(CONFIRM, confirm)                    \
                         X(PROGRAMME_NOTICE, programme) X(REGISTER, register) X(REGISTERED, registered) X(CLEAR, clear) \
                             X(DECIDED, decided) X(UNREGISTER, unregister) X(STATEMENT, statement)                      \

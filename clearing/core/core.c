@@ -131,6 +131,9 @@ static int permitted(const struct sq_core *core, const struct sq_party *p, uint3
         return p->role == SQ_ROLE_HOLDER;
     case SANQUAN__V1__MESSAGE_TYPE__BATCH:
         return p->role == SQ_ROLE_PROVIDER && p->node == core->self;
+    case SANQUAN__V1__MESSAGE_TYPE__DISPUTE:
+        return p->role == SQ_ROLE_ISSUER || p->role == SQ_ROLE_REGULATOR ||
+               (p->role == SQ_ROLE_PROVIDER && p->node == core->self);
     case SANQUAN__V1__MESSAGE_TYPE__FACTS:
     case SANQUAN__V1__MESSAGE_TYPE__EDGES:
         return (p->role == SQ_ROLE_ISSUER || p->role == SQ_ROLE_OPERATOR) && p->node == core->self;
@@ -147,6 +150,7 @@ static int permitted(const struct sq_core *core, const struct sq_party *p, uint3
     case SANQUAN__V1__MESSAGE_TYPE__ACCOUNT:
     case SANQUAN__V1__MESSAGE_TYPE__AGREE:
     case SANQUAN__V1__MESSAGE_TYPE__REVERSE:
+    case SANQUAN__V1__MESSAGE_TYPE__CALENDAR:
         return p->role == SQ_ROLE_OPERATOR && p->node == core->self;
     default:
         return p->role == SQ_ROLE_NODE && p->node != core->self &&
@@ -230,6 +234,14 @@ static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
         return sq_on_reversed(s, from, (const Sanquan__V1__Reverse *)m);
     case SANQUAN__V1__MESSAGE_TYPE__CLAWBACK:
         return sq_on_clawback(s, from, (const Sanquan__V1__Clawback *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__DISPUTE:
+        return sq_on_dispute(s, (const Sanquan__V1__Dispute *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__DISPUTE_REPLY:
+        return sq_on_dispute_reply(s, from, (const Sanquan__V1__Dispute *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__DISPUTE_NOTICE:
+        return sq_on_dispute_notice(s, from, (const Sanquan__V1__DisputeNotice *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__CALENDAR:
+        return sq_on_calendar(s, (const Sanquan__V1__Calendar *)m);
     case SANQUAN__V1__MESSAGE_TYPE__CONSENT:
         return sq_on_consent(s, (const Sanquan__V1__Consent *)m);
     case SANQUAN__V1__MESSAGE_TYPE__OVERRIDE:
@@ -275,6 +287,8 @@ static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
     }
 }
 
+#define TICK_DISPUTES 5u /* the settlement has the others */
+
 static sq_status on_tick(struct sq_step *s, sq_bytes body)
 {
     ProtobufCMessage *m;
@@ -286,6 +300,8 @@ static sq_status on_tick(struct sq_step *s, sq_bytes body)
         st = sq_settlement_cut(s->core->settlement, t->window, s->core->now_ms, s->fx, &s->why);
         return st;
     }
+    if (t->reason == TICK_DISPUTES)
+        return sq_disputes_expire(s);
     struct sq_settlement_due due = {s->core->now_ms, t->window, t->reason, t->round, t->step};
     return sq_settlement_tick(s->core->settlement, &due, s->core->now_ms, s->fx, s->err);
 }
@@ -445,6 +461,8 @@ int sq_core_due(const struct sq_core *core, uint64_t now_ms, struct sq_arena *ar
     if (!core->born)
         return 0;
     struct sq_settlement_due due = sq_settlement_next(core->settlement);
+    if (core->dispute_next_ms < due.at_ms)
+        due = (struct sq_settlement_due){.at_ms = core->dispute_next_ms, .reason = TICK_DISPUTES};
     *at_ms_out = due.at_ms;
     if (due.at_ms > now_ms)
         return 0;

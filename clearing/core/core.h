@@ -142,6 +142,44 @@ struct sq_recognition_view {
 };
 uint32_t sq_core_recognition_count(const struct sq_core *core);
 void sq_core_recognition(const struct sq_core *core, uint32_t i, struct sq_recognition_view *out);
+/* Cases about items (disputes.c): those decided here, and copies of those that concern this node's providers, in the order they came. */
+enum sq_dispute_state {
+    SQ_DISPUTE_QUERY = 1,
+    SQ_DISPUTE_ANSWERED,
+    SQ_DISPUTE_CHARGED,
+    SQ_DISPUTE_PRESENTED,
+    SQ_DISPUTE_ARBITRATION,
+    SQ_DISPUTE_UPHELD,
+    SQ_DISPUTE_DISMISSED,
+    SQ_DISPUTE_WITHDRAWN,
+    SQ_DISPUTE_NO_ITEM
+};
+enum sq_dispute_action {
+    SQ_DISPUTE_OPEN = 1,
+    SQ_DISPUTE_ANSWER,
+    SQ_DISPUTE_ACCEPT,
+    SQ_DISPUTE_CHARGE,
+    SQ_DISPUTE_PRESENT,
+    SQ_DISPUTE_ARBITRATE,
+    SQ_DISPUTE_WITHDRAW,
+    SQ_DISPUTE_RULE,
+    SQ_DISPUTE_DENY
+};
+#define SQ_DISPUTE_REASONS 7u
+struct sq_dispute_view {
+    uint32_t node, acquirer;                    /* where it is decided; where the provider is at home */
+    uint64_t number, voucher;                   /* number: of the case at `node` */
+    const char *provider;                       /* party name */
+    uint32_t service_day, reason, deadline_day; /* reason: as in Dispute; deadline_day: 0 when it is over */
+    enum sq_dispute_state state;
+    int64_t amount_fen, returned_fen,
+        taken_fen;                       /* returned: by the provider itself since it was opened, known at `node` */
+    uint64_t opened_ms, since_ms, entry; /* since, entry: of this ledger, of the newest step */
+    const uint8_t *invoice, *evidence;   /* SQ_INVOICE_CELL and 16 bytes */
+    const char *note;                    /* of the newest step; empty: a deadline had passed */
+};
+uint32_t sq_core_dispute_count(const struct sq_core *core);
+void sq_core_dispute(const struct sq_core *core, uint32_t i, struct sq_dispute_view *out);
 
 /* What was redeemed and given back for scenario i (any order that replays the same), 0 to sq_core_scenario_count - 1. */
 struct sq_scenario_view {

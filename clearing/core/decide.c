@@ -234,6 +234,8 @@ static unsigned check_return(struct sq_core *core, const struct sq_decision *d, 
         p->count = amount == (*use)->p.amount_fen;
     } else if (any || is_tracked(core, t, p->day)) {
         return SQ_R_RETURN_EXCEEDS;
+    } else if (sq_dispute_took(core, d->provider, p->voucher, r->invoice + i * SQ_INVOICE_CELL)) {
+        return SQ_R_DISPUTED; /* how much of the item is left is not known */
     }
     const struct sq_use_of_year *year = sq_year_used(core, t->account, p->day / 10000, 0);
     return amount <= t->mandate->spent_fen && amount <= t->voucher->spent_fen && year != NULL &&
@@ -259,9 +261,50 @@ static unsigned give_back(struct sq_core *core, struct sq_decision *d, const str
     if (p.scenario != 0)
         sq_scenario_count(core, p.programme, p.scenario, p.amount_fen, -1);
     draw(core, d, &t, -p.amount_fen);
+    sq_dispute_returned(core, d->provider, p.voucher, r->invoice + i * SQ_INVOICE_CELL, p.amount_fen);
     d->count++;
     d->total_fen[t.programme->kind - 1] -= p.amount_fen;
     return SQ_OK;
+}
+
+/* ---- a return without its provider ---- */
+
+unsigned sq_reversal_check(struct sq_core *core, uint32_t provider, const struct sq_rows *r)
+{
+    const struct sq_decision d = {.provider = provider};
+    struct sq_touched t;
+    struct sq_posting p;
+    struct sq_use *use = NULL;
+    return check_return(core, &d, r, 0, &t, &p, &use);
+}
+
+static int64_t lesser(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The most that a return of the row could take. */
+static int64_t still_spent(struct sq_core *core, uint32_t provider, const struct sq_rows *r)
+{
+    struct sq_touched t;
+    struct sq_invoice_key invoice;
+    if (sq_find_touched(core, provider, r->voucher[0], &t) != SQ_OK || t.mandate == NULL ||
+        !sq_invoice_key_of(r->invoice, &invoice))
+        return 0;
+    int64_t use = sq_use_most(core, r->voucher[0], &invoice), most = lesser(t.mandate->spent_fen, t.voucher->spent_fen);
+    const struct sq_use_of_year *year = sq_year_used(core, t.account, r->service_day[0] / 10000, 0);
+    if (year == NULL || (use < 0 && is_tracked(core, &t, r->service_day[0])))
+        return 0;
+    return lesser(lesser(most, year->spent_fen), use >= 0 ? use : INT64_MAX);
+}
+
+int64_t sq_reverse(struct sq_core *core, uint32_t provider, const struct sq_rows *r)
+{
+    struct sq_decision d = {.provider = provider};
+    struct sq_rows row = *r;
+    const int64_t fen = lesser(r->amount_fen[0], still_spent(core, provider, r));
+    row.amount_fen = &fen;
+    return fen > 0 && give_back(core, &d, &row, 0) == SQ_OK ? fen : 0;
 }
 
 /* ---- one row ---- */

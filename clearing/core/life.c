@@ -7,7 +7,7 @@
 #include "clearing/core/state.h"
 
 /* Tables and indexes, in the one order that dump, undump and the end share. */
-enum { TABLES = 27, INDEXES = 11 };
+enum { TABLES = 29, INDEXES = 13 };
 static void parts(struct sq_core *core, struct sq_table *tables[static TABLES],
                   struct sq_index *indexes[static INDEXES])
 {
@@ -32,6 +32,8 @@ static void parts(struct sq_core *core, struct sq_table *tables[static TABLES],
                                   &core->prefunds,
                                   &core->progress,
                                   &core->recognitions,
+                                  &core->disputes,
+                                  &core->calendar,
                                   &core->counts.counters,
                                   &core->counts.uses,
                                   &core->counts.contracts,
@@ -41,6 +43,7 @@ static void parts(struct sq_core *core, struct sq_table *tables[static TABLES],
     struct sq_index *x[INDEXES] = {&core->party_index,           &core->transport_index,
                                    &core->programme_index,       &core->org_index,
                                    &core->account_index,         &core->reservation_index,
+                                   &core->dispute_index,         &core->item_index,
                                    &core->counts.counter_index,  &core->counts.use_index,
                                    &core->counts.contract_index, &core->counts.delivery_index,
                                    &core->counts.scenario_index};
@@ -74,6 +77,9 @@ sq_status sq_core_new(struct sq_core **out, struct sq_error *err)
     core->prefunds = SQ_TABLE_OF(struct sq_prefund);
     core->progress = SQ_TABLE_OF(struct sq_progress);
     core->recognitions = SQ_TABLE_OF(struct sq_recognition);
+    core->disputes = SQ_TABLE_OF(struct sq_dispute);
+    core->calendar = SQ_TABLE_OF(struct sq_calendar_day);
+    core->dispute_next_ms = UINT64_MAX;
     sq_counts_init(&core->counts);
     sq_invoices_init(&core->invoices);
     *out = core;
@@ -262,7 +268,7 @@ void sq_core_totals(const struct sq_core *core, struct sq_core_totals *out)
 
 /* ---- snapshot ---- */
 
-#define SNAPSHOT_VERSION 13u
+#define SNAPSHOT_VERSION 14u
 
 void sq_core_dump(struct sq_core *core, struct sq_dump *d)
 {
@@ -300,6 +306,7 @@ static sq_status undump_rest(struct sq_core *core, struct sq_reader *r, struct s
     for (uint32_t i = 0; i < core->terms.count; i++)
         if (sq_terms_at(core, i)->limit_count > core->counts.limits_max)
             core->counts.limits_max = sq_terms_at(core, i)->limit_count;
+    sq_disputes_recount(core);
     core->voucher_tables = core->programmes.count;
     core->vouchers = calloc(core->voucher_tables + 1u, sizeof *core->vouchers);
     core->peer_next = calloc(core->nodes.count + 1u, sizeof *core->peer_next);

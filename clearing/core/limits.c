@@ -251,6 +251,20 @@ struct sq_use *sq_use_find(const struct sq_core *core, uint64_t voucher, const s
     return best != SQ_ROW_NONE ? SQ_ROW(&core->counts.uses, struct sq_use, best) : NULL;
 }
 
+int64_t sq_use_most(const struct sq_core *core, uint64_t voucher, const struct sq_invoice_key *invoice)
+{
+    struct sq_index_cursor c = {.hash = use_hash(voucher, invoice)};
+    uint32_t row;
+    int64_t most = -1;
+    while ((row = sq_index_next(&core->counts.use_index, &c)) != SQ_ROW_NONE) {
+        const struct sq_use *u = SQ_ROW(&core->counts.uses, struct sq_use, row);
+        if (u->p.voucher == voucher && u->invoice.low == invoice->low && u->invoice.head == invoice->head &&
+            u->p.amount_fen > most)
+            most = u->p.amount_fen;
+    }
+    return most;
+}
+
 /* ---- contracts ---- */
 
 static uint32_t contract_find(const struct sq_core *core, const uint8_t digest[static 16])

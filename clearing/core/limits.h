@@ -89,6 +89,9 @@ void sq_use_add(struct sq_core *core, const struct sq_posting *p, const struct s
 struct sq_use *sq_use_find(const struct sq_core *core, uint64_t voucher, const struct sq_invoice_key *invoice,
                            int64_t amount_fen, int64_t base_fen, int64_t quantity, int *any);
 
+/* The most that one use on it holds; -1: there is none. */
+int64_t sq_use_most(const struct sq_core *core, uint64_t voucher, const struct sq_invoice_key *invoice);
+
 /* Contracts; 16 zero bytes are none. Row of the (contract, programme), added when it is not there; room must be reserved. */
 uint32_t sq_contract_use_intern(struct sq_core *core, const uint8_t digest[static 16], uint32_t programme);
 /* NULL: the programme gave nothing for this contract. */

@@ -113,19 +113,13 @@ static void set_free(struct measured *x)
 
 /* ---- taking back ---- */
 
-struct claw {
-    uint32_t provider; /* party */
-    int64_t fen;
-    struct sq_mandate *mandate;
-};
-
-static int by_name(const struct sq_core *core, const struct claw *a, const struct claw *b)
+static int by_name(const struct sq_core *core, const struct sq_claw *a, const struct sq_claw *b)
 {
     return strcmp(sq_party_at(core, a->provider)->name, sq_party_at(core, b->provider)->name);
 }
 
 /* Who was paid what of the voucher, ascending by name, and what each gives back: differences of rounded sums, so all make the whole. */
-static sq_status share_out(struct measured *x, int64_t back_fen, struct claw *claws, uint32_t *count)
+static sq_status share_out(struct measured *x, int64_t back_fen, struct sq_claw *claws, uint32_t *count)
 {
     struct sq_core *core = x->s->core;
     for (uint32_t n = x->voucher->mandate; n != SQ_ROW_NONE;) {
@@ -135,7 +129,7 @@ static sq_status share_out(struct measured *x, int64_t back_fen, struct claw *cl
             continue;
         if (*count == CLAW_PROVIDERS_MAX)
             return sq_refuse(x->s, SQ_R_STAGE, "more than %u providers were paid", CLAW_PROVIDERS_MAX);
-        struct claw fresh = {m->provider, 0, m};
+        struct sq_claw fresh = {m->provider, 0, m};
         uint32_t at = (*count)++;
         for (; at > 0 && by_name(core, &fresh, &claws[at - 1]) < 0; at--)
             claws[at] = claws[at - 1];
@@ -166,10 +160,9 @@ sq_status sq_clawback_hash(uint64_t voucher, char *const *provider, const int64_
     return SQ_OK;
 }
 
-/* The claws of providers at home at `node` become a step of the link to it; a foreign node is told. */
-static sq_status owe_back(struct measured *x, uint32_t node, const struct claw *claws, uint32_t count)
+sq_status sq_owe_back(struct sq_step *s, uint64_t voucher, uint32_t node, const struct sq_claw *claws, uint32_t count)
 {
-    struct sq_step *s = x->s;
+    const uint32_t kind = sq_programme_at(s->core, sq_programme_of_voucher(s->core, voucher))->kind;
     Sanquan__V1__Clawback m;
     Sanquan__V1__Link link;
     struct sq_link_step step = {0};
@@ -177,7 +170,7 @@ static sq_status owe_back(struct measured *x, uint32_t node, const struct claw *
     sanquan__v1__clawback__init(&m);
     sanquan__v1__link__init(&link);
     m.entry = s->fx->seq;
-    m.voucher = x->m->voucher;
+    m.voucher = voucher;
     if (SQ_COLUMN(s, m.provider, count) || SQ_COLUMN(s, m.amount_fen, count))
         return sq_full(s);
     for (uint32_t i = 0; i < count; i++) {
@@ -191,7 +184,7 @@ static sq_status owe_back(struct measured *x, uint32_t node, const struct claw *
         m.provider[m.n_provider++] = code;
         m.amount_fen[m.n_amount_fen++] = claws[i].fen;
         step.count++;
-        step.total_fen[sq_programme_at(s->core, x->programme)->kind - 1] -= claws[i].fen;
+        step.total_fen[kind - 1] -= claws[i].fen;
     }
     if (step.count == 0)
         return SQ_OK;
@@ -202,7 +195,7 @@ static sq_status owe_back(struct measured *x, uint32_t node, const struct claw *
         st = sq_settlement_owe(s->core->settlement, node, s->fx->seq, hash, &step, s->err);
     if (st != SQ_OK || node == s->core->self)
         return st;
-    if (s->clawed == NULL && SQ_COLUMN(s, s->clawed, s->core->nodes.count))
+    if (s->clawed == NULL && SQ_COLUMN(s, s->clawed, SQ_OUT_MAX)) /* one a message */
         return sq_full(s);
     s->clawed[s->clawed_count++] = (uint32_t)strtoul(sq_node_at(s->core, node)->code, NULL, 10);
     link.number = step.number;
@@ -220,7 +213,7 @@ static sq_status take_back(struct measured *x, uint32_t back_bp)
     struct sq_programme *p = sq_programme_at(core, x->programme);
     int64_t back =
         (int64_t)(((__int128)x->voucher->spent_fen * back_bp + 9999) / 10000); /* rounded up: in favour of the budget */
-    struct claw *claws;
+    struct sq_claw *claws;
     uint32_t count = 0;
     if (SQ_COLUMN(x->s, claws, CLAW_PROVIDERS_MAX))
         return sq_full(x->s);
@@ -236,7 +229,7 @@ static sq_status take_back(struct measured *x, uint32_t back_bp)
     x->progress->back_fen += back;
     p->spent_fen -= back;
     for (uint32_t node = 0; st == SQ_OK && count != 0 && node < core->nodes.count; node++)
-        st = owe_back(x, node, claws, count);
+        st = sq_owe_back(x->s, x->m->voucher, node, claws, count);
     Sanquan__V1__Answer answer;
     sanquan__v1__answer__init(&answer);
     answer.count = 1;

@@ -172,6 +172,27 @@ struct sq_reservation {
     uint32_t acquirer;   /* node it came from */
 };
 
+/* A case about an item: decided at its issuer's node; the provider's node has a copy. */
+#define SQ_DISPUTE_NOTE_MAX 199u
+struct sq_dispute {
+    uint64_t number;                              /* at the issuer's node: 1, 2, 3 ... */
+    uint64_t voucher, opened_ms, since_ms, entry; /* since, entry: of the newest step */
+    int64_t amount_fen;                           /* what is to come back */
+    int64_t returned_fen;                         /* what its provider has returned of it since it was opened */
+    int64_t taken_fen;
+    uint32_t node, acquirer, provider; /* issuer's node, provider's node, party */
+    uint32_t service_day, scenario, reason, state, deadline_day;
+    uint32_t charged; /* 1: it was charged back, so it was the only one */
+    uint8_t invoice[SQ_INVOICE_CELL], padding[2];
+    uint8_t evidence[16]; /* of the newest step; zeros: none */
+    char note[SQ_DISPUTE_NOTE_MAX + 1];
+};
+
+/* A day that is not as its weekday says. */
+struct sq_calendar_day {
+    uint32_t day, works;
+};
+
 /* A batch at its acquirer that waits for invoice homes or issuers. */
 enum sq_row_stage { SQ_ROW_REGISTERING = 1, SQ_ROW_CLEARING, SQ_ROW_DONE };
 struct sq_waiting {
@@ -209,6 +230,11 @@ struct sq_core {
 
     struct sq_table reservations, reservation_heap;
     struct sq_index reservation_index;
+
+    struct sq_table disputes, calendar;
+    struct sq_index dispute_index, item_index; /* by node and number; by item */
+    uint64_t disputes_opened;                  /* here: number of the last */
+    uint64_t dispute_next_ms;                  /* no deadline ends earlier; not part of the state */
 
     struct sq_invoices invoices;
     struct sq_waiting *waiting;
@@ -397,6 +423,35 @@ sq_status sq_link_check_borne(struct sq_step *s, uint32_t debtor, const Sanquan_
                               struct sq_link_step *step);
 void sq_link_take_borne(struct sq_core *core, uint32_t debtor, const Sanquan__V1__Link *link,
                         const int64_t gross_fen[static SQ_KIND_COUNT]);
+/* Of what a provider was paid, so much is owed back by its region. */
+struct sq_claw {
+    uint32_t provider; /* party */
+    int64_t fen;
+    struct sq_mandate *mandate;
+};
+/* The claws of providers at home at `node` become a step of the link to it; a foreign node is told. */
+SQ_MUST_CHECK sq_status sq_owe_back(struct sq_step *s, uint64_t voucher, uint32_t node, const struct sq_claw *claws,
+                                    uint32_t count);
+
+/* ---- calendar.c: working days ---- */
+sq_status sq_on_calendar(struct sq_step *s, const Sanquan__V1__Calendar *m);
+/* The count-th working day after this one. */
+uint32_t sq_workday_after(const struct sq_core *core, uint32_t day, uint32_t count);
+
+/* ---- disputes.c ---- */
+sq_status sq_on_dispute(struct sq_step *s, const Sanquan__V1__Dispute *m);
+sq_status sq_on_dispute_reply(struct sq_step *s, uint32_t from, const Sanquan__V1__Dispute *m);
+sq_status sq_on_dispute_notice(struct sq_step *s, uint32_t from, const Sanquan__V1__DisputeNotice *m);
+/* Deadlines that have passed; a great many of them take several steps. */
+sq_status sq_disputes_expire(struct sq_step *s);
+/* The provider has returned so much of this item by itself. */
+void sq_dispute_returned(struct sq_core *core, uint32_t provider, uint64_t voucher,
+                         const uint8_t invoice[static SQ_INVOICE_CELL], int64_t fen);
+/* Has a case taken something of this item back? */
+int sq_dispute_took(const struct sq_core *core, uint32_t provider, uint64_t voucher,
+                    const uint8_t invoice[static SQ_INVOICE_CELL]);
+/* After a snapshot was read: what is not in it. */
+void sq_disputes_recount(struct sq_core *core);
 
 /* ---- reversal.c: credit notes ---- */
 sq_status sq_on_reverse(struct sq_step *s, const Sanquan__V1__Reverse *m);
@@ -472,6 +527,10 @@ struct sq_decision sq_decision_of(const struct sq_core *core, uint32_t acquirer,
 SQ_MUST_CHECK sq_status sq_decide_reserve(struct sq_core *core, uint32_t rows, struct sq_error *err);
 /* Decide one row under its issuer's rules and apply it when it is accepted. 0 or a refusal that changed nothing. */
 unsigned sq_decide_row(struct sq_core *core, struct sq_decision *d, const struct sq_rows *r, size_t i);
+/* Could the one row be taken back from its provider? 0 or a refusal. */
+unsigned sq_reversal_check(struct sq_core *core, uint32_t provider, const struct sq_rows *r);
+/* Takes the one row back as far as it is still spent, without its provider; room must be reserved. Returns how much that was. */
+int64_t sq_reverse(struct sq_core *core, uint32_t provider, const struct sq_rows *r);
 /* While row i is decided, ask the memory for the vouchers and mandates of rows after it. */
 void sq_decide_prefetch(const struct sq_core *core, const struct sq_rows *r, size_t i);
 

@@ -60,6 +60,18 @@ static const struct sq_command {
     {"break adopt", N_("ask to take the debtor's statement (operator of the creditor)"), sq_cmd_break_adopt},
     {"break agree", N_("agree to that (another operator)"), sq_cmd_break_agree},
 
+    {NULL, N_("Cases about items that were paid"), NULL},
+    {"dispute", N_("cases, and until when somebody has to speak"), sq_cmd_dispute},
+    {"dispute open", N_("ask a provider about an item that it was paid (issuer)"), sq_cmd_dispute_open},
+    {"dispute answer", N_("answer a query (provider)"), sq_cmd_dispute_answer},
+    {"dispute accept", N_("give in: the money comes back (provider)"), sq_cmd_dispute_accept},
+    {"dispute charge", N_("charge back (issuer)"), sq_cmd_dispute_charge},
+    {"dispute present", N_("present again what was charged back (provider)"), sq_cmd_dispute_present},
+    {"dispute arbitrate", N_("call for arbitration (issuer)"), sq_cmd_dispute_arbitrate},
+    {"dispute withdraw", N_("withdraw a case (issuer)"), sq_cmd_dispute_withdraw},
+    {"dispute rule", N_("rule on a case (regulator)"), sq_cmd_dispute_rule},
+    {"calendar", N_("a year's holidays, by which deadlines count (operator)"), sq_cmd_calendar},
+
     {NULL, N_("Reading and checking ledgers"), NULL},
     {"history", N_("items, sums, a voucher's life, refusals and positions"), sq_cmd_history},
     {"explain", N_("why a row was accepted or refused, with every number"), sq_cmd_explain},

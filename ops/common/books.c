@@ -413,24 +413,50 @@ static sq_status on_clawback(struct sq_books *b, const struct sq_core *core, str
     return follow_link(b, core, s, debtor, creditor, m->entry, m->link, &sum, result, seq, err);
 }
 
-/* What a measurement took back is not spent any more; peers that paid it out were told. */
+/* Peers that paid it out were told: links to them go on. */
+static sq_status on_clawbacks(struct sq_books *b, const struct sq_core *core, const struct sq_effects *fx, uint64_t seq,
+                              struct sq_error *err)
+{
+    sq_status st = SQ_OK;
+    for (size_t i = 0; st == SQ_OK && i < fx->out_count; i++)
+        if (fx->out[i].kind == SQ_OUT_PEER && fx->out[i].type == SANQUAN__V1__MESSAGE_TYPE__CLAWBACK)
+            st = on_clawback(b, core, &b->owes[fx->out[i].to], b->self, fx->out[i].to, fx->out[i].body, seq, err);
+    return st;
+}
+
+/* What a measurement took back is not spent any more; its answer says how much that is. */
 static sq_status on_measure(struct sq_books *b, const struct sq_core *core, sq_bytes body, const struct sq_effects *fx,
                             uint64_t seq, struct sq_error *err)
 {
     const Sanquan__V1__Measure *m = open_message(b, &sanquan__v1__measure__descriptor, body, err);
     struct spent *p = m != NULL ? programme_of(b, core, m->voucher) : NULL;
-    sq_status st =
-        p != NULL ? SQ_OK : sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": a measurement of an unknown programme", seq);
-    for (size_t i = 0; st == SQ_OK && i < fx->out_count; i++) {
-        const struct sq_out *out = &fx->out[i];
-        const Sanquan__V1__Answer *a =
-            out->kind == SQ_OUT_ANSWER ? open_message(b, &sanquan__v1__answer__descriptor, out->body, err) : NULL;
+    if (p == NULL)
+        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": a measurement of an unknown programme", seq);
+    for (size_t i = 0; i < fx->out_count; i++) {
+        const Sanquan__V1__Answer *a = fx->out[i].kind == SQ_OUT_ANSWER
+                                           ? open_message(b, &sanquan__v1__answer__descriptor, fx->out[i].body, err)
+                                           : NULL;
         if (a != NULL && a->status == SQ_OK)
             p->fen += a->amount_fen;
-        if (out->kind == SQ_OUT_PEER && out->type == SANQUAN__V1__MESSAGE_TYPE__CLAWBACK)
-            st = on_clawback(b, core, &b->owes[out->to], b->self, out->to, out->body, seq, err);
     }
-    return st;
+    return on_clawbacks(b, core, fx, seq, err);
+}
+
+/* What cases took back in this entry is not spent any more, whichever region its provider is of. */
+static sq_status on_disputes(struct sq_books *b, const struct sq_core *core, const struct sq_effects *fx, uint64_t seq,
+                             struct sq_error *err)
+{
+    for (uint32_t i = 0; i < sq_core_dispute_count(core); i++) {
+        struct sq_dispute_view v;
+        sq_core_dispute(core, i, &v);
+        if (v.entry != seq || v.node != b->self || v.taken_fen == 0)
+            continue;
+        struct spent *p = programme_of(b, core, v.voucher);
+        if (p == NULL)
+            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": a case of an unknown programme", seq);
+        p->fen -= v.taken_fen;
+    }
+    return on_clawbacks(b, core, fx, seq, err);
 }
 
 /* ---- statements and votes ---- */
@@ -779,6 +805,10 @@ sq_status sq_books_enter(struct sq_books *b, const struct sq_core *core, const s
     if (st == SQ_OK && envelope != NULL && !was_refused(b, entry) &&
         (entry->type == SANQUAN__V1__MESSAGE_TYPE__REVERSE || entry->type == SANQUAN__V1__MESSAGE_TYPE__REVERSED))
         st = on_reverse(b, core, entry, envelope->body, err);
+    if (st == SQ_OK &&
+        (entry->type == SANQUAN__V1__MESSAGE_TYPE__DISPUTE || entry->type == SANQUAN__V1__MESSAGE_TYPE__DISPUTE_REPLY ||
+         entry->type == SANQUAN__V1__MESSAGE_TYPE__TICK))
+        st = on_disputes(b, core, fx, entry->seq, err);
     if (st == SQ_OK)
         st = on_answers(b, core, entry, fx, err);
     const struct sq_out *out;

@@ -204,6 +204,9 @@ int sq_streams_greeted(const struct sq_daemon *d);
 
 /* query.c: JSON text into out (malloc'd); a refusal for those who may not ask. Paths "history?..." are the historian's. */
 unsigned sq_query_answer(struct sq_daemon *d, uint32_t party, const char *path, char **json);
+/* query_disputes.c: a new reference (jansson). */
+struct json_t;
+struct json_t *sq_query_disputes(const struct sq_daemon *d, const struct sq_party *asker, int sees_all);
 /* Hear a question; send the answers that the historian has. */
 void sq_query_hear(struct sq_daemon *d, const struct sq_arrival *a, uint32_t party, const Sanquan__V1__Query *m);
 void sq_query_send(struct sq_daemon *d);

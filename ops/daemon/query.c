@@ -10,6 +10,7 @@
  *   regions              nodes, operators of this node, regulators       standing of each region, and what nodes want
  *   caps                 nodes, operators of this node, regulators       net debit caps, what is used of them, alarms
  *   breaks               nodes, operators of this node, regulators       links whose two sides differ, and what was done about it
+ *   disputes             everyone enrolled, of its own items             cases: query_disputes.c
  *   voucher/NUMBER       operators, regulators, its holder, its issuer   what it is and what is left
  *   party/NAME           operators, regulators, the party itself         where it is at home, where its stream stands
  *   history?...          everyone enrolled, of its own rows              items and sums: ops/history/ask.h, answered by the historian
@@ -536,6 +537,8 @@ static unsigned ask(const struct sq_daemon *d, const struct sq_party *asker, con
         return ask_voucher(d, asker, path + 8, answer);
     else if (strncmp(path, "party/", 6) == 0)
         return ask_party(d, asker, path + 6, answer);
+    else if (strcmp(path, "disputes") == 0)
+        *answer = sq_query_disputes(d, asker, sees_all(d, asker));
     else if (!sees_all(d, asker))
         return SQ_R_NOT_PERMITTED;
     else if (strcmp(path, "windows") == 0)

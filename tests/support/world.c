@@ -120,8 +120,8 @@ static void say_genesis(struct world *w, uint32_t self, enum sq_netting_method m
 {
     static uint8_t key[32] = {1}, id[32] = {7};
     Sanquan__V1__Node nodes[WORLD_NODES_MAX], *node_list[WORLD_NODES_MAX];
-    Sanquan__V1__Party parties[WORLD_NODES_MAX * 3 + 1], *party_list[WORLD_NODES_MAX * 3 + 1];
-    char names[WORLD_NODES_MAX * 3 + 1][32], code[WORLD_NODES_MAX][8], city[] = "440300";
+    Sanquan__V1__Party parties[WORLD_NODES_MAX * 3 + 2], *party_list[WORLD_NODES_MAX * 3 + 2];
+    char names[WORLD_NODES_MAX * 3 + 2][32], code[WORLD_NODES_MAX][8], city[] = "440300", none[] = "";
     char *issuers[WORLD_NODES_MAX][2];
     size_t n = 0;
     Sanquan__V1__Genesis g;
@@ -144,6 +144,7 @@ static void say_genesis(struct world *w, uint32_t self, enum sq_netting_method m
         if (i == CITY_NODE)
             name_party(&parties[n], names[n], "issuer:440300%.0s", code[i]), n++;
     }
+    name_party(&parties[n], names[n], "regulator:mof%.0s", none), n++;
     for (size_t i = 0; i < n; i++) { /* inserted in ascending order of names */
         size_t at = i;
         parties[i].key = (ProtobufCBinaryData){32, key};

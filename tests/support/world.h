@@ -67,7 +67,7 @@ struct world_charter {
     void *ctx;
 };
 
-/* Nodes 310000, 370000, 440000 (hosting 440300 too), ... as many as asked for; two operators a node. */
+/* Nodes 310000, 370000, 440000 (hosting 440300 too), ... as many as asked for; two operators a node, and regulator:mof. */
 struct world *world_new(uint32_t node_count, enum sq_netting_method method);
 struct world *world_new_with(uint32_t node_count, enum sq_netting_method method, const struct world_charter *charter);
 void world_free(struct world *w);
