@@ -35,7 +35,8 @@ static const char *const break_outcomes[] = {"open", "matched", "explained", "ad
 static const char *const voucher_states[] = {"", "granted", "active", "exhausted", "expired", "revoked"};
 static const char *const method_names[] = {"",       "bilateral", "hub",
                                            "cycles", "funds",     "gross"}; /* enum sq_netting_method */
-static const char *const role_names[] = {"", "node", "issuer", "operator", "regulator", "provider", "holder"};
+static const char *const role_names[] = {"",          "node",     "issuer", "operator",
+                                         "regulator", "provider", "holder", "evaluator"};
 
 /* ---- small parts ---- */
 

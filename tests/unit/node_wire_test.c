@@ -174,15 +174,16 @@ static int ask(void **state)
     return 0;
 }
 
-/* An enrolment of one provider; `n` tells one from another. */
-static sq_bytes enrolment(struct talk *t, uint64_t id, unsigned n)
+/* An enrolment of one party of the role ("provider:"); `n` tells one from another. */
+static sq_bytes enrolment_as(struct talk *t, uint64_t id, unsigned n, const char *role)
 {
     Sanquan__V1__Enrol m;
     Sanquan__V1__Party p, *list[1] = {&p};
-    char name[32] = "provider:", code[] = "310000";
+    char name[32], code[] = "310000";
     uint8_t key[SQ_KEY_SIZE], secret[SQ_SECRET_SIZE];
     sanquan__v1__enrol__init(&m);
     sanquan__v1__party__init(&p);
+    strcpy(name, role);
     rig_uscc(31, n, name + strlen(name));
     sq_ed25519_keypair(key, secret);
     p.name = name;
@@ -191,6 +192,11 @@ static sq_bytes enrolment(struct talk *t, uint64_t id, unsigned n)
     m.parties = list;
     m.n_parties = 1;
     return letter(t, SANQUAN__V1__MESSAGE_TYPE__ENROL, id, &m.base);
+}
+
+static sq_bytes enrolment(struct talk *t, uint64_t id, unsigned n)
+{
+    return enrolment_as(t, id, n, "provider:");
 }
 
 /* ---- stories ---- */
@@ -400,6 +406,25 @@ static void every_query_ends_in_an_answer(void **state)
     assert_string_equal(a->json, "");
 }
 
+static void a_party_of_every_role_is_told_of(void **state)
+{
+    static const char *const roles[] = {"provider", "holder", "evaluator"};
+    struct talk *t = *state;
+    for (unsigned i = 0; i < 3; i++) {
+        const Sanquan__V1__Receipt *r;
+        char name[20], path[60], wanted[60];
+        snprintf(name, sizeof name, "%s:", roles[i]);
+        post(t, enrolment_as(t, t->next + i, 90, name));
+        hear_receipt(t, &r);
+        snprintf(path, sizeof path, "party/%s", name);
+        rig_uscc(31, 90, path + strlen(path));
+        snprintf(wanted, sizeof wanted, "\"role\":\"%s\"", roles[i]);
+        const Sanquan__V1__QueryAnswer *a = query(t, path);
+        assert_int_equal(a->status, SQ_OK);
+        assert_non_null(strstr(a->json, wanted));
+    }
+}
+
 /* Section 11: a sender can rebuild the payload from its own bytes, and it is what the leaf holds. */
 static void a_receipts_leaf_is_the_hash_of_what_was_sent_and_answered(void **state)
 {
@@ -436,6 +461,7 @@ int main(void)
         cmocka_unit_test_setup(answers_and_what_only_a_journal_holds_are_passed_over, ask),
         cmocka_unit_test_setup(every_other_numbered_message_is_answered, ask),
         cmocka_unit_test_setup(every_query_ends_in_an_answer, ask),
+        cmocka_unit_test_setup(a_party_of_every_role_is_told_of, ask),
         cmocka_unit_test_setup(a_receipts_leaf_is_the_hash_of_what_was_sent_and_answered, ask),
     };
     return cmocka_run_group_tests(tests, begin, end);
