@@ -119,6 +119,7 @@ int sq_cmd_programme_publish(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_programme_list(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_provider_enrol(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_holder_enrol(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_evaluator_enrol(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_grant(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_revoke(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_mandate(struct sq_cli *cli, int argc, char **argv);

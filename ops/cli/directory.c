@@ -123,7 +123,7 @@ static sq_status read_keys(struct composing *c, struct sq_error *err)
         if (!is(c->keys[i], "node:") && !is(c->keys[i], "issuer:") && !is(c->keys[i], "operator:") &&
             !is(c->keys[i], "regulator:"))
             return sq_fail(err, SQ_E_USAGE,
-                           "%s: %s does not stand in a directory; an operator enrols providers and holders",
+                           "%s: %s does not stand in a directory; an operator enrols providers, holders and evaluators",
                            c->files[i], c->keys[i]->name);
     }
     qsort(c->keys, c->file_count, sizeof c->keys[0], by_name); /* the same files in any order give the same directory */

@@ -1,5 +1,5 @@
 /*
- * sanquan provider enrol, sanquan holder enrol: an operator makes organisations known to the node.
+ * sanquan provider enrol, holder enrol, evaluator enrol: an operator makes organisations known to the node.
  *
  * Everything is checked here before anything is sent. Messages hold parties in ascending order, as the core demands; enrolling the
  * same party with the same keys again is no error, so a run that broke off is simply run again.
@@ -66,9 +66,12 @@ static const char more[] =
        "Names of columns may be Chinese: 统一社会信用代码, 公钥, 传输公钥. Nothing is sent when anything is wrong.\n"
        "\n"
        "  sanquan provider enrol providers.csv --connect 10.0.0.1:7310 --key zhang.key --directory directory.yaml\n"
-       "  sanquan holder enrol holder.key");
+       "  sanquan holder enrol holder.key\n"
+       "  sanquan evaluator enrol evaluator.key");
 static const struct sq_args provider_args = {
     NULL, parse, N_("FILE..."), N_("Enrol providers at your node. For its operators."), more, 1};
+static const struct sq_args evaluator_args = {
+    NULL, parse, N_("FILE..."), N_("Enrol evaluators of outcomes at your node. For its operators."), more, 1};
 static const struct sq_args holder_args = {
     NULL, parse, N_("FILE..."), N_("Enrol holders at your node. For its operators."), more, 1};
 
@@ -268,4 +271,8 @@ int sq_cmd_provider_enrol(struct sq_cli *cli, int argc, char **argv)
 int sq_cmd_holder_enrol(struct sq_cli *cli, int argc, char **argv)
 {
     return enrol(cli, argc, argv, "holder:", &holder_args);
+}
+int sq_cmd_evaluator_enrol(struct sq_cli *cli, int argc, char **argv)
+{
+    return enrol(cli, argc, argv, "evaluator:", &evaluator_args);
 }

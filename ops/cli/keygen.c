@@ -84,7 +84,8 @@ static const struct sq_args keygen_args = {
     parse_keygen,
     N_("NAME"),
     N_("Make new keys for one participant and print their public half, which others need."),
-    N_("NAME is node:CODE, issuer:CODE, operator:CODE/NAME, regulator:NAME, provider:USCC or holder:USCC.\n"
+    N_("NAME is node:CODE, issuer:CODE, operator:CODE/NAME, regulator:NAME, provider:USCC, holder:USCC or "
+       "evaluator:USCC.\n"
        "\n"
        "  sanquan keygen operator:310000/zhang --out zhang.key --passphrase"),
     0};

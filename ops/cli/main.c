@@ -31,6 +31,7 @@ static const struct sq_command {
     {"programme list", N_("programmes and what is left of their pools"), sq_cmd_programme_list},
     {"provider enrol", N_("enrol providers (operator)"), sq_cmd_provider_enrol},
     {"holder enrol", N_("enrol holders (operator)"), sq_cmd_holder_enrol},
+    {"evaluator enrol", N_("enrol evaluators of outcomes (operator)"), sq_cmd_evaluator_enrol},
     {"grant", N_("grant vouchers (issuer)"), sq_cmd_grant},
     {"revoke", N_("revoke vouchers (issuer)"), sq_cmd_revoke},
     {"mandate", N_("allow providers to draw on vouchers (holder)"), sq_cmd_mandate},

@@ -63,7 +63,7 @@ int sq_name_explain(const char *name, char why[static SQ_WHY_SIZE])
         snprintf(why, SQ_WHY_SIZE, _("a name has at most %d characters"), SQ_NAME_SIZE_MAX);
         return 0;
     }
-    if (IS("provider") || IS("holder"))
+    if (IS("provider") || IS("holder") || IS("evaluator"))
         return sq_uscc_explain(code, why);
     if (IS("node") || IS("issuer")) {
         snprintf(why, SQ_WHY_SIZE, _("behind the colon stands a six-digit code, as in issuer:440300"));
@@ -79,6 +79,6 @@ int sq_name_explain(const char *name, char why[static SQ_WHY_SIZE])
         return is_short_name(code);
     }
 #undef IS
-    snprintf(why, SQ_WHY_SIZE, _("a name begins with node: issuer: operator: regulator: provider: or holder:"));
+    snprintf(why, SQ_WHY_SIZE, _("a name begins with node: issuer: operator: regulator: provider: holder: or evaluator:"));
     return 0;
 }

@@ -9,7 +9,8 @@
 /* A unified social credit code (GB 32100). 1, or 0 with the reason, translated, in `why`. */
 int sq_uscc_explain(const char *code, char why[static SQ_WHY_SIZE]);
 
-/* "node:310000", "issuer:440300", "operator:310000/zhang", "regulator:mof", "provider:USCC", "holder:USCC". The same. */
+/* "node:310000", "issuer:440300", "operator:310000/zhang", "regulator:mof", "provider:USCC", "holder:USCC",
+   "evaluator:USCC". The same. */
 int sq_name_explain(const char *name, char why[static SQ_WHY_SIZE]);
 
 #endif
