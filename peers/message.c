@@ -17,8 +17,8 @@ uint64_t sq_network_prefix(const uint8_t network_id[static 32])
     return sq_get_be64(network_id);
 }
 
-static size_t signed_bytes(uint32_t type, sq_bytes header, sq_bytes body, const uint8_t network_id[static 32],
-                           uint8_t out[static SIGNED_MAX])
+static size_t signed_bytes(uint32_t type, sq_bytes header, const uint8_t body_hash[static SQ_HASH_SIZE],
+                           const uint8_t network_id[static 32], uint8_t out[static SIGNED_MAX])
 {
     uint8_t *at = out;
     memcpy(at, tag, sizeof tag);
@@ -29,7 +29,7 @@ static size_t signed_bytes(uint32_t type, sq_bytes header, sq_bytes body, const 
     at += 4;
     memcpy(at, header.data, header.size);
     at += header.size;
-    sq_sha256(body.data, body.size, at);
+    memcpy(at, body_hash, SQ_HASH_SIZE);
     return (size_t)(at + SQ_HASH_SIZE - out);
 }
 
@@ -69,13 +69,14 @@ sq_status sq_message_seal(const struct sq_header *h, sq_bytes body, const uint8_
                           const uint8_t secret[static SQ_SECRET_SIZE], const struct sq_wire_memory *memory,
                           sq_bytes *envelope, struct sq_error *err)
 {
-    uint8_t header[256], to_sign[SIGNED_MAX], signature[SQ_SIGNATURE_SIZE];
+    uint8_t header[256], to_sign[SIGNED_MAX], signature[SQ_SIGNATURE_SIZE], hash[SQ_HASH_SIZE];
     if (strlen(h->sender) > SQ_NAME_SIZE_MAX || strlen(h->receiver) > SQ_NAME_SIZE_MAX)
         return sq_fail(err, SQ_E_FORMAT, "a participant name is longer than %d bytes", SQ_NAME_SIZE_MAX);
     if (body.size > SQ_MESSAGE_SIZE_MAX - 512)
         return sq_fail(err, SQ_E_FORMAT, "a body of %zu bytes is too large to send", body.size);
     size_t header_size = pack_header(h, sq_network_prefix(network_id), header);
-    size_t signed_size = signed_bytes(h->type, sq_bytes_of(header, header_size), body, network_id, to_sign);
+    sq_sha256(body.data, body.size, hash);
+    size_t signed_size = signed_bytes(h->type, sq_bytes_of(header, header_size), hash, network_id, to_sign);
     sq_status st = sq_ed25519_sign(sq_bytes_of(to_sign, signed_size), secret, signature, err);
     if (st != SQ_OK)
         return st;
@@ -90,8 +91,9 @@ sq_status sq_message_seal(const struct sq_header *h, sq_bytes body, const uint8_
     return SQ_OK;
 }
 
-sq_status sq_message_check(const struct sq_envelope *e, const uint8_t network_id[static 32],
-                           const uint8_t public_key[static SQ_KEY_SIZE], struct sq_error *err)
+sq_status sq_message_check_shown(const struct sq_envelope *e, const uint8_t body_hash[static SQ_HASH_SIZE],
+                                 const uint8_t network_id[static 32], const uint8_t public_key[static SQ_KEY_SIZE],
+                                 struct sq_error *err)
 {
     uint8_t to_check[SIGNED_MAX];
     if (e->network != sq_network_prefix(network_id))
@@ -99,10 +101,18 @@ sq_status sq_message_check(const struct sq_envelope *e, const uint8_t network_id
                        sq_network_prefix(network_id));
     if (e->header.size > 256)
         return sq_fail(err, SQ_R_MALFORMED, "a header of %zu bytes", e->header.size);
-    size_t size = signed_bytes(e->type, e->header, e->body, network_id, to_check);
+    size_t size = signed_bytes(e->type, e->header, body_hash, network_id, to_check);
     if (!sq_ed25519_check(sq_bytes_of(to_check, size), e->signature.data, public_key))
         return sq_fail(err, SQ_R_BAD_SIGNATURE, "message %" PRIu64 " of %s", e->id, e->sender);
     return SQ_OK;
+}
+
+sq_status sq_message_check(const struct sq_envelope *e, const uint8_t network_id[static 32],
+                           const uint8_t public_key[static SQ_KEY_SIZE], struct sq_error *err)
+{
+    uint8_t hash[SQ_HASH_SIZE];
+    sq_sha256(e->body.data, e->body.size, hash);
+    return sq_message_check_shown(e, hash, network_id, public_key, err);
 }
 
 int sq_message_signed_by(const struct sq_envelope *e, const uint8_t network_id[static 32],

@@ -8,6 +8,7 @@
 #ifndef SQ_MESSAGE_H
 #define SQ_MESSAGE_H
 
+#include "clearing/base/hash.h"
 #include "peers/crypto.h"
 #include "proto/wire.h"
 
@@ -27,6 +28,12 @@ SQ_MUST_CHECK sq_status sq_message_seal(const struct sq_header *h, sq_bytes body
  */
 SQ_MUST_CHECK sq_status sq_message_check(const struct sq_envelope *e, const uint8_t network_id[static 32],
                                          const uint8_t public_key[static SQ_KEY_SIZE], struct sq_error *err);
+
+/* The same of a message that is shown without its body (sq_header_open). */
+SQ_MUST_CHECK sq_status sq_message_check_shown(const struct sq_envelope *e,
+                                               const uint8_t body_hash[static SQ_HASH_SIZE],
+                                               const uint8_t network_id[static 32],
+                                               const uint8_t public_key[static SQ_KEY_SIZE], struct sq_error *err);
 
 uint64_t sq_network_prefix(const uint8_t network_id[static 32]); /* Header.network */
 

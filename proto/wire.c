@@ -271,22 +271,23 @@ sq_status sq_wire_pack(const ProtobufCMessage *message, const struct sq_wire_mem
 
 #define BODIES(X)                                                                                                      \
     X(HELLO, hello)                                                                                                    \
-    X(QUERY, query) X(PROGRAMME, programme) X(ENROL, enrol) X(GRANT, grant) X(MANDATE, mandate) X(FACTS, facts)        \
-        X(EDGES, edges) X(SANCTION, sanction) X(SANCTION_NOTICE, sanction) X(OVERRIDE, override) X(APPLY, apply)       \
-            X(ASSESS, assess) X(ALLOCATE, allocate) X(CONSENT, consent) X(PREFUND, prefund) X(MEASURE, measure)        \
-                X(CLAWBACK, clawback) X(AGREE, agree) X(AGREED, agreement) X(REVERSE, reverse) X(REVERSED, reverse)    \
-                    X(DISPUTE, dispute) X(CALENDAR, calendar) X(DISPUTE_NOTICE, dispute_notice)                        \
-                    X(DISPUTE_REPLY, dispute)                                                                          \
-                    X(BATCH, batch) X(REVOKE, revoke) X(WINDOW_CUT, window_cut) X(CONFIRM, confirm)                    \
-                        X(PROGRAMME_NOTICE, programme) X(REGISTER, register) X(REGISTERED, registered) X(CLEAR, clear) \
-                            X(DECIDED, decided) X(UNREGISTER, unregister) X(STATEMENT, statement)                      \
-                                X(COUNTERSTATEMENT, counterstatement) X(PROPOSAL, proposal) X(VOTE, vote)              \
-                                    X(RELAY, relay) X(LINK_ASK, link_ask) X(LINK_TELL, link_tell) X(BREAK, break)      \
-                                        X(DEBIT_CAP, debit_cap) X(STANDING, standing) X(ACCOUNT, account)              \
-                                            X(STANDING_NOTICE, standing_notice) X(DEBIT_CAP_NOTICE, debit_cap_notice)  \
-                                                X(HELLO_OK, hello_ok) X(RECEIPT, receipt) X(REFUSAL, refusal)          \
-                                                    X(ACK, ack) X(QUERY_ANSWER, query_answer) X(GENESIS, genesis)      \
-                                                        X(TICK, tick) X(REJECTED, rejected)
+    X(QUERY, query)                                                                                                    \
+    X(PROGRAMME, programme) X(ENROL, enrol) X(GRANT, grant) X(MANDATE, mandate) X(FACTS, facts) X(EDGES, edges)        \
+        X(SANCTION, sanction) X(SANCTION_NOTICE, sanction) X(OVERRIDE, override) X(APPLY, apply) X(ASSESS, assess)     \
+            X(ALLOCATE, allocate) X(CONSENT, consent) X(PREFUND, prefund) X(MEASURE, measure) X(CLAWBACK, clawback)    \
+                X(AGREE, agree) X(AGREED, agreement) X(REVERSE, reverse) X(REVERSED, reverse) X(DISPUTE, dispute)      \
+                    X(CALENDAR, calendar) X(DISPUTE_NOTICE, dispute_notice) X(DISPUTE_REPLY, dispute) X(BATCH, batch)  \
+                        X(REVOKE, revoke) X(WINDOW_CUT, window_cut) X(CONFIRM, confirm) X(PROGRAMME_NOTICE, programme) \
+                            X(REGISTER, register) X(REGISTERED, registered) X(CLEAR, clear) X(DECIDED, decided)        \
+                                X(UNREGISTER, unregister) X(STATEMENT, statement)                                      \
+                                    X(COUNTERSTATEMENT, counterstatement) X(PROPOSAL, proposal) X(VOTE, vote)          \
+                                        X(RELAY, relay) X(LINK_ASK, link_ask) X(LINK_TELL, link_tell) X(BREAK, break)  \
+                                            X(DEBIT_CAP, debit_cap) X(STANDING, standing) X(ACCOUNT, account)          \
+                                                X(STANDING_NOTICE, standing_notice)                                    \
+                                                    X(DEBIT_CAP_NOTICE, debit_cap_notice) X(HELLO_OK, hello_ok)        \
+                                                        X(RECEIPT, receipt) X(REFUSAL, refusal) X(ACK, ack)            \
+                                                            X(QUERY_ANSWER, query_answer) X(GENESIS, genesis)          \
+                                                                X(TICK, tick) X(REJECTED, rejected)
 
 const ProtobufCMessageDescriptor *sq_wire_type(uint32_t type)
 {
@@ -375,6 +376,21 @@ static sq_status open_header(struct sq_envelope *e, struct sq_error *err)
     return SQ_OK;
 }
 
+/* What holds of any envelope, once its parts are known. */
+static sq_status open_parts(struct sq_envelope *e, struct sq_error *err)
+{
+    sq_status st;
+    if (e->signature.size != 64)
+        return sq_fail(err, SQ_R_MALFORMED, "envelope: a signature of %zu bytes; 64 are needed", e->signature.size);
+    if ((st = open_header(e, err)) != SQ_OK)
+        return st;
+    if (e->version != 1 || sq_wire_type(e->type) == NULL)
+        return sq_fail(err, SQ_R_UNKNOWN_TYPE, "version %" PRIu32 ", type %" PRIu32, e->version, e->type);
+    if (e->algorithm != 1)
+        return sq_fail(err, SQ_R_ALGORITHM, "algorithm %" PRIu32, e->algorithm);
+    return SQ_OK;
+}
+
 sq_status sq_envelope_open(sq_bytes bytes, struct sq_envelope *out, struct sq_error *err)
 {
     struct sq_envelope e = {.whole = bytes};
@@ -387,14 +403,16 @@ sq_status sq_envelope_open(sq_bytes bytes, struct sq_envelope *out, struct sq_er
     uint32_t field;
     while ((field = sq_wire_field(&rest, &unused, &part)) != 0)
         *(field == 1 ? &e.header : field == 2 ? &e.body : &e.signature) = part;
-    if (e.signature.size != 64)
-        return sq_fail(err, SQ_R_MALFORMED, "envelope: a signature of %zu bytes; 64 are needed", e.signature.size);
-    if ((st = open_header(&e, err)) != SQ_OK)
-        return st;
-    if (e.version != 1 || sq_wire_type(e.type) == NULL)
-        return sq_fail(err, SQ_R_UNKNOWN_TYPE, "version %" PRIu32 ", type %" PRIu32, e.version, e.type);
-    if (e.algorithm != 1)
-        return sq_fail(err, SQ_R_ALGORITHM, "algorithm %" PRIu32, e.algorithm);
-    *out = e;
-    return SQ_OK;
+    if ((st = open_parts(&e, err)) == SQ_OK)
+        *out = e;
+    return st;
+}
+
+sq_status sq_header_open(sq_bytes header, sq_bytes signature, struct sq_envelope *out, struct sq_error *err)
+{
+    struct sq_envelope e = {.header = header, .signature = signature};
+    sq_status st = open_parts(&e, err);
+    if (st == SQ_OK)
+        *out = e;
+    return st;
 }

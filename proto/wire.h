@@ -72,4 +72,8 @@ struct sq_envelope {
  */
 SQ_MUST_CHECK sq_status sq_envelope_open(sq_bytes bytes, struct sq_envelope *out, struct sq_error *err);
 
+/* The same of a header and a signature that came without a body: `body` and `whole` stay empty. Same errors. */
+SQ_MUST_CHECK sq_status sq_header_open(sq_bytes header, sq_bytes signature, struct sq_envelope *out,
+                                       struct sq_error *err);
+
 #endif

@@ -435,6 +435,7 @@ sq_status sq_core_step(struct sq_core *core, const struct sq_event *event, struc
             sq_settlement_too_early(core->settlement, event->type, event->body))
             return refuse_unjournalled(&s, SQ_R_BUSY, s.id);
         sq_party_at(core, s.party)->last_id = s.id;
+        sq_party_at(core, s.party)->last_seq = fx->seq;
         advance_clock(core, event->now_ms);
         st = dispatch(&s, event->type, event->body);
         if (st >= 100 && sq_party_at(core, s.party)->role != SQ_ROLE_NODE) {

@@ -84,7 +84,7 @@ struct sq_party {
     uint32_t node;     /* number of the home node */
     uint32_t org;      /* of a provider, holder or evaluator: its organisation, else SQ_ROW_NONE */
     uint8_t key[32], transport_key[32];
-    uint64_t last_id; /* last id that was journalled */
+    uint64_t last_id, last_seq; /* last id that was journalled, and the entry that holds it; 0: none */
 };
 
 uint32_t sq_core_party_count(const struct sq_core *core);

@@ -268,7 +268,7 @@ void sq_core_totals(const struct sq_core *core, struct sq_core_totals *out)
 
 /* ---- snapshot ---- */
 
-#define SNAPSHOT_VERSION 14u
+#define SNAPSHOT_VERSION 15u
 
 void sq_core_dump(struct sq_core *core, struct sq_dump *d)
 {

@@ -49,6 +49,14 @@ static void print_peers(const json_t *peers)
     putchar('\n');
     sq_grid_print(&g, stdout);
     sq_grid_end(&g);
+    json_array_foreach(peers, i, p)
+    {
+        if (u64_of(p, "false_claims") != 0)
+            printf(_("Node %s has claimed messages of this node that it cannot show (%s times): ask its operators. "
+                     "Nothing "
+                     "here has changed by it.\n"),
+                   text_of(p, "node"), sq_text_count(u64_of(p, "false_claims"), text));
+    }
 }
 
 static void print_refused(json_t *refused)

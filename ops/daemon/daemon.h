@@ -1,7 +1,7 @@
 /*
  * The daemon's parts. A redemption goes: front (receive, check, decide) -> commit (append) -> front (answer).
  *
- *   front thread    sockets, core, timers            front.c, hello.c, streams.c, query.c, rejects.c
+ *   front thread    sockets, core, timers            front.c, hello.c, streams.c, recall.c, query.c, rejects.c
  *   commit thread   ledger, signatures of answers    commit_thread.c, commit.c
  *   snapshot thread one file, now and then           snapshots.c
  *
@@ -79,12 +79,17 @@ struct sq_group {
 
 struct sq_peer {
     struct sq_outbox outbox;
-    struct sq_route route; /* its connection to us: acknowledgements go there */
-    uint64_t durable_in;   /* last number of its stream that is durable here */
+    struct sq_route route;   /* its connection to us: acknowledgements go there */
+    uint64_t durable_in;     /* last number of its stream that is durable here */
+    uint64_t durable_in_seq; /* the entry that holds it; 0: none */
     uint64_t heard_ms;
     uint64_t greet_at_ms;           /* ask it where our stream stands; UINT64_MAX: it has answered */
+    uint64_t greeted_ms;            /* when it was last asked */
     uint64_t retry_at_ms, retry_ms; /* its socket took nothing: when to try again */
-    int connected;                  /* configured as a peer */
+    uint64_t false_claims,
+        claim_logged_ms; /* it claimed messages of ours and did not show them: how often; since the start */
+    int asked;     /* it has acknowledged more than we sent, and must show it: nothing else goes to it meanwhile */
+    int connected; /* configured as a peer */
 };
 
 struct sq_daemon {
@@ -195,12 +200,19 @@ SQ_MUST_CHECK sq_status sq_streams_open(struct sq_daemon *d, struct sq_error *er
 void sq_streams_durable(struct sq_daemon *d, const struct sq_group *g); /* send what the group allowed */
 void sq_streams_flush(struct sq_daemon *d);                             /* send and resend what is due */
 uint64_t sq_streams_due_ms(const struct sq_daemon *d);
-/* An ACK, HELLO_OK or refusal on our DEALER. SQ_E_FOREIGN: the peer has messages of ours that this ledger does not know: it is an old copy. */
+/* An ACK, HELLO_OK or refusal on our DEALER. Errors: as sq_recall_hello. */
 SQ_MUST_CHECK sq_status sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_arrival *a,
                                         struct sq_error *err);
 void sq_streams_ack(struct sq_daemon *d, uint32_t node);
 /* Has this ledger been held against what peers remember of it? Until then no work is taken, and time brings nothing about; peers that do not answer are not waited for long. */
 int sq_streams_greeted(const struct sq_daemon *d);
+
+/* recall.c: what peers remember of this node */
+/* May an ACK of this number be true? 0: no, and the peer will be asked what it has. */
+int sq_recall_ack(struct sq_daemon *d, uint32_t node, uint64_t last);
+/* SQ_E_FOREIGN: the peer shows a message that this node has signed and this ledger does not know: it is an old copy. */
+SQ_MUST_CHECK sq_status sq_recall_hello(struct sq_daemon *d, uint32_t node, const Sanquan__V1__HelloOk *m,
+                                        struct sq_error *err);
 
 /* query.c: JSON text into out (malloc'd); a refusal for those who may not ask. Paths "history?..." are the historian's. */
 unsigned sq_query_answer(struct sq_daemon *d, uint32_t party, const char *path, char **json);

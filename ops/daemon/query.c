@@ -108,6 +108,7 @@ static json_t *peers(const struct sq_daemon *d)
         put_u64(o, "sent", p->outbox.sent);
         put_u64(o, "acknowledged", p->outbox.acked);
         put_u64(o, "unacknowledged", p->outbox.durable - p->outbox.acked);
+        put_u64(o, "false_claims", p->false_claims);
         json_array_append_new(a, o);
     }
     return a;

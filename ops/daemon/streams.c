@@ -20,9 +20,10 @@ static const char *name_of(const struct sq_daemon *d, uint32_t node)
     return sq_core_party(d->core, sq_core_node(d->core, node)->party)->name;
 }
 
-static uint64_t last_in(const struct sq_daemon *d, uint32_t node)
+/* Where its stream to us stands. */
+static const struct sq_party *in(const struct sq_daemon *d, uint32_t node)
 {
-    return sq_core_party(d->core, sq_core_node(d->core, node)->party)->last_id;
+    return sq_core_party(d->core, sq_core_node(d->core, node)->party);
 }
 
 sq_status sq_streams_open(struct sq_daemon *d, struct sq_error *err)
@@ -36,7 +37,8 @@ sq_status sq_streams_open(struct sq_daemon *d, struct sq_error *err)
         if (st != SQ_OK)
             return st;
         sq_outbox_init(&d->peers[node].outbox, count != 0 ? first.number - 1 : durable, durable);
-        d->peers[node].durable_in = last_in(d, node);
+        d->peers[node].durable_in = in(d, node)->last_id;
+        d->peers[node].durable_in_seq = in(d, node)->last_seq;
     }
     return SQ_OK;
 }
@@ -72,7 +74,7 @@ void sq_streams_durable(struct sq_daemon *d, const struct sq_group *g)
             continue;
         struct sq_outbox *box = &d->peers[o->to].outbox;
         sq_outbox_durable(box, o->id);
-        if (d->peers[o->to].connected && sq_outbox_next(box, d->now_ms) == o->id)
+        if (d->peers[o->to].connected && !d->peers[o->to].asked && sq_outbox_next(box, d->now_ms) == o->id)
             send_one(d, o->to, o->id, o->envelope);
     }
     for (uint32_t node = 0; node < sq_core_node_count(d->core); node++)
@@ -83,8 +85,10 @@ void sq_streams_durable(struct sq_daemon *d, const struct sq_group *g)
                 struct sq_envelope e;
                 if (g->entries[i].type < SANQUAN__V1__MESSAGE_TYPE__GENESIS &&
                     sq_envelope_open(g->entries[i].input, &e, NULL) == SQ_OK &&
-                    strcmp(e.sender, sq_core_party(d->core, party)->name) == 0)
+                    strcmp(e.sender, sq_core_party(d->core, party)->name) == 0) {
                     d->peers[node].durable_in = e.id;
+                    d->peers[node].durable_in_seq = g->entries[i].seq;
+                }
             }
             sq_streams_ack(d, node);
         }
@@ -98,7 +102,8 @@ void sq_streams_flush(struct sq_daemon *d)
     for (uint32_t node = 0; node < sq_core_node_count(d->core); node++) {
         struct sq_peer *p = &d->peers[node];
         uint64_t number;
-        while (p->connected && d->now_ms >= p->retry_at_ms && (number = sq_outbox_next(&p->outbox, d->now_ms)) != 0) {
+        while (p->connected && !p->asked && d->now_ms >= p->retry_at_ms &&
+               (number = sq_outbox_next(&p->outbox, d->now_ms)) != 0) {
             struct sq_outbox_put message;
             size_t count;
             sq_arena_reset(&d->scratch);
@@ -113,6 +118,8 @@ static uint64_t due_ms(const struct sq_daemon *d, const struct sq_peer *p)
 {
     const struct sq_outbox *o = &p->outbox;
     uint64_t at = sq_outbox_due_ms(o) < p->greet_at_ms ? sq_outbox_due_ms(o) : p->greet_at_ms;
+    if (p->asked)
+        return p->greet_at_ms; /* nothing but the question goes to it */
     if (o->sent < o->durable && o->sent - o->acked < SQ_OUTBOX_WINDOW && d->now_ms + RETRY_MIN_MS < at)
         at = d->now_ms + RETRY_MIN_MS; /* the flush before did not get it away */
     return at != UINT64_MAX && at < p->retry_at_ms ? p->retry_at_ms : at;
@@ -138,21 +145,6 @@ static void note_ack(struct sq_group *g, uint32_t node, uint64_t number)
     g->acks[g->ack_count++] = (struct sq_outbox_ack){node, number};
 }
 
-/*
- * A ledger restored from an old backup would give out numbers again that peers have had, and peers would take the new messages for
- * repeats of the old: what they say would be lost without anyone noticing. Whoever knows more of this node than it does itself stops it.
- */
-static sq_status check_memory(struct sq_daemon *d, uint32_t node, uint64_t last, struct sq_error *err)
-{
-    uint64_t own = sq_core_peer_next(d->core, node) - 1;
-    if (last <= own)
-        return SQ_OK;
-    return sq_fail(err, SQ_E_FOREIGN,
-                   "node %s has %" PRIu64 " messages of this node, this ledger knows of %" PRIu64
-                   ": it is an old copy; restore a newer one",
-                   sq_core_node(d->core, node)->code, last, own);
-}
-
 sq_status sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_arrival *a, struct sq_error *err)
 {
     struct sq_envelope e;
@@ -168,15 +160,17 @@ sq_status sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_ar
     d->peers[node].heard_ms = d->now_ms;
     if (e.type == SANQUAN__V1__MESSAGE_TYPE__ACK) {
         uint64_t last = ((const Sanquan__V1__Ack *)m)->last_id;
+        if (!sq_recall_ack(d, node, last))
+            return SQ_OK; /* what has never been sent cannot have arrived */
         if (sq_outbox_acked(&d->peers[node].outbox, last, d->now_ms))
             note_ack(d->filling, node, last); /* the stored copies go with the next commit */
         else if (last < d->peers[node].outbox.acked)
             sq_log(SQ_LOG_DEBUG, "old_ack", "node=%s last=%" PRIu64, peer->name, last);
-        return check_memory(d, node, last, err);
+        return SQ_OK;
     }
     if (e.type == SANQUAN__V1__MESSAGE_TYPE__HELLO_OK) {
         d->peers[node].greet_at_ms = UINT64_MAX;
-        return check_memory(d, node, ((const Sanquan__V1__HelloOk *)m)->last_id, err);
+        return sq_recall_hello(d, node, (const Sanquan__V1__HelloOk *)m, err);
     }
     if (e.type == SANQUAN__V1__MESSAGE_TYPE__REFUSAL) {
         const Sanquan__V1__Refusal *r = (const Sanquan__V1__Refusal *)m;
@@ -204,6 +198,7 @@ static void greet(struct sq_daemon *d, uint32_t node)
         sq_message_seal(&h, body, sq_directory_network_id(d->directory), d->keys->secret, &memory, &envelope, NULL) ==
             SQ_OK)
         (void)!sq_hub_send(d->hub, node, envelope, NULL); /* not connected yet: greeted again soon */
+    d->peers[node].greeted_ms = d->now_ms;
     d->peers[node].greet_at_ms =
         d->now_ms + (d->now_ms < d->opened_ms + GREET_PATIENCE_MS ? GREET_EVERY_MS : GREET_LATER_MS);
 }

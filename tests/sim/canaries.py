@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-SEEDS_MAX = 96
+SEEDS_MAX = 124
 
 # name, what it is, file, right, wrong, faults, what the simulator says
 CANARIES = [
@@ -104,9 +104,15 @@ CANARIES = [
     ("clock-goes-back", "time goes back with the wall clock", "ops/common/clock.c",
      "    if (wall_ms >= c->now_ms) {", "    if (wall_ms != 0) {",
      "clock,loss", "still unanswered|do not close alike|turns and turns"),
-    ("old-copy-serves", "a node does not care what its peers remember", "ops/daemon/streams.c",
-     "    if (last <= own)\n        return SQ_OK;\n    return sq_fail(err, SQ_E_FOREIGN,", "    if (last <= own || own != 0)\n        return SQ_OK;\n    return sq_fail(err, SQ_E_FOREIGN,",
+    ("old-copy-serves", "a node does not care what its peers remember", "ops/daemon/recall.c",
+     "    if (m->last_id <= own)\n        return SQ_OK;", "    if (m->last_id <= own || own != 0)\n        return SQ_OK;",
      "old copy", "old copy"),
+    ("claims-believed", "a number that a peer claims, and does not show, stops a node", "ops/daemon/recall.c",
+     "    if (!is_ours(d, node, m->last, &shown) || shown <= own) {", "    if (!is_ours(d, node, m->last, &shown) && (shown = m->last_id) <= own) {",
+     "lie", "stops by itself"),
+    ("forged-claim", "any message that a peer shows is taken for one of the node's own", "ops/daemon/recall.c",
+     "sq_message_check_shown(&e, m->body_hash.data, sq_directory_network_id(d->directory), self->key, NULL) != SQ_OK)", "m->body_hash.len == 0)",
+     "lie", "stops by itself"),
     ("forged-sender", "signatures of peers' messages are not looked at", "ops/daemon/front.c",
      "    if (st != SQ_OK)\n        return sq_reject(d, a, &e, st, why.text, err);\n    if ((st = keep_route", "    if ((st = keep_route",
      "hostile client", "refused|entry \\d+|VIOLATION|never asked|answered"),

@@ -8,6 +8,7 @@
  *   statements  other totals, to some
  *   decisions   other codes than the link stands for
  *   receipts    one bit wrong
+ *   claims      to have more of a node's messages than it ever sent, with a forged message to show for it, or none
  *
  * What must hold is asked of honest nodes only, and of what lies between them.
  */
@@ -29,7 +30,7 @@ void sim_liars_choose(struct sim *s)
         if (n->liar)
             continue;
         n->liar = 1;
-        n->lies = (uint32_t)sim_between(&s->fault_random, 1, 31);
+        n->lies = (uint32_t)sim_between(&s->fault_random, 1, 63);
         sim_note(s, "node %s is a liar of kind %u", n->config.node, n->lies);
         i++;
     }
@@ -78,6 +79,22 @@ static int lie_codes(struct sim_random *r, ProtobufCBinaryData *code)
     return 1;
 }
 
+static int lie_claim(struct sim_random *r, uint64_t *last_id, Sanquan__V1__Shown **shown)
+{
+    *last_id += sim_scale(r, 1, 1000);
+    if (shown == NULL || *shown == NULL || sim_chance(r, 300))
+        return 1; /* shows what it has, or has nothing to show */
+    if (sim_chance(r, 300)) {
+        *shown = NULL;
+        return 1;
+    }
+    ProtobufCBinaryData *parts[3] = {&(*shown)->header, &(*shown)->body_hash, &(*shown)->signature};
+    ProtobufCBinaryData *part = parts[sim_below(r, 3)];
+    uint64_t bit = sim_below(r, part->len * 8);
+    part->data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    return 1;
+}
+
 /* Changes the message; 0: nothing to lie about. */
 static int lie(struct sim_node *n, uint32_t type, ProtobufCMessage *body, uint8_t air[static SQ_HASH_SIZE])
 {
@@ -102,6 +119,11 @@ static int lie(struct sim_node *n, uint32_t type, ProtobufCMessage *body, uint8_
         return (n->lies & 8) && lie_codes(r, &((Sanquan__V1__Decided *)body)->code);
     case SANQUAN__V1__MESSAGE_TYPE__REGISTERED:
         return (n->lies & 8) && lie_codes(r, &((Sanquan__V1__Registered *)body)->code);
+    case SANQUAN__V1__MESSAGE_TYPE__ACK:
+        return (n->lies & 32) && lie_claim(r, &((Sanquan__V1__Ack *)body)->last_id, NULL);
+    case SANQUAN__V1__MESSAGE_TYPE__HELLO_OK:
+        return (n->lies & 32) &&
+               lie_claim(r, &((Sanquan__V1__HelloOk *)body)->last_id, &((Sanquan__V1__HelloOk *)body)->last);
     default:
         return 0;
     }
@@ -141,7 +163,8 @@ void sim_liar_sends(struct sim_node *n, struct sim_packet *p)
         s->counts.fault[SIM_LIAR]++;
         return;
     }
-    sq_bytes other = p->answer ? (sq_bytes){NULL, 0} : told_otherwise(n, &e);
+    int to_client = p->answer && p->to.kind != SIM_END_NODE;
+    sq_bytes other = to_client ? (sq_bytes){NULL, 0} : told_otherwise(n, &e);
     if (other.size == 0)
         return;
     sim_bytes_drop(p->bytes);
