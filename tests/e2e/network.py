@@ -8,6 +8,7 @@ and TAP: check(name, good, why), done().
 """
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -52,10 +53,21 @@ def uscc(province, n):
     return body + _ALPHABET[(31 - sum(_ALPHABET.index(c) * w for c, w in zip(body, _WEIGHTS)) % 31) % 31]
 
 
+_ports = random.sample(range(16384, 32768), 4096)
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that nobody has and nobody is given: below the range from which the kernel takes the near end of outgoing connections (a peer
+    that dials a node which is not up yet could otherwise get just that node's port), and no number twice."""
+    while True:
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            port = _ports.pop()
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 class Result:

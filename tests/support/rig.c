@@ -60,15 +60,20 @@ struct sq_keys *rig_keys(const char *role, const char *code)
 
 /* ---- files ---- */
 
-static unsigned free_port(void)
+unsigned rig_free_port(void)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&a, size) != 0 || getsockname(fd, (struct sockaddr *)&a, &size) != 0)
-        rig_die("no free port", NULL);
-    close(fd);
-    return ntohs(a.sin_port);
+    const int on = 1;
+    for (unsigned tries = 0; tries < 4096; tries++) {
+        unsigned port = 16384 + (unsigned)arc4random_uniform(16384);
+        struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        int taken = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || bind(fd, (struct sockaddr *)&a, sizeof a) != 0;
+        if (fd >= 0)
+            close(fd);
+        if (!taken)
+            return port;
+    }
+    rig_die("no free port", NULL);
 }
 
 static void put_key(FILE *f, const char *name, const uint8_t key[static SQ_KEY_SIZE])
@@ -163,7 +168,7 @@ struct rig *rig_new(const char *dir, const char *daemon, unsigned node_count, co
         struct rig_node *n = &r->node[i];
         char name[32];
         strcpy(n->code, codes[i]);
-        snprintf(n->endpoint, sizeof n->endpoint, "tcp://127.0.0.1:%u", free_port());
+        snprintf(n->endpoint, sizeof n->endpoint, "tcp://127.0.0.1:%u", rig_free_port());
         snprintf(n->config, sizeof n->config, "%s/%s.yaml", dir, n->code);
         snprintf(n->ledger, sizeof n->ledger, "%s/%s", dir, n->code);
         n->keys = rig_keys("node", n->code);

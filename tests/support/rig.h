@@ -46,6 +46,9 @@ struct sq_keys *rig_keys(const char *role, const char *code);
 /* The operator of `node` enrols these. */
 void rig_enrol(const struct rig *r, unsigned node, struct sq_keys *const *keys, size_t count);
 
+/* A port of loopback that nobody has and nobody is given: below 32768, where the kernel takes the near ends of outgoing connections
+ * from. A peer that dials a node which is not up yet could otherwise be given just that node's port. */
+unsigned rig_free_port(void);
 double rig_seconds(void); /* monotonic */
 _Noreturn void rig_die(const char *what, const struct sq_error *err);
 

@@ -21,17 +21,6 @@ struct ends {
     struct sq_hub *hub, *dialler; /* dialler: a node with `hub` as its peer number 7 */
 };
 
-static int free_port(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&a, size) == 0 &&
-                getsockname(fd, (struct sockaddr *)&a, &size) == 0);
-    close(fd);
-    return ntohs(a.sin_port);
-}
-
 static int begin(void **state)
 {
     struct ends *e = calloc(1, sizeof *e);
@@ -39,7 +28,7 @@ static int begin(void **state)
     e->server = rig_keys("node", "310000");
     e->peer = rig_keys("node", "370000");
     e->person = rig_keys("operator", "310000/li");
-    snprintf(e->endpoint, sizeof e->endpoint, "tcp://127.0.0.1:%d", free_port());
+    snprintf(e->endpoint, sizeof e->endpoint, "tcp://127.0.0.1:%u", rig_free_port());
     struct sq_hub_peer to = {.node = 7, .endpoint = e->endpoint};
     memcpy(to.transport_key, e->server->transport_public, SQ_KEY_SIZE);
     struct sq_hub_options o = {
