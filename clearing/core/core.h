@@ -131,12 +131,23 @@ SQ_MUST_CHECK sq_status sq_core_prefund(const struct sq_core *core, uint32_t num
                                         struct sq_prefund_view *out);
 
 /* Agreements with other nodes, in the order in which they were first heard of. [0] is this node's side, for vouchers of its issuers. */
+enum sq_recognition_state {
+    SQ_RECOGNITION_ENTERED = 1, /* here by a maker; nobody has said it yet */
+    SQ_RECOGNITION_SAID_HERE,
+    SQ_RECOGNITION_SAID_THERE,
+    SQ_RECOGNITION_DIFFERS, /* the two sides have said different terms: they go on with the next version */
+    SQ_RECOGNITION_TO_COME, /* agreed, its first day is to come */
+    SQ_RECOGNITION_APPLIES,
+    SQ_RECOGNITION_REPLACED, /* by a newer version, from that one's first day on */
+    SQ_RECOGNITION_OVER
+};
 struct sq_recognition_view {
-    uint32_t other, version; /* other: number of the node */
+    uint32_t other, version;         /* other: number of the node */
+    enum sq_recognition_state state; /* as of the last event's day */
     int in_force, said_here, said_there, waiting_for_checker;
     uint32_t kinds, rate_ceiling_bp, from_day, until_day; /* kinds: a bit each, kind 1 the lowest */
     struct {
-        uint32_t borne_bp;
+        uint32_t borne_bp, relaxed; /* relaxed: a bit an attribute, bit 0 for all lists */
         int64_t exposure_fen, gross_fen, borne_fen; /* redeemed under it, and what of it the other region has borne */
     } side[2];
 };

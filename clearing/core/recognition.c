@@ -105,9 +105,9 @@ static void keep_terms(struct sq_core *core, struct sq_recognition *a, const San
                                                   relaxed_bits(m->sides[own ^ i])};
 }
 
-/* The version's row, and what its bytes are; the version must follow what this side has said. */
-static sq_status version_row(struct sq_step *s, const Sanquan__V1__Agreement *m, uint32_t other, int here,
-                             struct sq_recognition **row, uint8_t hash[static SQ_HASH_SIZE])
+/* The version must follow what this side has said; what its bytes are; room for its row. */
+static sq_status check_version(struct sq_step *s, const Sanquan__V1__Agreement *m, uint32_t other, int here,
+                               uint8_t hash[static SQ_HASH_SIZE])
 {
     struct sq_core *core = s->core;
     sq_bytes bytes;
@@ -119,12 +119,18 @@ static sq_status version_row(struct sq_step *s, const Sanquan__V1__Agreement *m,
     if (st != SQ_OK)
         return st;
     sq_sha256(bytes.data, bytes.size, hash);
-    *row = find_version(core, other, m->version);
-    if (*row == NULL) {
-        *row = sq_table_add(&core->recognitions, NULL);
-        **row = (struct sq_recognition){.other = other, .version = m->version, .maker = SQ_ROW_NONE};
-    }
     return SQ_OK;
+}
+
+/* Find or add; check_version has made room. */
+static struct sq_recognition *version_row(struct sq_core *core, uint32_t other, uint32_t version)
+{
+    struct sq_recognition *row = find_version(core, other, version);
+    if (row == NULL) {
+        row = sq_table_add(&core->recognitions, NULL);
+        *row = (struct sq_recognition){.other = other, .version = version, .maker = SQ_ROW_NONE};
+    }
+    return row;
 }
 
 static void state(struct sq_core *core, struct sq_recognition *a, const Sanquan__V1__Agreement *m,
@@ -148,15 +154,17 @@ sq_status sq_on_agree(struct sq_step *s, const Sanquan__V1__Agree *m)
         return sq_refuse(s, SQ_R_AGREEMENT, "role %u", m->role);
     sq_status st = check_agreement(s, m->terms, &other);
     if (st == SQ_OK)
-        st = version_row(s, m->terms, other, 1, &a, hash);
+        st = check_version(s, m->terms, other, 1, hash);
     if (st != SQ_OK)
         return st;
     if (m->role == 1) {
+        a = version_row(s->core, other, m->terms->version);
         memcpy(a->entered, hash, SQ_HASH_SIZE);
         a->maker = s->party;
         return sq_answer_accepted(s, 1);
     }
-    if (a->maker == SQ_ROW_NONE || memcmp(a->entered, hash, SQ_HASH_SIZE) != 0)
+    a = find_version(s->core, other, m->terms->version);
+    if (a == NULL || a->maker == SQ_ROW_NONE || memcmp(a->entered, hash, SQ_HASH_SIZE) != 0)
         return sq_refuse(s, SQ_R_NOT_ENTERED, "agreement with %s, version %u", sq_node_at(s->core, other)->code,
                          m->terms->version);
     if (a->maker == s->party)
@@ -174,14 +182,13 @@ sq_status sq_on_agreed(struct sq_step *s, uint32_t from, const Sanquan__V1__Agre
 {
     uint32_t other = SQ_ROW_NONE;
     uint8_t hash[SQ_HASH_SIZE];
-    struct sq_recognition *a;
     sq_status st = check_agreement(s, m, &other);
     if (st == SQ_OK && other != from)
         st = sq_refuse(s, SQ_R_AGREEMENT, "node %s is no side of it", sq_node_at(s->core, from)->code);
     if (st == SQ_OK)
-        st = version_row(s, m, other, 0, &a, hash);
+        st = check_version(s, m, other, 0, hash);
     if (st == SQ_OK)
-        state(s->core, a, m, hash, 0);
+        state(s->core, version_row(s->core, other, m->version), m, hash, 0);
     return st;
 }
 
@@ -283,6 +290,24 @@ void sq_link_take_borne(struct sq_core *core, uint32_t debtor, const Sanquan__V1
 
 /* ---- reading ---- */
 
+static enum sq_recognition_state state_of(const struct sq_core *core, const struct sq_recognition *a)
+{
+    if (!a->said_here || !a->said_there)
+        return a->said_here    ? SQ_RECOGNITION_SAID_HERE
+               : a->said_there ? SQ_RECOGNITION_SAID_THERE
+                               : SQ_RECOGNITION_ENTERED;
+    if (!a->same)
+        return SQ_RECOGNITION_DIFFERS;
+    if (core->today < a->from_day)
+        return SQ_RECOGNITION_TO_COME;
+    for (uint32_t i = 0; i < core->recognitions.count; i++) {
+        const struct sq_recognition *b = SQ_ROW(&core->recognitions, struct sq_recognition, i);
+        if (b->other == a->other && in_force(b) && core->today >= b->from_day && b->version > a->version)
+            return SQ_RECOGNITION_REPLACED;
+    }
+    return core->today > a->until_day ? SQ_RECOGNITION_OVER : SQ_RECOGNITION_APPLIES;
+}
+
 uint32_t sq_core_recognition_count(const struct sq_core *core)
 {
     return core->recognitions.count;
@@ -293,6 +318,7 @@ void sq_core_recognition(const struct sq_core *core, uint32_t i, struct sq_recog
     const struct sq_recognition *a = SQ_ROW(&core->recognitions, struct sq_recognition, i);
     *out = (struct sq_recognition_view){.other = a->other,
                                         .version = a->version,
+                                        .state = state_of(core, a),
                                         .in_force = in_force(a),
                                         .said_here = a->said_here != 0,
                                         .said_there = a->said_there != 0,
@@ -303,6 +329,7 @@ void sq_core_recognition(const struct sq_core *core, uint32_t i, struct sq_recog
                                         .until_day = a->until_day};
     for (int k = 0; k < 2; k++) {
         out->side[k].borne_bp = a->side[k].borne_bp;
+        out->side[k].relaxed = a->side[k].relaxed;
         out->side[k].exposure_fen = a->side[k].exposure_fen;
         for (size_t n = 0; n < SQ_KIND_COUNT; n++) {
             out->side[k].gross_fen += a->sum_fen[k][n];

@@ -100,7 +100,10 @@ static void it_is_in_force_when_both_have_said_the_same_and_not_before(void **st
     assert_int_equal(say(s, SH, &t), SQ_OK);
     world_run(s->w);
     sq_core_recognition(s->w->core[SD], 0, &v);
-    assert_true(v.other == SH && v.version == 1 && !v.said_here && !v.in_force);
+    assert_true(v.other == SH && v.version == 1 && !v.said_here && !v.in_force &&
+                v.state == SQ_RECOGNITION_SAID_THERE);
+    sq_core_recognition(s->w->core[SH], 0, &v);
+    assert_true(v.state == SQ_RECOGNITION_SAID_HERE);
     assert_int_equal(ABROAD(.amount_fen = 10), SQ_R_NO_AGREEMENT);
     t.m.rate_ceiling_bp = 1; /* something else */
     assert_int_equal(say(s, SD, &t), SQ_OK);
@@ -108,12 +111,15 @@ static void it_is_in_force_when_both_have_said_the_same_and_not_before(void **st
     assert_int_equal(ABROAD(.amount_fen = 10), SQ_R_NO_AGREEMENT);
     terms(&t, 1);
     assert_int_equal(say(s, SD, &t), SQ_R_AGREEMENT); /* what was said stays said */
+    sq_core_recognition(s->w->core[SH], 0, &v);
+    assert_true(v.state == SQ_RECOGNITION_DIFFERS);
     assert_int_equal(ABROAD(.amount_fen = 10), SQ_R_NO_AGREEMENT);
     terms(&t, 2);
     agree(s, &t);
     assert_int_equal(ABROAD(.amount_fen = 10), SQ_OK);
     sq_core_recognition(s->w->core[SH], 1, &v);
-    assert_true(v.other == SD && v.version == 2 && v.said_here && v.in_force && v.side[0].gross_fen == 10);
+    assert_true(v.other == SD && v.version == 2 && v.said_here && v.in_force && v.side[0].gross_fen == 10 &&
+                v.state == SQ_RECOGNITION_APPLIES);
 }
 
 static void statements_that_cross_on_the_way_are_in_force_at_both_ends(void **state)
@@ -171,12 +177,13 @@ static void two_people_say_it_with_the_same_values(void **state)
     terms(&t, 1);
     assert_int_equal(say_as(s, SH, "li", 2, &t), SQ_R_NOT_ENTERED);
     assert_int_equal(say_as(s, SH, "li", 3, &t), SQ_R_AGREEMENT);
+    assert_int_equal(sq_core_recognition_count(s->w->core[SH]), 0); /* nothing is kept of what was refused */
     assert_int_equal(say_as(s, SH, "li", 1, &t), SQ_OK);
     assert_int_equal(say_as(s, SH, "li", 2, &t), SQ_R_SAME_PERSON);
     t.m.rate_ceiling_bp = 1;
     assert_int_equal(say_as(s, SH, "zhang", 2, &t), SQ_R_NOT_ENTERED);
     sq_core_recognition(s->w->core[SH], 0, &v);
-    assert_true(v.waiting_for_checker && !v.said_here);
+    assert_true(v.waiting_for_checker && !v.said_here && v.state == SQ_RECOGNITION_ENTERED);
     world_run(s->w);
     assert_int_equal(sq_core_recognition_count(s->w->core[SD]), 0); /* nobody was told */
     assert_int_equal(say_as(s, SH, "zhang", 1, &t), SQ_OK);         /* entered anew */
@@ -186,6 +193,14 @@ static void two_people_say_it_with_the_same_values(void **state)
     world_run(s->w);
     sq_core_recognition(s->w->core[SD], 0, &v);
     assert_true(v.said_there && v.rate_ceiling_bp == 1);
+}
+
+static enum sq_recognition_state state_of_version(struct story *s, uint32_t version)
+{
+    struct sq_recognition_view v = {0};
+    for (uint32_t i = 0; v.version != version; i++)
+        sq_core_recognition(s->w->core[SH], i, &v);
+    return v.state;
 }
 
 static void it_holds_for_its_kinds_and_days_and_the_next_one_replaces_it(void **state)
@@ -207,12 +222,16 @@ static void it_holds_for_its_kinds_and_days_and_the_next_one_replaces_it(void **
     agree(s, &t);
     at(s, sq_day_end_ms(20260921) - 1);
     assert_int_equal(ABROAD(.amount_fen = 10), SQ_R_NO_AGREEMENT);
+    assert_int_equal(state_of_version(s, 1), SQ_RECOGNITION_APPLIES);
+    assert_int_equal(state_of_version(s, 2), SQ_RECOGNITION_TO_COME);
     at(s, sq_day_end_ms(20260921));
     assert_int_equal(ABROAD(.amount_fen = 10), SQ_OK);
     at(s, sq_day_end_ms(20260923) - 1);
     assert_int_equal(ABROAD(.amount_fen = 10), SQ_OK);
     at(s, sq_day_end_ms(20260923));
     assert_int_equal(ABROAD(.amount_fen = 10), SQ_R_NO_AGREEMENT);
+    assert_int_equal(state_of_version(s, 1), SQ_RECOGNITION_REPLACED);
+    assert_int_equal(state_of_version(s, 2), SQ_RECOGNITION_OVER);
     terms(&t, 3);
     agree(s, &t);
     assert_int_equal(ABROAD(.amount_fen = 10), SQ_OK);
