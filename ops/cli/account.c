@@ -89,7 +89,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
     struct entering *e = state->input;
     switch (key) {
     case KEY_ROLE:
-        e->role = strcmp(value, "maker") == 0 ? 1 : strcmp(value, "checker") == 0 ? 2 : 0;
+        e->role = sq_args_role(value);
         return e->role != 0 ? 0 : sq_args_wrong(state, _("--role %s: it is maker or checker"), value);
     case KEY_KIND:
         e->kind = kind_of(value);
@@ -138,7 +138,6 @@ static const struct sq_args enter_args = {
 int sq_cmd_account_enter(struct sq_cli *cli, int argc, char **argv)
 {
     struct entering e = {.kind = 1};
-    struct sq_session s;
     struct sq_error err = {0};
     Sanquan__V1__Account m;
     int code = sq_cli_parse(cli, &enter_args, argc, argv, &e);
@@ -149,10 +148,7 @@ int sq_cmd_account_enter(struct sq_cli *cli, int argc, char **argv)
     m.amount_fen = e.out ? -e.fen : e.fen;
     m.reference = sq_need(strdup(e.reference));
     m.role = e.role;
-    sq_status st = sq_session_open(cli, 1, &s, &err);
-    if (st == SQ_OK)
-        st = sq_session_say(&s, SANQUAN__V1__MESSAGE_TYPE__ACCOUNT, &m.base, NULL, &err);
-    sq_session_close(&s);
+    sq_status st = sq_cli_tell(cli, SANQUAN__V1__MESSAGE_TYPE__ACCOUNT, &m.base, NULL, &err);
     free(m.reference);
     if (st != SQ_OK)
         return sq_cli_fail(cli, &err);

@@ -77,7 +77,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
     struct setting *c = state->input;
     switch (key) {
     case KEY_ROLE:
-        c->role = strcmp(value, "maker") == 0 ? 1 : strcmp(value, "checker") == 0 ? 2 : 0;
+        c->role = sq_args_role(value);
         return c->role != 0 ? 0 : sq_args_wrong(state, _("--role %s: it is maker or checker"), value);
     case KEY_ALARM:
         return sq_args_number(value, 1, 100, &c->alarm_percent)
@@ -130,7 +130,6 @@ static const struct sq_args lift_args = {lift_options,
 static int set(struct sq_cli *cli, int argc, char **argv, uint32_t lift, const struct sq_args *args)
 {
     struct setting c = {.lift = lift, .cap_fen = lift ? 0 : -1, .alarm_percent = lift ? 0 : 80};
-    struct sq_session s;
     struct sq_error err = {0};
     Sanquan__V1__DebitCap m;
     int code = sq_cli_parse(cli, args, argc, argv, &c);
@@ -142,10 +141,7 @@ static int set(struct sq_cli *cli, int argc, char **argv, uint32_t lift, const s
     m.alarm_bp = (uint32_t)c.alarm_percent * 100;
     m.lift = lift;
     m.role = c.role;
-    sq_status st = sq_session_open(cli, 1, &s, &err);
-    if (st == SQ_OK)
-        st = sq_session_say(&s, SANQUAN__V1__MESSAGE_TYPE__DEBIT_CAP, &m.base, NULL, &err);
-    sq_session_close(&s);
+    sq_status st = sq_cli_tell(cli, SANQUAN__V1__MESSAGE_TYPE__DEBIT_CAP, &m.base, NULL, &err);
     if (st != SQ_OK)
         return sq_cli_fail(cli, &err);
     if (cli->json)

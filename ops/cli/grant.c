@@ -86,11 +86,11 @@ enum { KEY_PROGRAMME = 0x100 };
 
 static error_t parse_programme(struct granting *g, const char *value, const struct argp_state *state)
 {
-    char issuer[7] = "";
-    if (strlen(value) >= 8 && value[6] == '/')
-        memcpy(issuer, value, 6);
-    if (!sq_args_number(issuer, 100000, 999999, &g->issuer) || !sq_args_number(value + 7, 1, 9999, &g->number))
+    uint32_t issuer, number;
+    if (!sq_args_programme(value, &issuer, &number))
         return sq_args_wrong(state, _("--programme %s: write ISSUER/NUMBER, as in 310000/1"), value);
+    g->issuer = issuer;
+    g->number = number;
     return 0;
 }
 

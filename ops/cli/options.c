@@ -186,3 +186,22 @@ int sq_args_number(const char *text, uint64_t least, uint64_t most, uint64_t *ou
     *out = n;
     return 1;
 }
+
+uint32_t sq_args_role(const char *text)
+{
+    return strcmp(text, "maker") == 0 ? 1 : strcmp(text, "checker") == 0 ? 2 : 0;
+}
+
+int sq_args_programme(const char *text, uint32_t *issuer, uint32_t *number)
+{
+    char code[7] = "";
+    uint64_t i, n;
+    if (strlen(text) < 8 || text[6] != '/')
+        return 0;
+    memcpy(code, text, 6);
+    if (!sq_args_number(code, 100000, 999999, &i) || !sq_args_number(text + 7, 1, 9999, &n))
+        return 0;
+    *issuer = (uint32_t)i;
+    *number = (uint32_t)n;
+    return 1;
+}

@@ -105,7 +105,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
     struct wanting *w = state->input;
     switch (key) {
     case KEY_ROLE:
-        w->role = strcmp(value, "maker") == 0 ? 1 : strcmp(value, "checker") == 0 ? 2 : 0;
+        w->role = sq_args_role(value);
         return w->role != 0 ? 0 : sq_args_wrong(state, _("--role %s: it is maker or checker"), value);
     case KEY_REASON:
         w->reason = value;

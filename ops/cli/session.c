@@ -235,6 +235,22 @@ sq_status sq_session_say(struct sq_session *s, uint32_t type, const ProtobufCMes
     return st;
 }
 
+sq_status sq_cli_tell(const struct sq_cli *cli, uint32_t type, const ProtobufCMessage *body, struct sq_told *told,
+                      struct sq_error *err)
+{
+    struct sq_session s;
+    struct sq_client_answer a;
+    sq_status st = sq_session_open(cli, 1, &s, err);
+    if (st == SQ_OK)
+        st = sq_session_say(&s, type, body, &a, err);
+    if (st == SQ_OK && told != NULL) {
+        *told = (struct sq_told){a.answer->seq, a.answer->count, a.answer->number, a.answer->amount_fen, ""};
+        snprintf(told->node, sizeof told->node, "%s", s.node->code);
+    }
+    sq_session_close(&s);
+    return st;
+}
+
 sq_status sq_session_ask(struct sq_session *s, const char *path, json_t **out, struct sq_error *err)
 {
     const char *text;

@@ -48,6 +48,18 @@ SQ_MUST_CHECK sq_status sq_session_verify(const struct sq_session *s, const stru
 /* The refusal that an answer is, into err; returns its status. */
 sq_status sq_session_refused(const struct sq_client_answer *a, struct sq_error *err);
 
+/*
+ * The whole of a command that says one thing: a session opened, the message said, the session closed. What the answer says, without
+ * what lives in the session, is in *told (may be NULL).
+ */
+struct sq_told {
+    uint64_t seq, count, number; /* seq: the ledger entry; the others as in Answer */
+    int64_t amount_fen;
+    char node[7];
+};
+SQ_MUST_CHECK sq_status sq_cli_tell(const struct sq_cli *cli, uint32_t type, const ProtobufCMessage *body,
+                                    struct sq_told *told, struct sq_error *err);
+
 /* A question; *out is a new reference. */
 SQ_MUST_CHECK sq_status sq_session_ask(struct sq_session *s, const char *path, json_t **out, struct sq_error *err);
 

@@ -363,7 +363,7 @@ static error_t parse_confirm(int key, char *value, struct argp_state *state)
     struct confirming *c = state->input;
     switch (key) {
     case KEY_ROLE:
-        c->role = strcmp(value, "maker") == 0 ? 1 : strcmp(value, "checker") == 0 ? 2 : 0;
+        c->role = sq_args_role(value);
         return c->role != 0 ? 0 : sq_args_wrong(state, _("--role %s: it is maker or checker"), value);
     case KEY_PAYMENTS:
         c->file = value;
