@@ -67,6 +67,11 @@ error_t sq_args_wrong(const struct argp_state *state, const char *format, ...) S
 /* A decimal number within bounds; 0 when it is not one. */
 int sq_args_number(const char *text, uint64_t least, uint64_t most, uint64_t *out);
 
+/* "maker" 1, "checker" 2, else 0. */
+uint32_t sq_args_role(const char *text);
+/* "310000/1"; 0 when it is not one. */
+int sq_args_programme(const char *text, uint32_t *issuer, uint32_t *number);
+
 /* ---- ending ---- */
 
 enum sq_exit sq_cli_exit_of(sq_status status);
@@ -137,6 +142,8 @@ int sq_cmd_region(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_region_want(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_account(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_account_enter(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_agreement(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_agreement_sign(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_cap(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_cap_set(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_cap_lift(struct sq_cli *cli, int argc, char **argv);

@@ -52,6 +52,8 @@ static const struct sq_command {
     {"region want", N_("say what a region is to become (two people at each node)"), sq_cmd_region_want},
     {"account", N_("the region's settlement account"), sq_cmd_account},
     {"account enter", N_("money paid in or taken out (two operators)"), sq_cmd_account_enter},
+    {"agreement", N_("recognition agreements with other regions, and what came under them"), sq_cmd_agreement},
+    {"agreement sign", N_("agree with another region (two operators at each node)"), sq_cmd_agreement_sign},
     {"cap", N_("net debit caps between regions, and alarms"), sq_cmd_cap},
     {"cap set", N_("set what a region may come to owe this one (two operators)"), sq_cmd_cap_set},
     {"cap lift", N_("lift a region's cap (two operators)"), sq_cmd_cap_lift},

@@ -219,6 +219,8 @@ unsigned sq_query_answer(struct sq_daemon *d, uint32_t party, const char *path, 
 /* query_disputes.c: a new reference (jansson). */
 struct json_t;
 struct json_t *sq_query_disputes(const struct sq_daemon *d, const struct sq_party *asker, int sees_all);
+/* query_policy.c: likewise. */
+struct json_t *sq_query_agreements(const struct sq_daemon *d);
 /* Hear a question; send the answers that the historian has. */
 void sq_query_hear(struct sq_daemon *d, const struct sq_arrival *a, uint32_t party, const Sanquan__V1__Query *m);
 void sq_query_send(struct sq_daemon *d);

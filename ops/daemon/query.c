@@ -9,6 +9,7 @@
  *   account              nodes, operators of this node, regulators       the region's settlement account
  *   regions              nodes, operators of this node, regulators       standing of each region, and what nodes want
  *   caps                 nodes, operators of this node, regulators       net debit caps, what is used of them, alarms
+ *   agreements           nodes, operators of this node, regulators       recognition between regions: query_policy.c
  *   breaks               nodes, operators of this node, regulators       links whose two sides differ, and what was done about it
  *   disputes             everyone enrolled, of its own items             cases: query_disputes.c
  *   voucher/NUMBER       operators, regulators, its holder, its issuer   what it is and what is left
@@ -551,6 +552,8 @@ static unsigned ask(const struct sq_daemon *d, const struct sq_party *asker, con
         *answer = answer_regions(d);
     else if (strcmp(path, "caps") == 0)
         *answer = answer_caps(d);
+    else if (strcmp(path, "agreements") == 0)
+        *answer = sq_query_agreements(d);
     else if (strcmp(path, "breaks") == 0)
         *answer = answer_breaks(d);
     else if (strcmp(path, "links") == 0)
