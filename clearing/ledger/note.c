@@ -8,57 +8,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "clearing/base/base64.h"
 #include "clearing/ledger/tree.h"
 
 #define DASH           "\xe2\x80\x94 " /* U+2014, space */
 #define DASH_SIZE      4u
 #define SIGNATURES_MAX 64u
 
-/* ---- base64, RFC 4648 §4 ---- */
-
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static void base64(const uint8_t *in, size_t size, char *out)
-{
-    for (; size > 0; in += 3, size = size > 3 ? size - 3 : 0) {
-        uint32_t v = (uint32_t)in[0] << 16 | (size > 1 ? (uint32_t)in[1] << 8 : 0) | (size > 2 ? in[2] : 0u);
-        *out++ = alphabet[v >> 18];
-        *out++ = alphabet[v >> 12 & 63];
-        *out++ = size > 1 ? alphabet[v >> 6 & 63] : '=';
-        *out++ = size > 2 ? alphabet[v & 63] : '=';
-    }
-    *out = '\0';
-}
-
-/* Number of bytes, or -1: wrong characters, length or padding, unused bits that are not zero. */
-static int unbase64(const char *in, size_t length, uint8_t *out, size_t out_size)
-{
-    size_t pad = length >= 1 && in[length - 1] == '=' ? (length >= 2 && in[length - 2] == '=' ? 2 : 1) : 0, n = 0;
-    if (length % 4 != 0 || length / 4 * 3 - pad > out_size)
-        return -1;
-    for (size_t i = 0; i < length; i += 4) {
-        uint32_t v = 0;
-        size_t here = i + 4 == length ? 4 - pad : 4;
-        for (size_t k = 0; k < 4; k++) {
-            const char *at = k < here ? memchr(alphabet, in[i + k], 64) : alphabet;
-            if (at == NULL)
-                return -1;
-            v = v << 6 | (uint32_t)(at - alphabet);
-        }
-        for (size_t k = 0; k + 1 < here; k++)
-            out[n++] = (uint8_t)(v >> (16 - 8 * k));
-        if ((v & (0xffffffu >> (8 * (here - 1)))) != 0 && here < 4)
-            return -1;
-    }
-    return (int)n;
-}
+#define TYPE_SIGNATURE   0x01u
+#define TYPE_COSIGNATURE 0x04u
+#define SIGNATURE_SIZE   68u /* key id, signature */
+#define COSIGNATURE_SIZE 76u /* key id, be64 time, signature */
+#define TIME_MAX         INT64_MAX
 
 /* ---- checkpoints ---- */
 
 size_t sq_checkpoint_body(const struct sq_checkpoint *c, char *out, size_t out_size)
 {
     char root[48];
-    base64(c->root, SQ_HASH_SIZE, root);
+    sq_base64(c->root, SQ_HASH_SIZE, root);
     int n = snprintf(out, out_size, "%s\n%" PRIu64 "\n%s\n", c->origin, c->size, root);
     return n > 0 && (size_t)n < out_size ? (size_t)n : 0;
 }
@@ -91,7 +59,7 @@ sq_status sq_checkpoint_parse(sq_bytes body, struct sq_checkpoint *out, struct s
             return bad(err, "checkpoint size is not a plain decimal number");
         c.size = c.size * 10 + (uint64_t)(line[1][i] - '0');
     }
-    if (unbase64(line[2], length[2], c.root, sizeof c.root) != SQ_HASH_SIZE)
+    if (sq_unbase64(line[2], length[2], c.root, sizeof c.root) != SQ_HASH_SIZE)
         return bad(err, "checkpoint root is not the base64 of 32 bytes");
     *out = c;
     return SQ_OK;
@@ -107,11 +75,21 @@ static uint32_t key_id(const char *name, size_t name_size, const uint8_t *typed,
     return sq_get_be32(hash);
 }
 
-uint32_t sq_note_key_id(const char *name, const uint8_t key[static 32])
+static uint32_t id_of(const char *name, const uint8_t key[static 32], int cosigns)
 {
-    uint8_t typed[33] = {0x01};
+    uint8_t typed[33] = {cosigns ? TYPE_COSIGNATURE : TYPE_SIGNATURE};
     memcpy(typed + 1, key, 32);
     return key_id(name, strlen(name), typed, sizeof typed);
+}
+
+uint32_t sq_note_key_id(const char *name, const uint8_t key[static 32])
+{
+    return id_of(name, key, 0);
+}
+
+uint32_t sq_cosigner_key_id(const char *name, const uint8_t key[static 32])
+{
+    return id_of(name, key, 1);
 }
 
 static int name_ok(const char *name, size_t size)
@@ -133,16 +111,27 @@ sq_status sq_note_key_parse(const char *vkey, struct sq_note_key *out, struct sq
     if (second == NULL || second - plus != 9 || !name_ok(vkey, (size_t)(plus - vkey)) ||
         (size_t)(plus - vkey) >= sizeof k.name)
         return bad(err, "note key is not name+id+key");
-    int n = unbase64(second + 1, strlen(second + 1), typed, sizeof typed);
-    if (n != 33 || typed[0] != 0x01)
+    int n = sq_unbase64(second + 1, strlen(second + 1), typed, sizeof typed);
+    if (n != 33 || (typed[0] != TYPE_SIGNATURE && typed[0] != TYPE_COSIGNATURE))
         return bad(err, "note key is not an Ed25519 key");
     memcpy(k.name, vkey, (size_t)(plus - vkey));
     memcpy(k.key, typed + 1, 32);
-    snprintf(hex, sizeof hex, "%08x", sq_note_key_id(k.name, k.key));
+    k.cosigns = typed[0] == TYPE_COSIGNATURE;
+    snprintf(hex, sizeof hex, "%08x", id_of(k.name, k.key, k.cosigns));
     if (memcmp(hex, plus + 1, 8) != 0)
         return bad(err, "note key id does not belong to its name and key");
     *out = k;
     return SQ_OK;
+}
+
+size_t sq_note_key_write(const struct sq_note_key *key, char *out, size_t out_size)
+{
+    uint8_t typed[33] = {key->cosigns ? TYPE_COSIGNATURE : TYPE_SIGNATURE};
+    char text[SQ_BASE64_SIZE(sizeof typed)];
+    memcpy(typed + 1, key->key, 32);
+    sq_base64(typed, sizeof typed, text);
+    int n = snprintf(out, out_size, "%s+%08x+%s", key->name, id_of(key->name, key->key, key->cosigns), text);
+    return n > 0 && (size_t)n < out_size ? (size_t)n : 0;
 }
 
 /* ---- notes ---- */
@@ -154,9 +143,42 @@ size_t sq_note_write(const char *body, size_t body_size, const char *name, const
     char text[96];
     sq_put_be32(blob, sq_note_key_id(name, key));
     memcpy(blob + 4, signature, 64);
-    base64(blob, sizeof blob, text);
+    sq_base64(blob, sizeof blob, text);
     int n = snprintf(out, out_size, "%.*s\n" DASH "%s %s\n", (int)body_size, body, name, text);
     return n > 0 && (size_t)n < out_size ? (size_t)n : 0;
+}
+
+size_t sq_cosigned_text(uint64_t time_s, sq_bytes body, char *out, size_t out_size)
+{
+    int n = snprintf(out, out_size, "cosignature/v1\ntime %" PRIu64 "\n", time_s);
+    if (n <= 0 || (size_t)n >= out_size || out_size - (size_t)n < body.size)
+        return 0;
+    memcpy(out + n, body.data, body.size);
+    return (size_t)n + body.size;
+}
+
+sq_status sq_cosignature_read(const char *base64, size_t length, struct sq_cosignature *out, struct sq_error *err)
+{
+    uint8_t blob[COSIGNATURE_SIZE];
+    if (sq_unbase64(base64, length, blob, sizeof blob) != (int)sizeof blob || sq_get_be64(blob + 4) > TIME_MAX)
+        return bad(err, "cosignature is not the base64 of key id, time and 64 bytes");
+    out->key_id = sq_get_be32(blob);
+    out->time_s = sq_get_be64(blob + 4);
+    memcpy(out->signature, blob + 12, sizeof out->signature);
+    return SQ_OK;
+}
+
+size_t sq_note_cosign(char *note, size_t size, size_t room, const char *name, const uint8_t key[static 32],
+                      uint64_t time_s, const uint8_t signature[static 64])
+{
+    uint8_t blob[COSIGNATURE_SIZE];
+    char text[SQ_BASE64_SIZE(sizeof blob)];
+    sq_put_be32(blob, sq_cosigner_key_id(name, key));
+    sq_put_be64(blob + 4, time_s);
+    memcpy(blob + 12, signature, 64);
+    sq_base64(blob, sizeof blob, text);
+    int n = size < room ? snprintf(note + size, room - size, DASH "%s %s\n", name, text) : -1;
+    return n > 0 && (size_t)n < room - size ? size + (size_t)n : 0;
 }
 
 /* Valid UTF-8 with no control character but newline. */
@@ -186,7 +208,7 @@ struct signature_line {
     const char *name;
     size_t name_size;
     uint32_t id;
-    uint8_t blob[512];
+    uint8_t blob[2560]; /* an unknown signature may be long: ML-DSA-44 has 2,420 bytes */
     size_t blob_size;
 };
 
@@ -199,7 +221,7 @@ static int parse_line(const char *line, size_t length, struct signature_line *s)
     if (space == NULL)
         return 0;
     s->name_size = (size_t)(space - s->name);
-    int n = unbase64(space + 1, (size_t)(line + length - (space + 1)), s->blob, sizeof s->blob);
+    int n = sq_unbase64(space + 1, (size_t)(line + length - (space + 1)), s->blob, sizeof s->blob);
     if (!name_ok(s->name, s->name_size) || n < 5)
         return 0;
     s->id = sq_get_be32(s->blob);
@@ -207,14 +229,26 @@ static int parse_line(const char *line, size_t length, struct signature_line *s)
     return 1;
 }
 
+static int line_verifies(const struct signature_line *s, const struct sq_note_key *key, sq_ed25519_verify verify,
+                         sq_bytes body)
+{
+    char text[SQ_NOTE_SIZE_MAX];
+    if (!key->cosigns)
+        return s->blob_size == SIGNATURE_SIZE && verify(body, s->blob + 4, key->key);
+    if (s->blob_size != COSIGNATURE_SIZE || sq_get_be64(s->blob + 4) > TIME_MAX)
+        return 0;
+    size_t size = sq_cosigned_text(sq_get_be64(s->blob + 4), body, text, sizeof text);
+    return size != 0 && verify(sq_bytes_of(text, size), s->blob + 12, key->key);
+}
+
 static sq_status check_line(const struct signature_line *s, const struct sq_note_key *keys, size_t key_count,
                             sq_ed25519_verify verify, sq_bytes body, uint64_t *verified, struct sq_error *err)
 {
     for (size_t i = 0; i < key_count; i++) {
         if (strlen(keys[i].name) != s->name_size || memcmp(keys[i].name, s->name, s->name_size) != 0 ||
-            sq_note_key_id(keys[i].name, keys[i].key) != s->id)
+            id_of(keys[i].name, keys[i].key, keys[i].cosigns) != s->id)
             continue;
-        if (s->blob_size != 68 || !verify(body, s->blob + 4, keys[i].key))
+        if (!line_verifies(s, &keys[i], verify, body))
             return sq_fail(err, SQ_E_VERIFY, "signature of %s does not verify", keys[i].name);
         *verified |= 1ull << i;
     }
@@ -246,4 +280,17 @@ sq_status sq_note_open(sq_bytes note, const struct sq_note_key *keys, size_t key
         line = newline + 1;
     }
     return *verified != 0 ? SQ_OK : sq_fail(err, SQ_E_VERIFY, "note is signed by none of the known keys");
+}
+
+uint64_t sq_note_cosigned_at(sq_bytes note, const struct sq_note_key *key)
+{
+    const char *at = (const char *)note.data, *end = at + note.size, *newline;
+    for (; (newline = memchr(at, '\n', (size_t)(end - at))) != NULL; at = newline + 1) {
+        struct signature_line s;
+        if (parse_line(at, (size_t)(newline - at), &s) && s.blob_size == COSIGNATURE_SIZE &&
+            s.id == sq_cosigner_key_id(key->name, key->key) && strlen(key->name) == s.name_size &&
+            memcmp(key->name, s.name, s.name_size) == 0)
+            return sq_get_be64(s.blob + 4);
+    }
+    return 0;
 }
