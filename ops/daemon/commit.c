@@ -134,13 +134,15 @@ sq_status sq_groups_new(struct sq_daemon *d, struct sq_error *err)
         g->entries = calloc(GROUP_ENTRIES_MAX, sizeof *g->entries);
         g->senders = calloc(GROUP_ENTRIES_MAX, sizeof *g->senders);
         g->hellos = calloc(GROUP_HELLOS_MAX, sizeof *g->hellos);
+        g->told = calloc(GROUP_TOLD_MAX, sizeof *g->told);
         g->outs = calloc(GROUP_OUT_MAX, sizeof *g->outs);
         g->answers = calloc(GROUP_OUT_MAX, sizeof *g->answers);
         g->outbox = calloc(GROUP_OUT_MAX, sizeof *g->outbox);
         g->acks = calloc(nodes + 1u, sizeof *g->acks);
         g->peer_heard = calloc(nodes + 1u, 1);
-        if (st == SQ_OK && (g->entries == NULL || g->senders == NULL || g->hellos == NULL || g->outs == NULL ||
-                            g->answers == NULL || g->outbox == NULL || g->acks == NULL || g->peer_heard == NULL))
+        if (st == SQ_OK &&
+            (g->entries == NULL || g->senders == NULL || g->hellos == NULL || g->told == NULL || g->outs == NULL ||
+             g->answers == NULL || g->outbox == NULL || g->acks == NULL || g->peer_heard == NULL))
             st = sq_fail(err, SQ_E_NOMEM, "commit groups");
     }
     d->filling = &d->groups[0];
@@ -156,6 +158,9 @@ void sq_groups_free(struct sq_daemon *d)
         free(g->entries);
         free(g->senders);
         free(g->hellos);
+        if (g->told != NULL)
+            sq_questions_forget(g);
+        free(g->told);
         free(g->outs);
         free(g->answers);
         free(g->outbox);

@@ -1,7 +1,7 @@
 /*
  * The daemon's parts. A redemption goes: front (receive, check, decide) -> commit (append) -> front (answer).
  *
- *   front thread    sockets, core, timers            front.c, hello.c, streams.c, recall.c, query.c, rejects.c
+ *   front thread    sockets, core, timers            front.c, hello.c, streams.c, recall.c, query.c, questions.c, rejects.c
  *   commit thread   ledger, signatures of answers    commit_thread.c, commit.c
  *   snapshot thread one file, now and then           snapshots.c
  *
@@ -32,6 +32,7 @@
 #define GROUP_ENTRIES_MAX 4096u
 #define GROUP_OUT_MAX     16384u
 #define GROUP_HELLOS_MAX  1024u
+#define GROUP_TOLD_MAX    1024u
 #define GROUP_ARENA_SIZE  (64u << 20) /* about a hundred full batches */
 /*
  * A group that holds this much waits for the commit before it, and meanwhile nothing more is received: one who floods fills no more than two
@@ -61,6 +62,15 @@ struct sq_hello {
     uint64_t nonce;
 };
 
+/* An answer to a question, made of a state that is not durable yet. */
+struct sq_told {
+    struct sq_route route;
+    char to[SQ_NAME_SIZE_MAX + 1];
+    uint64_t nonce;
+    unsigned status;
+    char *json; /* malloc'd; NULL for a refusal */
+};
+
 struct sq_group {
     struct sq_arena arena, sealed; /* what the front puts in; what the commit thread makes of it */
     struct sq_entry *entries;
@@ -68,6 +78,8 @@ struct sq_group {
     size_t entry_count;
     struct sq_hello *hellos; /* answered when the group is durable; the front's */
     size_t hello_count;
+    struct sq_told *told; /* the same for answers to questions */
+    size_t told_count, told_size;
     struct sq_pending_out *outs;
     size_t out_count;
     struct sq_answer_put *answers; /* commit thread's */
@@ -214,16 +226,19 @@ int sq_recall_ack(struct sq_daemon *d, uint32_t node, uint64_t last);
 SQ_MUST_CHECK sq_status sq_recall_hello(struct sq_daemon *d, uint32_t node, const Sanquan__V1__HelloOk *m,
                                         struct sq_error *err);
 
-/* query.c: JSON text into out (malloc'd); a refusal for those who may not ask. Paths "history?..." are the historian's. */
+/* query.c: JSON text into out (malloc'd), of the state in memory; a refusal for those who may not ask. */
 unsigned sq_query_answer(struct sq_daemon *d, uint32_t party, const char *path, char **json);
 /* query_disputes.c: a new reference (jansson). */
 struct json_t;
 struct json_t *sq_query_disputes(const struct sq_daemon *d, const struct sq_party *asker, int sees_all);
 /* query_policy.c: likewise. */
 struct json_t *sq_query_agreements(const struct sq_daemon *d);
-/* Hear a question; send the answers that the historian has. */
-void sq_query_hear(struct sq_daemon *d, const struct sq_arrival *a, uint32_t party, const Sanquan__V1__Query *m);
-void sq_query_send(struct sq_daemon *d);
+
+/* questions.c: an answer is told when all that it is made of is durable */
+void sq_questions_hear(struct sq_daemon *d, const struct sq_arrival *a, uint32_t party, const Sanquan__V1__Query *m);
+void sq_questions_durable(struct sq_daemon *d, struct sq_group *g); /* tell those that waited for the group */
+void sq_questions_forget(struct sq_group *g);                       /* it will never be durable here */
+void sq_questions_send(struct sq_daemon *d);                        /* what the historian has answered */
 
 /* rejects.c */
 sq_status sq_reject(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e, unsigned status,

@@ -158,7 +158,7 @@ static sq_status on_question(struct sq_daemon *d, const struct sq_arrival *a, co
     if (e->type == SANQUAN__V1__MESSAGE_TYPE__HELLO)
         sq_hello_hear(d, &(struct sq_hello){a->route, party, ((const Sanquan__V1__Hello *)m)->nonce});
     else
-        sq_query_hear(d, a, party, (const Sanquan__V1__Query *)m);
+        sq_questions_hear(d, a, party, (const Sanquan__V1__Query *)m);
     return SQ_OK;
 }
 
@@ -398,6 +398,7 @@ sq_status sq_front_finish(struct sq_daemon *d, struct sq_error *err)
     send_answers(d, g);
     sq_streams_durable(d, g);
     sq_hello_durable(d, g);
+    sq_questions_durable(d, g);
     sq_group_reset(d, g);
     return st;
 }
@@ -425,7 +426,7 @@ sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *e
         st = run_timers(d, err);
     if (st != SQ_OK)
         return st;
-    sq_query_send(d);
+    sq_questions_send(d);
     sq_streams_flush(d);
     d->next_ms = sooner(d->next_ms, sq_streams_due_ms(d));
     if (d->filling->entry_count != 0)

@@ -15,6 +15,8 @@
  *   voucher/NUMBER       operators, regulators, its holder, its issuer   what it is and what is left
  *   party/NAME           operators, regulators, the party itself         where it is at home, where its stream stands
  *   history?...          everyone enrolled, of its own rows              items and sums: ops/history/ask.h, answered by the historian
+ *
+ * Each says as_of_entry: the last entry decided when it was made. questions.c tells it when that entry is durable.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -567,6 +569,8 @@ unsigned sq_query_answer(struct sq_daemon *d, uint32_t party, const char *path, 
 {
     json_t *answer = NULL;
     unsigned refused = ask(d, sq_core_party(d->core, party), path, &answer);
+    if (refused == SQ_OK)
+        put_u64(answer, "as_of_entry", sq_core_seq(d->core));
     if (refused == SQ_OK && (*json = json_dumps(answer, JSON_COMPACT)) == NULL)
         refused = SQ_R_BUSY;
     json_decref(answer);
@@ -576,64 +580,4 @@ unsigned sq_query_answer(struct sq_daemon *d, uint32_t party, const char *path, 
         refused = SQ_R_ANSWER_SIZE;
     }
     return refused;
-}
-
-/* ---- hearing and answering ---- */
-
-#define HISTORY_PATH "history"
-
-static void send_answer(struct sq_daemon *d, const struct sq_route *route, const char *to, uint64_t nonce,
-                        unsigned status, char *json, const char *detail)
-{
-    char plain[200];
-    Sanquan__V1__QueryAnswer out;
-    sq_plain_text(detail, plain, sizeof plain);
-    sanquan__v1__query_answer__init(&out);
-    out.nonce = nonce;
-    out.status = status;
-    if (json != NULL)
-        out.json = json;
-    else
-        out.detail = plain;
-    sq_front_send(d, route, to, SANQUAN__V1__MESSAGE_TYPE__QUERY_ANSWER, &out.base);
-}
-
-/* "history" or "history?conditions": what comes after, or NULL. */
-static const char *history_question(const char *path)
-{
-    size_t size = strlen(HISTORY_PATH);
-    if (strncmp(path, HISTORY_PATH, size) != 0)
-        return NULL;
-    return path[size] == '\0' ? "" : path[size] == '?' ? path + size + 1 : NULL;
-}
-
-void sq_query_hear(struct sq_daemon *d, const struct sq_arrival *a, uint32_t party, const Sanquan__V1__Query *m)
-{
-    const char *question = d->historian != NULL ? history_question(m->path) : NULL;
-    char *json = NULL;
-    unsigned status;
-    if (question != NULL) {
-        struct sq_historian_question q = {.route = a->route, .nonce = m->nonce};
-        memcpy(q.from, a->from, sizeof q.from);
-        status = strlen(question) < sizeof q.text ? SQ_OK : SQ_R_UNKNOWN_QUERY;
-        if (status == SQ_OK) {
-            strcpy(q.text, question);
-            status = sq_historian_ask(d->historian, &q);
-        }
-        if (status == SQ_OK)
-            return; /* it is answered when the historian has it */
-    } else {
-        status = sq_query_answer(d, party, m->path, &json);
-    }
-    send_answer(d, &a->route, a->from, m->nonce, status, json, "");
-    free(json);
-}
-
-void sq_query_send(struct sq_daemon *d)
-{
-    struct sq_historian_answer a;
-    while (d->historian != NULL && sq_historian_take(d->historian, &a)) {
-        send_answer(d, &a.route, a.to, a.nonce, a.status, a.json, a.detail);
-        free(a.json);
-    }
 }

@@ -150,6 +150,8 @@ void sim_check_sent(struct sim_node *n, const struct sim_packet *p)
         check_peer_message(n, &e, p);
     else if (e.type == SANQUAN__V1__MESSAGE_TYPE__RECEIPT)
         check_receipt_sent(n, &e);
+    else if (e.type == SANQUAN__V1__MESSAGE_TYPE__QUERY_ANSWER)
+        sim_reader_told(n, &e);
 }
 
 void sim_check_receipt(struct sim *s, struct sim_client *c, struct sim_request *r, const Sanquan__V1__Receipt *m,

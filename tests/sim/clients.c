@@ -87,7 +87,7 @@ void sim_clients_begin(struct sim *s)
 {
     for (uint32_t i = 0; i < s->client_count; i++) {
         struct sim_client *c = &s->client[i];
-        c->quota = c->role == SQ_ROLE_REGULATOR ? 0 : s->plan.requests;
+        c->quota = s->plan.requests;
         c->next_work_us = s->now_us + sim_below(&s->work_random, s->plan.think_us) +
                           (c->role == SQ_ROLE_OPERATOR ? 0 : SIM_SECOND / 10);
         schedule(s, c);
@@ -106,6 +106,8 @@ void sim_client_wake(struct sim_client *c, struct sim *s, uint32_t token)
             open += !c->request[i].answered;
         if (open < c->in_flight_max && sim_work_next(s, c))
             c->quota--;
+        if (c->role == SQ_ROLE_OPERATOR)
+            sim_reader_ask(s, c);
         if (sim_chance(&s->fault_random, s->plan.hostile_pm))
             sim_hostile_act(s, c);
     }
@@ -214,6 +216,8 @@ void sim_client_hear(struct sim *s, struct sim_client *c, const struct sim_packe
         on_receipt(s, c, (const Sanquan__V1__Receipt *)m);
     else if (e.type == SANQUAN__V1__MESSAGE_TYPE__REFUSAL)
         on_refusal(s, c, (const Sanquan__V1__Refusal *)m);
+    else if (e.type == SANQUAN__V1__MESSAGE_TYPE__QUERY_ANSWER)
+        sim_reader_hear(s, c, (const Sanquan__V1__QueryAnswer *)m);
     if (!s->failed)
         schedule(s, c);
 }

@@ -192,6 +192,7 @@ static int print_report(const struct arguments *a, const struct report *reports,
            c->events, c->messages, c->turns, c->commits, c->entries, c->restarts, c->snapshots);
     printf("settlements %" PRIu64 ", requests answered %" PRIu64 ", answered again %" PRIu64 ", refused %" PRIu64 "\n",
            c->settlements, c->answers, c->repeats, c->refusals);
+    printf("questions told %" PRIu64 ", held against the second opinion %" PRIu64 "\n", c->told, c->told_checked);
     printf("faults:");
     for (int i = 0; i < SIM_FAULTS; i++)
         printf(" %s %" PRIu64 "%s", sim_fault_names[i], c->fault[i], i + 1 < SIM_FAULTS ? "," : "\n");

@@ -216,7 +216,7 @@ struct sim_plan {
 
 struct sim_counts {
     uint64_t events, turns, commits, entries, messages, delivered, restarts, snapshots, answers, repeats, refusals,
-        checks, settlements, cut_rounds;
+        checks, settlements, cut_rounds, told, told_checked; /* told: answers to questions */
     uint64_t fault[SIM_FAULTS];
 };
 
@@ -238,6 +238,7 @@ struct sim {
     uint64_t link_last_us[SIM_NODES_MAX][SIM_NODES_MAX][2];
     uint64_t client_last_us[SIM_CLIENTS_MAX][2];
     uint32_t partition_token;
+    uint64_t questions;
     struct sq_arena scratch;
     struct sim_counts counts;
     uint64_t hash; /* of everything that happened */
@@ -324,6 +325,11 @@ void sim_backup_sends(struct sim_node *n, const struct sq_envelope *e, int answe
 int sim_work_next(struct sim *s, struct sim_client *c);
 void sim_work_answered(struct sim *s, struct sim_client *c, struct sim_request *r, const Sanquan__V1__Answer *a);
 void sim_work_free(struct sim_work *w);
+
+/* readers.c */
+void sim_reader_ask(struct sim *s, struct sim_client *c);
+void sim_reader_told(struct sim_node *n, const struct sq_envelope *e); /* leaves the node */
+void sim_reader_hear(struct sim *s, const struct sim_client *c, const Sanquan__V1__QueryAnswer *m);
 
 /* checks.c */
 void sim_checks_begin(struct sim *s);

@@ -407,8 +407,10 @@ int sim_work_next(struct sim *s, struct sim_client *c)
         return allow(s, c);
     case SQ_ROLE_PROVIDER:
         return redeem(s, c);
-    case SQ_ROLE_NODE:
     case SQ_ROLE_REGULATOR:
+        sim_reader_ask(s, c);
+        return 1;
+    case SQ_ROLE_NODE:
     case SQ_ROLE_EVALUATOR:
         break;
     }

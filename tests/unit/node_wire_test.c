@@ -396,7 +396,7 @@ static void every_query_ends_in_an_answer(void **state)
          stranger[] = "party/holder:x";
     const Sanquan__V1__QueryAnswer *a = query(t, programmes);
     assert_int_equal(a->status, SQ_OK);
-    assert_string_equal(a->json, "{\"programmes\":[]}");
+    assert_non_null(strstr(a->json, "{\"programmes\":[],\"as_of_entry\":"));
     assert_int_equal(query(t, nothing)->status, SQ_R_UNKNOWN_QUERY);
     assert_int_equal(query(t, voucher)->status, SQ_R_UNKNOWN_VOUCHER);
     assert_int_equal(query(t, stranger)->status, SQ_R_UNKNOWN_SENDER);
