@@ -30,6 +30,7 @@ enum {
     QUANTITY,
     DOCUMENTS,
     FACTS,
+    PAYEE,
     REFUSED_LINE,
     REFUSED_STATUS,
     REFUSED_REASON,
@@ -56,6 +57,7 @@ const struct sq_column SQ_BATCH_COLUMNS[] = {
     [QUANTITY] = {"quantity", "数量", 0},
     [DOCUMENTS] = {"documents", "材料", 0},
     [FACTS] = {"facts", "声明", 0},
+    [PAYEE] = {"payee", "收款方", 0},
     /* what `submit` writes before refused rows, so that they can be mended and submitted */
     [REFUSED_LINE] = {"refused_line", "被拒行号", 0},
     [REFUSED_STATUS] = {"refused_status", "被拒代码", 0},
@@ -67,23 +69,36 @@ _Static_assert(COLUMNS <= SQ_SHEET_COLUMNS_MAX, "a sheet has room for them");
 
 /* ---- reading ---- */
 
+struct word {
+    const char *english, *chinese;
+    uint8_t value;
+};
+
+static uint8_t read_word(struct sq_cells *c, unsigned column, const struct word *words, size_t count, const char *what)
+{
+    const char *text = c->row->cell[column];
+    for (size_t i = 0; i < count; i++)
+        if (strcasecmp(text, words[i].english) == 0 || strcmp(text, words[i].chinese) == 0)
+            return words[i].value;
+    sq_cells_wrong(c, column, "%s", what);
+    return 0;
+}
+
 static uint8_t read_verb(struct sq_cells *c)
 {
-    static const struct {
-        const char *english, *chinese;
-        uint8_t verb;
-    } verbs[] = {{"", "", SANQUAN__V1__VERB__REDEEM},
-                 {"redeem", "核销", SANQUAN__V1__VERB__REDEEM},
-                 {"reserve", "预留", SANQUAN__V1__VERB__RESERVE},
-                 {"commit", "确认", SANQUAN__V1__VERB__COMMIT},
-                 {"release", "释放", SANQUAN__V1__VERB__RELEASE},
-                 {"return", "退回", SANQUAN__V1__VERB__RETURN}};
-    const char *text = c->row->cell[VERB];
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        if (strcasecmp(text, verbs[i].english) == 0 || strcmp(text, verbs[i].chinese) == 0)
-            return verbs[i].verb;
-    sq_cells_wrong(c, VERB, _("one of redeem, reserve, commit, release, return goes here"));
-    return 0;
+    static const struct word verbs[] = {
+        {"", "", SANQUAN__V1__VERB__REDEEM},           {"redeem", "核销", SANQUAN__V1__VERB__REDEEM},
+        {"reserve", "预留", SANQUAN__V1__VERB__RESERVE}, {"commit", "确认", SANQUAN__V1__VERB__COMMIT},
+        {"release", "释放", SANQUAN__V1__VERB__RELEASE}, {"return", "退回", SANQUAN__V1__VERB__RETURN}};
+    return read_word(c, VERB, verbs, sizeof verbs / sizeof *verbs,
+                     _("one of redeem, reserve, commit, release, return goes here"));
+}
+
+/* Batch.payee */
+static uint8_t read_payee(struct sq_cells *c)
+{
+    static const struct word payees[] = {{"", "", 0}, {"provider", "供应方", 1}, {"holder", "持券方", 2}};
+    return read_word(c, PAYEE, payees, sizeof payees / sizeof *payees, _("provider or holder goes here"));
 }
 
 /* 20 digits; or the 18 of an old invoice, 发票代码 and 发票号码, with 00 before them. */
@@ -151,6 +166,7 @@ int sq_item_read(const struct sq_sheet *sheet, const struct sq_row *row, struct 
     out->quantity = (int64_t)sq_cell_number(&c, QUANTITY, 0, QUANTITY_MAX, 0);
     out->documents = sq_cell_documents(&c, DOCUMENTS);
     sq_cell_facts(&c, FACTS, &out->facts);
+    out->payee = read_payee(&c);
     return !c.bad;
 }
 
@@ -193,7 +209,7 @@ struct columns {
     uint32_t service[SQ_BATCH_ROWS_MAX], scenario[SQ_BATCH_ROWS_MAX], day[SQ_BATCH_ROWS_MAX];
     uint32_t facts[SQ_BATCH_ROWS_MAX], documents[SQ_BATCH_ROWS_MAX];
     uint8_t invoice[SQ_BATCH_ROWS_MAX][SQ_INVOICE_BYTES], evidence[SQ_BATCH_ROWS_MAX][SQ_EVIDENCE_BYTES],
-        verb[SQ_BATCH_ROWS_MAX];
+        verb[SQ_BATCH_ROWS_MAX], payee[SQ_BATCH_ROWS_MAX];
 };
 
 /* Columns that may be left out are left out when they say nothing. */
@@ -209,6 +225,8 @@ static void set_optional(Sanquan__V1__Batch *m, struct columns *t, uint32_t coun
             m->evidence.len = (size_t)count * SQ_EVIDENCE_BYTES;
         if (t->verb[i] != SANQUAN__V1__VERB__REDEEM)
             m->verb.len = count;
+        if (t->payee[i] != 0)
+            m->payee.len = count;
         if (t->quantity[i] != 0)
             m->n_quantity = count;
         if (t->facts[i] != 0)
@@ -220,6 +238,7 @@ static void set_optional(Sanquan__V1__Batch *m, struct columns *t, uint32_t coun
     m->reservation = t->reservation;
     m->evidence.data = t->evidence[0];
     m->verb.data = t->verb;
+    m->payee.data = t->payee;
     m->quantity = t->quantity;
     m->facts = t->facts;
     m->documents = t->documents;
@@ -245,7 +264,7 @@ void sq_batch_pack(const struct sq_item *items, uint32_t count, uint32_t *order,
         t->voucher[i] = it->voucher, t->amount[i] = it->amount_fen, t->base[i] = it->base_fen,
         t->total[i] = it->total_fen;
         t->service[i] = it->service, t->scenario[i] = it->scenario, t->day[i] = it->service_day;
-        t->reservation[i] = it->reservation, t->verb[i] = it->verb;
+        t->reservation[i] = it->reservation, t->verb[i] = it->verb, t->payee[i] = it->payee;
         memcpy(t->invoice[i], it->invoice, SQ_INVOICE_BYTES);
         memcpy(t->evidence[i], it->evidence, SQ_EVIDENCE_BYTES);
         t->quantity[i] = it->quantity, t->documents[i] = it->documents;

@@ -14,7 +14,7 @@ struct sq_item {
     sq_bytes raw; /* the row in the file */
     uint32_t service, scenario, service_day, documents;
     struct sq_declared_facts facts;
-    uint8_t invoice[SQ_INVOICE_BYTES], evidence[SQ_EVIDENCE_BYTES], verb;
+    uint8_t invoice[SQ_INVOICE_BYTES], evidence[SQ_EVIDENCE_BYTES], verb, payee;
 };
 
 extern const struct sq_column SQ_BATCH_COLUMNS[];

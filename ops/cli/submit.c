@@ -99,6 +99,7 @@ static const struct sq_args args = {
        "  scenario 场景, evidence 凭证, quantity 数量, documents 材料, facts 声明   where the programme asks for "
        "them;\n"
        "                                       documents contract+invoice, facts hardware=domestic; filing=12345\n"
+       "  payee 收款方                          provider or holder, where the programme pays either\n"
        "\n"
        "The same command again goes on where a broken-off run stood; nothing is sent twice. FILE.progress keeps "
        "account, and FILE.refused\n"

@@ -373,10 +373,13 @@ static int read_declared(const char *cells, struct sq_item *item)
     char text[600];
     struct sq_error err = {0};
     struct sq_row row;
+    unsigned commas = 0;
+    for (const char *p = cells; (p = strchr(p, ',')) != NULL; p++)
+        commas++;
     snprintf(text, sizeof text,
-             "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day,quantity,documents,facts\n"
+             "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day,quantity,documents,facts%s\n"
              "3100000001000000001,1.5,10,26312000000000000012,10.00,api,2026-10-01,%s\n",
-             cells);
+             commas == 3 ? ",payee" : "", cells);
     struct sq_sheet *s = sheet_of(text, strlen(text), SQ_BATCH_COLUMNS, SQ_BATCH_COLUMN_COUNT, &err);
     assert_non_null(s);
     assert_true(sq_sheet_next(s, &row));
@@ -397,7 +400,8 @@ static void documents_and_facts_go_by_the_names_of_programme_files(void **state)
                                       ",,region=31",
                                       ",,sector=65",
                                       "-1,,",
-                                      "1.5,,"};
+                                      "1.5,,",
+                                      ",,,both"};
     struct sq_item i;
     (void)state;
     assert_true(read_declared("120,contract + delivery,\" filing=77 ; hardware=domestic\"", &i));
@@ -410,7 +414,8 @@ static void documents_and_facts_go_by_the_names_of_programme_files(void **state)
     assert_int_equal(i.facts.value[1], 77);
     assert_true(read_declared(",,region=310115", &i));
     assert_true(i.facts.count == 1 && i.facts.attribute[0] == 1 && i.facts.value[0] == 310115);
-    assert_true(read_declared(",,", &i) && i.facts.count == 0 && i.documents == 0);
+    assert_true(read_declared(",,", &i) && i.facts.count == 0 && i.documents == 0 && i.payee == 0);
+    assert_true(read_declared(",,,持券方", &i) && i.payee == 2);
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
         if (read_declared(bad[k], &i))
             fail_msg("%s is taken", bad[k]);
@@ -424,7 +429,7 @@ static void a_batch_names_each_set_of_facts_once(void **state)
     size_t size;
     (void)state;
     assert_true(read_declared("5,invoice,filing=77", &items[0]));
-    assert_true(read_declared(",,", &items[1]));
+    assert_true(read_declared(",,,holder", &items[1]));
     assert_true(read_declared(",,filing=78", &items[2]));
     assert_true(read_declared(",,filing=77", &items[3]));
     sq_batch_pack(items, 4, order, &body, &size);
@@ -435,6 +440,7 @@ static void a_batch_names_each_set_of_facts_once(void **state)
     assert_true(m->n_facts == 4 && m->facts[0] == 1 && m->facts[1] == 0 && m->facts[2] == 2 && m->facts[3] == 1);
     assert_true(m->n_quantity == 4 && m->quantity[0] == 5 && m->quantity[1] == 0);
     assert_true(m->n_documents == 4 && m->documents[0] == 2);
+    assert_true(m->payee.len == 4 && m->payee.data[0] == 0 && m->payee.data[1] == 2);
     sanquan__v1__batch__free_unpacked(m, NULL);
     free(body);
 }
