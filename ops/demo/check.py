@@ -72,9 +72,10 @@ for n in NODES:
             found[key] = found.get(key, 0) + (-line["amount_fen"] if line["verb"] == "return" else line["amount_fen"])
 check("what pairs owe is what their items add up to", found == pairs, {k: (pairs.get(k), found.get(k)) for k in {*pairs, *found} if pairs.get(k) != found.get(k)})
 held = {n: [] for n in NODES}
-with open(f"{folder}/jobs.txt", encoding="utf-8") as f:
-    for node, _, name in map(str.split, f):
-        held[node].append(f"{folder}/redemptions/{name}.receipts")
+for jobs in ("jobs.txt", "later.txt"):
+    with open(f"{folder}/{jobs}", encoding="utf-8") as f:
+        for node, _, name in map(str.split, f):
+            held[node].append(f"{folder}/redemptions/{name}.receipts")
 audits = {n: read("audit", "--ledger", ledger(n), "--directory", f"{folder}/directory.yaml", *held[n]) for n in NODES}
 check("three audits find nothing wrong", all(code == 0 and out[0]["verifies"] for code, out in audits.values()), audits)
 receipts = sum(out[0].get("receipts", 0) for _, out in audits.values())

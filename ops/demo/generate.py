@@ -57,7 +57,23 @@ RULES = {
     919: ("DOCUMENTS", {"redeem_documents": "[contract, invoice]"}),
     920: ("NO_TIER", {"rate": None, "tiers": "\n  - {rate: 60%, when: [{of: holder, what: standing, in: [startup], at: redemption}]}"}),
     921: ("SUPPORT_PERIOD", {"support_months": "1"}),
+    923: ("LIMIT", {"limits": "\n  - {scope: holder, of: redeemed, period: year, hard: 100}"}),
+    924: ("LIMIT_SOFT", {"limits": "\n  - {scope: holder, of: redeemed, period: year, soft: 100, hard: 100万}"}),
+    925: ("METERED", {"base": "metered", "unit": "card_minutes", "unit_price": "1.20", "unit_size": "60"}),
+    926: ("QUOTA", {"unit": "records"}),
+    927: ("REQUIRED", {"relations": "\n  - {programme: 310000/909, together: requires, state: redeemed}"}),
+    928: ("EXCLUDED", {"relations": "\n  - {programme: 310000/900, together: excludes, state: redeemed}"}),
+    929: ("", {}),  # what the next two go beside
+    930: ("HIGHER_ONLY", {"relations": "\n  - {programme: 310000/929, together: higher}"}),
+    931: ("SHARE_LIMIT", {"relations": "\n  - {programme: 310000/929, together: share, limit: 10%}"}),
+    932: ("CONTRACT_BASE", {}),
+    933: ("SERVICE_TAKEN", {"unique_service": "yes"}),
+    934: ("PAYEE", {"payee": "provider"}),
+    935: ("STAGE_NOT_FREE", {"stages": "\n  - {share: 1%}\n  - {share: 99%, trigger: grade}", "verdicts": "\n  - {grade: 1, action: release}", "evaluators": "1003"}),
+    936: ("NO_AGREEMENT", {"recognition": "agreement", "kind": "4"}),
 }
+IN_ORDER = {921, 928, 929, 930, 931, 933, 936}  # those whose rows are refused for what came before, or at another region's provider
+CLAIMS = {902: (600, 2000), 932: (100, 1000), 935: (600, 2000)}  # yuan asked for, and of what; the others 300 of 1,000
 
 
 def uscc(province, n):
@@ -71,6 +87,8 @@ PROVIDERS = [(node, uscc(int(node[:2]), 1000 + i)) for node in NODES for i in ra
 HOLDERS = [(issuer, uscc(int(issuer[:2]), 5000 + 100 * k + i)) for k, issuer in enumerate(["310000", "370000", "440300"]) for i in range(6)]
 SANCTIONED, KIN = uscc(31, 5900), uscc(31, 5901)  # holders, of whom something is said before the end
 SELF = PROVIDERS[0][1]    # also a holder: what it provides to itself is not subsidised
+GRANTS = {926: {"quota": 100}, **{n: {"face_yuan": 300, "seller": SELF, "contract": "HT-1", "contract_yuan": 1000} for n in (929, 930, 931)},
+          932: {"face_yuan": 150, "seller": SELF, "contract": "HT-2", "contract_yuan": 500}}
 
 
 def write(path, text):
@@ -105,7 +123,8 @@ def plan(folder):
     for number, (reason, more) in RULES.items():
         write(f"{folder}/programmes/310000-{number}.yaml",
               programme("310000", number, "compute", f"演示规则 {reason}", "30%", "contract", "1000万", more))
-        table(f"{folder}/grants/310000-{number}.csv", ["holder", "face_yuan", "until_day"], [(HOLDERS[0][1], 50000, END)])
+        cells = {"holder": HOLDERS[0][1], "face_yuan": 50000, "until_day": END, **GRANTS.get(number, {})}
+        table(f"{folder}/grants/310000-{number}.csv", cells.keys(), [cells.values()] * (2 if number == 933 else 1))
     # Vouchers that cannot be used: one out of date, one to be revoked, one whose holder is the provider, small ones to overdraw.
     write(f"{folder}/programmes/310000-900.yaml", programme("310000", 900, "compute", "演示规则 券", "30%", "contract", "1000万", {}))
     write(f"{folder}/programmes/310000-922.yaml", programme("310000", 922, "compute", "演示规则 RELATED_PARTY", "30%", "contract", "1000万", {"related_hops": 2}))
@@ -155,9 +174,9 @@ def redemptions(folder):
         for voucher, provider, _, _ in rows:
             may.setdefault(provider, []).append(voucher)
 
-    def row(voucher, amount, base, invoice, total=None, service="rent", day=None, verb="", reservation="", until=""):
+    def row(voucher, amount, base, invoice, total=None, service="rent", day=None, verb="", reservation="", until="", quantity="", evidence="", payee=""):
         return [voucher, amount, base, invoice, base if total is None else total, service, day or str(YEAR_BEGAN + datetime.timedelta(days=rng.randrange((TODAY - YEAR_BEGAN).days + 1))),
-                verb, reservation, until]
+                verb, reservation, until, quantity, evidence, payee]
 
     for n, (node, provider) in enumerate(PROVIDERS):
         home, abroad = Invoices(node[:2], n), Invoices("44" if node != "440000" else "31", 500 + n)
@@ -201,20 +220,28 @@ def redemptions(folder):
         refuse("SQ_R_RESERVATION_UNKNOWN", good, 300, 1000, inv(), verb="commit", reservation="999999")
         refuse("SQ_R_RETURN_EXCEEDS", good, 300, 1000, inv(), verb="return")
         for number, (reason, _) in RULES.items():
-            if number == 921:
-                continue
-            refuse("SQ_R_" + reason, vouchers[f"310000-{number}"][0][0], 300 if number != 902 else 600, 1000 if number != 902 else 2000, inv())
+            if number not in IN_ORDER:
+                refuse("SQ_R_" + reason, vouchers[f"310000-{number}"][0][0], *CLAIMS.get(number, (300, 1000)), inv(),
+                       **{"quantity": "200"} if number == 926 else {}, **{"payee": "holder"} if number == 934 else {})
     for voucher, holder in vouchers["310000-922"]:
         allow(voucher, holder, special[1])
+    abroad = PROVIDERS[3][1]  # in Shandong
     for number in RULES:
-        allow(vouchers[f"310000-{number}"][0][0], HOLDERS[0][1], special[1])
+        for voucher, holder in vouchers[f"310000-{number}"]:
+            allow(voucher, holder, special[1] if number != 936 else abroad)
     rng.shuffle(bad)
     rows += [cells for _, cells in bad]
     # In pairs: the first row is good, what the second asks for is not. Reservations go in a file of their own, after the rest.
-    shared = vouchers["310000-921"][0][0]
-    pairs = [row(good, 30, 100, inv()), row(shared, 30, 100, inv(), day=str(YEAR_BEGAN))]
-    twice = [("SQ_R_INVOICE_TOTAL", [good, 30, 100, pairs[0][3], 5000, "rent", str(TODAY), "", "", ""]),
-             ("SQ_R_INVOICE_STACKING", [shared, 30, 100, pairs[0][3], 100, "rent", str(YEAR_BEGAN), "", "", ""])]
+    shared, beside, record = vouchers["310000-921"][0][0], vouchers["310000-929"][0][0], "5a" * 16
+    pairs = [row(good, 30, 100, inv()), row(shared, 30, 100, inv(), day=str(YEAR_BEGAN)), row(beside, 300, 1000, inv()),
+             row(vouchers["310000-933"][0][0], 30, 100, inv(), evidence=record)]
+    first = pairs[0][3]
+    twice = [("SQ_R_INVOICE_TOTAL", row(good, 30, 100, first, total=5000, day=str(TODAY))),
+             ("SQ_R_INVOICE_STACKING", row(shared, 30, 100, first, day=str(YEAR_BEGAN))),
+             ("SQ_R_EXCLUDED", row(vouchers["310000-928"][0][0], 30, 100, inv())),
+             ("SQ_R_HIGHER_ONLY", row(vouchers["310000-930"][0][0], 300, 1000, inv())),
+             ("SQ_R_SHARE_LIMIT", row(vouchers["310000-931"][0][0], 300, 1000, inv())),
+             ("SQ_R_SERVICE_TAKEN", row(vouchers["310000-933"][1][0], 30, 100, inv(), evidence=record))]
     if (TODAY - YEAR_BEGAN).days > 62:
         twice.append(("SQ_R_SUPPORT_PERIOD", row(shared, 30, 100, inv(), day=str(TODAY))))
     rows += pairs
@@ -224,23 +251,36 @@ def redemptions(folder):
     after = [("SQ_R_RESERVATION_EXISTS", row(good, 50, 1000, "", total=0, verb="reserve", reservation="1", until=near)),
              ("SQ_R_RESERVATION_EXCEEDED", row(good, 90, 1000, inv(), verb="commit", reservation="1"))]
     term = [("SQ_R_RESERVATION_TERM", row(good, 50, 1000, "", total=0, verb="reserve", reservation="2", until=late))]
-    seller = [("SQ_R_INVOICE_SELLER", [files[PROVIDERS[1][1]][1][0][0], 30, 100, pairs[0][3], 100, "rent", str(TODAY), "", "", ""])]
+    seller = [("SQ_R_INVOICE_SELLER", row(files[PROVIDERS[1][1]][1][0][0], 30, 100, first, day=str(TODAY)))]
+    # What two regions have not agreed on, or have; a cap; a case that is open: see run.
+    recognised, theirs = vouchers["310000-936"][0][0], files[abroad][0].take
+    alone = [("SQ_R_NO_AGREEMENT", row(recognised, 300, 1000, theirs()))]
+    agreed = [("SQ_R_AGREEMENT_RATE", row(recognised, 300, 1000, theirs())), ("SQ_R_AGREEMENT_EXPOSURE", row(recognised, 50, 1000, theirs()))]
+    capped = [("SQ_R_NET_DEBIT_CAP", row(next(v for v in may[abroad] if v[:10] == "3100000001"), 30, 1000, theirs()))]
+    disputed = [("SQ_R_DISPUTED", row(good, 10, 0, first, verb="return", day=pairs[0][6]))]
 
-    header = ["voucher", "amount_yuan", "base_yuan", "invoice", "invoice_total_yuan", "service", "service_day", "verb", "reservation", "reserve_until"]
+    header = ["voucher", "amount_yuan", "base_yuan", "invoice", "invoice_total_yuan", "service", "service_day", "verb", "reservation", "reserve_until",
+              "quantity", "evidence", "payee"]
     jobs = [(node, provider, f"{provider}-1.csv", files[provider][1]) for node, provider in PROVIDERS]
     jobs += [(special[0], special[1], f"{special[1]}-2.csv", [r for _, r in twice]), (special[0], special[1], f"{special[1]}-3.csv", holds),
              (special[0], special[1], f"{special[1]}-4.csv", [r for _, r in after]), (special[0], special[1], f"{special[1]}-5.csv", [r for _, r in term]),
-             (PROVIDERS[1][0], PROVIDERS[1][1], f"{PROVIDERS[1][1]}-2.csv", [r for _, r in seller])]
-    for _, _, name, content in jobs:
+             (PROVIDERS[1][0], PROVIDERS[1][1], f"{PROVIDERS[1][1]}-2.csv", [r for _, r in seller]),
+             (PROVIDERS[3][0], abroad, f"{abroad}-2.csv", [r for _, r in alone])]
+    later = [(PROVIDERS[3][0], abroad, f"{abroad}-3.csv", [r for _, r in agreed + capped]),
+             (special[0], special[1], f"{special[1]}-6.csv", [r for _, r in disputed])]
+    for _, _, name, content in jobs + later:
         table(f"{folder}/redemptions/{name}", header, content)
-    write(f"{folder}/jobs.txt", "".join(f"{node} {provider} {name}\n" for node, provider, name, _ in jobs))
+    for name, list_ in (("jobs.txt", jobs), ("later.txt", later)):
+        write(f"{folder}/{name}", "".join(f"{node} {provider} {file}\n" for node, provider, file, _ in list_))
     for (node, holder), content in mandates.items():
         table(f"{folder}/mandates/{node}-{holder}.csv", ["voucher", "provider", "limit_yuan", "until"], sorted(content))
-    for reason, _ in bad + twice + after + term + seller:
+    for reason, _ in bad + twice + after + term + seller + alone + agreed + capped + disputed:
         expected[reason] = expected.get(reason, 0) + 1
-    everything = sum(len(content) for _, _, _, content in jobs)
-    write(f"{folder}/expected.json", json.dumps({"rows": everything, "refused": expected, "revoke": own[1], "hostile": [special[1], good] + [v for v, _ in vouchers["310000-922"]], "story": may[PROVIDERS[3][1]][0]},
-                                                ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+    everything = sum(len(content) for _, _, _, content in jobs + later)
+    told = {"rows": everything, "refused": expected, "revoke": own[1], "hostile": [special[1], good] + [v for v, _ in vouchers["310000-922"]],
+            "case": [good, first, special[1], pairs[0][6]], "story": may[PROVIDERS[3][1]][0]}
+    write(f"{folder}/expected.json", json.dumps(told, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+    write(f"{folder}/agreement.yaml", f'version: 1\nkinds: [4]\nfrom: {YEAR_BEGAN}\nuntil: {END}\nrate_ceiling: 10%\nsides:\n  - {{node: "310000", exposure: 1}}\n  - {{node: "370000"}}\n')
 
 
 if __name__ == "__main__":

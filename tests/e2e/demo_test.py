@@ -1,6 +1,7 @@
 """The demonstration, as a person runs it: its own checks pass, its figures tie out, a failed check is a failed run, and nothing is left."""
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -46,14 +47,19 @@ with open(os.path.join(TOP, FOLDER, "result.json"), encoding="utf-8") as f:
     result = json.load(f)
 check("some 20,000 redemptions, a few per cent of them refused", 19000 < result["rows"] < 21000 and 0.01 < sum(result["refused"].values()) / result["rows"] < 0.05,
       result["rows"])
-check("rows are refused for more than forty reasons", len(result["refused"]) > 40, sorted(result["refused"]))
+with open(os.path.join(TOP, "proto", "README.md"), encoding="utf-8") as f:
+    rows = {f"SQ_R_{name}" for number, name in re.findall(r"^\| (\d+) \| ([A-Z_]+) \|", f.read(), re.M) if 130 <= int(number) <= 179 or int(number) >= 220}
+# Grants and applications; a network whose charter asks for money in advance; a region that is suspended; a claim that lay for a week.
+ELSEWHERE = {"SQ_R_CONTRACT_TAKEN", "SQ_R_RIVAL", "SQ_R_ASSESSED_OUT", "SQ_R_NOT_PREFUNDED", "SQ_R_REGION_STANDING", "SQ_R_TOO_LATE"}
+rows |= {"SQ_R_DISPUTED"}
+check("rows are refused for every reason there is about a row", set(result["refused"]) == rows - ELSEWHERE, set(result["refused"]) ^ (rows - ELSEWHERE))
 gross = {k: sum(p["total_fen"][k] for p in result["pairs"]) for k in range(7)}
 paid_in = {k: sum(p["amount_fen"] for p in result["payments"] if p["kind"] == k + 1 and p["payee"] == "hub") for k in range(7)}
 check("netting leaves less to be paid than was owed, in each of three kinds", all(0 < paid_in[k] < gross[k] for k in range(3)), (gross, paid_in))
 
 tries = [line.strip() for line in up.stdout.split("Try:")[1].splitlines() if line.startswith("  ")]
 outcomes = {line: subprocess.run(["bash", "-c", line], cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for line in tries}
-check("the six commands it prints work as they are pasted", len(tries) == 6 and all(o.returncode == 0 and o.stdout for o in outcomes.values()),
+check("the five commands it prints work as they are pasted", len(tries) == 5 and all(o.returncode == 0 and o.stdout for o in outcomes.values()),
       {line: o.stdout for line, o in outcomes.items() if o.returncode != 0})
 check("its three nodes and a console are left running", len(nodes_alive()) == 4, nodes_alive())
 
