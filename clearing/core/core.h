@@ -151,6 +151,8 @@ struct sq_recognition_view {
         int64_t exposure_fen, gross_fen, borne_fen; /* redeemed under it, and what of it the other region has borne */
     } side[2];
 };
+/* Of a sum under an agreement the creditor bears floor(sum * borne_bp / 10000), also below zero. */
+int64_t sq_recognition_share(int64_t sum_fen, uint32_t borne_bp);
 uint32_t sq_core_recognition_count(const struct sq_core *core);
 void sq_core_recognition(const struct sq_core *core, uint32_t i, struct sq_recognition_view *out);
 /* Cases about items (disputes.c): those decided here, and copies of those that concern this node's providers, in the order they came. */

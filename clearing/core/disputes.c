@@ -22,6 +22,7 @@
 #include "clearing/base/day.h"
 
 #define EXPIRED_A_STEP 1000u /* each tells the provider's node twice at most */
+_Static_assert(EXPIRED_A_STEP <= SQ_TAKEN_MAX, "what cases take back is noted whole");
 
 /* ---- finding ---- */
 

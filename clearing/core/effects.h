@@ -26,6 +26,14 @@ struct sq_out {
     sq_bytes body;
 };
 
+/* Taken back from a provider without a row that says so, by a measurement or a case: the step `link` of the stream to `creditor`, or part of it. */
+struct sq_taken {
+    uint64_t voucher, link;
+    int64_t fen;                 /* > 0 */
+    uint32_t provider, creditor; /* party; node, self for business of its own */
+};
+#define SQ_TAKEN_MAX 1024 /* one voucher's providers, or the cases of one step */
+
 #define SQ_OUT_MAX 4096 /* a step may send two messages to each of some 333 nodes, and answer a few waiting batches */
 
 struct sq_effects {
@@ -35,6 +43,8 @@ struct sq_effects {
     sq_bytes outcome; /* canonical Outcome, when append */
     struct sq_out *out;
     size_t out_count;
+    const struct sq_taken *taken; /* for who replays: nothing else says it of the node's own business */
+    size_t taken_count;
     /* core's own: where peer stream numbers come from */
     uint64_t *peer_next; /* per node, next stream number */
     uint32_t node_count, self;

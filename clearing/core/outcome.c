@@ -16,6 +16,7 @@
 #include "clearing/core/state.h"
 
 #define CLAW_PROVIDERS_MAX 1024u /* providers with a mandate on one voucher: far more than any holder ever allows */
+_Static_assert(CLAW_PROVIDERS_MAX <= SQ_TAKEN_MAX, "what a measurement takes back is noted whole");
 
 int64_t sq_stages_free_fen(const struct sq_terms *t, uint32_t free, int64_t face_fen)
 {
@@ -160,6 +161,21 @@ sq_status sq_clawback_hash(uint64_t voucher, char *const *provider, const int64_
     return SQ_OK;
 }
 
+/* For who replays: the claws that have become a step of the link to `node`. */
+static sq_status note_taken(struct sq_step *s, uint64_t voucher, uint32_t node, uint64_t link,
+                            const struct sq_claw *claws, uint32_t count)
+{
+    if (s->taken == NULL && SQ_COLUMN(s, s->taken, SQ_TAKEN_MAX))
+        return sq_full(s);
+    s->fx->taken = s->taken;
+    for (uint32_t i = 0; i < count; i++)
+        if (sq_party_at(s->core, claws[i].provider)->node == node && claws[i].fen != 0) {
+            SQ_ASSERT(s->fx->taken_count < SQ_TAKEN_MAX);
+            s->taken[s->fx->taken_count++] = (struct sq_taken){voucher, link, claws[i].fen, claws[i].provider, node};
+        }
+    return SQ_OK;
+}
+
 sq_status sq_owe_back(struct sq_step *s, uint64_t voucher, uint32_t node, const struct sq_claw *claws, uint32_t count)
 {
     const uint32_t kind = sq_programme_at(s->core, sq_programme_of_voucher(s->core, voucher))->kind;
@@ -193,6 +209,8 @@ sq_status sq_owe_back(struct sq_step *s, uint64_t voucher, uint32_t node, const 
         st = sq_link_bear(s, node, s->core->today, &step, &link);
     if (st == SQ_OK)
         st = sq_settlement_owe(s->core->settlement, node, s->fx->seq, hash, &step, s->err);
+    if (st == SQ_OK)
+        st = note_taken(s, voucher, node, step.number, claws, count);
     if (st != SQ_OK || node == s->core->self)
         return st;
     if (s->clawed == NULL && SQ_COLUMN(s, s->clawed, SQ_OUT_MAX)) /* one a message */

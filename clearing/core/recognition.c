@@ -224,9 +224,9 @@ int sq_recognition_check(const struct sq_core *core, const struct sq_decision *d
 /* ---- who bears what ---- */
 
 /* floor, also below zero: returns of what was redeemed under an earlier version may outweigh the rest for a while */
-static int64_t share_of(int64_t sum_fen, uint32_t bp)
+int64_t sq_recognition_share(int64_t sum_fen, uint32_t borne_bp)
 {
-    __int128 x = (__int128)sum_fen * bp;
+    __int128 x = (__int128)sum_fen * borne_bp;
     return (int64_t)(x >= 0 ? x / 10000 : -((-x + 9999) / 10000));
 }
 
@@ -239,7 +239,7 @@ void sq_recognition_bear(struct sq_recognition *a, int we_owe, const int64_t gro
         int64_t after;
         int over = __builtin_add_overflow(sum[k], gross_fen[k], &after);
         SQ_ASSERT(!over); /* links refuse sums that large long before */
-        borne_fen[k] = a->kinds >> k & 1 ? share_of(after, bp) - share_of(sum[k], bp) : 0;
+        borne_fen[k] = a->kinds >> k & 1 ? sq_recognition_share(after, bp) - sq_recognition_share(sum[k], bp) : 0;
         sum[k] = a->kinds >> k & 1 ? after : sum[k];
     }
 }
@@ -333,7 +333,7 @@ void sq_core_recognition(const struct sq_core *core, uint32_t i, struct sq_recog
         out->side[k].exposure_fen = a->side[k].exposure_fen;
         for (size_t n = 0; n < SQ_KIND_COUNT; n++) {
             out->side[k].gross_fen += a->sum_fen[k][n];
-            out->side[k].borne_fen += share_of(a->sum_fen[k][n], a->side[k].borne_bp);
+            out->side[k].borne_fen += sq_recognition_share(a->sum_fen[k][n], a->side[k].borne_bp);
         }
     }
 }

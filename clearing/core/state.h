@@ -269,6 +269,7 @@ struct sq_step {
     size_t code_count;
     uint32_t *clawed; /* codes of nodes that owe something back since this step */
     size_t clawed_count;
+    struct sq_taken *taken; /* as effects have them */
     uint64_t reserve_until_ms;
 };
 

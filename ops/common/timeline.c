@@ -16,6 +16,7 @@
 
 struct sq_timeline {
     struct sq_core *core;
+    struct sq_moves *moves;
     struct sq_table windows; /* struct sq_timeline_window */
     struct sq_link_view own; /* the node's stream to itself after the newest entry */
     uint64_t unsettled, last;
@@ -48,16 +49,18 @@ static void note(struct sq_timeline_step *step, const struct sq_entry *e)
     *step = (struct sq_timeline_step){e->seq, e->now_ms};
 }
 
-static sq_status follow_window(const struct sq_core *core, const struct sq_entry *e, struct sq_timeline_window *to,
-                               struct sq_error *err)
+static sq_status follow_window(struct sq_timeline *t, const struct sq_core *core, const struct sq_entry *e,
+                               struct sq_timeline_window *to, struct sq_error *err)
 {
     struct sq_window_view v;
     sq_status st = sq_settlement_window(sq_core_settlement(core), to->window, &v, err);
     if (st != SQ_OK)
         return st;
     to->opened_ms = v.opened_ms;
-    if (v.final_ms != 0 && to->final.seq == 0)
+    if (v.final_ms != 0 && to->final.seq == 0) {
         note(&to->final, e);
+        st = sq_moves_settle(t->moves, core, &v, err);
+    }
     if (v.state != to->state && v.state == SQ_WINDOW_INSTRUCTED)
         note(&to->instructed, e);
     else if (v.state != to->state && v.state == SQ_WINDOW_SETTLED)
@@ -65,29 +68,37 @@ static sq_status follow_window(const struct sq_core *core, const struct sq_entry
     else if (v.state != to->state && v.state == SQ_WINDOW_BREAK)
         note(&to->broke, e);
     to->state = v.state;
-    return SQ_OK;
+    return st;
+}
+
+/* Window n is cut: what the node owed itself until then is in it. Of two that one entry cuts, the second has nothing. */
+static sq_status cut(struct sq_timeline *t, const struct sq_core *core, const struct sq_entry *e,
+                     struct sq_link_view *own_before, struct sq_error *err)
+{
+    struct sq_timeline_window *w = SQ_ROW(&t->windows, struct sq_timeline_window, t->windows.count - 1);
+    note(&w->cut, e);
+    w->local_count = own_before->last.count;
+    memcpy(w->local_fen, own_before->last.total_fen, sizeof w->local_fen);
+    memset(own_before, 0, sizeof *own_before);
+    return sq_moves_cut(t->moves, core, w->window, err);
 }
 
 static sq_status follow_windows(struct sq_timeline *t, const struct sq_core *core, const struct sq_entry *e,
-                                const struct sq_link_view *own_before, struct sq_error *err)
+                                struct sq_link_view *own_before, struct sq_error *err)
 {
     uint64_t open = sq_settlement_open_window(sq_core_settlement(core));
     sq_status st = SQ_OK;
-    while (t->windows.count < open) {
-        if (t->windows.count != 0) {
-            struct sq_timeline_window *cut = SQ_ROW(&t->windows, struct sq_timeline_window, t->windows.count - 1);
-            note(&cut->cut, e);
-            cut->local_count = own_before->last.count;
-            memcpy(cut->local_fen, own_before->last.total_fen, sizeof cut->local_fen);
-        }
-        struct sq_timeline_window *w = sq_table_add(&t->windows, NULL);
+    while (st == SQ_OK && t->windows.count < open) {
+        if (t->windows.count != 0)
+            st = cut(t, core, e, own_before, err);
+        struct sq_timeline_window *w = st == SQ_OK ? sq_table_add(&t->windows, NULL) : NULL;
         if (w == NULL)
-            return no_memory(err);
+            return st != SQ_OK ? st : no_memory(err);
         w->window = t->windows.count;
     }
     for (uint64_t n = t->unsettled; st == SQ_OK && n < t->windows.count; n++) {
         struct sq_timeline_window *w = SQ_ROW(&t->windows, struct sq_timeline_window, (uint32_t)n);
-        st = follow_window(core, e, w, err);
+        st = follow_window(t, core, e, w, err);
         t->unsettled += n == t->unsettled && w->state == SQ_WINDOW_SETTLED;
     }
     return st;
@@ -121,13 +132,14 @@ static sq_status visit(void *ctx, const struct sq_core *core, const struct sq_en
     struct sq_timeline *t = ctx;
     struct sq_link_view before = t->own;
     uint32_t self = sq_core_self(core);
-    (void)fx;
     sq_settlement_link(sq_core_settlement(core), self, self, &t->own);
     if (e->type == SANQUAN__V1__MESSAGE_TYPE__REJECTED)
         t->refused.rejected[number_in(e->input, 1) & 255]++;
     else if (envelope != NULL && number_in(e->outcome, 1) != SQ_OK)
         t->refused.journalled[number_in(e->outcome, 1) & 255]++;
-    sq_status st = may_change_windows(e->type) ? follow_windows(t, core, e, &before, err) : SQ_OK;
+    sq_status st = sq_moves_enter(t->moves, core, e, envelope, fx, err);
+    if (st == SQ_OK && may_change_windows(e->type))
+        st = follow_windows(t, core, e, &before, err);
     if (t->progress != NULL)
         t->progress(t->progress_ctx, e->seq, t->last);
     return st;
@@ -145,7 +157,9 @@ sq_status sq_timeline_new(const struct sq_ledger *ledger, void (*progress)(void 
                               .last = sq_ledger_seq(ledger),
                               .progress = progress,
                               .progress_ctx = progress_ctx};
-    sq_status st = sq_replay(ledger, NULL, sq_ed25519_key_ok, visit, t, &t->core, NULL, err);
+    sq_status st = sq_moves_new(&t->moves, err);
+    if (st == SQ_OK)
+        st = sq_replay(ledger, NULL, sq_ed25519_key_ok, visit, t, &t->core, NULL, err);
     if (st == SQ_OK)
         *out = t;
     else
@@ -158,13 +172,21 @@ void sq_timeline_free(struct sq_timeline *t)
     if (t == NULL)
         return;
     sq_table_free(&t->windows);
+    sq_moves_free(t->moves);
     sq_core_free(t->core);
     free(t);
 }
 
+/* ---- reading ---- */
+
 const struct sq_core *sq_timeline_core(const struct sq_timeline *t)
 {
     return t->core;
+}
+
+const struct sq_moves *sq_timeline_moves(const struct sq_timeline *t)
+{
+    return t->moves;
 }
 
 void sq_timeline_refused(const struct sq_timeline *t, struct sq_timeline_refused *out)

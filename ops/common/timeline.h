@@ -1,14 +1,16 @@
 /*
  * What only a replay of the journal shows beside the state at its end: when each settlement window was cut, became final, was instructed and
- * settled or broke; a node's own business in it; and how many messages were refused as a whole.
+ * settled or broke; a node's own business in it; what moved a link stream and is no row of a batch (moves.h); and how many messages were
+ * refused as a whole.
  *
- * Items and what became of them need no replay: ops/history.
+ * Items and what became of them need no replay: ops/history. Items and what is here together are all that moves money (tally.h adds them up).
  */
 #ifndef SQ_TIMELINE_H
 #define SQ_TIMELINE_H
 
 #include "clearing/core/core.h"
 #include "clearing/ledger/ledger.h"
+#include "ops/common/moves.h"
 
 struct sq_timeline; /* opaque */
 
@@ -23,6 +25,8 @@ void sq_timeline_free(struct sq_timeline *t);
 
 /* State at the end: parties, programmes, vouchers, settlement. */
 const struct sq_core *sq_timeline_core(const struct sq_timeline *t);
+/* Borrowed; lives as long as the timeline. */
+const struct sq_moves *sq_timeline_moves(const struct sq_timeline *t);
 
 struct sq_timeline_window {
     uint64_t window;

@@ -1,4 +1,6 @@
-"""A case about an item, between three real nodes, with the command line: from the query to a ruling, the next cut, and the audit."""
+"""A case about an item, between three real nodes, with the command line: from the query to a ruling, the next cut, payouts, and the audit."""
+import csv
+import io
 import time
 
 from network import PATIENCE_S, Network, check, done, uscc
@@ -101,6 +103,16 @@ with Network((SH, SD, GD)) as net:
 
     for code in (SH, SD, GD):
         net.stop(code)
+
+    # who gets what: the items in full, and what the cases took back, each a line of its own
+    out = net.path("payout.csv")
+    r = net.must("payout", 1, "--ledger", net.path(SD), "--out", out, "--json").json
+    check("the provider gets what is left of its two items", r["providers"] == [{"provider": PROVIDER, "items": 4, "amount_fen": 6000}], r)
+    lines = [(x["verb"], int(x["amount_fen"]), x["invoice"]) for x in csv.DictReader(io.StringIO(net.read("payout.csv")))]
+    check("line by line", sorted(lines) == [("clawback", -4000, ""), ("clawback", -3000, ""), ("redeem", 3000, invoice(2)), ("redeem", 10000, invoice(1))], lines)
+    r = net.must("budget", f"{SH}/1", 1, "--ledger", net.path(SH), "--format", "camt.053", "--out", net.path("budget.xml"), "--json").json
+    check("the budget paid as much", r["opening_fen"] - r["closing_fen"] == 6000 and r["borne_fen"] == 0 and net.read("budget.xml").count("<Cd>clawback</Cd>") == 2, r)
+
     for code in (SH, SD, GD):
         r = net.run("audit", "--ledger", net.path(code), "--directory", net.directory)
         check(f"the ledger of {code} passes the audit", r.code == 0, r)

@@ -219,7 +219,7 @@ void desk_free(struct desk *d)
 
 /* ---- the usual world ---- */
 
-static void enrol(struct desk *d, uint32_t node, struct sq_keys *keys)
+void desk_enrol(struct desk *d, uint32_t node, struct sq_keys *keys)
 {
     Sanquan__V1__Enrol m;
     Sanquan__V1__Party p, *list[1] = {&p};
@@ -309,8 +309,8 @@ void desk_people(struct desk *d, uint32_t home, uint32_t issuer, unsigned n, str
     out->provider = rig_keys("provider", code);
     rig_uscc(issuer_code(d, issuer) / 10000, 2000 + n, code);
     out->holder = rig_keys("holder", code);
-    enrol(d, home, out->provider);
-    enrol(d, issuer, out->holder);
+    desk_enrol(d, home, out->provider);
+    desk_enrol(d, issuer, out->holder);
     struct sq_programme_view v = {0};
     uint32_t known = sq_core_programme_count(d->core[issuer]), i = 0;
     for (; i < known; i++) {

@@ -50,6 +50,9 @@ unsigned desk_say(struct desk *d, uint32_t node, const struct sq_keys *keys, uin
                   const ProtobufCMessage *body);
 void desk_run(struct desk *d); /* deliver until nothing is on the way */
 
+/* An operator of the node enrols it. */
+void desk_enrol(struct desk *d, uint32_t node, struct sq_keys *keys);
+
 /* One voucher's usual world: a programme of each kind number 1, a provider at `home`, a holder and a voucher at `issuer`. */
 struct desk_people {
     struct sq_keys *provider, *holder;

@@ -1,0 +1,658 @@
+/*
+ * Windows that hold everything that moves money at once: what providers get and what budgets pay for, line by line, tie to what is settled.
+ *
+ * Shanghai (node 0) issues; Shandong (1) bears a third of what its providers redeem, under an agreement; Guangdong (2) has none.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clearing/base/day.h"
+#include "clearing/core/state.h"
+#include "clearing/settlement/internal.h"
+#include "ops/cli/tally.h"
+#include "proto/sanquan.pb-c.h"
+#include "tests/support/desk.h"
+
+enum { SH, SD, GD, NODES };
+#define POOL_FEN 100000000000
+
+struct story {
+    char dir[64];
+    struct desk *d;
+    struct desk_people a, b, h,
+        g; /* a, b at Shandong, h at Shanghai, g at Guangdong; all on vouchers of Shanghai's programme 1 */
+    struct sq_keys *evaluator;
+};
+
+/* ---- what is said ---- */
+
+static void say(struct story *s, uint32_t node, const struct sq_keys *who, uint32_t type, const ProtobufCMessage *m)
+{
+    assert_int_equal(desk_say(s->d, node, who, type, m), SQ_OK);
+    desk_run(s->d);
+}
+
+/* 30 %; half of a face is free at once, the other by grade; grade 3 takes back 40 % of what was paid. */
+static void publish(struct story *s)
+{
+    Sanquan__V1__Programme p;
+    Sanquan__V1__Stage stage[2], *stages[2] = {&stage[0], &stage[1]};
+    Sanquan__V1__Verdict verdict[2], *verdicts[2] = {&verdict[0], &verdict[1]};
+    char title[] = "illustrative";
+    sanquan__v1__programme__init(&p);
+    for (uint32_t i = 0; i < 2; i++) {
+        sanquan__v1__stage__init(stages[i]);
+        stage[i].share_bp = 5000;
+        stage[i].trigger = i + 1;
+        sanquan__v1__verdict__init(verdicts[i]);
+    }
+    verdict[0].grade = verdict[0].action = 1;
+    verdict[1].grade = verdict[1].action = 3;
+    verdict[1].back_bp = 4000;
+    p.issuer = 310000;
+    p.number = p.version = p.kind = p.base_kind = 1;
+    p.title = title;
+    p.from_day = 20260101;
+    p.until_day = 20271231;
+    p.rate_bp = 3000;
+    p.pool_fen = POOL_FEN;
+    p.stages = stages;
+    p.verdicts = verdicts;
+    p.n_stages = p.n_verdicts = 2;
+    p.evaluators = 1003;
+    say(s, SH, s->d->rig->node[SH].issuer, SANQUAN__V1__MESSAGE_TYPE__PROGRAMME, &p.base);
+}
+
+static void accredit(struct story *s)
+{
+    char code[19], *orgs[1] = {code};
+    uint32_t row = 0, list = 1003, from = 20260101, until = 0;
+    int64_t member = 1;
+    Sanquan__V1__Facts m;
+    rig_uscc(31, 77, code);
+    s->evaluator = rig_keys("evaluator", code);
+    desk_enrol(s->d, SH, s->evaluator);
+    sanquan__v1__facts__init(&m);
+    m.issuer = 310000;
+    m.orgs = orgs;
+    m.n_orgs = m.n_org = m.n_attribute = m.n_value = m.n_from_day = m.n_until_day = 1;
+    m.org = &row;
+    m.attribute = &list;
+    m.value = &member;
+    m.from_day = &from;
+    m.until_day = &until;
+    say(s, SH, s->d->rig->node[SH].issuer, SANQUAN__V1__MESSAGE_TYPE__FACTS, &m.base);
+}
+
+/* The holder of a's voucher lets another provider draw on it; the people returned are that provider on that voucher. */
+static struct desk_people also(struct story *s, const struct desk_people *p)
+{
+    struct desk_people other = *p;
+    Sanquan__V1__Mandate m;
+    int64_t limit = 90000000;
+    uint64_t until = s->d->now_ms + 86400000ull * 365;
+    char code[19];
+    snprintf(code, sizeof code, "%s", strchr(p->provider->name, ':') + 1);
+    sanquan__v1__mandate__init(&m);
+    m.provider = code;
+    m.n_voucher = m.n_limit_fen = m.n_until_ms = 1;
+    m.voucher = &s->a.voucher;
+    m.limit_fen = &limit;
+    m.until_ms = &until;
+    say(s, SH, s->a.holder, SANQUAN__V1__MESSAGE_TYPE__MANDATE, &m.base);
+    other.voucher = s->a.voucher;
+    return other;
+}
+
+static void agree(struct story *s)
+{
+    Sanquan__V1__Agreement terms;
+    Sanquan__V1__Side side[2], *sides[2] = {&side[0], &side[1]};
+    Sanquan__V1__Agree m;
+    uint32_t kind = 1;
+    sanquan__v1__agreement__init(&terms);
+    sanquan__v1__agree__init(&m);
+    for (uint32_t i = 0; i < 2; i++) {
+        sanquan__v1__side__init(sides[i]);
+        side[i].node = s->d->rig->node[i].code;
+    }
+    side[SH].borne_bp = 3333;
+    terms.version = 1;
+    terms.sides = sides;
+    terms.n_sides = 2;
+    terms.kinds = &kind;
+    terms.n_kinds = 1;
+    terms.from_day = 20260101;
+    terms.until_day = 20261231;
+    m.terms = &terms;
+    for (uint32_t node = SH; node <= SD; node++)
+        for (m.role = 1; m.role <= 2; m.role++)
+            say(s, node, m.role == 1 ? s->d->rig->node[node].maker : s->d->rig->node[node].checker,
+                SANQUAN__V1__MESSAGE_TYPE__AGREE, &m.base);
+}
+
+static void prefund(struct story *s, const struct desk_people *p, int64_t fen)
+{
+    Sanquan__V1__Prefund m;
+    char code[19];
+    snprintf(code, sizeof code, "%s", strchr(p->provider->name, ':') + 1);
+    sanquan__v1__prefund__init(&m);
+    m.issuer = 310000;
+    m.programme = 1;
+    m.provider = code;
+    m.amount_fen = fen;
+    say(s, SH, s->d->rig->node[SH].issuer, SANQUAN__V1__MESSAGE_TYPE__PREFUND, &m.base);
+}
+
+/* One row, with the memory of its columns. The invoice is that of desk_redeem; 0: none. */
+struct row {
+    Sanquan__V1__Batch m;
+    uint64_t voucher, reservation;
+    int64_t amount, base, total;
+    uint32_t service, day;
+    uint8_t verb, invoice[10];
+};
+
+static void invoice_of(const struct story *s, const struct desk_people *p, uint64_t number, uint8_t cell[static 10])
+{
+    char text[24];
+    snprintf(text, sizeof text, "26%.2s2%015" PRIu64, s->d->rig->node[p->home].code, number);
+    for (size_t k = 0; k < 10; k++)
+        cell[k] = number == 0 ? 0 : (uint8_t)((text[2 * k] - '0') << 4 | (text[2 * k + 1] - '0'));
+}
+
+static int64_t base_of(int64_t amount)
+{
+    return (amount * 10 + 2) / 3;
+}
+
+static void row_of(const struct story *s, const struct desk_people *p, uint64_t invoice, int64_t amount, uint8_t verb,
+                   struct row *r)
+{
+    *r = (struct row){.voucher = p->voucher,
+                      .reservation = verb == SANQUAN__V1__VERB__RESERVE || verb == SANQUAN__V1__VERB__COMMIT,
+                      .amount = amount,
+                      .base = base_of(amount),
+                      .total = base_of(amount),
+                      .service = 101,
+                      .day = sq_day_of_ms(s->d->now_ms),
+                      .verb = verb};
+    sanquan__v1__batch__init(&r->m);
+    invoice_of(s, p, invoice, r->invoice);
+    r->m.n_voucher = r->m.n_amount_fen = r->m.n_base_fen = r->m.n_invoice_total_fen = r->m.n_service =
+        r->m.n_service_day = r->m.n_reservation = 1;
+    r->m.voucher = &r->voucher;
+    r->m.amount_fen = &r->amount;
+    r->m.base_fen = &r->base;
+    r->m.invoice_total_fen = &r->total;
+    r->m.service = &r->service;
+    r->m.service_day = &r->day;
+    r->m.reservation = &r->reservation;
+    r->m.verb = (ProtobufCBinaryData){1, &r->verb};
+    r->m.invoice = (ProtobufCBinaryData){10, r->invoice};
+    r->m.reserve_until_ms = verb == SANQUAN__V1__VERB__RESERVE ? s->d->now_ms + 86400000u : 0;
+}
+
+static void give(struct story *s, const struct desk_people *p, struct row *r)
+{
+    (void)desk_say(s->d, p->home, p->provider, SANQUAN__V1__MESSAGE_TYPE__BATCH, &r->m.base);
+    desk_run(s->d);
+    assert_int_equal(s->d->status, SQ_OK);
+    assert_int_equal(s->d->code[0], SQ_OK);
+}
+
+static void redeem(struct story *s, const struct desk_people *p, uint64_t invoice, int64_t fen)
+{
+    struct row r;
+    row_of(s, p, invoice, fen, SANQUAN__V1__VERB__REDEEM, &r);
+    give(s, p, &r);
+}
+
+static void reserve_and_commit(struct story *s, const struct desk_people *p, uint64_t invoice, int64_t held,
+                               int64_t fen)
+{
+    struct row r;
+    row_of(s, p, 0, held, SANQUAN__V1__VERB__RESERVE, &r);
+    give(s, p, &r);
+    row_of(s, p, invoice, fen, SANQUAN__V1__VERB__COMMIT, &r);
+    give(s, p, &r);
+}
+
+static void give_back(struct story *s, const struct desk_people *p, uint64_t invoice, int64_t fen)
+{
+    struct row r;
+    row_of(s, p, invoice, fen, SANQUAN__V1__VERB__RETURN, &r);
+    r.base = 0;
+    give(s, p, &r);
+}
+
+/* A credit note over the whole invoice. */
+static void cancel_invoice(struct story *s, const struct desk_people *p, uint64_t invoice, int64_t fen)
+{
+    Sanquan__V1__Reverse m;
+    struct row r;
+    char code[19];
+    uint8_t note[10];
+    row_of(s, p, invoice, fen, SANQUAN__V1__VERB__RETURN, &r);
+    r.m.n_reservation = 0;
+    invoice_of(s, p, invoice + 500, note);
+    snprintf(code, sizeof code, "%s", strchr(p->provider->name, ':') + 1);
+    sanquan__v1__reverse__init(&m);
+    m.invoice = (ProtobufCBinaryData){10, r.invoice};
+    m.credit_note = (ProtobufCBinaryData){10, note};
+    m.acquirer = s->d->rig->node[p->home].code;
+    m.provider = code;
+    m.returns = &r.m;
+    say(s, p->home, s->d->rig->node[p->home].maker, SANQUAN__V1__MESSAGE_TYPE__REVERSE, &m.base);
+}
+
+/* The office opens a case about an item, and its provider gives in. */
+static void take_back_by_case(struct story *s, const struct desk_people *p, uint64_t number, uint64_t invoice,
+                              int64_t fen)
+{
+    Sanquan__V1__Dispute m;
+    Sanquan__V1__Item item;
+    char code[19], note[] = "no such service was rendered";
+    uint8_t cell[10];
+    sanquan__v1__dispute__init(&m);
+    sanquan__v1__item__init(&item);
+    invoice_of(s, p, invoice, cell);
+    snprintf(code, sizeof code, "%s", strchr(p->provider->name, ':') + 1);
+    item.voucher = p->voucher;
+    item.provider = code;
+    item.invoice = (ProtobufCBinaryData){10, cell};
+    item.service_day = sq_day_of_ms(s->d->now_ms);
+    m.action = SQ_DISPUTE_OPEN;
+    m.note = note;
+    m.reason = 1;
+    m.amount_fen = fen;
+    m.item = &item;
+    say(s, SH, s->d->rig->node[SH].issuer, SANQUAN__V1__MESSAGE_TYPE__DISPUTE, &m.base);
+    sanquan__v1__dispute__init(&m);
+    m.action = SQ_DISPUTE_ACCEPT;
+    m.node = s->d->rig->node[SH].code;
+    m.number = number;
+    m.note = note;
+    say(s, p->home, p->provider, SANQUAN__V1__MESSAGE_TYPE__DISPUTE, &m.base);
+}
+
+static void fail_project(struct story *s, uint64_t voucher)
+{
+    Sanquan__V1__Measure m;
+    uint8_t evidence[16] = {1};
+    sanquan__v1__measure__init(&m);
+    m.voucher = voucher;
+    m.stage = 2;
+    m.grade = 3;
+    m.day = sq_day_of_ms(s->d->now_ms);
+    m.evidence = (ProtobufCBinaryData){16, evidence};
+    say(s, SH, s->evaluator, SANQUAN__V1__MESSAGE_TYPE__MEASURE, &m.base);
+}
+
+/* ---- the story ---- */
+
+static int begin(void **state)
+{
+    struct story *s = calloc(1, sizeof *s);
+    strcpy(s->dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/sanquan-tally-XXXXXX" : "/tmp/sanquan-tally-XXXXXX");
+    assert_non_null(mkdtemp(s->dir));
+    s->d = desk_new(s->dir, NODES);
+    publish(s);
+    accredit(s);
+    desk_people(s->d, SD, SH, 0, &s->a);
+    desk_people(s->d, SD, SH, 3, &s->b);
+    desk_people(s->d, SH, SH, 6, &s->h);
+    desk_people(s->d, GD, SH, 9, &s->g);
+    desk_run(s->d);
+    agree(s);
+    *state = s;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct story *s = *state;
+    char command[128];
+    struct desk_people *all[] = {&s->a, &s->b, &s->h, &s->g};
+    for (size_t i = 0; i < 4; i++)
+        desk_people_free(all[i]);
+    sq_secret_free(s->evaluator);
+    desk_free(s->d);
+    snprintf(command, sizeof command, "rm -rf %s", s->dir);
+    assert_int_equal(system(command), 0);
+    free(s);
+    return 0;
+}
+
+/* Everything that moves money, in one window. */
+static void first_window(struct story *s)
+{
+    const struct desk_people b = also(s, &s->b), h = also(s, &s->h), g = also(s, &s->g);
+    prefund(s, &s->h, 5000);
+    redeem(s, &s->a, 1, 100001);
+    redeem(s, &s->a, 2, 2003);
+    redeem(s, &s->a, 3, 707);
+    redeem(s, &b, 11, 30007);
+    redeem(s, &h, 21, 4001);
+    redeem(s, &h, 22, 1009);
+    redeem(s, &g, 31, 9013);
+    give_back(s, &s->a, 3, 200);
+    reserve_and_commit(s, &s->a, 4, 50000, 49999);
+    cancel_invoice(s, &s->a, 2, 2003);
+    take_back_by_case(s, &s->a, 1, 1, 1000);
+    take_back_by_case(s, &h, 2, 22, 1009);
+    fail_project(s, s->a.voucher);
+    desk_settle(s->d, 0);
+}
+
+/* The sums of the agreement go on. */
+static void second_window(struct story *s)
+{
+    redeem(s, &s->b, 41, 12346);
+    redeem(s, &s->b, 42, 1);
+    redeem(s, &s->h, 51, 300);
+    redeem(s, &s->h, 52, 1800);
+    take_back_by_case(s, &s->b, 3, 41, 45);
+    desk_settle(s->d, 0);
+}
+
+/* ---- what comes of it ---- */
+
+struct book { /* of one node */
+    struct sq_timeline *timeline;
+    struct sq_history *history;
+    struct sq_query *query;
+};
+
+static struct book open_book(const struct story *s, uint32_t node)
+{
+    struct book b;
+    uint64_t left;
+    struct sq_error err = {0};
+    if (sq_timeline_new(s->d->ledger[node], NULL, NULL, &b.timeline, &err) != SQ_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(sq_history_open(s->d->rig->node[node].ledger, s->d->ledger[node], 0, &b.history, NULL), SQ_OK);
+    assert_int_equal(sq_history_follow(b.history, UINT64_MAX, &left, NULL), SQ_OK);
+    assert_int_equal(sq_history_settle(b.history, NULL), SQ_OK);
+    assert_int_equal(sq_query_new(b.history, s->d->ledger[node], &b.query, NULL), SQ_OK);
+    return b;
+}
+
+static void close_book(struct book *b)
+{
+    sq_query_free(b->query);
+    sq_history_close(b->history);
+    sq_timeline_free(b->timeline);
+}
+
+static struct sq_tally payouts(const struct book *b, uint64_t window)
+{
+    struct sq_tally t;
+    struct sq_error err = {0};
+    if (sq_tally_payouts(b->query, b->timeline, window, &t, &err) != SQ_OK)
+        fail_msg("%s", err.text);
+    return t;
+}
+
+static struct sq_tally budget(const struct book *b, uint64_t window)
+{
+    struct sq_tally t;
+    struct sq_error err = {0};
+    if (sq_tally_budget(b->query, b->timeline, window, 310000, 1, &t, &err) != SQ_OK)
+        fail_msg("%s", err.text);
+    return t;
+}
+
+/* Lines of this sort that a provider ("" for any) is concerned by; *fen: their sum. */
+static size_t count(const struct sq_tally *t, enum sq_tally_what what, uint8_t verb, const struct desk_people *p,
+                    int64_t *fen)
+{
+    size_t n = 0;
+    *fen = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        const struct sq_tally_line *l = &t->lines[i];
+        if (l->what != what || (verb != 0 && l->verb != verb) ||
+            (p != NULL && strcmp(l->provider, strchr(p->provider->name, ':') + 1) != 0))
+            continue;
+        n++;
+        *fen += l->fen;
+    }
+    return n;
+}
+
+static int64_t sum(const struct sq_tally *t)
+{
+    int64_t fen = 0;
+    for (size_t i = 0; i < t->count; i++)
+        fen += t->lines[i].fen;
+    return fen;
+}
+
+/* What Shanghai owes the node by the settlement. */
+static int64_t settled(const struct story *s, uint64_t window, uint32_t creditor)
+{
+    struct sq_window_view v;
+    int64_t fen = 0;
+    assert_int_equal(sq_settlement_window(sq_core_settlement(s->d->core[SH]), window, &v, NULL), SQ_OK);
+    Sanquan__V1__Settlement *m = sanquan__v1__settlement__unpack(NULL, v.value.size, v.value.data);
+    for (size_t i = 0; i < m->n_pairs; i++)
+        if (strcmp(m->pairs[i]->creditor, s->d->rig->node[creditor].code) == 0)
+            fen += m->pairs[i]->total_fen[0];
+    sanquan__v1__settlement__free_unpacked(m, NULL);
+    return fen;
+}
+
+static void every_kind_of_line_is_there_and_all_together_are_what_is_settled(void **state)
+{
+    struct story *s = *state;
+    struct sq_voucher_view v;
+    int64_t fen, taken = 0;
+    first_window(s);
+    struct book sh = open_book(s, SH), sd = open_book(s, SD), gd = open_book(s, GD);
+    struct sq_tally at_sh = payouts(&sh, 1), at_sd = payouts(&sd, 1), at_gd = payouts(&gd, 1);
+    assert_true(sum(&at_sd) == settled(s, 1, SD) && sum(&at_gd) == settled(s, 1, GD));
+
+    assert_int_equal(count(&at_sd, SQ_TALLY_ROW, SANQUAN__V1__VERB__REDEEM, &s->a, &fen), 3);
+    assert_int_equal(fen, 100001 + 2003 + 707);
+    assert_int_equal(count(&at_sd, SQ_TALLY_ROW, SANQUAN__V1__VERB__COMMIT, &s->a, &fen), 1);
+    assert_int_equal(fen, 49999);
+    assert_int_equal(count(&at_sd, SQ_TALLY_ROW, SANQUAN__V1__VERB__RETURN, &s->a, &fen),
+                     2); /* its own, and the credit note's */
+    assert_int_equal(fen, -200 - 2003);
+    assert_int_equal(count(&at_sd, SQ_TALLY_CLAWBACK, 0, &s->a, &fen), 2); /* the case, and the measurement */
+    taken += fen;
+    assert_int_equal(count(&at_sd, SQ_TALLY_CLAWBACK, 0, &s->b, &fen), 1);
+    taken += fen;
+    assert_int_equal(count(&at_gd, SQ_TALLY_CLAWBACK, 0, &s->g, &fen), 1);
+    taken += fen;
+    assert_int_equal(count(&at_sh, SQ_TALLY_CLAWBACK, 0, &s->h, &fen), 2);
+    taken += fen;
+    /* 192518 less 2203 returned and 2009 by cases were spent; 40 % of it, rounded up, came back */
+    const int64_t spent = 100001 + 2003 + 707 + 49999 + 30007 + 4001 + 1009 + 9013 - 2203;
+    assert_int_equal(-taken, 2009 + (4 * (spent - 2009) + 9) / 10);
+    assert_int_equal(sq_core_voucher(s->d->core[SH], s->a.voucher, &v), SQ_OK);
+    assert_int_equal(v.spent_fen, spent + taken);
+
+    /* Shandong bears its part of what went there, and nobody else does */
+    assert_true(count(&at_sd, SQ_TALLY_BORNE, 0, NULL, &fen) >= 6);
+    assert_int_equal(count(&at_gd, SQ_TALLY_BORNE, 0, NULL, &taken) + count(&at_sh, SQ_TALLY_BORNE, 0, NULL, &taken),
+                     0);
+    struct sq_recognition_view r;
+    sq_core_recognition(s->d->core[SH], 0, &r);
+    assert_true(r.side[0].borne_fen != 0 && fen == -r.side[0].borne_fen);
+
+    /* h has 5000 in advance: 5010 redeemed, 1009 of them taken back by the case, so 4001 were paid by it */
+    assert_int_equal(count(&at_sh, SQ_TALLY_ADVANCE, 0, &s->h, &fen), 2);
+    assert_int_equal(fen, 0);
+    assert_true(at_sh.lines[at_sh.count - 1].of_region && at_sh.lines[at_sh.count - 1].fen == 4001);
+
+    sq_tally_free(&at_sh);
+    sq_tally_free(&at_sd);
+    sq_tally_free(&at_gd);
+    close_book(&sh);
+    close_book(&sd);
+    close_book(&gd);
+}
+
+/* The other side of the link has this line too. Rows are of the acquirer's batch on both sides; what takes back has an entry of each ledger. */
+static int has_line(const struct sq_tally *t, const struct sq_tally_line *wanted, unsigned char *used)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        const struct sq_tally_line *l = &t->lines[i];
+        int same_row = l->entry == wanted->entry && l->row == wanted->row;
+        if (used[i] || l->what != wanted->what || l->verb != wanted->verb || l->fen != wanted->fen ||
+            l->link != wanted->link || l->voucher != wanted->voucher || l->kind != wanted->kind ||
+            strcmp(l->provider, wanted->provider) != 0 || strcmp(l->invoice, wanted->invoice) != 0 ||
+            (l->invoice[0] != '\0' && !same_row))
+            continue;
+        used[i] = 1;
+        return 1;
+    }
+    return 0;
+}
+
+static void both_sides_of_a_link_have_the_same_lines_one_by_one(void **state)
+{
+    struct story *s = *state;
+    first_window(s);
+    second_window(s);
+    struct book sh = open_book(s, SH), sd = open_book(s, SD);
+    for (uint64_t window = 1; window <= 2; window++) {
+        struct sq_tally paid = payouts(&sd, window), spent = budget(&sh, window);
+        unsigned char *used = calloc(spent.count, 1);
+        size_t abroad = 0;
+        assert_int_equal(sum(&paid), settled(s, window, SD));
+        for (size_t i = 0; i < paid.count; i++)
+            assert_true(has_line(&spent, &paid.lines[i], used));
+        for (size_t i = 0; i < spent.count; i++)
+            abroad += spent.lines[i].acquirer == SD;
+        assert_int_equal(abroad, paid.count);
+        /* what is borne is of a row or clawback that stands just before it at the same place */
+        for (size_t i = 0; i < spent.count; i++)
+            assert_true(spent.lines[i].what != SQ_TALLY_BORNE || (i != 0 && spent.lines[i - 1].what != SQ_TALLY_BORNE &&
+                                                                  spent.lines[i - 1].entry == spent.lines[i].entry &&
+                                                                  spent.lines[i - 1].row == spent.lines[i].row &&
+                                                                  spent.lines[i - 1].link == spent.lines[i].link));
+        free(used);
+        sq_tally_free(&paid);
+        sq_tally_free(&spent);
+    }
+    close_book(&sh);
+    close_book(&sd);
+}
+
+static void a_budget_goes_on_where_the_window_before_ended(void **state)
+{
+    struct story *s = *state;
+    struct sq_programme_view p;
+    struct sq_recognition_view r;
+    int64_t unused;
+    first_window(s);
+    second_window(s);
+    struct book sh = open_book(s, SH);
+    struct sq_tally first = budget(&sh, 1), second = budget(&sh, 2);
+    assert_true(first.opening_fen == POOL_FEN && first.closing_fen == POOL_FEN - sum(&first));
+    assert_true(second.opening_fen == first.closing_fen && second.closing_fen == first.closing_fen - sum(&second));
+    assert_int_equal(count(&second, SQ_TALLY_CLAWBACK, 0, &s->b, &unused), 1);
+    assert_int_equal(unused, -45);
+    /* what it has paid for is what the programme has spent, less what Shandong has borne */
+    for (uint32_t i = 0; i < sq_core_programme_count(s->d->core[SH]); i++) {
+        sq_core_programme(s->d->core[SH], i, &p);
+        if (p.issuer == 310000 && p.number == 1)
+            break;
+    }
+    sq_core_recognition(s->d->core[SH], 0, &r);
+    assert_true(POOL_FEN - second.closing_fen == p.spent_fen - r.side[0].borne_fen);
+    sq_tally_free(&first);
+    sq_tally_free(&second);
+    close_book(&sh);
+}
+
+static void money_in_advance_is_not_paid_twice(void **state)
+{
+    struct story *s = *state;
+    int64_t provider = 0, region = 0;
+    first_window(s);
+    second_window(s);
+    struct book sh = open_book(s, SH);
+    struct sq_tally t = payouts(&sh, 2);
+    for (size_t i = 0; i < t.count; i++)
+        *(t.lines[i].of_region ? &region : &provider) += t.lines[i].fen;
+    assert_true(region == 999 && provider == 2100 - 999); /* of 5000, 4001 were drawn before */
+    sq_tally_free(&t);
+    close_book(&sh);
+}
+
+static void a_window_that_is_open_and_a_programme_of_another_node_have_no_lines(void **state)
+{
+    struct story *s = *state;
+    struct sq_tally t;
+    redeem(s, &s->a, 1, 700);
+    struct book sd = open_book(s, SD);
+    assert_int_equal(sq_tally_payouts(sd.query, sd.timeline, 1, &t, NULL), SQ_R_WINDOW_STATE);
+    assert_int_equal(sq_tally_payouts(sd.query, sd.timeline, 2, &t, NULL), SQ_E_NOT_FOUND);
+    assert_int_equal(sq_tally_budget(sd.query, sd.timeline, 1, 310000, 1, &t, NULL), SQ_E_NOT_FOUND);
+    assert_true(t.lines == NULL && t.count == 0);
+    close_book(&sd);
+}
+
+/* ---- a break ---- */
+
+static void act(struct story *s, const struct sq_keys *person, uint32_t action, const char *note)
+{
+    char text[64];
+    Sanquan__V1__Break m;
+    sanquan__v1__break__init(&m);
+    snprintf(text, sizeof text, "%s", note);
+    m.debtor = s->d->rig->node[SH].code;
+    m.creditor = s->d->rig->node[GD].code;
+    m.action = action;
+    m.note = text;
+    say(s, GD, person, SANQUAN__V1__MESSAGE_TYPE__BREAK, &m.base);
+}
+
+static void what_a_taken_statement_says_beyond_the_rows_is_a_line_of_the_region(void **state)
+{
+    struct story *s = *state;
+    const struct rig_node *gd = &s->d->rig->node[GD];
+    const int64_t fen[] = {20000};
+    redeem(s, &s->g, 1, 300);
+    s->d->core[SH]->settlement->owes[GD].now.hash[3] ^= 1; /* Shanghai's memory fails it */
+    (void)desk_redeem(s->d, &s->g, 2, fen, 1);
+    desk_settle(s->d, 0); /* they differ: the link goes on to the next window */
+    act(s, gd->maker, SQ_BREAK_TAKE, "");
+    act(s, gd->maker, SQ_BREAK_ADOPT, "we have the delivery record");
+    act(s, gd->checker, SQ_BREAK_AGREE, "");
+    desk_settle(s->d, 0);
+    assert_int_equal(settled(s, 2, GD), 20300);
+    struct book b = open_book(s, GD);
+    struct sq_tally t = payouts(&b, 2);
+    assert_int_equal(t.count, 2);
+    assert_true(t.lines[0].what == SQ_TALLY_ROW && t.lines[0].fen == 300 && !t.lines[0].of_region);
+    assert_true(t.lines[1].what == SQ_TALLY_ADJUSTED && t.lines[1].fen == 20000 && t.lines[1].of_region);
+    sq_tally_free(&t);
+    t = payouts(&b, 1);
+    assert_int_equal(t.count, 0);
+    sq_tally_free(&t);
+    close_book(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
+        STORY(every_kind_of_line_is_there_and_all_together_are_what_is_settled),
+        STORY(both_sides_of_a_link_have_the_same_lines_one_by_one),
+        STORY(a_budget_goes_on_where_the_window_before_ended),
+        STORY(money_in_advance_is_not_paid_twice),
+        STORY(a_window_that_is_open_and_a_programme_of_another_node_have_no_lines),
+        STORY(what_a_taken_statement_says_beyond_the_rows_is_a_line_of_the_region),
+    };
+    return cmocka_run_group_tests_name("tally", tests, NULL, NULL);
+}
