@@ -18,7 +18,7 @@
 struct scan {
     const uint8_t *start, *at, *end;
     struct sq_error *err;
-    unsigned elements; /* submessages and strings of repeated fields so far, at any depth */
+    size_t elements, elements_max; /* submessages and strings of repeated fields so far, at any depth */
 };
 
 static sq_status malformed(const struct scan *s, const char *field, const char *why)
@@ -151,7 +151,7 @@ static sq_status check_length_delimited(struct scan *s, const ProtobufCFieldDesc
         return malformed(s, f->name, "length is cut off, too long or beyond the end");
     if (repeated && wire_type_of(f->type) != WIRE_BYTES)
         return check_packed(s, f, size);
-    if (repeated && ++s->elements > SQ_WIRE_ELEMENTS_MAX)
+    if (repeated && ++s->elements > s->elements_max)
         return malformed(s, f->name, "too many elements");
     if (f->type == PROTOBUF_C_TYPE_MESSAGE) {
         const uint8_t *outer = s->end;
@@ -219,12 +219,22 @@ static sq_status check_message(struct scan *s, const ProtobufCMessageDescriptor 
     return SQ_OK;
 }
 
+sq_status sq_wire_check_long(const ProtobufCMessageDescriptor *type, sq_bytes bytes, size_t size_max,
+                             struct sq_error *err)
+{
+    if (bytes.size > size_max)
+        return sq_fail(err, SQ_R_MALFORMED, "%zu bytes; at most %zu go", bytes.size, size_max);
+    struct scan s = {.start = bytes.data,
+                     .at = bytes.data,
+                     .end = bytes.data + bytes.size,
+                     .err = err,
+                     .elements_max = size_max / (SQ_MESSAGE_SIZE_MAX / SQ_WIRE_ELEMENTS_MAX)};
+    return check_message(&s, type, s.end, 1);
+}
+
 sq_status sq_wire_check(const ProtobufCMessageDescriptor *type, sq_bytes bytes, struct sq_error *err)
 {
-    if (bytes.size > SQ_MESSAGE_SIZE_MAX)
-        return sq_fail(err, SQ_R_MALFORMED, "%zu bytes; at most %u go", bytes.size, SQ_MESSAGE_SIZE_MAX);
-    struct scan s = {bytes.data, bytes.data, bytes.data + bytes.size, err, 0};
-    return check_message(&s, type, s.end, 1);
+    return sq_wire_check_long(type, bytes, SQ_MESSAGE_SIZE_MAX, err);
 }
 
 /* ---- to and from messages ---- */

@@ -31,6 +31,9 @@
 
 /* Is `bytes` the canonical form of a message of this type? SQ_OK or SQ_R_MALFORMED (offset and field in err). */
 SQ_MUST_CHECK sq_status sq_wire_check(const ProtobufCMessageDescriptor *type, sq_bytes bytes, struct sq_error *err);
+/* The same of what is longer than a message may be, of at most `size_max` bytes, and a submessage or text for each 32 of them. */
+SQ_MUST_CHECK sq_status sq_wire_check_long(const ProtobufCMessageDescriptor *type, sq_bytes bytes, size_t size_max,
+                                           struct sq_error *err);
 
 /*
  * The fields of a message that passed sq_wire_check, one by one where they lie: takes one off `rest` and returns its number, 0 at the end.

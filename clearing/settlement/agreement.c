@@ -281,6 +281,26 @@ sq_status sq_agreement_look(struct sq_agreement *a, const struct sq_agreement_ho
     return st;
 }
 
+/* What a proposal of this round says was prevoted before, when it was. */
+static const uint8_t *proposed_again(const struct sq_agreement *a)
+{
+    const struct sq_agreement_proposal *p = a->step == SQ_STEP_PROPOSE ? proposal_of(a, a->round) : NULL;
+    return p != NULL && p->valid_round != 0 && quorum(a, p->valid_round - 1, SQ_STEP_PREVOTE, FOR_VALUE, p->value)
+               ? p->value
+               : NULL;
+}
+
+const uint8_t *sq_agreement_missed(const struct sq_agreement *a, const struct sq_agreement_host *h)
+{
+    if (!a->started || sq_agreement_decided(a))
+        return NULL;
+    const uint8_t *wanted[] = {a->certified_round != 0 ? a->certified : NULL, polka(a), proposed_again(a)};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        if (wanted[i] != NULL && !h->known(h->ctx, wanted[i]))
+            return wanted[i];
+    return NULL;
+}
+
 /* ---- hearing ---- */
 
 sq_status sq_agreement_start(struct sq_agreement *a, const struct sq_agreement_host *h, uint64_t now_ms)

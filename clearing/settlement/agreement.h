@@ -95,6 +95,9 @@ SQ_MUST_CHECK sq_status sq_agreement_look(struct sq_agreement *a, const struct s
 SQ_MUST_CHECK sq_status sq_agreement_timeout(struct sq_agreement *a, const struct sq_agreement_host *h, uint32_t round,
                                              uint32_t step, uint64_t now_ms);
 
+/* A value that a quorum has voted for, and that this node must know to go on; NULL: none. Lives until something is heard. */
+const uint8_t *sq_agreement_missed(const struct sq_agreement *a, const struct sq_agreement_host *h);
+
 /* The earliest timer; 0 when there is none. */
 uint64_t sq_agreement_due(const struct sq_agreement *a, uint32_t *round, uint32_t *step);
 

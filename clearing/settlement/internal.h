@@ -98,12 +98,41 @@ struct sq_blob { /* bytes with an owner */
     size_t size;
 };
 
-struct sq_value { /* a proposed Settlement */
+#define SQ_PART_SIZE 524288u /* of a settlement's bytes; a message holds one */
+#define SQ_PARTS_MAX 128u    /* 64 MiB: 400 nodes that all owe each other in every kind, and pay gross */
+
+struct sq_parts { /* a settlement's bytes, part by part */
+    uint64_t size;
+    uint32_t count, padding;
+    uint8_t hash[SQ_PARTS_MAX][SQ_HASH_SIZE];
+};
+
+/*
+ * A proposed Settlement. What is proposed says how to make it (`recipe`, a canonical Proposal); its bytes are here when they were made
+ * from what was stated here, which makes it valid, or fetched.
+ */
+struct sq_value {
     uint8_t hash[SQ_HASH_SIZE];
-    struct sq_blob bytes;
+    struct sq_blob bytes, recipe;
+    uint64_t tried; /* what was heard when it could not be made last */
     uint32_t valid;
     uint32_t proposer;
 };
+
+struct sq_fetch { /* of a settlement whose bytes are needed here and not known */
+    uint8_t hash[SQ_HASH_SIZE];
+    struct sq_parts parts; /* count 0: no part has come yet */
+    uint8_t have[SQ_PARTS_MAX];
+    struct sq_blob data;
+    uint64_t late_ms; /* when another voter is asked */
+    uint32_t asked, padding;
+};
+
+struct sq_told { /* parts of a settlement that this node was sent */
+    uint32_t node, padding;
+    uint8_t hash[SQ_HASH_SIZE], parts[SQ_PARTS_MAX / 8];
+};
+#define SQ_TOLD_MAX 4u /* settlements of one window that a node gets when it asks for them */
 
 #define SQ_LETTER_SIZE_MAX 384u /* a vote's envelope has at most 305 bytes */
 
@@ -113,9 +142,8 @@ struct sq_letter {                    /* a vote for a value as it was signed */
     uint8_t bytes[SQ_LETTER_SIZE_MAX];
 };
 enum { SQ_VOTE_PREVOTE = 1, SQ_VOTE_PRECOMMIT = 2 };
-#define SQ_TO_ALL UINT32_MAX
 
-#define SQ_VALUES_MAX 16u /* values of up to 1 MiB kept of a window: one a proposer, and more while there is room */
+#define SQ_VALUES_MAX 16u /* values kept of a window: one a proposer, and more while there is room */
 
 struct sq_window {
     uint64_t number, opened_ms, cut_ms, final_ms, settled_ms;
@@ -131,9 +159,9 @@ struct sq_window {
     struct sq_fold *heard; /* [debtor]: our fold when its statement came */
     struct sq_value value[SQ_VALUES_MAX]; /* values proposed and still undecided */
     uint32_t value_count;
-    uint32_t asked;          /* for the bytes of a certified value */
+    struct sq_fetch *fetch;  /* NULL: nothing is being fetched */
     struct sq_table letters; /* struct sq_letter; freed some time after finality */
-    struct sq_table told;    /* uint8_t [node]: was sent a value that it asked for; empty: nobody asked */
+    struct sq_table told;    /* struct sq_told */
     struct sq_blob decided;  /* canonical Settlement, when final */
 };
 
@@ -144,8 +172,9 @@ struct sq_settlement {
     struct sq_link *owes, *owed; /* [node]: this node to it, it to this node */
     struct sq_window **windows;  /* [0] is window 1 */
     uint32_t window_count, window_capacity;
-    uint64_t open, deciding;     /* deciding: the cut window that is not final, or 0 */
-    uint64_t cut_wanted;         /* a cut of the open window waits for finality */
+    uint64_t open, deciding; /* deciding: the cut window that is not final, or 0 */
+    uint64_t cut_wanted;     /* a cut of the open window waits for finality */
+    uint64_t news; /* statements and wishes heard since the start: a value that could not be made is tried again */
     uint64_t relaying, relay_ms; /* the final window whose precommits are still waited for, until then; 0: none */
     struct sq_table breaks;      /* struct sq_break */
     struct sq_charter charter;
@@ -162,20 +191,39 @@ struct sq_settlement {
 SQ_MUST_CHECK sq_status sq_letter_keep(struct sq_window *w, uint32_t from, const Sanquan__V1__Vote *m, sq_bytes whole,
                                        struct sq_error *err);
 /* Tell everyone whose votes of this round and step for this value are here. step as on the wire. */
-SQ_MUST_CHECK sq_status sq_relay_votes(struct sq_settlement *s, const struct sq_window *w, uint32_t round,
-                                       uint32_t step, const uint8_t value[static SQ_HASH_SIZE], struct sq_effects *fx,
+SQ_MUST_CHECK sq_status sq_relay_votes(const struct sq_window *w, uint32_t round, uint32_t step,
+                                       const uint8_t value[static SQ_HASH_SIZE], struct sq_effects *fx,
                                        struct sq_error *err);
 /* A window has become final: its certificate is told after a while, or at the next finality, unless everyone has it. */
 SQ_MUST_CHECK sq_status sq_relay_begin(struct sq_settlement *s, const struct sq_window *w, uint64_t now_ms,
                                        struct sq_effects *fx, struct sq_error *err);
 SQ_MUST_CHECK sq_status sq_relay_end(struct sq_settlement *s, struct sq_effects *fx, struct sq_error *err);
-/* Ask voters for the bytes of the certified value. */
-SQ_MUST_CHECK sq_status sq_relay_ask(struct sq_settlement *s, struct sq_window *w, struct sq_effects *fx,
-                                     struct sq_error *err);
 /* Errors: SQ_R_COLUMNS. Letters that prove nothing are passed over. */
 SQ_MUST_CHECK sq_status sq_relay_read(struct sq_settlement *s, struct sq_window *w, const struct sq_agreement_host *h,
                                       const struct sq_post *post, uint32_t from, const Sanquan__V1__Relay *m,
                                       uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
+
+/* parts.c */
+void sq_parts_of(sq_bytes value, struct sq_parts *out);
+/* 0: they are not the parts of anything. */
+int sq_parts_read(uint64_t size, const ProtobufCBinaryData *hashes, size_t count, struct sq_parts *out);
+void sq_parts_hash(const struct sq_parts *p, uint8_t out[static SQ_HASH_SIZE]);
+/* Get the bytes of the settlement with this hash from those who voted for it, one after another; already under way: nothing more happens. */
+SQ_MUST_CHECK sq_status sq_fetch_begin(struct sq_settlement *s, struct sq_window *w,
+                                       const uint8_t hash[static SQ_HASH_SIZE], uint64_t now_ms, struct sq_effects *fx,
+                                       struct sq_error *err);
+/* The voter asked last has not answered in time. */
+SQ_MUST_CHECK sq_status sq_fetch_late(struct sq_settlement *s, struct sq_window *w, uint64_t now_ms,
+                                      struct sq_effects *fx, struct sq_error *err);
+/* A part has come; the last one makes it a value that is known. */
+SQ_MUST_CHECK sq_status sq_fetch_take(struct sq_settlement *s, struct sq_window *w, uint32_t from,
+                                      const Sanquan__V1__SettlementPart *m, uint64_t now_ms, struct sq_effects *fx,
+                                      struct sq_error *err);
+void sq_fetch_end(struct sq_window *w);
+/* Another node asks for a part; each once. */
+SQ_MUST_CHECK sq_status sq_part_tell(struct sq_settlement *s, struct sq_window *w, uint32_t to,
+                                     const uint8_t wanted[static SQ_HASH_SIZE], uint32_t part, struct sq_effects *fx,
+                                     struct sq_error *err);
 
 /* links.c */
 void sq_fold_row(const struct sq_fold *from, const struct sq_fold *to, struct sq_stated *row);
@@ -237,18 +285,31 @@ SQ_MUST_CHECK sq_status sq_default_apply(struct sq_settlement *s, const struct s
 /* values.c: statements to values */
 struct sq_value *sq_value_find(struct sq_window *w,
                                const uint8_t hash[static SQ_HASH_SIZE]); /* NULL when it is not kept */
-/* Keeps a copy under its hash. When there is no room, another goes; never one that this node is locked on or may have to propose. */
+void sq_value_free(struct sq_value *v);
+/* A copy of the bytes instead of what is there. */
+SQ_MUST_CHECK sq_status sq_blob_set(struct sq_blob *b, sq_bytes bytes, struct sq_error *err);
+/* The value with this hash, kept; when there is no room, another goes: never one that this node is locked on or may have to propose. */
+struct sq_value *sq_value_place(struct sq_window *w, uint32_t proposer, const uint8_t hash[static SQ_HASH_SIZE]);
+/* Keeps a copy of a settlement's bytes under its hash. */
 SQ_MUST_CHECK sq_status sq_value_keep(struct sq_window *w, uint32_t proposer, sq_bytes bytes,
                                       uint8_t hash[static SQ_HASH_SIZE], struct sq_error *err);
 /* A canonical Settlement from what both sides have stated, or the empty one, which is valid everywhere; owned by the caller. */
 SQ_MUST_CHECK sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *w, int empty,
                                        struct sq_blob *out, struct sq_error *err);
-/* Is this value what its pairs and the statements here make it? 1 yes, 0 no or not yet. */
-int sq_value_check(const struct sq_settlement *s, const struct sq_window *w, sq_bytes value);
+/*
+ * Can what is proposed be made from the statements here, and is it then what its hash says? Its bytes are kept, and it is valid.
+ * Errors: SQ_E_NOMEM; that it cannot be made is none.
+ */
+SQ_MUST_CHECK sq_status sq_value_try(const struct sq_settlement *s, const struct sq_window *w, struct sq_value *v,
+                                     struct sq_error *err);
+/* Is this a recipe, whatever comes of it? The hash of what should. */
+int sq_recipe_read(const struct sq_settlement *s, const Sanquan__V1__Proposal *m, uint8_t hash[static SQ_HASH_SIZE]);
+/* Proposes the value to all: its recipe. */
+SQ_MUST_CHECK sq_status sq_value_propose(const struct sq_settlement *s, const struct sq_window *w,
+                                         const struct sq_value *v, uint32_t round, uint32_t valid_round,
+                                         struct sq_effects *fx, struct sq_error *err);
 /* Has it the shape of a value of this window, whatever was stated here? */
 int sq_value_usable(const struct sq_settlement *s, const struct sq_window *w, sq_bytes value);
-/* Unpacked on the heap; NULL when not canonical. Free with protobuf_c_message_free_unpacked(&v->base, NULL). */
-Sanquan__V1__Settlement *sq_value_open(sq_bytes value);
 uint32_t sq_code_find(const struct sq_settlement *s, const char *code); /* SQ_ROW_NONE */
 
 /* windows.c */

@@ -35,7 +35,7 @@ int sq_settlement_defaulted(const struct sq_settlement *s, uint32_t node, uint64
 int sq_loss_possible(const struct sq_settlement *s, uint32_t node, uint64_t window)
 {
     const struct sq_window *w = final_window(s, window);
-    Sanquan__V1__Settlement *v = w != NULL ? sq_value_open(sq_bytes_of(w->decided.data, w->decided.size)) : NULL;
+    Sanquan__V1__Settlement *v = w != NULL ? sq_settlement_open(sq_bytes_of(w->decided.data, w->decided.size)) : NULL;
     int pays = 0;
     for (size_t i = 0; v != NULL && i < v->n_payments; i++)
         pays |= strcmp(v->payments[i]->payer, s->codes[node]) == 0;
@@ -106,7 +106,7 @@ sq_status sq_losses_of(const struct sq_settlement *s, uint32_t node, uint64_t wi
                        struct sq_error *err)
 {
     const struct sq_window *w = final_window(s, window);
-    Sanquan__V1__Settlement *v = w != NULL ? sq_value_open(sq_bytes_of(w->decided.data, w->decided.size)) : NULL;
+    Sanquan__V1__Settlement *v = w != NULL ? sq_settlement_open(sq_bytes_of(w->decided.data, w->decided.size)) : NULL;
     int64_t fund = s->charter.loss_rule == SQ_LOSS_FUND ? s->regions[node].guarantee_fen - l->fund_used[node] : 0;
     sq_status st = SQ_OK;
     if (v == NULL)
@@ -141,7 +141,7 @@ void sq_losses_free(struct sq_losses *l)
 /* At the region's own node: the window will not be paid from here, so nothing of it is committed any more. */
 static sq_status give_up(struct sq_settlement *s, struct sq_window *w, struct sq_error *err)
 {
-    Sanquan__V1__Settlement *v = sq_value_open(sq_bytes_of(w->decided.data, w->decided.size));
+    Sanquan__V1__Settlement *v = sq_settlement_open(sq_bytes_of(w->decided.data, w->decided.size));
     if (v == NULL)
         return sq_fail(err, SQ_E_NOMEM, "settlement of window %" PRIu64, w->number);
     for (size_t i = 0; i < v->n_payments; i++)

@@ -7,7 +7,7 @@
  *
  *   proposing a value again    the prevotes that made it valid go before the proposal
  *   after finality             when not everyone's precommit for the value has come within a while, the certificate goes to all
- *   a certificate of a value   whose bytes are not here: more voters than can lie are asked for them
+ *   a value that two thirds    have voted for, and whose bytes are not here: its voters are asked for them (parts.c)
  *
  * A letter proves what its signer said, whoever brings it. Nil votes are not told on: they make no quorum for a value.
  */
@@ -43,15 +43,7 @@ sq_status sq_letter_keep(struct sq_window *w, uint32_t from, const Sanquan__V1__
     return SQ_OK;
 }
 
-static sq_status send(struct sq_settlement *s, uint32_t to, const Sanquan__V1__Relay *m, struct sq_effects *fx,
-                      struct sq_error *err)
-{
-    return to == SQ_TO_ALL ? sq_effects_send_all(fx, SANQUAN__V1__MESSAGE_TYPE__RELAY, &m->base, err)
-           : to == s->self ? SQ_OK
-                           : sq_effects_send(fx, to, SANQUAN__V1__MESSAGE_TYPE__RELAY, &m->base, err);
-}
-
-sq_status sq_relay_votes(struct sq_settlement *s, const struct sq_window *w, uint32_t round, uint32_t step,
+sq_status sq_relay_votes(const struct sq_window *w, uint32_t round, uint32_t step,
                          const uint8_t value[static SQ_HASH_SIZE], struct sq_effects *fx, struct sq_error *err)
 {
     Sanquan__V1__Relay m;
@@ -65,7 +57,7 @@ sq_status sq_relay_votes(struct sq_settlement *s, const struct sq_window *w, uin
         if (l->round == round && l->step == step && memcmp(l->value, value, SQ_HASH_SIZE) == 0)
             m.votes[m.n_votes++] = (ProtobufCBinaryData){l->size, l->bytes};
     }
-    return m.n_votes == 0 ? SQ_OK : send(s, SQ_TO_ALL, &m, fx, err);
+    return m.n_votes == 0 ? SQ_OK : sq_effects_send_all(fx, SANQUAN__V1__MESSAGE_TYPE__RELAY, &m.base, err);
 }
 
 /* ---- after finality ---- */
@@ -96,63 +88,8 @@ sq_status sq_relay_end(struct sq_settlement *s, struct sq_effects *fx, struct sq
     sq_status st = SQ_OK;
     s->relaying = s->relay_ms = 0;
     if (!everyone_precommitted(&w->agreement))
-        st = sq_relay_votes(s, w, w->agreement.decided_round - 1, SQ_VOTE_PRECOMMIT, w->agreement.decided, fx, err);
+        st = sq_relay_votes(w, w->agreement.decided_round - 1, SQ_VOTE_PRECOMMIT, w->agreement.decided, fx, err);
     sq_table_free(&w->letters);
-    return st;
-}
-
-/* ---- bytes of a value ---- */
-
-sq_status sq_relay_ask(struct sq_settlement *s, struct sq_window *w, struct sq_effects *fx, struct sq_error *err)
-{
-    const struct sq_agreement *a = &w->agreement;
-    uint32_t asked = 0;
-    Sanquan__V1__Relay m;
-    sanquan__v1__relay__init(&m);
-    m.window = w->number;
-    m.wanted = (ProtobufCBinaryData){SQ_HASH_SIZE, w->agreement.certified};
-    w->asked = 1;
-    for (uint32_t i = 0; i < a->votes.count && asked <= (s->n - 1) / 3; i++) {
-        const struct sq_agreement_vote *v = SQ_ROW(&a->votes, struct sq_agreement_vote, i);
-        if (v->step != SQ_STEP_PRECOMMIT || v->round + 1 != a->certified_round || v->nil ||
-            memcmp(v->value, a->certified, SQ_HASH_SIZE) != 0 || v->node == s->self)
-            continue;
-        asked++;
-        sq_status st = send(s, v->node, &m, fx, err);
-        if (st != SQ_OK)
-            return st;
-    }
-    return SQ_OK;
-}
-
-/* Once a window and node: what was sent is kept for it until it has come. */
-static sq_status tell(struct sq_settlement *s, struct sq_window *w, uint32_t to,
-                      const uint8_t wanted[static SQ_HASH_SIZE], struct sq_effects *fx, struct sq_error *err)
-{
-    const struct sq_value *kept = sq_value_find(w, wanted);
-    const struct sq_blob *bytes = w->decided.data != NULL && memcmp(w->agreement.decided, wanted, SQ_HASH_SIZE) == 0
-                                      ? &w->decided
-                                  : kept != NULL ? &kept->bytes
-                                                 : NULL;
-    if (bytes == NULL)
-        return SQ_OK;
-    if (w->told.count == 0) {
-        if (sq_table_reserve(&w->told, s->n, err) != SQ_OK)
-            return SQ_E_NOMEM;
-        for (uint32_t i = 0; i < s->n; i++)
-            sq_table_add(&w->told, NULL);
-    }
-    uint8_t *told = SQ_ROW(&w->told, uint8_t, to);
-    Sanquan__V1__Settlement *value = *told ? NULL : sq_value_open(sq_bytes_of(bytes->data, bytes->size));
-    if (value == NULL)
-        return *told ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "settlement of window %" PRIu64, w->number);
-    Sanquan__V1__Relay m;
-    sanquan__v1__relay__init(&m);
-    m.window = w->number;
-    m.value = value;
-    *told = 1;
-    sq_status st = send(s, to, &m, fx, err);
-    sanquan__v1__settlement__free_unpacked(value, NULL);
     return st;
 }
 
@@ -189,23 +126,14 @@ sq_status sq_relay_read(struct sq_settlement *s, struct sq_window *w, const stru
                         const struct sq_post *post, uint32_t from, const Sanquan__V1__Relay *m, uint64_t now_ms,
                         struct sq_effects *fx, struct sq_error *err)
 {
-    struct sq_wire_memory memory = sq_effects_memory(fx);
-    uint8_t hash[SQ_HASH_SIZE];
-    sq_bytes bytes;
     sq_status st = SQ_OK;
     if ((m->wanted.len != 0 && m->wanted.len != SQ_HASH_SIZE) || m->n_votes > (size_t)s->n * SQ_AGREEMENT_VOTES_MAX)
         return sq_fail(err, SQ_R_COLUMNS, "relay of %s", s->codes[from]);
     if (m->wanted.len != 0)
-        st = tell(s, w, from, m->wanted.data, fx, err);
+        st = sq_part_tell(s, w, from, m->wanted.data, m->part, fx, err);
     for (size_t i = 0; st == SQ_OK && w->state < SQ_WINDOW_FINAL && i < m->n_votes; i++)
         st = read_letter(s, w, h, post, sq_bytes_of(m->votes[i].data, m->votes[i].len), now_ms, fx, err);
-    if (st != SQ_OK || m->value == NULL || w->state >= SQ_WINDOW_FINAL || w->agreement.certified_round == 0)
-        return st;
-    st = sq_wire_pack(&m->value->base, &memory, &bytes, err);
-    if (st == SQ_OK)
-        sq_sha256(bytes.data, bytes.size, hash);
-    /* Only what is missed: a peer cannot make this node keep anything else. */
-    return st == SQ_OK && memcmp(hash, w->agreement.certified, SQ_HASH_SIZE) == 0
-               ? sq_value_keep(w, from, bytes, hash, err)
+    return st == SQ_OK && m->found != NULL && w->state < SQ_WINDOW_FINAL
+               ? sq_fetch_take(s, w, from, m->found, now_ms, fx, err)
                : st;
 }

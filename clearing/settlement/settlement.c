@@ -123,7 +123,7 @@ static size_t own_payments(const struct sq_settlement *s, const Sanquan__V1__Set
 static sq_status compare_payments(struct sq_settlement *s, const struct sq_window *w, const Sanquan__V1__Confirm *m,
                                   struct sq_error *err)
 {
-    Sanquan__V1__Settlement *value = sq_value_open(sq_bytes_of(w->decided.data, w->decided.size));
+    Sanquan__V1__Settlement *value = sq_settlement_open(sq_bytes_of(w->decided.data, w->decided.size));
     if (value == NULL)
         return sq_fail(err, SQ_E_NOMEM, "settlement of window %" PRIu64, w->number);
     const Sanquan__V1__Payment **own = malloc((value->n_payments + value->n_losses + 1) * sizeof *own);
@@ -285,6 +285,7 @@ static struct sq_window bare(const struct sq_window *w)
     b.heard = NULL;
     memset(b.value, 0, sizeof b.value);
     b.decided = (struct sq_blob){0};
+    b.fetch = NULL;
     b.letters = b.told = (struct sq_table){.row_size = 0};
     b.agreement.votes.rows = b.agreement.proposals.rows = b.agreement.doubles.rows = NULL;
     b.agreement.votes.count = b.agreement.proposals.count = b.agreement.doubles.count = 0;
@@ -313,6 +314,14 @@ static void dump_window(const struct sq_settlement *s, const struct sq_window *w
         sq_dump_u64(d, w->value[i].valid);
         sq_dump_u64(d, w->value[i].proposer);
         dump_blob(d, &w->value[i].bytes);
+        dump_blob(d, &w->value[i].recipe);
+    }
+    sq_dump_u64(d, w->fetch != NULL);
+    if (w->fetch != NULL) {
+        struct sq_fetch f = *w->fetch;
+        f.data.data = NULL;
+        sq_dump_put(d, &f, sizeof f);
+        dump_blob(d, &w->fetch->data);
     }
     dump_blob(d, &w->decided);
 }
@@ -328,6 +337,21 @@ static sq_status undump_matrix(struct sq_reader *r, void *out, size_t size, stru
     memcpy(copy, bytes, size);
     memcpy(out, &copy, sizeof copy);
     return SQ_OK;
+}
+
+static sq_status undump_fetch(struct sq_window *w, struct sq_reader *r, struct sq_error *err)
+{
+    if (sq_read_be64(r) == 0)
+        return SQ_OK;
+    const uint8_t *bytes = sq_read_bytes(r, sizeof *w->fetch);
+    if (bytes == NULL)
+        return sq_fail(err, SQ_E_FORMAT, "snapshot ends in parts of a settlement");
+    w->fetch = malloc(sizeof *w->fetch);
+    if (w->fetch == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "parts of a settlement");
+    memcpy(w->fetch, bytes, sizeof *w->fetch);
+    w->fetch->data = (struct sq_blob){0};
+    return undump_blob(r, &w->fetch->data, err);
 }
 
 static sq_status undump_window(const struct sq_settlement *s, struct sq_window *w, struct sq_reader *r,
@@ -348,7 +372,7 @@ static sq_status undump_window(const struct sq_settlement *s, struct sq_window *
     if (st == SQ_OK)
         st = sq_undump_table(r, &w->agreement.doubles, err);
     w->letters = SQ_TABLE_OF(struct sq_letter);
-    w->told = SQ_TABLE_OF(uint8_t);
+    w->told = SQ_TABLE_OF(struct sq_told);
     if (st == SQ_OK)
         st = sq_undump_table(r, &w->letters, err);
     if (st == SQ_OK)
@@ -368,8 +392,12 @@ static sq_status undump_window(const struct sq_settlement *s, struct sq_window *
         w->value[i].valid = (uint32_t)sq_read_be64(r);
         w->value[i].proposer = (uint32_t)sq_read_be64(r);
         st = undump_blob(r, &w->value[i].bytes, err);
+        if (st == SQ_OK)
+            st = undump_blob(r, &w->value[i].recipe, err);
         w->value_count = i + 1;
     }
+    if (st == SQ_OK)
+        st = undump_fetch(w, r, err);
     return st == SQ_OK ? undump_blob(r, &w->decided, err) : st;
 }
 

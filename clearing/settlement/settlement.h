@@ -223,7 +223,7 @@ SQ_MUST_CHECK sq_status sq_settlement_stand(struct sq_settlement *s, uint32_t pa
 struct sq_settlement_due {
     uint64_t at_ms, window;
     uint32_t reason, round,
-        step; /* as in Tick: 2 agreement timeout, 3 statements are late, or the review is over, 4 precommits are late */
+        step; /* as in Tick: 2 agreement timeout, 3 statements are late, or the review is over, 4 precommits are late, 6 a part is late */
 };
 struct sq_settlement_due sq_settlement_next(const struct sq_settlement *s);
 
@@ -236,11 +236,20 @@ SQ_MUST_CHECK sq_status sq_settlement_tick(struct sq_settlement *s, const struct
 uint64_t sq_settlement_open_window(const struct sq_settlement *s);
 uint64_t sq_settlement_last_final(const struct sq_settlement *s); /* windows become final in order; 0: none is */
 
+/*
+ * The hash of a settlement, which its certificate is about. Settlements may be longer than a message; their bytes go in parts of 524288:
+ *     SHA-256( "sanquan/settlement/v1\0" ‖ be64 size ‖ SHA-256 of each part ),   the last part may be shorter
+ */
+void sq_settlement_hash(sq_bytes value, uint8_t out[static SQ_HASH_SIZE]);
+/* Unpacked on the heap, to be freed with sanquan__v1__settlement__free_unpacked; NULL when not canonical. */
+struct Sanquan__V1__Settlement;
+struct Sanquan__V1__Settlement *sq_settlement_open(sq_bytes value);
+
 struct sq_window_view {
     uint64_t window, opened_ms, cut_ms, final_ms, settled_ms;
     enum sq_window_state state;
     uint32_t round, precommits;       /* of the deciding round, or the current one */
-    uint8_t value_hash[SQ_HASH_SIZE]; /* when final */
+    uint8_t value_hash[SQ_HASH_SIZE]; /* when final: sq_settlement_hash */
     sq_bytes value;                   /* canonical Settlement, when final; borrowed from s */
 };
 

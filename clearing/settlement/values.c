@@ -5,6 +5,9 @@
  * from them by every node, byte for byte. Its pairs are those whose two sides stated the same; a proposer may leave a pair out (it may not
  * have heard both sides in time), but can add or change none. Its changes are those that more than two thirds of the nodes want; a
  * region that defaults in it has no pair in it.
+ *
+ * What is proposed is a recipe: which pairs (a bit each), which changes, and the hashes of what must come of it. Whoever has the same
+ * statements makes the same bytes; whoever does not make them has heard something else, and does not vote for them.
  */
 #include <stdlib.h>
 
@@ -70,26 +73,47 @@ static void drop_one(struct sq_window *w)
         if (!is_needed(w, &w->value[i]) && (out == SQ_ROW_NONE || goes_before(w, &w->value[i], &w->value[out])))
             out = i;
     SQ_ASSERT(out != SQ_ROW_NONE); /* three at most are needed */
-    free(w->value[out].bytes.data);
+    sq_value_free(&w->value[out]);
     memmove(&w->value[out], &w->value[out + 1], (w->value_count - out - 1) * sizeof w->value[0]);
     w->value_count--;
+}
+
+void sq_value_free(struct sq_value *v)
+{
+    free(v->bytes.data);
+    free(v->recipe.data);
+}
+
+struct sq_value *sq_value_place(struct sq_window *w, uint32_t proposer, const uint8_t hash[static SQ_HASH_SIZE])
+{
+    struct sq_value *v = sq_value_find(w, hash);
+    if (v != NULL)
+        return v;
+    if (w->value_count == SQ_VALUES_MAX)
+        drop_one(w);
+    v = &w->value[w->value_count++];
+    *v = (struct sq_value){.proposer = proposer};
+    memcpy(v->hash, hash, SQ_HASH_SIZE);
+    return v;
+}
+
+sq_status sq_blob_set(struct sq_blob *b, sq_bytes bytes, struct sq_error *err)
+{
+    uint8_t *copy = malloc(bytes.size + 1);
+    if (copy == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "%zu bytes of a settlement", bytes.size);
+    memcpy(copy, bytes.data, bytes.size);
+    free(b->data);
+    *b = (struct sq_blob){copy, bytes.size};
+    return SQ_OK;
 }
 
 sq_status sq_value_keep(struct sq_window *w, uint32_t proposer, sq_bytes bytes, uint8_t hash[static SQ_HASH_SIZE],
                         struct sq_error *err)
 {
-    sq_sha256(bytes.data, bytes.size, hash);
-    if (sq_value_find(w, hash) != NULL)
-        return SQ_OK;
-    struct sq_value v = {.bytes = {malloc(bytes.size + 1), bytes.size}, .proposer = proposer};
-    if (v.bytes.data == NULL)
-        return sq_fail(err, SQ_E_NOMEM, "settlement of %zu bytes", bytes.size);
-    memcpy(v.bytes.data, bytes.data, bytes.size);
-    memcpy(v.hash, hash, SQ_HASH_SIZE);
-    if (w->value_count == SQ_VALUES_MAX)
-        drop_one(w);
-    w->value[w->value_count++] = v;
-    return SQ_OK;
+    sq_settlement_hash(bytes, hash);
+    struct sq_value *v = sq_value_place(w, proposer, hash);
+    return v->bytes.data != NULL ? SQ_OK : sq_blob_set(&v->bytes, bytes, err);
 }
 
 /* ---- pairs ---- */
@@ -295,6 +319,8 @@ static int defaults_in(const struct content *c, uint32_t node)
 static sq_status pack_value(struct parts *p, struct sq_blob *out, struct sq_error *err)
 {
     out->size = sanquan__v1__settlement__get_packed_size(&p->settlement);
+    if (out->size > (size_t)SQ_PART_SIZE * SQ_PARTS_MAX)
+        return sq_fail(err, SQ_E_FULL, "settlement of %zu bytes", out->size);
     out->data = malloc(out->size + 1);
     if (out->data == NULL)
         return sq_fail(err, SQ_E_NOMEM, "settlement of %zu bytes", out->size);
@@ -380,7 +406,7 @@ static sq_status hash_first_attempt(const struct sq_settlement *s, const struct 
         st = make_value(s, &c, &first, err);
     }
     if (st == SQ_OK)
-        sq_sha256(first.data, first.size, hash);
+        sq_settlement_hash(sq_bytes_of(first.data, first.size), hash);
     free(first.data);
     content_free(&c);
     return st;
@@ -402,9 +428,10 @@ sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *
     return st;
 }
 
-Sanquan__V1__Settlement *sq_value_open(sq_bytes value)
+Sanquan__V1__Settlement *sq_settlement_open(sq_bytes value)
 {
-    if (sq_wire_check(&sanquan__v1__settlement__descriptor, value, NULL) != SQ_OK)
+    const size_t most = (size_t)SQ_PART_SIZE * SQ_PARTS_MAX;
+    if (sq_wire_check_long(&sanquan__v1__settlement__descriptor, value, most, NULL) != SQ_OK)
         return NULL;
     return sanquan__v1__settlement__unpack(NULL, value.size, value.data);
 }
@@ -419,7 +446,7 @@ static int payments_usable(Sanquan__V1__Payment **payments, size_t count)
 
 int sq_value_usable(const struct sq_settlement *s, const struct sq_window *w, sq_bytes value)
 {
-    Sanquan__V1__Settlement *v = sq_value_open(value);
+    Sanquan__V1__Settlement *v = sq_settlement_open(value);
     int ok = v != NULL && v->window == w->number;
     for (size_t i = 0; ok && i < v->n_pairs; i++) {
         const Sanquan__V1__Pair *p = v->pairs[i];
@@ -436,13 +463,6 @@ int sq_value_usable(const struct sq_settlement *s, const struct sq_window *w, sq
     if (v != NULL)
         sanquan__v1__settlement__free_unpacked(v, NULL);
     return ok;
-}
-
-static int pair_equals(const Sanquan__V1__Pair *p, const struct sq_stated *row)
-{
-    return p->first == row->first && p->last == row->last && p->count == row->count && p->hash.len == SQ_HASH_SIZE &&
-           memcmp(p->hash.data, row->hash, SQ_HASH_SIZE) == 0 && p->n_total_fen == SQ_KIND_COUNT &&
-           memcmp(p->total_fen, row->total_fen, sizeof row->total_fen) == 0;
 }
 
 /* The changes that a value holds, when each is wanted here; 0 when one is not. */
@@ -464,36 +484,116 @@ static int take_changes(const struct sq_settlement *s, const Sanquan__V1__Settle
     return v->recast_of.len == 0 || (c->recast && defaults);
 }
 
-/* Its pairs, when both sides have stated each here, and no region that defaults is in one. */
-static int take_pairs(const struct sq_settlement *s, const struct sq_window *w, const Sanquan__V1__Settlement *v,
-                      struct content *c)
+static size_t bits_size(const struct sq_settlement *s)
 {
-    uint64_t before = 0;
-    for (size_t i = 0; i < v->n_pairs; i++) {
-        uint32_t debtor = sq_code_find(s, v->pairs[i]->debtor), creditor = sq_code_find(s, v->pairs[i]->creditor);
-        const struct sq_stated *row =
-            debtor != SQ_ROW_NONE && creditor != SQ_ROW_NONE ? agreed_pair(s, w, debtor, creditor) : NULL;
-        uint64_t at = (uint64_t)debtor * s->n + creditor + 1;
-        if (row == NULL || !pair_equals(v->pairs[i], row) || at <= before || defaults_in(c, debtor) ||
-            defaults_in(c, creditor))
+    return ((size_t)s->n * s->n + 7) / 8;
+}
+
+/* Its pairs, when both sides have stated each here, and no region that defaults is in one. */
+static int take_pairs(const struct sq_settlement *s, const struct sq_window *w, const uint8_t *bits, struct content *c)
+{
+    for (size_t at = 0; at < (size_t)s->n * s->n; at++) {
+        if ((bits[at / 8] & 0x80u >> at % 8) == 0)
+            continue;
+        uint32_t debtor = (uint32_t)(at / s->n), creditor = (uint32_t)(at % s->n);
+        const struct sq_stated *row = agreed_pair(s, w, debtor, creditor);
+        if (row == NULL || defaults_in(c, debtor) || defaults_in(c, creditor))
             return 0;
-        before = at;
         c->pairs[c->pair_count++] = (struct sq_obligation_pair){debtor, creditor, row};
     }
     return 1;
 }
 
-int sq_value_check(const struct sq_settlement *s, const struct sq_window *w, sq_bytes value)
+static sq_status follow(const struct sq_settlement *s, const struct sq_window *w, const Sanquan__V1__Proposal *m,
+                        struct sq_value *v, struct sq_error *err)
 {
-    Sanquan__V1__Settlement *v = sq_value_open(value);
     struct content c = {.window = w->number};
-    struct sq_blob again = {0};
-    int ok = v != NULL && v->window == w->number && v->n_changes <= s->n && content_room(s, &c) &&
-             take_changes(s, v, &c) && take_pairs(s, w, v, &c) && make_value(s, &c, &again, NULL) == SQ_OK &&
-             again.size == value.size && memcmp(again.data, value.data, value.size) == 0;
-    free(again.data);
+    struct sq_blob made = {0};
+    uint8_t hash[SQ_HASH_SIZE];
+    sq_status st = content_room(s, &c) ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "pairs of %u nodes", s->n);
+    if (st == SQ_OK && m->value->n_changes <= s->n && take_changes(s, m->value, &c) &&
+        take_pairs(s, w, m->pairs.data, &c) && make_value(s, &c, &made, NULL) == SQ_OK) {
+        sq_settlement_hash(sq_bytes_of(made.data, made.size), hash);
+        v->valid = memcmp(hash, v->hash, SQ_HASH_SIZE) == 0;
+    }
     content_free(&c);
-    if (v != NULL)
-        sanquan__v1__settlement__free_unpacked(v, NULL);
-    return ok;
+    if (!v->valid) {
+        free(made.data);
+        return st;
+    }
+    free(v->bytes.data); /* the same, when it was fetched before */
+    v->bytes = made;
+    return st;
+}
+
+sq_status sq_value_try(const struct sq_settlement *s, const struct sq_window *w, struct sq_value *v,
+                       struct sq_error *err)
+{
+    if (v->valid || v->recipe.data == NULL || v->tried == s->news + 1)
+        return SQ_OK;
+    v->tried = s->news + 1;
+    Sanquan__V1__Proposal *m = sanquan__v1__proposal__unpack(NULL, v->recipe.size, v->recipe.data);
+    if (m == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "proposal of window %" PRIu64, w->number);
+    sq_status st = follow(s, w, m, v, err);
+    sanquan__v1__proposal__free_unpacked(m, NULL);
+    return st;
+}
+
+/* ---- proposing ---- */
+
+int sq_recipe_read(const struct sq_settlement *s, const Sanquan__V1__Proposal *m, uint8_t hash[static SQ_HASH_SIZE])
+{
+    struct sq_parts parts;
+    const Sanquan__V1__Settlement *v = m->value;
+    if (v == NULL || v->window != m->window || v->n_pairs != 0 || v->n_nets != 0 || v->n_payments != 0 ||
+        v->n_losses != 0 || m->pairs.len != bits_size(s) || !sq_parts_read(m->size, m->parts, m->n_parts, &parts))
+        return 0;
+    sq_parts_hash(&parts, hash);
+    return 1;
+}
+
+static void set_pairs(const struct sq_settlement *s, const Sanquan__V1__Settlement *value, uint8_t *bits)
+{
+    memset(bits, 0, bits_size(s));
+    for (size_t i = 0; i < value->n_pairs; i++) {
+        size_t at =
+            (size_t)sq_code_find(s, value->pairs[i]->debtor) * s->n + sq_code_find(s, value->pairs[i]->creditor);
+        bits[at / 8] |= (uint8_t)(0x80u >> at % 8);
+    }
+}
+
+sq_status sq_value_propose(const struct sq_settlement *s, const struct sq_window *w, const struct sq_value *v,
+                           uint32_t round, uint32_t valid_round, struct sq_effects *fx, struct sq_error *err)
+{
+    Sanquan__V1__Settlement *value = sq_settlement_open(sq_bytes_of(v->bytes.data, v->bytes.size));
+    struct sq_parts parts;
+    ProtobufCBinaryData hashes[SQ_PARTS_MAX];
+    Sanquan__V1__Proposal m;
+    Sanquan__V1__Settlement frame;
+    uint8_t *bits = sq_arena_take(fx->arena, bits_size(s));
+    sq_status st = value == NULL  ? sq_fail(err, SQ_E_NOMEM, "settlement of window %" PRIu64, w->number)
+                   : bits == NULL ? sq_fail(err, SQ_E_FULL, "step memory")
+                                  : SQ_OK;
+    if (st == SQ_OK) {
+        set_pairs(s, value, bits);
+        frame = *value;
+        frame.n_pairs = frame.n_nets = frame.n_payments = frame.n_losses = 0;
+        sq_parts_of(sq_bytes_of(v->bytes.data, v->bytes.size), &parts);
+        for (uint32_t i = 0; i < parts.count; i++)
+            hashes[i] = (ProtobufCBinaryData){SQ_HASH_SIZE, parts.hash[i]};
+        sanquan__v1__proposal__init(&m);
+        m.window = w->number;
+        m.round = round;
+        m.valid_round = valid_round;
+        m.value = &frame;
+        m.pairs = (ProtobufCBinaryData){bits_size(s), bits};
+        m.size = parts.size;
+        m.parts = hashes;
+        m.n_parts = parts.count;
+        st = sq_effects_send_all(fx, SANQUAN__V1__MESSAGE_TYPE__PROPOSAL, &m.base, err);
+    }
+    if (value != NULL)
+        sanquan__v1__settlement__free_unpacked(value, NULL);
+    return st;
 }

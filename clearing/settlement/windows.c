@@ -32,7 +32,7 @@ sq_status sq_window_new(struct sq_settlement *s, uint64_t number, struct sq_erro
     w->number = number;
     w->maker = SQ_ROW_NONE;
     w->letters = SQ_TABLE_OF(struct sq_letter);
-    w->told = SQ_TABLE_OF(uint8_t);
+    w->told = SQ_TABLE_OF(struct sq_told);
     sq_agreement_init(&w->agreement, s->n, s->self, (uint32_t)(number % s->n), s->round_timeout_ms);
     s->windows[s->window_count++] = w;
     return SQ_OK;
@@ -44,10 +44,11 @@ static void free_bulk(struct sq_window *w)
     free(w->creditor);
     free(w->heard);
     for (uint32_t i = 0; i < w->value_count; i++)
-        free(w->value[i].bytes.data);
+        sq_value_free(&w->value[i]);
     w->debtor = w->creditor = NULL;
     w->heard = NULL;
     w->value_count = 0;
+    sq_fetch_end(w);
 }
 
 void sq_window_free(struct sq_window *w)
@@ -95,14 +96,15 @@ struct host {
     struct sq_window *w;
     struct sq_effects *fx;
     struct sq_error *err;
+    sq_status st; /* of making values, which the agreement asks for as a question */
 };
 
 static int host_valid(void *ctx, const uint8_t hash[static SQ_HASH_SIZE])
 {
     struct host *h = ctx;
     struct sq_value *v = sq_value_find(h->w, hash);
-    if (v != NULL && !v->valid)
-        v->valid = (uint32_t)sq_value_check(h->s, h->w, sq_bytes_of(v->bytes.data, v->bytes.size));
+    if (v != NULL && h->st == SQ_OK)
+        h->st = sq_value_try(h->s, h->w, v, h->err);
     return v != NULL && v->valid;
 }
 
@@ -110,23 +112,7 @@ static int host_known(void *ctx, const uint8_t hash[static SQ_HASH_SIZE])
 {
     struct host *h = ctx;
     const struct sq_value *v = sq_value_find(h->w, hash);
-    return v != NULL && (v->valid || sq_value_usable(h->s, h->w, sq_bytes_of(v->bytes.data, v->bytes.size)));
-}
-
-static sq_status send_proposal(struct host *h, uint32_t round, uint32_t valid_round, const struct sq_value *v)
-{
-    Sanquan__V1__Proposal m;
-    sanquan__v1__proposal__init(&m);
-    Sanquan__V1__Settlement *value = sq_value_open(sq_bytes_of(v->bytes.data, v->bytes.size));
-    if (value == NULL)
-        return sq_fail(h->err, SQ_E_NOMEM, "proposal");
-    m.window = h->w->number;
-    m.round = round;
-    m.valid_round = valid_round;
-    m.value = value;
-    sq_status st = sq_effects_send_all(h->fx, SANQUAN__V1__MESSAGE_TYPE__PROPOSAL, &m.base, h->err);
-    sanquan__v1__settlement__free_unpacked(value, NULL);
-    return st;
+    return v != NULL && (v->bytes.data != NULL || host_valid(ctx, hash));
 }
 
 static sq_status host_propose(void *ctx, uint32_t round, uint32_t valid_round, const uint8_t *value,
@@ -136,7 +122,7 @@ static sq_status host_propose(void *ctx, uint32_t round, uint32_t valid_round, c
     if (value != NULL) {
         memcpy(value_out, value, SQ_HASH_SIZE);
         /* Some may not have heard the prevotes that it rests on, and would wait for them. */
-        sq_status st = sq_relay_votes(h->s, h->w, valid_round - 1, SQ_VOTE_PREVOTE, value, h->fx, h->err);
+        sq_status st = sq_relay_votes(h->w, valid_round - 1, SQ_VOTE_PREVOTE, value, h->fx, h->err);
         if (st != SQ_OK)
             return st;
     } else {
@@ -150,9 +136,11 @@ static sq_status host_propose(void *ctx, uint32_t round, uint32_t valid_round, c
         if (st != SQ_OK)
             return st;
     }
-    const struct sq_value *v = sq_value_find(h->w, value_out);
-    SQ_ASSERT(v != NULL); /* a value prevoted by two thirds was valid here, so it is kept */
-    return send_proposal(h, round, valid_round, v);
+    struct sq_value *v = sq_value_find(h->w, value_out);
+    SQ_ASSERT(v != NULL &&
+              v->bytes.data != NULL); /* what two thirds have prevoted is known before it becomes the valid one */
+    v->valid |= value == NULL;        /* made from what was stated here */
+    return sq_value_propose(h->s, h->w, v, round, valid_round, h->fx, h->err);
 }
 
 static sq_status host_vote(void *ctx, uint32_t round, uint32_t step, const uint8_t *value)
@@ -273,6 +261,7 @@ static sq_status counterstate(struct host *h, uint64_t now_ms)
     struct sq_settlement *s = h->s;
     h->w->countered = 1;
     h->w->counterstatements++;
+    s->news++;
     for (uint32_t debtor = 0; debtor < s->n; debtor++) {
         size_t at = (size_t)debtor * s->n + s->self;
         if (debtor != s->self && h->w->debtor[at].present)
@@ -321,7 +310,7 @@ static sq_status finalise(struct host *h, uint64_t now_ms)
     struct sq_window *w = h->w;
     struct sq_value *v = sq_value_find(w, w->agreement.decided);
     SQ_ASSERT(v != NULL); /* host_known has just said so */
-    Sanquan__V1__Settlement *value = sq_value_open(sq_bytes_of(v->bytes.data, v->bytes.size));
+    Sanquan__V1__Settlement *value = sq_settlement_open(sq_bytes_of(v->bytes.data, v->bytes.size));
     if (value == NULL)
         return sq_fail(h->err, SQ_E_NOMEM, "final settlement");
     for (size_t i = 0; i < value->n_pairs; i++) {
@@ -371,9 +360,11 @@ static sq_status advance(struct host *h, uint64_t now_ms)
         st = sq_agreement_start(&w->agreement, &ah, now_ms);
     if (st == SQ_OK && w->state >= SQ_WINDOW_STATED && w->state < SQ_WINDOW_FINAL)
         st = sq_agreement_look(&w->agreement, &ah, now_ms);
-    if (st == SQ_OK && w->state < SQ_WINDOW_FINAL && w->agreement.certified_round != 0 && !w->asked &&
-        !host_known(h, w->agreement.certified))
-        st = sq_relay_ask(h->s, w, h->fx, h->err);
+    const uint8_t *missed = st == SQ_OK && w->state < SQ_WINDOW_FINAL ? sq_agreement_missed(&w->agreement, &ah) : NULL;
+    if (missed != NULL)
+        st = sq_fetch_begin(h->s, w, missed, now_ms, h->fx, h->err);
+    if (st == SQ_OK)
+        st = h->st;
     if (st == SQ_OK && w->state == SQ_WINDOW_STATED && w->value_count != 0)
         w->state = SQ_WINDOW_PROPOSED;
     if (st == SQ_OK && w->state == SQ_WINDOW_PROPOSED && sq_agreement_decided(&w->agreement))
@@ -398,13 +389,14 @@ static sq_status carry_out_cut(struct sq_settlement *s, uint64_t now_ms, struct 
     w->cut_ms = now_ms;
     w->late_ms = now_ms + SQ_STATEMENTS_LATE_MS;
     w->statements++; /* our own */
+    s->news++;
     next->state = SQ_WINDOW_OPEN;
     next->opened_ms = now_ms;
     for (uint32_t creditor = 0; creditor < s->n; creditor++)
         if (creditor != s->self)
             sq_fold_row(&s->owes[creditor].settled, &s->owes[creditor].now,
                         &w->debtor[(size_t)s->self * s->n + creditor]);
-    struct host h = {s, w, fx, err};
+    struct host h = {s, w, fx, err, SQ_OK};
     st = send_statement(&h, 1);
     /* What this node owes itself needs nobody's word: its own window ends here too. */
     s->owes[s->self].settled = s->owes[s->self].now;
@@ -441,6 +433,7 @@ static sq_status on_statement(struct host *h, uint32_t from, const Sanquan__V1__
         s->owed[from].adopt = 0;
     w->heard[from] = s->owed[from].now;
     w->statements++;
+    s->news++;
     if (w->number >= s->open) {
         s->cut_wanted = 1;
         return s->deciding == 0 ? carry_out_cut(s, now_ms, h->fx, h->err) : SQ_OK;
@@ -461,24 +454,27 @@ static sq_status on_counterstatement(struct host *h, uint32_t from, const Sanqua
         return SQ_OK;
     take_rows(s, from, m->rows, m->n_rows, w->creditor, 0);
     w->counterstatements++;
+    s->news++;
     sq_status st = sq_break_compare(s, w, s->self, from, now_ms, h->fx, h->err);
     return st == SQ_OK && w->number == s->deciding ? advance(h, now_ms) : st;
 }
 
-static sq_status on_proposal(struct host *h, uint32_t from, const Sanquan__V1__Proposal *m, uint64_t now_ms)
+static sq_status on_proposal(struct host *h, uint32_t from, const Sanquan__V1__Proposal *m, sq_bytes body,
+                             uint64_t now_ms)
 {
     struct sq_window *w = h->w;
     struct sq_agreement_host ah = host_of(h);
-    struct sq_wire_memory memory = sq_effects_memory(h->fx);
     uint8_t hash[SQ_HASH_SIZE];
-    sq_bytes bytes;
     if (w->state >= SQ_WINDOW_FINAL || from != sq_agreement_proposer(&w->agreement, m->round))
         return SQ_OK;
-    if (m->value == NULL)
-        return sq_fail(h->err, SQ_R_COLUMNS, "proposal of %s has no value", h->s->codes[from]);
-    sq_status st = sq_wire_pack(&m->value->base, &memory, &bytes, h->err);
-    if (st == SQ_OK)
-        st = sq_value_keep(w, from, bytes, hash, h->err);
+    if (!sq_recipe_read(h->s, m, hash))
+        return sq_fail(h->err, SQ_R_COLUMNS, "proposal of %s", h->s->codes[from]);
+    struct sq_value *v = sq_value_place(w, from, hash);
+    sq_status st = SQ_OK;
+    if (!v->valid) { /* whoever said first how to make it may have lied */
+        v->tried = 0;
+        st = sq_blob_set(&v->recipe, body, h->err);
+    }
     if (st == SQ_OK)
         st = sq_agreement_on_proposal(&w->agreement, &ah, from, m->round, m->valid_round, hash, now_ms);
     return st == SQ_OK && w->number == h->s->deciding ? advance(h, now_ms) : st;
@@ -526,7 +522,7 @@ sq_status sq_settlement_message(struct sq_settlement *s, const struct sq_post *p
 {
     struct sq_wire_memory memory = sq_effects_memory(fx);
     ProtobufCMessage *m;
-    struct host h = {s, NULL, fx, err};
+    struct host h = {s, NULL, fx, err, SQ_OK};
     const ProtobufCMessageDescriptor *shape = sq_wire_type(type);
     sq_status st =
         shape == NULL ? sq_fail(err, SQ_R_UNKNOWN_TYPE, "type %u", type) : sq_wire_open(shape, body, &memory, &m, err);
@@ -541,6 +537,7 @@ sq_status sq_settlement_message(struct sq_settlement *s, const struct sq_post *p
     if (type == SANQUAN__V1__MESSAGE_TYPE__STANDING_NOTICE) {
         st = sq_region_on_notice(s, from, (const Sanquan__V1__StandingNotice *)m, err);
         h.w = s->deciding != 0 ? s->windows[s->deciding - 1] : NULL;
+        s->news++;
         return st == SQ_OK && h.w != NULL ? advance(&h, now_ms) : st; /* a value may have become valid */
     }
     /* Every other settlement message begins with its window, and is about it. */
@@ -560,7 +557,7 @@ sq_status sq_settlement_message(struct sq_settlement *s, const struct sq_post *p
     case SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT:
         return on_counterstatement(&h, from, (const Sanquan__V1__Counterstatement *)m, now_ms);
     case SANQUAN__V1__MESSAGE_TYPE__PROPOSAL:
-        return on_proposal(&h, from, (const Sanquan__V1__Proposal *)m, now_ms);
+        return on_proposal(&h, from, (const Sanquan__V1__Proposal *)m, body, now_ms);
     case SANQUAN__V1__MESSAGE_TYPE__VOTE:
         return on_vote(&h, post, from, (const Sanquan__V1__Vote *)m, now_ms);
     case SANQUAN__V1__MESSAGE_TYPE__RELAY:
@@ -586,6 +583,8 @@ struct sq_settlement_due sq_settlement_next(const struct sq_settlement *s)
         due = (struct sq_settlement_due){w->late_ms, w->number, 3, 0, w->lateness + 1};
     if (agreement != 0 && agreement < due.at_ms)
         due = (struct sq_settlement_due){agreement, w->number, 2, round, step};
+    if (w->fetch != NULL && w->fetch->late_ms < due.at_ms)
+        due = (struct sq_settlement_due){w->fetch->late_ms, w->number, 6, 0, 0};
     return due;
 }
 
@@ -597,12 +596,14 @@ sq_status sq_settlement_tick(struct sq_settlement *s, const struct sq_settlement
                                                                                        : SQ_OK;
     if (due->window == 0 || due->window != s->deciding)
         return SQ_OK;
-    struct host h = {s, s->windows[due->window - 1], fx, err};
+    struct host h = {s, s->windows[due->window - 1], fx, err, SQ_OK};
     struct sq_agreement_host ah = host_of(&h);
     if (due->reason == 2) {
         sq_status st = sq_agreement_timeout(&h.w->agreement, &ah, due->round, due->step, now_ms);
         return st != SQ_OK ? st : advance(&h, now_ms);
     }
+    if (due->reason == 6)
+        return h.w->fetch != NULL && now_ms >= h.w->fetch->late_ms ? sq_fetch_late(s, h.w, now_ms, fx, err) : SQ_OK;
     if (due->reason != 3 || h.w->late_ms == 0 || now_ms < h.w->late_ms || due->step != h.w->lateness + 1)
         return SQ_OK;
     h.w->lateness++;

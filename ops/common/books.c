@@ -667,12 +667,19 @@ static sq_status check_payments(const struct sq_books *b, const struct sq_core *
     return SQ_OK;
 }
 
-static const Sanquan__V1__Settlement *value_of(struct sq_books *b, const struct sq_core *core, uint64_t window)
+/* Freed by the caller with free_value. */
+static Sanquan__V1__Settlement *value_of(const struct sq_core *core, uint64_t window)
 {
     struct sq_window_view w;
     if (sq_settlement_window(sq_core_settlement(core), window, &w, NULL) != SQ_OK || w.value.size == 0)
         return NULL;
-    return open_message(b, &sanquan__v1__settlement__descriptor, w.value, NULL);
+    return sq_settlement_open(w.value);
+}
+
+static void free_value(Sanquan__V1__Settlement *m)
+{
+    if (m != NULL)
+        sanquan__v1__settlement__free_unpacked(m, NULL);
 }
 
 static int is_fund(const char *payer)
@@ -680,26 +687,39 @@ static int is_fund(const char *payer)
     return strncmp(payer, "fund:", 5) == 0;
 }
 
-/* What a region that has not paid was to pay into the settlement account comes from others, to the fen; who defaults here settles nothing here. */
-static sq_status check_losses(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Settlement *m,
+/* One change of a region's standing; what it leaves unpaid is added to `missing`. */
+static sq_status check_change(const struct sq_core *core, const Sanquan__V1__Settlement *m,
+                              const Sanquan__V1__StandingChange *c, __int128 missing[static SQ_KIND_COUNT],
                               uint64_t seq, struct sq_error *err)
+{
+    for (size_t k = 0; c->standing == SQ_REGION_DEFAULTED && k < m->n_pairs; k++)
+        if (strcmp(m->pairs[k]->debtor, c->node) == 0 || strcmp(m->pairs[k]->creditor, c->node) == 0)
+            return sq_fail(err, SQ_E_VERIFY,
+                           "entry %" PRIu64 ": window %" PRIu64 " settles a link of %s, which defaults in it", seq,
+                           m->window, c->node);
+    if (c->unpaid_window == 0)
+        return SQ_OK;
+    Sanquan__V1__Settlement *unpaid = value_of(core, c->unpaid_window);
+    if (unpaid == NULL)
+        return sq_fail(err, SQ_E_VERIFY,
+                       "entry %" PRIu64 ": window %" PRIu64 " names unpaid window %" PRIu64 ", which is not final", seq,
+                       m->window, c->unpaid_window);
+    for (size_t k = 0; k < unpaid->n_payments; k++)
+        if (strcmp(unpaid->payments[k]->payer, c->node) == 0 && strcmp(unpaid->payments[k]->payee, "hub") == 0)
+            missing[unpaid->payments[k]->kind - 1] += unpaid->payments[k]->amount_fen;
+    free_value(unpaid);
+    return SQ_OK;
+}
+
+/* What a region that has not paid was to pay into the settlement account comes from others, to the fen; who defaults here settles nothing here. */
+static sq_status check_losses(const struct sq_core *core, const Sanquan__V1__Settlement *m, uint64_t seq,
+                              struct sq_error *err)
 {
     __int128 missing[SQ_KIND_COUNT] = {0};
     for (size_t i = 0; i < m->n_changes; i++) {
-        const Sanquan__V1__StandingChange *c = m->changes[i];
-        const Sanquan__V1__Settlement *unpaid = c->unpaid_window != 0 ? value_of(b, core, c->unpaid_window) : NULL;
-        for (size_t k = 0; c->standing == SQ_REGION_DEFAULTED && k < m->n_pairs; k++)
-            if (strcmp(m->pairs[k]->debtor, c->node) == 0 || strcmp(m->pairs[k]->creditor, c->node) == 0)
-                return sq_fail(err, SQ_E_VERIFY,
-                               "entry %" PRIu64 ": window %" PRIu64 " settles a link of %s, which defaults in it", seq,
-                               m->window, c->node);
-        if (c->unpaid_window != 0 && unpaid == NULL)
-            return sq_fail(err, SQ_E_VERIFY,
-                           "entry %" PRIu64 ": window %" PRIu64 " names unpaid window %" PRIu64 ", which is not final",
-                           seq, m->window, c->unpaid_window);
-        for (size_t k = 0; unpaid != NULL && k < unpaid->n_payments; k++)
-            if (strcmp(unpaid->payments[k]->payer, c->node) == 0 && strcmp(unpaid->payments[k]->payee, "hub") == 0)
-                missing[unpaid->payments[k]->kind - 1] += unpaid->payments[k]->amount_fen;
+        sq_status st = check_change(core, m, m->changes[i], missing, seq, err);
+        if (st != SQ_OK)
+            return st;
     }
     for (size_t i = 0; i < m->n_losses; i++) {
         const Sanquan__V1__Payment *p = m->losses[i];
@@ -718,16 +738,9 @@ static sq_status check_losses(struct sq_books *b, const struct sq_core *core, co
     return SQ_OK;
 }
 
-static sq_status on_final(struct sq_books *b, const struct sq_core *core, const struct sq_window_view *w, uint64_t seq,
-                          struct sq_error *err)
+static sq_status check_value(struct sq_books *b, const struct sq_core *core, const struct sq_window_view *w,
+                             const Sanquan__V1__Settlement *m, uint64_t seq, struct sq_error *err)
 {
-    uint8_t hash[SQ_HASH_SIZE];
-    const Sanquan__V1__Settlement *m = open_message(b, &sanquan__v1__settlement__descriptor, w->value, err);
-    sq_sha256(w->value.data, w->value.size, hash);
-    if (m == NULL || m->window != w->window || memcmp(hash, w->value_hash, sizeof hash) != 0)
-        return sq_fail(err, SQ_E_VERIFY,
-                       "entry %" PRIu64 ": window %" PRIu64 ": its settlement is not the value that was voted on", seq,
-                       w->window);
     __int128 *net = calloc((size_t)b->n * SQ_KIND_COUNT, sizeof *net);
     if (net == NULL)
         return sq_fail(err, SQ_E_NOMEM, "nets");
@@ -739,8 +752,24 @@ static sq_status on_final(struct sq_books *b, const struct sq_core *core, const 
     if (st == SQ_OK)
         st = check_payments(b, core, m, net, seq, err);
     if (st == SQ_OK)
-        st = check_losses(b, core, m, seq, err);
+        st = check_losses(core, m, seq, err);
     free(net);
+    return st;
+}
+
+static sq_status on_final(struct sq_books *b, const struct sq_core *core, const struct sq_window_view *w, uint64_t seq,
+                          struct sq_error *err)
+{
+    uint8_t hash[SQ_HASH_SIZE];
+    Sanquan__V1__Settlement *m = sq_settlement_open(w->value);
+    sq_settlement_hash(w->value, hash);
+    sq_status st =
+        m == NULL || m->window != w->window || memcmp(hash, w->value_hash, sizeof hash) != 0
+            ? sq_fail(err, SQ_E_VERIFY,
+                      "entry %" PRIu64 ": window %" PRIu64 ": its settlement is not the value that was voted on", seq,
+                      w->window)
+            : check_value(b, core, w, m, seq, err);
+    free_value(m);
     b->sums.settlements++;
     return st;
 }

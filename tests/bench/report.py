@@ -23,6 +23,8 @@ TABLE = [
     ("window_close_s", "s", 1, False, "cut-off to certificate on all of three nodes"),
     ("net34_ms", "ms", 50, False, "statements and netting, 34 nodes, dense"),
     ("net333_ms", "ms", 1000, False, "statements and netting, 333 nodes, dense"),
+    ("propose34_ms", "ms", 50, False, "proposal made, and made again by a voter, 34 nodes, dense"),
+    ("propose333_ms", "ms", 1000, False, "proposal made, and made again by a voter, 333 nodes, dense"),
     ("ledger_bytes_per_redemption", "bytes", 110, False, "whole ledger directory, a redemption of 70 bytes"),
     ("rss_mib", "MiB", 1024, False, "most memory the node ever held"),
     ("restart_s", "s", 10, False, "SIGKILL, then start to the first answer"),

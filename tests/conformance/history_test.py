@@ -353,6 +353,12 @@ def settlement_of(window):
                          payments=[pb.Payment(**p) for p in window["payments"]]).SerializeToString()
 
 
+def settlement_hash(value):
+    """What votes are for: section 13."""
+    parts = [value[at:at + 524288] for at in range(0, len(value), 524288)]
+    return sq.sha256(b"sanquan/settlement/v1\0", len(value).to_bytes(8, "big"), *(sq.sha256(p) for p in parts))
+
+
 def link_hash(pair, steps):
     """The hash after these steps of a stream that begins with its first: section 12."""
     hash_now = bytes(32)
@@ -374,7 +380,7 @@ def complete():
     equal(windows[0]["pair_count"], 1)
     equal(set(windows[0]["signers"]), {"310000", "370000"})
     for window, client, grouped in zip(windows, (world.operator, world.far_operator), ("seq", "decided_seq")):
-        equal(sq.sha256(settlement_of(window)).hex(), window["settlement_hash"])
+        equal(settlement_hash(settlement_of(window)).hex(), window["settlement_hash"])
         pair = window["pairs"][0]
         equal((pair["debtor"], pair["creditor"], pair["first"]), ("310000", "370000", 1))
         question = "window=1&debtor=310000&creditor=370000"

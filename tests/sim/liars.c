@@ -61,6 +61,21 @@ static int lie_vote(struct sim_random *r, Sanquan__V1__Vote *m, uint8_t air[stat
     return 1;
 }
 
+/* All pairs left out: a valid value too. */
+static int lie_proposal(Sanquan__V1__Proposal *m)
+{
+    uint8_t bytes[4096], any = 0;
+    for (size_t i = 0; i < m->pairs.len; i++)
+        any |= m->pairs.data[i];
+    if (!any || m->value == NULL || sanquan__v1__settlement__get_packed_size(m->value) > sizeof bytes)
+        return 0;
+    memset(m->pairs.data, 0, m->pairs.len);
+    m->size = sanquan__v1__settlement__pack(m->value, bytes);
+    m->n_parts = 1;
+    sq_sha256(bytes, m->size, m->parts[0].data);
+    return 1;
+}
+
 static int lie_rows(struct sim_random *r, Sanquan__V1__StatementRow **rows, size_t count)
 {
     if (count == 0)
@@ -102,13 +117,8 @@ static int lie(struct sim_node *n, uint32_t type, ProtobufCMessage *body, uint8_
     switch (type) {
     case SANQUAN__V1__MESSAGE_TYPE__VOTE:
         return (n->lies & 1) && lie_vote(r, (Sanquan__V1__Vote *)body, air);
-    case SANQUAN__V1__MESSAGE_TYPE__PROPOSAL: {
-        Sanquan__V1__Settlement *v = ((Sanquan__V1__Proposal *)body)->value;
-        if (!(n->lies & 2) || v == NULL || v->n_pairs == 0)
-            return 0;
-        v->n_pairs = v->n_nets = v->n_payments = 0; /* all pairs left out: a valid value too */
-        return 1;
-    }
+    case SANQUAN__V1__MESSAGE_TYPE__PROPOSAL:
+        return (n->lies & 2) && lie_proposal((Sanquan__V1__Proposal *)body);
     case SANQUAN__V1__MESSAGE_TYPE__STATEMENT:
         return (n->lies & 4) &&
                lie_rows(r, ((Sanquan__V1__Statement *)body)->rows, ((Sanquan__V1__Statement *)body)->n_rows);

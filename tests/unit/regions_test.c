@@ -208,11 +208,13 @@ static void a_proposer_cannot_change_what_two_thirds_do_not_want(void **state)
 {
     struct debts *d = *state;
     debts_owe(d, SH, SD, 100);
-    /* Shandong, proposer of round 0 of window 1, makes a value that suspends Shanghai. */
+    /* Shandong, proposer of round 0 of window 1, proposes a value that suspends Shanghai, and settles nothing. */
     Sanquan__V1__Settlement v;
     Sanquan__V1__StandingChange change, *changes[1] = {&change};
     Sanquan__V1__Proposal p;
     char code[8] = "310000";
+    uint8_t bytes[64], hash[SQ_HASH_SIZE], pairs[2] = {0};
+    ProtobufCBinaryData part = {SQ_HASH_SIZE, hash};
     sanquan__v1__settlement__init(&v);
     sanquan__v1__standing_change__init(&change);
     sanquan__v1__proposal__init(&p);
@@ -222,11 +224,16 @@ static void a_proposer_cannot_change_what_two_thirds_do_not_want(void **state)
     v.method = SQ_NET_HUB;
     v.changes = changes;
     v.n_changes = 1;
+    p.size = sanquan__v1__settlement__pack(&v, bytes);
+    sq_sha256(bytes, p.size, hash);
     p.window = 1;
     p.value = &v;
+    p.pairs = (ProtobufCBinaryData){sizeof pairs, pairs};
+    p.parts = &part;
+    p.n_parts = 1;
     for (uint32_t node = 0; node < 4; node++)
         if (node != SD)
-            world_say(d->w, node, "node:370000", SANQUAN__V1__MESSAGE_TYPE__PROPOSAL, &p.base);
+            assert_int_equal(world_say(d->w, node, "node:370000", SANQUAN__V1__MESSAGE_TYPE__PROPOSAL, &p.base), SQ_OK);
     debts_cut(d, SH);
     debts_wait(d, 60000); /* round 0 is lost, the next proposer is honest */
     for (uint32_t node = 0; node < 4; node++) {

@@ -88,19 +88,37 @@ static void say_vote(struct trading *t, uint32_t from, uint32_t to, uint32_t rou
     assert_int_equal(t->w->peer_status, SQ_OK);
 }
 
-/* A proposal of a settlement that nobody can accept; `fresh` makes it another one. */
-static void say_nonsense(struct trading *t, uint32_t from, uint32_t to, uint32_t round, uint32_t fresh)
-{
+/* A proposal of a settlement that nobody can make; `fresh` makes it another one. */
+struct nonsense {
     Sanquan__V1__Settlement value;
     Sanquan__V1__Proposal m;
-    sanquan__v1__settlement__init(&value);
-    sanquan__v1__proposal__init(&m);
-    value.window = 1;
-    value.method = fresh + 10;
-    m.window = 1;
-    m.round = round;
-    m.value = &value;
-    world_say(t->w, to, name_of(t, from), PROPOSAL, &m.base);
+    uint8_t pairs[(WORLD_NODES_MAX * WORLD_NODES_MAX + 7) / 8], hash[SQ_HASH_SIZE];
+    ProtobufCBinaryData part;
+};
+
+static const ProtobufCMessage *nonsense(struct nonsense *n, uint32_t nodes, uint32_t round, uint32_t fresh)
+{
+    memset(n, 0, sizeof *n);
+    sanquan__v1__settlement__init(&n->value);
+    sanquan__v1__proposal__init(&n->m);
+    sq_put_be32(n->hash, fresh);
+    n->value.window = 1;
+    n->value.method = SQ_NET_HUB;
+    n->part = (ProtobufCBinaryData){SQ_HASH_SIZE, n->hash};
+    n->m.window = 1;
+    n->m.round = round;
+    n->m.value = &n->value;
+    n->m.pairs = (ProtobufCBinaryData){(nodes * nodes + 7) / 8, n->pairs};
+    n->m.size = 100;
+    n->m.parts = &n->part;
+    n->m.n_parts = 1;
+    return &n->m.base;
+}
+
+static void say_nonsense(struct trading *t, uint32_t from, uint32_t to, uint32_t round, uint32_t fresh)
+{
+    struct nonsense n;
+    world_say(t->w, to, name_of(t, from), PROPOSAL, nonsense(&n, t->w->node_count, round, fresh));
     assert_int_equal(t->w->peer_status, SQ_OK);
 }
 
@@ -110,11 +128,12 @@ static void proposed(const struct trading *t, uint32_t from, uint32_t to, uint8_
     const struct world_message *m = trading_message(t, from, to, PROPOSAL);
     assert_non_null(m);
     Sanquan__V1__Proposal *p = sanquan__v1__proposal__unpack(NULL, m->size, m->body);
-    size_t size = sanquan__v1__settlement__get_packed_size(p->value);
-    uint8_t *bytes = malloc(size + 1);
-    sanquan__v1__settlement__pack(p->value, bytes);
-    sq_sha256(bytes, size, hash);
-    free(bytes);
+    static const char tag[] = "sanquan/settlement/v1";
+    uint8_t size[8];
+    sq_put_be64(size, p->size);
+    assert_int_equal(p->n_parts, 1);
+    const struct sq_sha256_part in[] = {{tag, sizeof tag}, {size, sizeof size}, {p->parts[0].data, p->parts[0].len}};
+    sq_sha256_parts(in, 3, hash);
     sanquan__v1__proposal__free_unpacked(p, NULL);
 }
 
@@ -235,7 +254,8 @@ static void a_node_that_was_told_another_sum_accepts_what_two_thirds_have_certif
     for (uint32_t to = 0; to < 3; to++)
         say_vote(t, CQ, to, 0, PRECOMMIT, hash);
     world_run(t->w);
-    trading_agree(t, 1); /* Guangdong too, without having voted for it */
+    trading_finish(t, 1); /* Guangdong asks for it; the liar, whom it asks first, says nothing */
+    trading_agree(t, 1);
     Sanquan__V1__Settlement *s = trading_settlement(t, GD, 1);
     assert_true(trading_pair(t, s, CQ, SH)->total_fen[0] == 100);
     sanquan__v1__settlement__free_unpacked(s, NULL);
@@ -435,16 +455,9 @@ static void a_node_that_was_proposed_something_else_asks_for_what_is_certified(v
 {
     struct trading *t = *state;
     uint8_t value[SQ_HASH_SIZE];
-    Sanquan__V1__Settlement other;
-    Sanquan__V1__Proposal m;
+    struct nonsense other;
     propose_to_two(t, value);
-    sanquan__v1__settlement__init(&other);
-    sanquan__v1__proposal__init(&m);
-    other.window = 1;
-    other.method = SQ_NET_HUB;
-    m.window = 1;
-    m.value = &other;
-    trading_forge(trading_message(t, SD, GD, PROPOSAL), &m.base);
+    trading_forge(trading_message(t, SD, GD, PROPOSAL), nonsense(&other, 4, 0, 1));
     for (uint32_t step = PREVOTE; step <= PRECOMMIT; step++)
         for (uint32_t to = SH; to <= SD; to++) {
             say_vote(t, CQ, to, 0, step, value);
