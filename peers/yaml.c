@@ -143,22 +143,29 @@ void sq_yaml_free(const cyaml_schema_value_t *schema, void *value)
     cyaml_free(&config, schema, value, 0);
 }
 
-sq_status sq_file_read(const char *path, uint8_t **data, size_t *size, struct sq_error *err)
+sq_status sq_file_read_large(const char *path, unsigned most_mib, uint8_t **data, size_t *size, struct sq_error *err)
 {
+    const size_t most = (size_t)most_mib << 20;
     FILE *f = fopen(path, "rbe");
     if (f == NULL)
         return sq_fail(err, SQ_E_IO, "open %s: %s", path, strerror(errno));
-    uint8_t *bytes = malloc(SQ_YAML_SIZE_MAX + 1);
-    size_t n = bytes != NULL ? fread(bytes, 1, SQ_YAML_SIZE_MAX + 1, f) : 0;
+    uint8_t *bytes = malloc(most + 1);
+    size_t n = bytes != NULL ? fread(bytes, 1, most + 1, f) : 0;
     int failed = ferror(f);
     fclose(f);
-    if (bytes == NULL || failed || n > SQ_YAML_SIZE_MAX) {
+    if (bytes == NULL || failed || n > most) {
         free(bytes);
-        return bytes == NULL
-                   ? sq_fail(err, SQ_E_NOMEM, "%s", path)
-                   : sq_fail(err, SQ_E_IO, "%s: %s", path, failed ? "cannot be read" : "is larger than 4 MiB");
+        if (bytes == NULL)
+            return sq_fail(err, SQ_E_NOMEM, "%s", path);
+        return failed ? sq_fail(err, SQ_E_IO, "%s: cannot be read", path)
+                      : sq_fail(err, SQ_E_IO, "%s: is larger than %u MiB", path, most_mib);
     }
     *data = bytes;
     *size = n;
     return SQ_OK;
+}
+
+sq_status sq_file_read(const char *path, uint8_t **data, size_t *size, struct sq_error *err)
+{
+    return sq_file_read_large(path, SQ_YAML_SIZE_MAX >> 20, data, size, err);
 }

@@ -16,8 +16,10 @@
 SQ_MUST_CHECK sq_status sq_yaml_parse(sq_bytes text, const char *path, const cyaml_schema_value_t *schema, void **out,
                                       struct sq_error *err);
 
-/* Read a whole file (at most SQ_YAML_SIZE_MAX) into malloc'd memory of the caller. */
+/* Read a whole file, or one of at most so many MiB, into malloc'd memory of the caller. Errors: SQ_E_IO, also for one that is larger. */
 SQ_MUST_CHECK sq_status sq_file_read(const char *path, uint8_t **data, size_t *size, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_file_read_large(const char *path, unsigned most_mib, uint8_t **data, size_t *size,
+                                           struct sq_error *err);
 
 /*
  * The line on which the value at `place` begins ("pool", "limits[2].hard"), or that of the longest part of it that is there:

@@ -146,7 +146,7 @@ sq_status sq_bank_read_told(const struct sq_cli *cli, const char *path, uint64_t
     struct sq_iso_told told = {0};
     uint8_t *data;
     size_t size;
-    sq_status st = sq_file_read(path, &data, &size, err);
+    sq_status st = sq_file_read_large(path, SQ_XML_SIZE_MAX >> 20, &data, &size, err);
     if (st != SQ_OK)
         return st;
     st = sq_iso_camt054(sq_bytes_of(data, size), path, window, code, &told, err);

@@ -113,11 +113,11 @@ static sq_status read_payment(struct reading *r, sq_xml_node at, sq_xml_node amo
 /* An entry's transactions add up to it, where each says its amount; what does not is no basis for a confirmation. */
 static sq_status check_sum(const struct reading *r, sq_xml_node entry)
 {
-    char text[64];
+    char all[64], text[64];
     int64_t sum = 0, fen, whole;
     sq_xml_node amount = sq_xml_child(entry, "Amt");
-    if (!sq_xml_text(amount, text, sizeof text) || !read_money(text, &whole))
-        return wrong(r, amount != NULL ? amount : entry, "Amt", text, "not an amount in whole fen");
+    if (!sq_xml_text(amount, all, sizeof all) || !read_money(all, &whole))
+        return wrong(r, amount != NULL ? amount : entry, "Amt", all, "not an amount in whole fen");
     for (sq_xml_node d = sq_xml_child(entry, "NtryDtls"); d != NULL; d = sq_xml_next(d, "NtryDtls"))
         for (sq_xml_node t = sq_xml_child(d, "TxDtls"); t != NULL; t = sq_xml_next(t, "TxDtls")) {
             sq_xml_node own = sq_xml_child(t, "Amt");
@@ -127,7 +127,7 @@ static sq_status check_sum(const struct reading *r, sq_xml_node entry)
                 __builtin_add_overflow(sum, fen, &sum))
                 return wrong(r, own, "Amt", text, "not an amount in whole fen");
         }
-    return sum == whole ? SQ_OK : wrong(r, amount, "Amt", text, "the transactions of this entry do not add up to it");
+    return sum == whole ? SQ_OK : wrong(r, amount, "Amt", all, "the transactions of this entry do not add up to it");
 }
 
 static sq_status read_transaction(struct reading *r, sq_xml_node entry, sq_xml_node t, int alone, const char *status)

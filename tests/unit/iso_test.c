@@ -247,7 +247,7 @@ static void what_is_not_plain_is_refused_by_line_and_reason(void **state)
              TAIL,
          "bank.xml:8: EndToEndId \"SQ-7-1-310000-H\": this payment stands in line 6"},
         {HEAD ENTRY("3.00", "DBIT", "BOOK", TX_OF("SQ-7-1-310000-H", "1.00") TX_OF("OTHER", "1.99")) TAIL,
-         "do not add up"},
+         "Amt \"3.00\": the transactions of this entry do not add up to it"},
         {HEAD ENTRY("1.00", "DBIT", "BOOK", TX_OF("SQ-7-1-310000-H", "1.01")) TAIL, "do not add up"},
         {"<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.08\"><BkToCstmrStmt/></Document>",
          "not a camt.054"},
