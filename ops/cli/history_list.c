@@ -6,10 +6,17 @@
 
 /* ---- one item ---- */
 
+/* An item of another node, on an invoice whose home is here. */
+static int is_elsewhere(const json_t *item)
+{
+    const char *role = sq_text_in(item, "role");
+    return strcmp(role, "claimed") == 0 || strcmp(role, "ended") == 0;
+}
+
 int64_t sq_item_moved(const json_t *item)
 {
     const char *verb = sq_text_in(item, "verb");
-    if (strcmp(sq_text_in(item, "state"), "accepted") != 0 || strcmp(sq_text_in(item, "role"), "claimed") == 0)
+    if (strcmp(sq_text_in(item, "state"), "accepted") != 0 || is_elsewhere(item))
         return 0;
     return strcmp(verb, "redeem") == 0 || strcmp(verb, "commit") == 0 ? sq_fen_in(item, "amount_fen")
            : strcmp(verb, "return") == 0                              ? -sq_fen_in(item, "amount_fen")
@@ -35,7 +42,15 @@ const char *sq_item_verb_text(const json_t *item)
 
 const char *sq_item_outcome_text(const json_t *item)
 {
+    static const struct {
+        const char *end, *text;
+    } ends[] = {{"claim_refused", N_("refused by its issuer, no claim any more")},
+                {"return_accepted", N_("returned, no claim any more")},
+                {"return_refused", N_("return refused, claim stands")}};
     uint64_t code = sq_u64_in(item, "refusal");
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (strcmp(sq_text_in(item, "end"), ends[i].end) == 0)
+            return _(ends[i].text);
     return code != 0 ? _(sq_status_text((unsigned)code)) : translated(sq_text_in(item, "state"));
 }
 
@@ -45,8 +60,10 @@ void sq_tally_item(struct sq_tally *t, const json_t *item)
 {
     const char *state = sq_text_in(item, "state");
     uint64_t kind = sq_u64_in(item, "kind");
+    if (strcmp(sq_text_in(item, "role"), "ended") == 0)
+        return; /* the claim itself is counted */
     t->items++;
-    if (strcmp(sq_text_in(item, "role"), "claimed") == 0) {
+    if (is_elsewhere(item)) {
         t->claims++;
         return;
     }
@@ -116,7 +133,7 @@ static const char *const csv_columns[] = {
     "batch_row",  "creditor", "debtor",      "provider",    "holder",       "voucher",
     "kind",       "verb",     "amount_fen",  "base_fen",    "invoice",      "invoice_total_fen",
     "service",    "scenario", "service_day", "reservation", "refusal_name", "decided_seq",
-    "decided_ms", "link",     "window",      "final"};
+    "decided_ms", "link",     "window",      "final",       "end"};
 #define CSV_COLUMNS (sizeof csv_columns / sizeof *csv_columns)
 
 /* Codes, numbers and words: none needs quotes. */

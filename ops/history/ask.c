@@ -13,6 +13,7 @@
 #define QUERY_TEXT_MAX 2000u
 
 static const char *const state_names[] = {"", "accepted", "refused", "waiting", "granted", "mandated", "revoked"};
+static const char *const end_names[] = {"", "claim_refused", "return_accepted", "return_refused"};
 static const char *const verb_names[] = {"", "redeem", "reserve", "commit", "release", "return"};
 
 const char *sq_item_state_name(enum sq_item_state state)
@@ -292,6 +293,8 @@ static const char *role_of(uint32_t type)
         return "decided";
     case SANQUAN__V1__MESSAGE_TYPE__REGISTER:
         return "claimed";
+    case SANQUAN__V1__MESSAGE_TYPE__UNREGISTER:
+        return "ended";
     default:
         return ""; /* said about the voucher */
     }
@@ -357,6 +360,8 @@ json_t *sq_item_json(const struct sq_item *item)
         put_number(o, "until_day", item->until);
     else if (item->state == SQ_ITEM_MANDATED)
         put_number(o, "until_ms", item->until);
+    if (item->end != 0)
+        put_text(o, "end", item->end < sizeof end_names / sizeof *end_names ? end_names[item->end] : "");
     if (item->code != 0) {
         put_number(o, "refusal", item->code);
         put_text(o, "refusal_name", sq_status_name(item->code));
@@ -365,7 +370,7 @@ json_t *sq_item_json(const struct sq_item *item)
     put_number(o, "decided_ms", item->decided_ms);
     put_number(o, "link", item->link);
     put_number(o, "window", item->window);
-    if (item->state == SQ_ITEM_ACCEPTED && item->type != SANQUAN__V1__MESSAGE_TYPE__REGISTER)
+    if (item->state == SQ_ITEM_ACCEPTED && item->end == 0 && item->type != SANQUAN__V1__MESSAGE_TYPE__REGISTER)
         json_object_set_new(o, "final", json_boolean(item->is_final));
     return o;
 }

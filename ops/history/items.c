@@ -282,7 +282,8 @@ void sq_items_fill(const struct sq_query *q, uint32_t row, struct sq_item *item)
     item->base_fen = (int64_t)sq_cell64(r->base, row);
     if (sq_is_claim(r->type) && item->base_fen < 0)
         item->base_fen = -item->base_fen;
-    item->total_fen = (int64_t)sq_cell64(r->total, row);
+    item->total_fen = r->total != NULL ? (int64_t)sq_cell64(r->total, row) : 0;
+    item->end = r->end != NULL ? r->end[row] : 0;
     item->service = r->service != NULL ? sq_cell32(r->service, row) : 0;
     item->day = r->day != NULL ? sq_cell32(r->day, row) : 0;
     item->reservation = r->reservation != NULL ? sq_cell64(r->reservation, row) : 0;

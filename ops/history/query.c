@@ -388,7 +388,7 @@ static sq_status add_up(struct walk *w, const struct sq_item *item, struct sq_er
     int64_t fen = moved_by(item),
             *by_kind = item->kind >= 1 && item->kind <= SQ_KIND_COUNT ? &s->accepted_by_kind_fen[item->kind - 1] : NULL;
     if (sq_is_claim(item->type)) {
-        s->claims++;
+        s->claims += item->type == SANQUAN__V1__MESSAGE_TYPE__REGISTER;
         return SQ_OK;
     }
     s->count[item->state]++;

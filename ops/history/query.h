@@ -42,6 +42,7 @@ struct sq_item {
     uint32_t row, batch_row, type, service, scenario, day, code,
         kind; /* row: of the entry seq; batch_row: of the batch, in its acquirer's ledger */
     uint8_t verb, invoice[10];
+    uint8_t end; /* of an UNREGISTER: enum sq_claim_end */
     enum sq_item_state state;
     int64_t amount_fen, base_fen, total_fen;
     char provider[19], holder[19], debtor[7], creditor[7];

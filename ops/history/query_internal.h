@@ -57,7 +57,7 @@ static inline int sq_is_item(uint32_t type)
 }
 static inline int sq_is_claim(uint32_t type)
 {
-    return type == SANQUAN__V1__MESSAGE_TYPE__REGISTER;
+    return type == SANQUAN__V1__MESSAGE_TYPE__REGISTER || type == SANQUAN__V1__MESSAGE_TYPE__UNREGISTER;
 }
 
 /* Are rows of such an entry asked for? */

@@ -112,6 +112,16 @@ static int open_register(struct sq_rows_of_entry *r)
            r->voucher != NULL && r->amount != NULL;
 }
 
+/* How claims and returns of another node have ended. */
+static int open_unregister(struct sq_rows_of_entry *r)
+{
+    const struct column columns[] = {
+        {2, 10, &r->invoice}, {3, 8, &r->voucher}, {4, 8, &r->amount}, {5, 8, &r->base}, {6, 1, &r->end}};
+    copy_uscc(field_of(r->body, 1), r->provider);
+    return read_columns(r->body, columns, sizeof columns / sizeof *columns, &r->count) && r->invoice != NULL &&
+           r->voucher != NULL && r->amount != NULL && r->base != NULL && r->end != NULL;
+}
+
 static int open_reply(struct sq_rows_of_entry *r)
 {
     const struct column row = {2, 4, &r->row};
@@ -161,6 +171,8 @@ static int open_by_type(struct sq_rows_of_entry *r)
         return open_reverse(r);
     case SANQUAN__V1__MESSAGE_TYPE__REGISTER:
         return open_register(r);
+    case SANQUAN__V1__MESSAGE_TYPE__UNREGISTER:
+        return open_unregister(r);
     case SANQUAN__V1__MESSAGE_TYPE__REGISTERED:
     case SANQUAN__V1__MESSAGE_TYPE__DECIDED:
         return open_reply(r);
@@ -178,10 +190,11 @@ static int open_by_type(struct sq_rows_of_entry *r)
 static int has_rows(uint32_t type)
 {
     return type == SANQUAN__V1__MESSAGE_TYPE__BATCH || type == SANQUAN__V1__MESSAGE_TYPE__CLEAR ||
-           type == SANQUAN__V1__MESSAGE_TYPE__REGISTER || type == SANQUAN__V1__MESSAGE_TYPE__REGISTERED ||
-           type == SANQUAN__V1__MESSAGE_TYPE__DECIDED || type == SANQUAN__V1__MESSAGE_TYPE__GRANT ||
-           type == SANQUAN__V1__MESSAGE_TYPE__MANDATE || type == SANQUAN__V1__MESSAGE_TYPE__REVOKE ||
-           type == SANQUAN__V1__MESSAGE_TYPE__REVERSE || type == SANQUAN__V1__MESSAGE_TYPE__REVERSED;
+           type == SANQUAN__V1__MESSAGE_TYPE__REGISTER || type == SANQUAN__V1__MESSAGE_TYPE__UNREGISTER ||
+           type == SANQUAN__V1__MESSAGE_TYPE__REGISTERED || type == SANQUAN__V1__MESSAGE_TYPE__DECIDED ||
+           type == SANQUAN__V1__MESSAGE_TYPE__GRANT || type == SANQUAN__V1__MESSAGE_TYPE__MANDATE ||
+           type == SANQUAN__V1__MESSAGE_TYPE__REVOKE || type == SANQUAN__V1__MESSAGE_TYPE__REVERSE ||
+           type == SANQUAN__V1__MESSAGE_TYPE__REVERSED;
 }
 
 int sq_rows_open(const struct sq_entry *e, struct sq_rows_of_entry *out)
@@ -214,6 +227,8 @@ uint8_t sq_row_verb_of(const struct sq_rows_of_entry *r, uint32_t row)
     if (r->type == SANQUAN__V1__MESSAGE_TYPE__REGISTER)
         return (uint8_t)((int64_t)sq_cell64(r->amount, row) < 0 ? SANQUAN__V1__VERB__RETURN
                                                                 : SANQUAN__V1__VERB__REDEEM);
+    if (r->end != NULL)
+        return (uint8_t)(r->end[row] == SQ_CLAIM_REFUSED ? SANQUAN__V1__VERB__REDEEM : SANQUAN__V1__VERB__RETURN);
     return r->verb != NULL ? r->verb[row] : (uint8_t)SANQUAN__V1__VERB__REDEEM;
 }
 

@@ -11,13 +11,16 @@
 #include "proto/sanquan.pb-c.h"
 #include "proto/wire.h"
 
+/* Unregister.end */
+enum sq_claim_end { SQ_CLAIM_REFUSED = 1, SQ_CLAIM_RETURNED, SQ_CLAIM_KEPT };
+
 struct sq_rows_of_entry {
     uint64_t seq, now_ms;
     uint32_t
-        type; /* MessageType: BATCH (also for the returns of a REVERSE or REVERSED), CLEAR, REGISTER, REGISTERED, DECIDED, GRANT, MANDATE or REVOKE */
+        type; /* MessageType: BATCH (also for the returns of a REVERSE or REVERSED), CLEAR, REGISTER, UNREGISTER, REGISTERED, DECIDED, GRANT, MANDATE or REVOKE */
     uint32_t count;
     char sender[SQ_NAME_SIZE_MAX + 1]; /* of the message */
-    char provider[19];                 /* USCC; BATCH, CLEAR, REGISTER and MANDATE */
+    char provider[19];                 /* USCC; BATCH, CLEAR, REGISTER, UNREGISTER and MANDATE */
     uint64_t batch;         /* CLEAR, REGISTER, REGISTERED, DECIDED: the acquirer's sequence number of the batch */
     uint64_t link;          /* DECIDED: number in the link stream; 0: no obligation came of it */
     uint64_t first_voucher; /* GRANT: row i is voucher first_voucher + i */
@@ -28,6 +31,7 @@ struct sq_rows_of_entry {
     const uint8_t *until;  /* MANDATE: last moment, Unix ms; GRANT has `day` */
     const uint8_t *row;    /* CLEAR, REGISTER, REGISTERED, DECIDED: row of the batch */
     const uint8_t *holder; /* GRANT: index of its holder */
+    const uint8_t *end;    /* UNREGISTER: a byte a row, enum sq_claim_end */
     const uint8_t *code;   /* a byte a row; NULL: all 0 */
 };
 

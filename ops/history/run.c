@@ -1,5 +1,5 @@
 /*
- *   0 "SQRUN 2\0" | 8 u64 first_seq | 16 u64 last_seq | 24 payload hash of the last | 56 u64 window after | 64 u64 size
+ *   0 "SQRUN 3\0" | 8 u64 first_seq | 16 u64 last_seq | 24 payload hash of the last | 56 u64 window after | 64 u64 size
  *   | 72 u32 check of layouts | 76 zero | 80 per part: u64 offset, u64 count | parts, each at a multiple of 8 | SHA-256 of all before
  */
 #include "ops/history/run.h"
@@ -11,7 +11,7 @@
 #include "clearing/base/hash.h"
 #include "ops/history/run_image.h"
 
-static const char magic[8] = "SQRUN 2";
+static const char magic[8] = "SQRUN 3";
 
 struct head {
     char magic[8];

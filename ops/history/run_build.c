@@ -283,6 +283,7 @@ static sq_status add_rows(struct sq_run_builder *b, const struct sq_rows_of_entr
             st = number_decision(b, r, &e, err);
         break;
     case SANQUAN__V1__MESSAGE_TYPE__REGISTER:
+    case SANQUAN__V1__MESSAGE_TYPE__UNREGISTER:
         sum_amounts(r, &e);
         note_invoices(r, &e);
         count_fates(r, NULL, &e); /* a claim moves nothing */

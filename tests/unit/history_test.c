@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "ops/history/query.h"
+#include "ops/history/rows.h"
 #include "tests/support/desk.h"
 #include "tests/support/random.h"
 
@@ -409,11 +410,11 @@ static void each_item_is_shown_with_its_end(void **state)
 }
 
 /* One redemption of 300 fen on an invoice of this province (two digits, as they look); not delivered yet. */
-static void say_one(struct story *s, const struct desk_people *p, unsigned province, uint8_t number)
+static void say_amount(struct story *s, const struct desk_people *p, unsigned province, uint8_t number, int64_t amount)
 {
     Sanquan__V1__Batch m;
     uint64_t voucher = p->voucher;
-    int64_t amount = 300, base = 1000;
+    int64_t base = 1000;
     uint32_t service = 101, day = 20260901;
     uint8_t invoice[10] = {0x26, (uint8_t)province, 0x20, 0, 0, 0, 0, 0, 0x09, number};
     sanquan__v1__batch__init(&m);
@@ -426,6 +427,11 @@ static void say_one(struct story *s, const struct desk_people *p, unsigned provi
     m.invoice = (ProtobufCBinaryData){sizeof invoice, invoice};
     assert_int_equal(desk_say(s->d, p->home, p->provider, SANQUAN__V1__MESSAGE_TYPE__BATCH, &m.base),
                      9999); /* not answered yet */
+}
+
+static void say_one(struct story *s, const struct desk_people *p, unsigned province, uint8_t number)
+{
+    say_amount(s, p, province, number, 300);
 }
 
 static void what_waits_for_another_node_says_so(void **state)
@@ -489,6 +495,34 @@ static void claims_on_an_invoice_are_shown_to_who_asks(void **state)
     open_book(s, 0, 0, 0, &b);
     assert_int_equal(sq_query_sum(b.query, &wide, &sums, NULL), SQ_OK);
     assert_true(sums.claims == 0 && sums.refused_by_code[SQ_R_CAP_CLAIM] == 1 && sums.count[SQ_ITEM_REFUSED] == 1);
+    close_book(&b);
+    free(want);
+    free(got);
+}
+
+static void a_claim_that_its_issuer_refuses_is_shown_with_its_end(void **state)
+{
+    struct story *s = *state;
+    struct book b;
+    struct sq_query_sums sums;
+    struct sq_filter one = {.claims = 1, .invoice = {0x26, 0x37, 0x20, 0, 0, 0, 0, 0, 0x09, 0x02}};
+    struct list *want = malloc(sizeof *want), *got = malloc(sizeof *got);
+    say_amount(s, &s->p[0], 0x37, 0x02, 900); /* more than the rate gives of a base of 1000 */
+    desk_run(s->d);
+    open_book(s, 1, 0, 0, &b);
+    struct sums found = find(&b, one);
+    assert_true(found.items == 2 && found.last.type == SANQUAN__V1__MESSAGE_TYPE__UNREGISTER);
+    assert_true(found.last.end == SQ_CLAIM_REFUSED && found.last.verb == SANQUAN__V1__VERB__REDEEM &&
+                found.last.amount_fen == 900 && found.last.base_fen == 1000 && found.last.voucher == s->p[0].voucher);
+    assert_string_equal(found.last.provider, strchr(s->p[0].provider->name, ':') + 1);
+    scan(&b, &one, want);
+    read_pages(&b, &one, 0, 1, got);
+    assert_true(want->count == 2 && got->count == 2);
+    same_items(&got->item[1], &want->item[1]);
+    assert_int_equal(sq_query_sum(b.query, &one, &sums, NULL), SQ_OK);
+    assert_true(sums.claims == 1); /* one claim, whatever became of it */
+    one.claims = 0;
+    assert_int_equal(find(&b, one).items, 0);
     close_book(&b);
     free(want);
     free(got);
@@ -605,6 +639,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_item_is_shown_with_its_end, begin, end),
         cmocka_unit_test_setup_teardown(what_waits_for_another_node_says_so, begin, end),
         cmocka_unit_test_setup_teardown(claims_on_an_invoice_are_shown_to_who_asks, begin, end),
+        cmocka_unit_test_setup_teardown(a_claim_that_its_issuer_refuses_is_shown_with_its_end, begin, end),
         cmocka_unit_test_setup_teardown(runs_are_kept_checked_dropped_and_built_again, begin, end),
         cmocka_unit_test_setup_teardown(a_tail_that_became_a_run_is_not_seen_twice, begin, end),
         cmocka_unit_test_setup_teardown(a_damaged_run_is_found_out, begin, end),
