@@ -125,10 +125,15 @@ SQ_MUST_CHECK sq_status sq_core_funder(const struct sq_core *core, uint32_t numb
 
 /* Money in advance that a provider (party number) of this node has under programme `number`. SQ_E_NOT_FOUND: it never had any. */
 struct sq_prefund_view {
+    const char *provider;            /* party name */
     int64_t advanced_fen, drawn_fen; /* drawn: of what it has redeemed since, paid by the advance */
 };
 SQ_MUST_CHECK sq_status sq_core_prefund(const struct sq_core *core, uint32_t number, uint32_t provider,
                                         struct sq_prefund_view *out);
+
+/* The k-th provider that has some, or had, under programme `number`, newest first. SQ_E_NOT_FOUND beyond the last. */
+SQ_MUST_CHECK sq_status sq_core_prefund_of(const struct sq_core *core, uint32_t number, uint32_t k,
+                                           struct sq_prefund_view *out);
 
 /* Agreements with other nodes, in the order in which they were first heard of. [0] is this node's side, for vouchers of its issuers. */
 enum sq_recognition_state {
@@ -147,7 +152,7 @@ struct sq_recognition_view {
     int in_force, said_here, said_there, waiting_for_checker;
     uint32_t kinds, rate_ceiling_bp, from_day, until_day; /* kinds: a bit each, kind 1 the lowest */
     struct {
-        uint32_t borne_bp, relaxed; /* relaxed: a bit an attribute, bit 0 for all lists */
+        uint32_t borne_bp, relaxed;                 /* relaxed: a bit an attribute, bit 0 for all lists */
         int64_t exposure_fen, gross_fen, borne_fen; /* redeemed under it, and what of it the other region has borne */
     } side[2];
 };
@@ -155,6 +160,53 @@ struct sq_recognition_view {
 int64_t sq_recognition_share(int64_t sum_fen, uint32_t borne_bp);
 uint32_t sq_core_recognition_count(const struct sq_core *core);
 void sq_core_recognition(const struct sq_core *core, uint32_t i, struct sq_recognition_view *out);
+
+/*
+ * What is claimed on an invoice at its home, less what is being returned; and what a credit note that leaves total_fen of it would
+ * bring back (sq_on_reverse says how): of each programme the base exactly and the amount at least, of all together back_fen exactly.
+ */
+struct sq_invoice_share {
+    uint32_t issuer, number; /* programme */
+    int64_t base_fen, amount_fen, back_base_fen, back_fen;
+};
+struct sq_invoice_view {
+    uint32_t home;      /* node; what follows is known there only */
+    int known;          /* it was claimed, or a credit note has said its total */
+    const char *seller; /* party name; NULL where nothing is claimed */
+    uint32_t acquirer;  /* node that claimed it */
+    uint32_t limit_bp;  /* of the total, for all amounts together */
+    int64_t total_fen, back_fen;
+    uint32_t shares; /* programmes that have something on it; all of them are in the array */
+};
+#define SQ_INVOICE_SHARES_MAX 64u
+/* total_fen -1: as it is. Errors: SQ_R_INVOICE_FORMAT; SQ_E_FULL: more than `max` programmes, or SQ_INVOICE_SHARES_MAX. */
+SQ_MUST_CHECK sq_status sq_core_invoice(const struct sq_core *core, const uint8_t cell[static 10], int64_t total_fen,
+                                        struct sq_invoice_view *out, struct sq_invoice_share *share, uint32_t max);
+
+/*
+ * What was said of an organisation: each statement once, newest first; until_day 0 is open. SQ_E_NOT_FOUND: nobody has named it.
+ * A statement that was ended before it began is left out.
+ */
+struct sq_org_fact {
+    uint32_t attribute, issuer, from_day, until_day; /* issuer: 0 for an operator's, of all programmes */
+    int64_t value;
+};
+struct sq_org_edge {
+    const char *owner, *owned;          /* codes */
+    uint32_t kind, from_day, until_day; /* kind: as in Edges */
+};
+struct sq_org_sanction {
+    const char *authority;                       /* party name */
+    uint32_t cause, effect, from_day, until_day; /* as in Sanction */
+};
+struct sq_org_reader {
+    void *ctx;
+    void (*fact)(void *ctx, const struct sq_org_fact *f);
+    void (*edge)(void *ctx, const struct sq_org_edge *e);
+    void (*sanction)(void *ctx, const struct sq_org_sanction *s);
+};
+SQ_MUST_CHECK sq_status sq_core_org(const struct sq_core *core, const char *uscc, const struct sq_org_reader *reader);
+
 /* Cases about items (disputes.c): those decided here, and copies of those that concern this node's providers, in the order they came. */
 enum sq_dispute_state {
     SQ_DISPUTE_QUERY = 1,
@@ -206,14 +258,19 @@ void sq_core_scenario(const struct sq_core *core, uint32_t i, struct sq_scenario
 /* Application `application` of programme `number`. */
 enum sq_application_state { SQ_APPLICATION_OPEN, SQ_APPLICATION_GRANTED, SQ_APPLICATION_REFUSED };
 struct sq_application_view {
+    uint32_t programme; /* its number in this core's table */
+    uint64_t number;    /* in the programme */
     const char *holder; /* party name */
     enum sq_application_state state;
     int64_t asked_fen, approved_fen;
-    uint32_t day, score, grade, verdict;
+    uint32_t day, side, score, grade, verdict;
     uint64_t voucher; /* 0 until it is granted */
 };
 SQ_MUST_CHECK sq_status sq_core_application(const struct sq_core *core, uint32_t number, uint64_t application,
                                             struct sq_application_view *out);
+/* Of all programmes, in the order they came: 0 to sq_core_application_count - 1. */
+uint32_t sq_core_application_count(const struct sq_core *core);
+void sq_core_application_at(const struct sq_core *core, uint32_t i, struct sq_application_view *out);
 
 enum sq_voucher_state {
     SQ_VOUCHER_GRANTED = 1,

@@ -204,6 +204,33 @@ void sq_core_scenario(const struct sq_core *core, uint32_t i, struct sq_scenario
     *out = (struct sq_scenario_view){s->programme, s->scenario, s->redeemed_fen, s->returned_fen, s->count};
 }
 
+static void view_application(const struct sq_core *core, const struct sq_application *a,
+                             struct sq_application_view *out)
+{
+    *out = (struct sq_application_view){.programme = a->programme,
+                                        .number = a->number,
+                                        .holder = sq_party_at(core, a->holder)->name,
+                                        .state = (enum sq_application_state)a->state,
+                                        .asked_fen = a->asked_fen,
+                                        .approved_fen = a->approved_fen,
+                                        .day = a->day,
+                                        .side = a->side,
+                                        .score = a->score,
+                                        .grade = a->grade,
+                                        .verdict = a->verdict,
+                                        .voucher = a->voucher};
+}
+
+uint32_t sq_core_application_count(const struct sq_core *core)
+{
+    return core->applications.count;
+}
+
+void sq_core_application_at(const struct sq_core *core, uint32_t i, struct sq_application_view *out)
+{
+    view_application(core, SQ_ROW(&core->applications, struct sq_application, i), out);
+}
+
 sq_status sq_core_application(const struct sq_core *core, uint32_t number, uint64_t application,
                               struct sq_application_view *out)
 {
@@ -212,15 +239,7 @@ sq_status sq_core_application(const struct sq_core *core, uint32_t number, uint6
         row = a->next;
         if (a->number != application)
             continue;
-        *out = (struct sq_application_view){sq_party_at(core, a->holder)->name,
-                                            (enum sq_application_state)a->state,
-                                            a->asked_fen,
-                                            a->approved_fen,
-                                            a->day,
-                                            a->score,
-                                            a->grade,
-                                            a->verdict,
-                                            a->voucher};
+        view_application(core, a, out);
         return SQ_OK;
     }
     return SQ_E_NOT_FOUND;

@@ -366,3 +366,39 @@ int sq_org_was_sanctioned(const struct sq_core *core, uint32_t org, uint32_t cau
     }
     return 0;
 }
+
+/* ---- reading ---- */
+
+static uint32_t open_end(uint32_t until)
+{
+    return until == SQ_DAY_OPEN ? 0 : until;
+}
+
+sq_status sq_core_org(const struct sq_core *core, const char *uscc, const struct sq_org_reader *reader)
+{
+    uint32_t org = sq_org_find(core, uscc);
+    if (org == SQ_ROW_NONE)
+        return SQ_E_NOT_FOUND;
+    const struct sq_org *o = sq_org_at(core, org);
+    for (uint32_t n = o->facts; n != SQ_ROW_NONE;) {
+        const struct sq_fact *f = SQ_ROW(&core->facts, struct sq_fact, n);
+        n = f->next;
+        if (f->from_day <= f->until_day)
+            reader->fact(reader->ctx,
+                         &(struct sq_org_fact){f->attribute, f->issuer, f->from_day, open_end(f->until_day), f->value});
+    }
+    for (uint32_t n = o->edges; n != SQ_ROW_NONE;) {
+        const struct sq_edge *e = SQ_ROW(&core->edges, struct sq_edge, n);
+        n = next_edge(e, org);
+        reader->edge(reader->ctx,
+                     &(struct sq_org_edge){sq_org_at(core, e->owner)->code, sq_org_at(core, e->owned)->code, e->kind,
+                                           e->from_day, open_end(e->until_day)});
+    }
+    for (uint32_t n = o->sanctions; n != SQ_ROW_NONE;) {
+        const struct sq_sanction *x = SQ_ROW(&core->sanctions, struct sq_sanction, n);
+        n = x->next;
+        reader->sanction(reader->ctx, &(struct sq_org_sanction){sq_party_at(core, x->authority)->name, x->cause,
+                                                                x->effect, x->from_day, open_end(x->until_day)});
+    }
+    return SQ_OK;
+}

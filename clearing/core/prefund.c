@@ -31,7 +31,19 @@ sq_status sq_core_prefund(const struct sq_core *core, uint32_t number, uint32_t 
     const struct sq_prefund *f = sq_prefund_find(core, sq_programme_at(core, number), provider);
     if (f == NULL)
         return SQ_E_NOT_FOUND;
-    *out = (struct sq_prefund_view){f->advanced_fen, drawn(f)};
+    *out = (struct sq_prefund_view){sq_party_at(core, provider)->name, f->advanced_fen, drawn(f)};
+    return SQ_OK;
+}
+
+sq_status sq_core_prefund_of(const struct sq_core *core, uint32_t number, uint32_t k, struct sq_prefund_view *out)
+{
+    uint32_t n = sq_programme_at(core, number)->prefunds;
+    while (n != SQ_ROW_NONE && k-- > 0)
+        n = SQ_ROW(&core->prefunds, struct sq_prefund, n)->next;
+    if (n == SQ_ROW_NONE)
+        return SQ_E_NOT_FOUND;
+    const struct sq_prefund *f = SQ_ROW(&core->prefunds, struct sq_prefund, n);
+    *out = (struct sq_prefund_view){sq_party_at(core, f->provider)->name, f->advanced_fen, drawn(f)};
     return SQ_OK;
 }
 

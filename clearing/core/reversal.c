@@ -26,21 +26,23 @@ static int64_t share_up(int64_t amount_fen, int64_t part, int64_t whole)
     return (int64_t)(((__int128)amount_fen * part + whole - 1) / whole);
 }
 
-static void find_uncovered(struct reversal *x)
+/* What must come back of each part at least; returns what must come back of all together, exactly. */
+static int64_t find_uncovered(const struct sq_invoice_state *state, const struct sq_invoice_part *part, int64_t total,
+                              struct sq_invoice_part *needed)
 {
-    const int64_t total = x->m->total_fen;
+    int64_t needed_fen = 0;
     __int128 stays = 0;
-    for (size_t k = 0; k < x->state.parts; k++) {
-        struct sq_invoice_part p = x->part[k];
+    for (size_t k = 0; k < state->parts; k++) {
+        struct sq_invoice_part p = part[k];
         int64_t above = p.amount_fen != 0 && p.base_fen > total ? p.base_fen - total
                                                                 : 0; /* a base without an amount is nobody's money */
         int64_t amount = above == 0 ? 0 : share_up(p.amount_fen, above, p.base_fen);
-        x->needed[k] = (struct sq_invoice_part){.programme = p.programme, .base_fen = above, .amount_fen = amount};
-        x->needed_fen += amount;
+        needed[k] = (struct sq_invoice_part){.programme = p.programme, .base_fen = above, .amount_fen = amount};
+        needed_fen += amount;
         stays += p.amount_fen - amount;
     }
-    __int128 limit = (__int128)total * x->state.limit_bp / 10000;
-    x->needed_fen += stays > limit ? (int64_t)(stays - limit) : 0;
+    __int128 limit = (__int128)total * state->limit_bp / 10000;
+    return needed_fen + (stays > limit ? (int64_t)(stays - limit) : 0);
 }
 
 static sq_status look(struct sq_step *s, struct reversal *x)
@@ -60,7 +62,7 @@ static sq_status look(struct sq_step *s, struct reversal *x)
     const int64_t before = x->state.known ? x->state.total_fen : SQ_AMOUNT_MAX_FEN;
     if (m->total_fen < 0 || m->total_fen > before)
         return sq_refuse(s, SQ_R_AMOUNT, "total of %" PRId64 " fen; it was %" PRId64, m->total_fen, before);
-    find_uncovered(x);
+    x->needed_fen = find_uncovered(&x->state, x->part, m->total_fen, x->needed);
     return SQ_OK;
 }
 
@@ -191,4 +193,36 @@ sq_status sq_on_reversed(struct sq_step *s, uint32_t from, const Sanquan__V1__Re
         return sq_refuse(s, SQ_R_REVERSAL, "%s is no provider of this node", m->provider);
     sq_status st = check_rows(s, m, &r);
     return st == SQ_OK ? sq_returns_begin(s, provider, m->returns, &r) : st;
+}
+
+/* ---- reading ---- */
+
+sq_status sq_core_invoice(const struct sq_core *core, const uint8_t cell[static SQ_INVOICE_CELL], int64_t total_fen,
+                          struct sq_invoice_view *out, struct sq_invoice_share *share, uint32_t max)
+{
+    struct sq_invoice_key key;
+    struct sq_invoice_state state;
+    struct sq_invoice_part part[SQ_INVOICE_SHARES_MAX], needed[SQ_INVOICE_SHARES_MAX];
+    if (!sq_invoice_key_of(cell, &key))
+        return (sq_status)SQ_R_INVOICE_FORMAT;
+    sq_invoice_look(&core->invoices, &key, &state, part, SQ_INVOICE_SHARES_MAX);
+    if (state.parts > max || state.parts > SQ_INVOICE_SHARES_MAX)
+        return SQ_E_FULL;
+    *out = (struct sq_invoice_view){.home = sq_node_of_invoice(core, &key),
+                                    .known = state.known,
+                                    .limit_bp = state.limit_bp,
+                                    .total_fen = state.known ? state.total_fen : 0,
+                                    .acquirer = SQ_ROW_NONE,
+                                    .shares = (uint32_t)state.parts};
+    if (state.parts != 0) {
+        out->seller = sq_party_at(core, state.seller)->name;
+        out->acquirer = state.acquirer;
+        out->back_fen = find_uncovered(&state, part, total_fen >= 0 ? total_fen : state.total_fen, needed);
+    }
+    for (size_t k = 0; k < state.parts; k++) {
+        const struct sq_programme *p = sq_programme_at(core, part[k].programme);
+        share[k] = (struct sq_invoice_share){p->issuer,          p->number,          part[k].base_fen,
+                                             part[k].amount_fen, needed[k].base_fen, needed[k].amount_fen};
+    }
+    return SQ_OK;
 }

@@ -79,6 +79,7 @@ int sq_name_explain(const char *name, char why[static SQ_WHY_SIZE])
         return is_short_name(code);
     }
 #undef IS
-    snprintf(why, SQ_WHY_SIZE, _("a name begins with node: issuer: operator: regulator: provider: holder: or evaluator:"));
+    snprintf(why, SQ_WHY_SIZE,
+             _("a name begins with node: issuer: operator: regulator: provider: holder: or evaluator:"));
     return 0;
 }

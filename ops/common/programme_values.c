@@ -51,6 +51,8 @@ const struct sq_word sq_words_document[] = {
     {"acceptance", 11}, {"application", 12}, {NULL, 0}};
 const struct sq_word sq_words_cause[] = {
     {"dishonest", 1}, {"seriously_dishonest", 2}, {"false_claims", 3}, {"collusion", 4}, {NULL, 0}};
+const struct sq_word sq_words_edge[] = {{"controls", 1}, {"related", 2}, {NULL, 0}};
+const struct sq_word sq_words_effect[] = {{"grants", 1}, {"everything", 2}, {NULL, 0}};
 const struct sq_word sq_words_choice[] = {{"first", 0}, {"highest", 1}, {NULL, 0}};
 
 const struct sq_word sq_words_scope[] = {{"claim", 1},    {"voucher", 2},  {"contract", 3},  {"holder", 4},
@@ -362,4 +364,21 @@ int sq_attribute_value(uint32_t attribute, const char *text, int64_t *out)
         return 0;
     *out = v.low;
     return 1;
+}
+
+const char *sq_word_of(const struct sq_word *list, uint32_t number)
+{
+    while (list->word != NULL && list->number != number)
+        list++;
+    return list->word;
+}
+
+const char *sq_attribute_text(uint32_t attribute, int64_t value, char out[static 32])
+{
+    const char *word = value > 0 && value <= UINT32_MAX ? sq_word_of(words_of(attribute), (uint32_t)value) : NULL;
+    if (word != NULL)
+        snprintf(out, 32, "%s", word);
+    else
+        snprintf(out, 32, attribute == SQ_ATTR(SECTOR) ? "%04" PRId64 : "%" PRId64, value);
+    return out;
 }

@@ -31,7 +31,8 @@ extern const struct sq_word sq_words_kind[], sq_words_base[], sq_words_stacking[
     sq_words_subject[], sq_words_attribute[], sq_words_step[], sq_words_document[], sq_words_cause[], sq_words_choice[],
     sq_words_scope[], sq_words_counted[], sq_words_period[], sq_words_together[], sq_words_state[], sq_words_contract[],
     sq_words_recognition[], sq_words_pool[], sq_words_unit[], sq_words_flag[], sq_words_payee[], sq_words_allocation[],
-    sq_words_rivals[], sq_words_trigger[], sq_words_better[], sq_words_action[], sq_words_none[];
+    sq_words_rivals[], sq_words_trigger[], sq_words_better[], sq_words_action[], sq_words_none[], sq_words_edge[],
+    sq_words_effect[];
 
 void sq_values_fault(struct sq_values *r, const char *place, const char *format, ...) SQ_PRINTF(3, 4);
 /* Zeroed memory of the message; NULL only with r->st set. */
@@ -59,7 +60,11 @@ struct sq_range sq_value_range(struct sq_values *r, const char *place, uint32_t 
 
 /* The number of a word, or of a number's digits; 0: neither. */
 uint32_t sq_word_number(const struct sq_word *list, const char *text);
+/* The word of a number; NULL: it has none. */
+const char *sq_word_of(const struct sq_word *list, uint32_t number);
 /* What a statement says of an attribute: "310000", "6513", "startup", "2026-01-31", "500万". 0 when it is no value of it. */
 int sq_attribute_value(uint32_t attribute, const char *text, int64_t *out);
+/* The same back: "startup", "310000", "6513"; returns out. */
+const char *sq_attribute_text(uint32_t attribute, int64_t value, char out[static 32]);
 
 #endif

@@ -233,6 +233,15 @@ struct json_t;
 struct json_t *sq_query_disputes(const struct sq_daemon *d, const struct sq_party *asker, int sees_all);
 /* query_policy.c: likewise. */
 struct json_t *sq_query_agreements(const struct sq_daemon *d);
+/* NULL: nobody has named it. */
+struct json_t *sq_query_org(const struct sq_daemon *d, const char *uscc);
+/* Those after this number; holder ("holder:CODE") NULL: everybody's. */
+struct json_t *sq_query_applications(const struct sq_daemon *d, uint32_t issuer, uint32_t number, uint64_t after,
+                                     const char *holder);
+/* issuer 0, provider ("provider:CODE") NULL: all. */
+struct json_t *sq_query_prefunds(const struct sq_daemon *d, uint32_t issuer, const char *provider);
+/* With what would come back if this were its total (-1: as it is). NULL: no invoice number. */
+struct json_t *sq_query_invoice(const struct sq_daemon *d, const char *digits, int64_t total_fen);
 
 /* questions.c: an answer is told when all that it is made of is durable */
 void sq_questions_hear(struct sq_daemon *d, const struct sq_arrival *a, uint32_t party, const Sanquan__V1__Query *m);

@@ -9,6 +9,10 @@
  *   account              nodes, operators of this node, regulators       the region's settlement account
  *   regions              nodes, operators of this node, regulators       standing of each region, and what nodes want
  *   caps                 nodes, operators of this node, regulators       net debit caps, what is used of them, alarms
+ *   org/USCC             operators, regulators, issuers here, itself     what was said of an organisation: query_policy.c, as all below
+ *   applications/ISSUER/NUMBER[/AFTER]   the same, the issuer, holders of their own
+ *   prefunds             operators, issuers and providers of their own   money in advance
+ *   invoice/NUMBER[/FEN] nodes, operators of this node, regulators       what is claimed on it, and what a smaller total would bring back
  *   agreements           nodes, operators of this node, regulators       recognition between regions: query_policy.c
  *   breaks               nodes, operators of this node, regulators       links whose two sides differ, and what was done about it
  *   disputes             everyone enrolled, of its own items             cases: query_disputes.c
@@ -22,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clearing/base/uscc.h"
 #include "ops/daemon/daemon.h"
 
 #define WINDOWS_LISTED_MAX 1000u /* the newest; older ones by number */
@@ -475,6 +480,16 @@ static json_t *voucher(const struct sq_voucher_view *v)
     put_fen(o, "reserved_fen", v->reserved_fen);
     put_fen(o, "spent_fen", v->spent_fen);
     put_u64(o, "until_day", v->until_day);
+    if (v->free_fen >= 0) {
+        json_t *stages = json_array();
+        for (unsigned i = 0; i < 32; i++)
+            if (v->stages_free >> i & 1)
+                json_array_append_new(stages, json_integer(i + 1));
+        put_fen(o, "free_fen", v->free_fen);
+        json_object_set_new(o, "stages_free", stages);
+        json_object_set_new(o, "stopped", json_boolean(v->stopped));
+        put_fen(o, "back_fen", v->back_fen);
+    }
     return o;
 }
 
@@ -521,6 +536,60 @@ static unsigned ask_voucher(const struct sq_daemon *d, const struct sq_party *as
     return SQ_OK;
 }
 
+/* "ISSUER/NUMBER" or "ISSUER/NUMBER/AFTER" */
+static unsigned ask_applications(const struct sq_daemon *d, const struct sq_party *asker, const char *text,
+                                 json_t **answer)
+{
+    uint32_t issuer, number;
+    uint64_t after = 0;
+    char own[16], rest;
+    int parts = sscanf(text, "%6" SCNu32 "/%4" SCNu32 "/%19" SCNu64 "%c", &issuer, &number, &after, &rest);
+    if (parts < 2 || parts > 3)
+        return SQ_R_UNKNOWN_QUERY;
+    snprintf(own, sizeof own, "issuer:%06u", issuer);
+    int all = sees_all(d, asker) || strcmp(asker->name, own) == 0;
+    if (!all && asker->role != SQ_ROLE_HOLDER)
+        return SQ_R_NOT_PERMITTED;
+    *answer = sq_query_applications(d, issuer, number, after, all ? NULL : asker->name);
+    return SQ_OK;
+}
+
+static unsigned ask_prefunds(const struct sq_daemon *d, const struct sq_party *asker, json_t **answer)
+{
+    if (sees_all(d, asker))
+        *answer = sq_query_prefunds(d, 0, NULL);
+    else if (asker->role == SQ_ROLE_ISSUER)
+        *answer = sq_query_prefunds(d, (uint32_t)number_of(strchr(asker->name, ':') + 1), NULL);
+    else if (asker->role == SQ_ROLE_PROVIDER)
+        *answer = sq_query_prefunds(d, 0, asker->name);
+    else
+        return SQ_R_NOT_PERMITTED;
+    return SQ_OK;
+}
+
+static unsigned ask_org(const struct sq_daemon *d, const struct sq_party *asker, const char *uscc, json_t **answer)
+{
+    int issuer_here = asker->role == SQ_ROLE_ISSUER && asker->node == sq_core_self(d->core);
+    if (!sees_all(d, asker) && !issuer_here && strcmp(strchr(asker->name, ':') + 1, uscc) != 0)
+        return SQ_R_NOT_PERMITTED;
+    if (!sq_uscc_valid(uscc))
+        return SQ_R_BAD_USCC;
+    *answer = sq_query_org(d, uscc);
+    return *answer != NULL ? SQ_OK : SQ_R_UNKNOWN_SENDER;
+}
+
+/* "NUMBER" or "NUMBER/FEN" */
+static json_t *answer_invoice(const struct sq_daemon *d, const char *text)
+{
+    char digits[21] = "";
+    size_t size = strcspn(text, "/");
+    const char *fen = text[size] == '/' ? text + size + 1 : NULL;
+    if (size != 20 || (fen != NULL && (*fen == '\0' || strspn(fen, "0123456789") != strlen(fen) || strlen(fen) > 15)))
+        return NULL;
+    memcpy(digits, text, 20);
+    return sq_query_invoice(d, digits, fen != NULL ? (int64_t)number_of(fen) : -1);
+}
+
 static unsigned ask_party(const struct sq_daemon *d, const struct sq_party *asker, const char *name, json_t **answer)
 {
     if (!sees_all(d, asker) && strcmp(asker->name, name) != 0)
@@ -544,8 +613,16 @@ static unsigned ask(const struct sq_daemon *d, const struct sq_party *asker, con
         return ask_party(d, asker, path + 6, answer);
     else if (strcmp(path, "disputes") == 0)
         *answer = sq_query_disputes(d, asker, sees_all(d, asker));
+    else if (strncmp(path, "org/", 4) == 0)
+        return ask_org(d, asker, path + 4, answer);
+    else if (strncmp(path, "applications/", 13) == 0)
+        return ask_applications(d, asker, path + 13, answer);
+    else if (strcmp(path, "prefunds") == 0)
+        return ask_prefunds(d, asker, answer);
     else if (!sees_all(d, asker))
         return SQ_R_NOT_PERMITTED;
+    else if (strncmp(path, "invoice/", 8) == 0)
+        *answer = answer_invoice(d, path + 8);
     else if (strcmp(path, "windows") == 0)
         *answer = answer_windows(d);
     else if (strcmp(path, "account") == 0)

@@ -100,8 +100,7 @@ static void it_is_in_force_when_both_have_said_the_same_and_not_before(void **st
     assert_int_equal(say(s, SH, &t), SQ_OK);
     world_run(s->w);
     sq_core_recognition(s->w->core[SD], 0, &v);
-    assert_true(v.other == SH && v.version == 1 && !v.said_here && !v.in_force &&
-                v.state == SQ_RECOGNITION_SAID_THERE);
+    assert_true(v.other == SH && v.version == 1 && !v.said_here && !v.in_force && v.state == SQ_RECOGNITION_SAID_THERE);
     sq_core_recognition(s->w->core[SH], 0, &v);
     assert_true(v.state == SQ_RECOGNITION_SAID_HERE);
     assert_int_equal(ABROAD(.amount_fen = 10), SQ_R_NO_AGREEMENT);
