@@ -144,6 +144,8 @@ int sq_cmd_account(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_account_enter(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_agreement(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_agreement_sign(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_invoice(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_invoice_reverse(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_cap(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_cap_set(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_cap_lift(struct sq_cli *cli, int argc, char **argv);

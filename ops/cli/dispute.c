@@ -11,6 +11,7 @@
 
 #include "clearing/core/core.h"
 #include "clearing/core/invoice.h"
+#include "ops/cli/names.h"
 #include "ops/cli/session.h"
 #include "ops/cli/text.h"
 
@@ -182,18 +183,6 @@ static int read_case(const char *text, struct saying *x)
     return sq_args_number(slash + 1, 1, UINT64_MAX, &x->number);
 }
 
-static int read_invoice(const char *text, uint8_t cell[static SQ_INVOICE_CELL])
-{
-    struct sq_invoice_key key;
-    size_t size = strlen(text), pad = size == 18 ? 2 : 0; /* an old invoice: code and number, with 00 before them */
-    memset(cell, 0, SQ_INVOICE_CELL);
-    if (size + pad != 2 * SQ_INVOICE_CELL || strspn(text, "0123456789") != size)
-        return 0;
-    for (size_t i = 0; i < size; i++)
-        cell[(i + pad) / 2] = (uint8_t)(cell[(i + pad) / 2] | (text[i] - '0') << ((i + pad) % 2 == 0 ? 4 : 0));
-    return sq_invoice_key_of(cell, &key);
-}
-
 static error_t parse_common(int key, char *value, struct argp_state *state)
 {
     struct saying *x = state->input;
@@ -262,7 +251,7 @@ static error_t parse_open(int key, char *value, struct argp_state *state)
         if (x->invoice_text != NULL)
             return ARGP_ERR_UNKNOWN;
         x->invoice_text = value;
-        return read_invoice(value, x->invoice)
+        return sq_invoice_read(value, x->invoice)
                    ? 0
                    : sq_args_wrong(state, _("%s: not an invoice number of 20 digits (18 for an old one)"), value);
     case ARGP_KEY_END:

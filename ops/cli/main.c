@@ -37,6 +37,9 @@ static const struct sq_command {
     {"mandate", N_("allow providers to draw on vouchers (holder)"), sq_cmd_mandate},
     {NULL, N_("Redemption"), NULL},
     {"submit", N_("submit redemptions from a file (provider)"), sq_cmd_submit},
+    {"invoice", N_("what is claimed on an invoice, at its home"), sq_cmd_invoice},
+    {"invoice reverse", N_("enter a credit note: what it no longer covers comes back (operator)"),
+     sq_cmd_invoice_reverse},
 
     {NULL, N_("Settlement"), NULL},
     {"status", N_("how a node is"), sq_cmd_status},

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clearing/base/uscc.h"
+#include "clearing/core/invoice.h"
 #include "ops/cli/cli.h"
 #include "proto/wire.h"
 
@@ -82,4 +83,16 @@ int sq_name_explain(const char *name, char why[static SQ_WHY_SIZE])
     snprintf(why, SQ_WHY_SIZE,
              _("a name begins with node: issuer: operator: regulator: provider: holder: or evaluator:"));
     return 0;
+}
+
+int sq_invoice_read(const char *text, uint8_t cell[static 10])
+{
+    struct sq_invoice_key key;
+    size_t size = strlen(text), pad = size == 18 ? 2 : 0; /* an old invoice: code and number, with 00 before them */
+    memset(cell, 0, SQ_INVOICE_CELL);
+    if (size + pad != 2 * SQ_INVOICE_CELL || strspn(text, "0123456789") != size)
+        return 0;
+    for (size_t i = 0; i < size; i++)
+        cell[(i + pad) / 2] = (uint8_t)(cell[(i + pad) / 2] | (text[i] - '0') << ((i + pad) % 2 == 0 ? 4 : 0));
+    return sq_invoice_key_of(cell, &key);
 }
