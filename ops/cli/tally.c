@@ -290,7 +290,7 @@ static sq_status begin_owed(struct reckoning *r, struct sq_error *err)
         st = sq_settlement_window(sq_core_settlement(r->core), r->window, &v, err);
     if (st != SQ_OK)
         return st;
-    Sanquan__V1__Settlement *value = sq_need(sanquan__v1__settlement__unpack(NULL, v.value.size, v.value.data));
+    Sanquan__V1__Settlement *value = sq_need(sq_settlement_open(v.value));
     const char *own = sq_core_node(r->core, r->self)->code;
     r->owed = sq_need(calloc((size_t)sq_core_node_count(r->core) * SQ_KIND_COUNT + 1, sizeof *r->owed));
     for (size_t i = 0; i < value->n_pairs; i++) {

@@ -1,4 +1,6 @@
 /*
+ * Rows are added up here; streams (stream.h) fold what they come to, and what becomes final is worked out again (finals.h).
+ *
  * Invariants: nothing here is taken from the core's own sums; from the core come only who the nodes are, the kind of each programme, the
  * value that became final, and at the very end what is compared. Sums are of 128 bits.
  */
@@ -7,30 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/common/finals.h"
+#include "ops/common/stream.h"
 #include "peers/message.h"
 #include "proto/sanquan.pb-c.h"
 
 #define ARENA_SIZE (16u << 20) /* one batch as it was received, and unpacked */
 #define SERIALS    1000000000u
-
-struct fold { /* a link stream up to some number */
-    uint64_t number, count;
-    uint8_t hash[SQ_HASH_SIZE];
-    __int128 total[SQ_KIND_COUNT];
-};
-
-#define STATED 8u /* windows a peer may be ahead, and more: a power of two */
-struct stream {
-    struct fold now, settled, stated[STATED]; /* stated: when the debtor closed window w, at [w % STATED] */
-    uint64_t stated_window;
-    int adopt; /* two people of this node have said that the debtor's next statement counts */
-};
-
-struct precommit {
-    uint64_t window;
-    uint32_t node, round;
-    uint8_t value[SQ_HASH_SIZE];
-};
 
 struct spent {
     uint64_t programme; /* issuer and number, as in a voucher */
@@ -42,8 +27,9 @@ struct sq_books {
     const struct sq_ledger *ledger;
     struct sq_arena arena;
     uint32_t n, self;
-    struct stream *owes, *owed; /* [node]: this node to it, it to this node */
-    struct sq_table precommits, spent;
+    struct sq_stream *owes, *owed; /* [node]: this node to it, it to this node */
+    struct sq_finals *finals;
+    struct sq_table spent;
     uint64_t final; /* windows up to here are final */
     uint32_t last_spent;
     struct sq_books_sums sums;
@@ -60,9 +46,10 @@ sq_status sq_books_new(const struct sq_ledger *ledger, struct sq_books **out, st
     if (b == NULL)
         return sq_fail(err, SQ_E_NOMEM, "second books");
     b->ledger = ledger;
-    b->precommits = SQ_TABLE_OF(struct precommit);
     b->spent = SQ_TABLE_OF(struct spent);
     sq_status st = sq_arena_init(&b->arena, ARENA_SIZE, err);
+    if (st == SQ_OK)
+        st = sq_finals_new(&b->finals, err);
     if (st == SQ_OK)
         *out = b;
     else
@@ -75,7 +62,7 @@ void sq_books_free(struct sq_books *b)
     if (b == NULL)
         return;
     sq_arena_free(&b->arena);
-    sq_table_free(&b->precommits);
+    sq_finals_free(b->finals);
     sq_table_free(&b->spent);
     free(b->owes);
     free(b->owed);
@@ -140,7 +127,8 @@ static int64_t moves(const Sanquan__V1__Batch *m, size_t i)
 
 /* Count and totals of the accepted ones among these rows (row NULL: 0, 1, 2 ...). Errors: SQ_E_VERIFY. */
 static sq_status add_up(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Batch *m,
-                        const uint32_t *row, const uint8_t *code, size_t n, struct fold *sum, struct sq_error *err)
+                        const uint32_t *row, const uint8_t *code, size_t n, struct sq_stream_sum *sum,
+                        struct sq_error *err)
 {
     for (size_t k = 0; k < n; k++) {
         size_t i = row != NULL ? row[k] : k;
@@ -170,81 +158,25 @@ static void result_hash(const uint32_t *row, const uint8_t *code, size_t n, uint
     sq_sha256_parts(parts, 2, out);
 }
 
-/* proto/README.md, "Link streams", written down as one string of bytes. */
-static void chain_hash(const uint8_t before[static SQ_HASH_SIZE], uint64_t number, const char *debtor,
-                       const char *creditor, uint64_t batch, const uint8_t result[static SQ_HASH_SIZE],
-                       const struct fold *step, uint8_t out[static SQ_HASH_SIZE])
+/* One step: `sum` and `result` are what it stands for. */
+static sq_status step(struct sq_books *b, struct sq_stream *s, uint64_t batch, const Sanquan__V1__Link *l,
+                      struct sq_stream_sum *sum, const uint8_t result[static SQ_HASH_SIZE], uint64_t seq,
+                      struct sq_error *err)
 {
-    static const char tag[] = "sanquan/link/v1";
-    uint8_t text[sizeof tag + 2 * SQ_HASH_SIZE + 3 * 8 + 12 + SQ_KIND_COUNT * 8], *at = text;
-    memcpy(at, tag, sizeof tag);
-    at += sizeof tag;
-    memcpy(at, before, SQ_HASH_SIZE);
-    at += SQ_HASH_SIZE;
-    sq_put_be64(at, number);
-    at += 8;
-    memcpy(at, debtor, 6);
-    memcpy(at + 6, creditor, 6);
-    at += 12;
-    sq_put_be64(at, batch);
-    at += 8;
-    memcpy(at, result, SQ_HASH_SIZE);
-    at += SQ_HASH_SIZE;
-    sq_put_be64(at, step->count);
-    at += 8;
-    for (size_t k = 0; k < SQ_KIND_COUNT; k++, at += 8)
-        sq_put_be64(at, (uint64_t)(int64_t)step->total[k]);
-    SQ_ASSERT(at == text + sizeof text);
-    sq_sha256(text, sizeof text, out);
-}
-
-/* One step of the stream from debtor to creditor: `sum` and `result` are what it stands for. */
-static sq_status follow_link(struct sq_books *b, const struct sq_core *core, struct stream *s, uint32_t debtor,
-                             uint32_t creditor, uint64_t batch, const Sanquan__V1__Link *l, struct fold *sum,
-                             const uint8_t result[static SQ_HASH_SIZE], uint64_t seq, struct sq_error *err)
-{
-    uint8_t hash[SQ_HASH_SIZE];
-    const char *from = code_of(core, debtor), *to = code_of(core, creditor);
-    if (l == NULL)
-        return sum->count == 0
-                   ? SQ_OK
-                   : sq_fail(err, SQ_E_VERIFY,
-                             "entry %" PRIu64 ": %" PRIu64 " rows moved money from %s to %s, and no link says so", seq,
-                             sum->count, from, to);
-    for (size_t k = 0; k < SQ_KIND_COUNT && l->n_borne_fen == SQ_KIND_COUNT; k++)
-        sum->total[k] -= l->borne_fen[k]; /* what the creditor bears itself, under an agreement */
-    if (l->number != s->now.number + 1)
-        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": link %s to %s goes from number %" PRIu64 " to %" PRIu64,
-                       seq, from, to, s->now.number, l->number);
-    for (size_t k = 0; k < SQ_KIND_COUNT; k++)
-        if (l->count != sum->count || l->n_total_fen != SQ_KIND_COUNT || l->total_fen[k] != sum->total[k])
-            return sq_fail(err, SQ_E_VERIFY,
-                           "entry %" PRIu64 ": link %s to %s number %" PRIu64 " does not say what its rows add up to",
-                           seq, from, to, l->number);
-    chain_hash(s->now.hash, l->number, from, to, batch, result, sum, hash);
-    if (l->hash.len != SQ_HASH_SIZE || memcmp(hash, l->hash.data, SQ_HASH_SIZE) != 0)
-        return sq_fail(err, SQ_E_VERIFY,
-                       "entry %" PRIu64 ": link %s to %s number %" PRIu64 " has another hash than its rows", seq, from,
-                       to, l->number);
-    s->now.number = l->number;
-    s->now.count += sum->count;
-    memcpy(s->now.hash, hash, SQ_HASH_SIZE);
-    for (size_t k = 0; k < SQ_KIND_COUNT; k++)
-        s->now.total[k] += sum->total[k];
-    b->sums.links++;
-    return SQ_OK;
+    sq_status st = sq_stream_step(s, batch, l, sum, result, seq, err);
+    b->sums.links += st == SQ_OK && l != NULL;
+    return st;
 }
 
 /* One Decided: `sum` is what its rows add up to. */
-static sq_status follow(struct sq_books *b, const struct sq_core *core, struct stream *s, uint32_t debtor,
-                        uint32_t creditor, const Sanquan__V1__Decided *m, struct fold *sum, uint64_t seq,
-                        struct sq_error *err)
+static sq_status follow(struct sq_books *b, struct sq_stream *s, const Sanquan__V1__Decided *m,
+                        struct sq_stream_sum *sum, uint64_t seq, struct sq_error *err)
 {
     uint8_t result[SQ_HASH_SIZE], *room = sq_arena_room(&b->arena, m->n_row * 4 + 1);
     if (room == NULL)
         return sq_fail(err, SQ_E_NOMEM, "entry %" PRIu64, seq);
     result_hash(m->row, m->code.data, m->n_row, room, result);
-    return follow_link(b, core, s, debtor, creditor, m->batch, m->link, sum, result, seq, err);
+    return step(b, s, m->batch, m->link, sum, result, seq, err);
 }
 
 static void *open_message(struct sq_books *b, const ProtobufCMessageDescriptor *type, sq_bytes body,
@@ -272,7 +204,7 @@ static sq_status on_clear(struct sq_books *b, const struct sq_core *core, uint32
     const Sanquan__V1__Clear *m = open_message(b, &sanquan__v1__clear__descriptor, body, err);
     const Sanquan__V1__Decided *d =
         m != NULL && answer != NULL ? open_message(b, &sanquan__v1__decided__descriptor, answer->body, err) : NULL;
-    struct fold sum = {0};
+    struct sq_stream_sum sum = {0};
     if (d == NULL || d->code.len != m->n_row || m->items == NULL || m->items->n_voucher != m->n_row)
         return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": a request that was not answered row for row", seq);
     sq_status st = add_up(b, core, m->items, NULL, d->code.data, m->n_row, &sum, err);
@@ -283,7 +215,7 @@ static sq_status on_clear(struct sq_books *b, const struct sq_core *core, uint32
             programme_of(b, core, m->items->voucher[k])->fen +=
                 moves(m->items, k); /* add_up has seen that it is known */
     b->sums.items += m->n_row;
-    return follow(b, core, &b->owes[from], b->self, from, d, &sum, seq, err);
+    return follow(b, &b->owes[from], d, &sum, seq, err);
 }
 
 /* A batch of this node's providers that an earlier entry holds. */
@@ -312,7 +244,7 @@ static sq_status on_decided(struct sq_books *b, const struct sq_core *core, uint
 {
     const Sanquan__V1__Decided *m = open_message(b, &sanquan__v1__decided__descriptor, body, err);
     const Sanquan__V1__Batch *batch;
-    struct fold sum = {0};
+    struct sq_stream_sum sum = {0};
     if (m == NULL || m->code.len != m->n_row)
         return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": not a decision row for row", seq);
     sq_status st = read_batch(b, m->batch, &batch, err);
@@ -320,7 +252,7 @@ static sq_status on_decided(struct sq_books *b, const struct sq_core *core, uint
         st = add_up(b, core, batch, m->row, m->code.data, m->n_row, &sum, err);
     if (st != SQ_OK)
         return sq_fail_context(err, st, "entry %" PRIu64, seq);
-    return follow(b, core, &b->owed[from], from, b->self, m, &sum, seq, err);
+    return follow(b, &b->owed[from], m, &sum, seq, err);
 }
 
 /* An answered batch: rows of this node's own programmes were decided here. */
@@ -391,12 +323,12 @@ static sq_status on_answers(struct sq_books *b, const struct sq_core *core, cons
 /* ---- what is taken back ---- */
 
 /* One Clawback on the stream from debtor to creditor: less is owed by what it takes back. */
-static sq_status on_clawback(struct sq_books *b, const struct sq_core *core, struct stream *s, uint32_t debtor,
-                             uint32_t creditor, sq_bytes body, uint64_t seq, struct sq_error *err)
+static sq_status on_clawback(struct sq_books *b, const struct sq_core *core, struct sq_stream *s, sq_bytes body,
+                             uint64_t seq, struct sq_error *err)
 {
     const Sanquan__V1__Clawback *m = open_message(b, &sanquan__v1__clawback__descriptor, body, err);
     const struct spent *p = m != NULL ? programme_of(b, core, m->voucher) : NULL;
-    struct fold sum = {0};
+    struct sq_stream_sum sum = {0};
     uint8_t *text = m != NULL ? sq_arena_room(&b->arena, 8 + m->n_provider * 26) : NULL, result[SQ_HASH_SIZE];
     if (p == NULL || text == NULL || m->n_amount_fen != m->n_provider)
         return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": a clawback that is not in form", seq);
@@ -410,7 +342,7 @@ static sq_status on_clawback(struct sq_books *b, const struct sq_core *core, str
         sum.total[p->kind - 1] -= m->amount_fen[i];
     }
     sq_sha256(text, 8 + m->n_provider * 26, result);
-    return follow_link(b, core, s, debtor, creditor, m->entry, m->link, &sum, result, seq, err);
+    return step(b, s, m->entry, m->link, &sum, result, seq, err);
 }
 
 /* Peers that paid it out were told: links to them go on. */
@@ -420,7 +352,7 @@ static sq_status on_clawbacks(struct sq_books *b, const struct sq_core *core, co
     sq_status st = SQ_OK;
     for (size_t i = 0; st == SQ_OK && i < fx->out_count; i++)
         if (fx->out[i].kind == SQ_OUT_PEER && fx->out[i].type == SANQUAN__V1__MESSAGE_TYPE__CLAWBACK)
-            st = on_clawback(b, core, &b->owes[fx->out[i].to], b->self, fx->out[i].to, fx->out[i].body, seq, err);
+            st = on_clawback(b, core, &b->owes[fx->out[i].to], fx->out[i].body, seq, err);
     return st;
 }
 
@@ -459,15 +391,7 @@ static sq_status on_disputes(struct sq_books *b, const struct sq_core *core, con
     return on_clawbacks(b, core, fx, seq, err);
 }
 
-/* ---- statements and votes ---- */
-
-static void state(struct stream *s, uint64_t window)
-{
-    if (window <= s->stated_window)
-        return; /* the first one counts */
-    s->stated_window = window;
-    s->stated[window % STATED] = s->now;
-}
+/* ---- statements ---- */
 
 static sq_status on_own_statement(struct sq_books *b, sq_bytes body, uint64_t seq, struct sq_error *err)
 {
@@ -475,48 +399,8 @@ static sq_status on_own_statement(struct sq_books *b, sq_bytes body, uint64_t se
     if (m == NULL)
         return sq_fail_context(err, SQ_E_VERIFY, "entry %" PRIu64 ": its statement", seq);
     for (uint32_t node = 0; node < b->n; node++)
-        state(&b->owes[node], m->window);
+        sq_stream_state(&b->owes[node], m->window);
     return SQ_OK;
-}
-
-static sq_status on_vote(struct sq_books *b, uint32_t from, sq_bytes body, uint64_t seq, struct sq_error *err)
-{
-    const Sanquan__V1__Vote *m = open_message(b, &sanquan__v1__vote__descriptor, body, err);
-    if (m == NULL)
-        return sq_fail_context(err, SQ_E_VERIFY, "entry %" PRIu64 ": a vote", seq);
-    if (m->step != 2 || m->value.len != SQ_HASH_SIZE)
-        return SQ_OK;
-    for (uint32_t i = 0; i < b->precommits.count; i++) {
-        const struct precommit *p = SQ_ROW(&b->precommits, struct precommit, i);
-        if (p->window == m->window && p->node == from && p->round == m->round &&
-            memcmp(p->value, m->value.data, SQ_HASH_SIZE) == 0)
-            return SQ_OK; /* a node counts once for a value */
-    }
-    struct precommit *p = sq_table_add(&b->precommits, NULL);
-    if (p == NULL)
-        return sq_fail(err, SQ_E_NOMEM, "votes");
-    *p = (struct precommit){.window = m->window, .node = from, .round = m->round};
-    memcpy(p->value, m->value.data, SQ_HASH_SIZE);
-    return SQ_OK;
-}
-
-/* Votes of others that a node has told on: each counts for its signer. */
-static sq_status on_relay(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Relay *m, uint64_t seq,
-                          struct sq_error *err)
-{
-    sq_status st = SQ_OK;
-    for (size_t i = 0; st == SQ_OK && i < m->n_votes; i++) {
-        struct sq_envelope e;
-        uint32_t party = sq_envelope_open(sq_bytes_of(m->votes[i].data, m->votes[i].len), &e, NULL) == SQ_OK
-                             ? sq_core_party_find(core, e.sender)
-                             : SQ_ROW_NONE;
-        const struct sq_party *p = party != SQ_ROW_NONE ? sq_core_party(core, party) : NULL;
-        if (p != NULL && p->role == SQ_ROLE_NODE && p->node != b->self && e.type == SANQUAN__V1__MESSAGE_TYPE__VOTE &&
-            sq_message_signed_by(&e, sq_core_network_id(core), p->key) &&
-            sq_wire_check(&sanquan__v1__vote__descriptor, e.body, NULL) == SQ_OK)
-            st = on_vote(b, p->node, e.body, seq, err);
-    }
-    return st;
 }
 
 static uint32_t node_of(const struct sq_core *core, const char *code)
@@ -527,29 +411,15 @@ static uint32_t node_of(const struct sq_core *core, const char *code)
     return SQ_ROW_NONE;
 }
 
-/* What these books have is given up for what the debtor states, where that begins at the last settled number. */
-static void adopt(struct stream *s, const Sanquan__V1__StatementRow *row)
-{
-    if (row->first != s->settled.number + 1 || row->hash.len != SQ_HASH_SIZE || row->n_total_fen != SQ_KIND_COUNT)
-        return;
-    s->now = s->settled;
-    s->now.number = row->last;
-    s->now.count += row->count;
-    memcpy(s->now.hash, row->hash.data, SQ_HASH_SIZE);
-    for (size_t k = 0; k < SQ_KIND_COUNT; k++)
-        s->now.total[k] += row->total_fen[k];
-    s->adopt = 0;
-}
-
 static void on_statement(struct sq_books *b, const struct sq_core *core, uint32_t from, const Sanquan__V1__Statement *m)
 {
-    struct stream *s = &b->owed[from];
+    struct sq_stream *s = &b->owed[from];
     if (m->window <= b->final)
         return;
     for (size_t i = 0; s->adopt && m->window > s->stated_window && i < m->n_rows; i++)
         if (strcmp(m->rows[i]->peer, code_of(core, b->self)) == 0)
-            adopt(s, m->rows[i]);
-    state(s, m->window);
+            sq_stream_adopt(s, m->rows[i]);
+    sq_stream_state(s, m->window);
 }
 
 static void on_break(struct sq_books *b, const struct sq_core *core, sq_bytes body)
@@ -562,199 +432,32 @@ static void on_break(struct sq_books *b, const struct sq_core *core, sq_bytes bo
 
 /* ---- final windows ---- */
 
-/* More than two thirds of all nodes precommitted this value in one round, each by a message in this journal (or of this node's own). */
-static sq_status check_certificate(struct sq_books *b, const struct sq_window_view *w, uint64_t seq,
-                                   struct sq_error *err)
+/* What is settled of this node's links is what their steps add up to; others' are not in this journal. */
+static sq_status check_own_pairs(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Settlement *m,
+                                 uint64_t seq, struct sq_error *err)
 {
-    uint32_t votes = 0, kept = 0;
-    for (uint32_t i = 0; i < b->precommits.count; i++) {
-        const struct precommit *p = SQ_ROW(&b->precommits, struct precommit, i);
-        votes += p->window == w->window && p->round == w->round && memcmp(p->value, w->value_hash, SQ_HASH_SIZE) == 0;
-    }
-    for (uint32_t i = 0; i < b->precommits.count; i++) /* votes of final windows are not needed any more */
-        if (SQ_ROW(&b->precommits, struct precommit, i)->window > w->window)
-            *SQ_ROW(&b->precommits, struct precommit, kept++) = *SQ_ROW(&b->precommits, struct precommit, i);
-    b->precommits.count = kept;
-    if (b->n > 1 && (uint64_t)votes * 3 <= (uint64_t)b->n * 2)
-        return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 " became final with %u of %u precommits",
-                       seq, w->window, votes, b->n);
-    return SQ_OK;
-}
-
-/* A link of this node's in the settlement is the difference of two sums of these books. */
-static int own_pair_holds(const struct stream *s, uint64_t window, const Sanquan__V1__Pair *p)
-{
-    const struct fold *to = &s->stated[window % STATED], *from = &s->settled;
-    int same = s->stated_window >= window && p->first == from->number + 1 && p->last == to->number &&
-               p->count == to->count - from->count && p->hash.len == SQ_HASH_SIZE &&
-               memcmp(p->hash.data, to->hash, SQ_HASH_SIZE) == 0 && p->n_total_fen == SQ_KIND_COUNT;
-    for (size_t k = 0; same && k < SQ_KIND_COUNT; k++)
-        same = p->total_fen[k] == to->total[k] - from->total[k];
-    return same;
-}
-
-static sq_status add_pairs(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Settlement *m,
-                           __int128 *net, uint64_t seq, struct sq_error *err)
-{
+    const char *self = code_of(core, b->self);
     for (size_t i = 0; i < m->n_pairs; i++) {
         const Sanquan__V1__Pair *p = m->pairs[i];
         uint32_t debtor = node_of(core, p->debtor), creditor = node_of(core, p->creditor);
-        if (debtor == SQ_ROW_NONE || creditor == SQ_ROW_NONE || debtor == creditor || p->n_total_fen != SQ_KIND_COUNT)
-            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 " settles %s to %s, which is no link",
-                           seq, m->window, p->debtor, p->creditor);
-        struct stream *own = debtor == b->self ? &b->owes[creditor] : creditor == b->self ? &b->owed[debtor] : NULL;
-        if (own != NULL && !own_pair_holds(own, m->window, p))
+        struct sq_stream *own = strcmp(p->debtor, self) == 0     ? creditor != SQ_ROW_NONE ? &b->owes[creditor] : NULL
+                                : strcmp(p->creditor, self) == 0 ? debtor != SQ_ROW_NONE ? &b->owed[debtor] : NULL
+                                                                 : NULL;
+        if (own != NULL && !sq_stream_settle(own, m->window, p))
             return sq_fail(err, SQ_E_VERIFY,
                            "entry %" PRIu64 ": window %" PRIu64 ": link %s to %s is not what its steps add up to", seq,
                            m->window, p->debtor, p->creditor);
-        if (own != NULL)
-            own->settled = own->stated[m->window % STATED];
-        for (size_t k = 0; k < SQ_KIND_COUNT; k++) {
-            net[(size_t)creditor * SQ_KIND_COUNT + k] += p->total_fen[k];
-            net[(size_t)debtor * SQ_KIND_COUNT + k] -= p->total_fen[k];
-        }
     }
-    return SQ_OK;
-}
-
-/* The nets listed are those of the pairs, all of them and no other; then they are taken away again. */
-static sq_status take_nets(struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Settlement *m,
-                           __int128 *net, uint64_t seq, struct sq_error *err)
-{
-    for (size_t i = 0; i < m->n_nets; i++) {
-        const Sanquan__V1__Position *p = m->nets[i];
-        uint32_t node = node_of(core, p->node);
-        if (node == SQ_ROW_NONE || p->kind < 1 || p->kind > SQ_KIND_COUNT ||
-            net[(size_t)node * SQ_KIND_COUNT + p->kind - 1] != p->net_fen)
-            return sq_fail(err, SQ_E_VERIFY,
-                           "entry %" PRIu64 ": window %" PRIu64 ": the net of %s in kind %u is not that of its links",
-                           seq, m->window, p->node, p->kind);
-        net[(size_t)node * SQ_KIND_COUNT + p->kind - 1] = 0;
-    }
-    for (size_t i = 0; i < (size_t)b->n * SQ_KIND_COUNT; i++)
-        if (net[i] != 0)
-            return sq_fail(err, SQ_E_VERIFY,
-                           "entry %" PRIu64 ": window %" PRIu64 ": the net of %s in kind %zu is left out", seq,
-                           m->window, code_of(core, (uint32_t)(i / SQ_KIND_COUNT)), i % SQ_KIND_COUNT + 1);
-    for (size_t i = 0; i < m->n_nets; i++)
-        net[(size_t)node_of(core, m->nets[i]->node) * SQ_KIND_COUNT + m->nets[i]->kind - 1] = m->nets[i]->net_fen;
-    return SQ_OK;
-}
-
-/* What each node pays and receives is its net; what the settlement account takes in of a kind it pays out. */
-static sq_status check_payments(const struct sq_books *b, const struct sq_core *core, const Sanquan__V1__Settlement *m,
-                                __int128 *net, uint64_t seq, struct sq_error *err)
-{
-    __int128 account[SQ_KIND_COUNT] = {0};
-    for (size_t i = 0; i < m->n_payments; i++) {
-        const Sanquan__V1__Payment *p = m->payments[i];
-        uint32_t payer = node_of(core, p->payer), payee = node_of(core, p->payee);
-        if (p->amount_fen <= 0 || p->kind < 1 || p->kind > SQ_KIND_COUNT ||
-            (payer == SQ_ROW_NONE && strcmp(p->payer, "hub") != 0) ||
-            (payee == SQ_ROW_NONE && strcmp(p->payee, "hub") != 0))
-            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": payment %zu is no payment", seq,
-                           m->window, i + 1);
-        *(payer != SQ_ROW_NONE ? &net[(size_t)payer * SQ_KIND_COUNT + p->kind - 1] : &account[p->kind - 1]) +=
-            p->amount_fen;
-        *(payee != SQ_ROW_NONE ? &net[(size_t)payee * SQ_KIND_COUNT + p->kind - 1] : &account[p->kind - 1]) -=
-            p->amount_fen;
-    }
-    for (size_t i = 0; i < (size_t)b->n * SQ_KIND_COUNT; i++)
-        if (net[i] != 0 || account[i % SQ_KIND_COUNT] != 0)
-            return sq_fail(err, SQ_E_VERIFY,
-                           "entry %" PRIu64 ": window %" PRIu64 ": payments of kind %zu do not add up to the nets", seq,
-                           m->window, i % SQ_KIND_COUNT + 1);
-    return SQ_OK;
-}
-
-/* Freed by the caller with free_value. */
-static Sanquan__V1__Settlement *value_of(const struct sq_core *core, uint64_t window)
-{
-    struct sq_window_view w;
-    if (sq_settlement_window(sq_core_settlement(core), window, &w, NULL) != SQ_OK || w.value.size == 0)
-        return NULL;
-    return sq_settlement_open(w.value);
-}
-
-static void free_value(Sanquan__V1__Settlement *m)
-{
-    if (m != NULL)
-        sanquan__v1__settlement__free_unpacked(m, NULL);
-}
-
-static int is_fund(const char *payer)
-{
-    return strncmp(payer, "fund:", 5) == 0;
-}
-
-/* One change of a region's standing; what it leaves unpaid is added to `missing`. */
-static sq_status check_change(const struct sq_core *core, const Sanquan__V1__Settlement *m,
-                              const Sanquan__V1__StandingChange *c, __int128 missing[static SQ_KIND_COUNT],
-                              uint64_t seq, struct sq_error *err)
-{
-    for (size_t k = 0; c->standing == SQ_REGION_DEFAULTED && k < m->n_pairs; k++)
-        if (strcmp(m->pairs[k]->debtor, c->node) == 0 || strcmp(m->pairs[k]->creditor, c->node) == 0)
-            return sq_fail(err, SQ_E_VERIFY,
-                           "entry %" PRIu64 ": window %" PRIu64 " settles a link of %s, which defaults in it", seq,
-                           m->window, c->node);
-    if (c->unpaid_window == 0)
-        return SQ_OK;
-    Sanquan__V1__Settlement *unpaid = value_of(core, c->unpaid_window);
-    if (unpaid == NULL)
-        return sq_fail(err, SQ_E_VERIFY,
-                       "entry %" PRIu64 ": window %" PRIu64 " names unpaid window %" PRIu64 ", which is not final", seq,
-                       m->window, c->unpaid_window);
-    for (size_t k = 0; k < unpaid->n_payments; k++)
-        if (strcmp(unpaid->payments[k]->payer, c->node) == 0 && strcmp(unpaid->payments[k]->payee, "hub") == 0)
-            missing[unpaid->payments[k]->kind - 1] += unpaid->payments[k]->amount_fen;
-    free_value(unpaid);
-    return SQ_OK;
-}
-
-/* What a region that has not paid was to pay into the settlement account comes from others, to the fen; who defaults here settles nothing here. */
-static sq_status check_losses(const struct sq_core *core, const Sanquan__V1__Settlement *m, uint64_t seq,
-                              struct sq_error *err)
-{
-    __int128 missing[SQ_KIND_COUNT] = {0};
-    for (size_t i = 0; i < m->n_changes; i++) {
-        sq_status st = check_change(core, m, m->changes[i], missing, seq, err);
-        if (st != SQ_OK)
-            return st;
-    }
-    for (size_t i = 0; i < m->n_losses; i++) {
-        const Sanquan__V1__Payment *p = m->losses[i];
-        if (p->amount_fen <= 0 || p->kind < 1 || p->kind > SQ_KIND_COUNT ||
-            (!is_fund(p->payer) && node_of(core, p->payer) == SQ_ROW_NONE))
-            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": loss %zu is no payment", seq,
-                           m->window, i + 1);
-        missing[p->kind - 1] -= strcmp(p->payee, "hub") == 0 ? p->amount_fen : 0;
-    }
-    for (size_t k = 0; k < SQ_KIND_COUNT; k++)
-        if (missing[k] != 0)
-            return sq_fail(err, SQ_E_VERIFY,
-                           "entry %" PRIu64 ": window %" PRIu64
-                           ": what is paid instead of kind %zu is not what was not paid",
-                           seq, m->window, k + 1);
     return SQ_OK;
 }
 
 static sq_status check_value(struct sq_books *b, const struct sq_core *core, const struct sq_window_view *w,
                              const Sanquan__V1__Settlement *m, uint64_t seq, struct sq_error *err)
 {
-    __int128 *net = calloc((size_t)b->n * SQ_KIND_COUNT, sizeof *net);
-    if (net == NULL)
-        return sq_fail(err, SQ_E_NOMEM, "nets");
-    sq_status st = check_certificate(b, w, seq, err);
+    sq_status st = sq_finals_certificate(b->finals, core, w, seq, err);
     if (st == SQ_OK)
-        st = add_pairs(b, core, m, net, seq, err);
-    if (st == SQ_OK)
-        st = take_nets(b, core, m, net, seq, err);
-    if (st == SQ_OK)
-        st = check_payments(b, core, m, net, seq, err);
-    if (st == SQ_OK)
-        st = check_losses(core, m, seq, err);
-    free(net);
-    return st;
+        st = sq_finals_value(core, m, seq, err);
+    return st == SQ_OK ? check_own_pairs(b, core, m, seq, err) : st;
 }
 
 static sq_status on_final(struct sq_books *b, const struct sq_core *core, const struct sq_window_view *w, uint64_t seq,
@@ -769,7 +472,8 @@ static sq_status on_final(struct sq_books *b, const struct sq_core *core, const 
                       "entry %" PRIu64 ": window %" PRIu64 ": its settlement is not the value that was voted on", seq,
                       w->window)
             : check_value(b, core, w, m, seq, err);
-    free_value(m);
+    if (m != NULL)
+        sanquan__v1__settlement__free_unpacked(m, NULL);
     b->sums.settlements++;
     return st;
 }
@@ -782,7 +486,15 @@ static sq_status begin(struct sq_books *b, const struct sq_core *core, struct sq
     b->self = sq_core_self(core);
     b->owes = calloc(b->n, sizeof *b->owes);
     b->owed = calloc(b->n, sizeof *b->owed);
-    return b->owes != NULL && b->owed != NULL ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "second books");
+    if (b->owes == NULL || b->owed == NULL)
+        return sq_fail(err, SQ_E_NOMEM, "second books");
+    for (uint32_t node = 0; node < b->n; node++) {
+        memcpy(b->owes[node].debtor, code_of(core, b->self), 7);
+        memcpy(b->owes[node].creditor, code_of(core, node), 7);
+        memcpy(b->owed[node].debtor, code_of(core, node), 7);
+        memcpy(b->owed[node].creditor, code_of(core, b->self), 7);
+    }
+    return SQ_OK;
 }
 
 static sq_status on_peer(struct sq_books *b, const struct sq_core *core, const struct sq_entry *entry,
@@ -795,7 +507,7 @@ static sq_status on_peer(struct sq_books *b, const struct sq_core *core, const s
     case SANQUAN__V1__MESSAGE_TYPE__DECIDED:
         return on_decided(b, core, from, e->body, entry->seq, err);
     case SANQUAN__V1__MESSAGE_TYPE__CLAWBACK:
-        return on_clawback(b, core, &b->owed[from], from, b->self, e->body, entry->seq, err);
+        return on_clawback(b, core, &b->owed[from], e->body, entry->seq, err);
     case SANQUAN__V1__MESSAGE_TYPE__STATEMENT: {
         const Sanquan__V1__Statement *m = open_message(b, &sanquan__v1__statement__descriptor, e->body, err);
         if (m != NULL)
@@ -803,10 +515,10 @@ static sq_status on_peer(struct sq_books *b, const struct sq_core *core, const s
         return SQ_OK;
     }
     case SANQUAN__V1__MESSAGE_TYPE__VOTE:
-        return on_vote(b, from, e->body, entry->seq, err);
+        return sq_finals_vote(b->finals, from, e->body, entry->seq, err);
     case SANQUAN__V1__MESSAGE_TYPE__RELAY: {
         const Sanquan__V1__Relay *m = open_message(b, &sanquan__v1__relay__descriptor, e->body, err);
-        return m != NULL ? on_relay(b, core, m, entry->seq, err)
+        return m != NULL ? sq_finals_relay(b->finals, core, m, entry->seq, err)
                          : sq_fail_context(err, SQ_E_VERIFY, "entry %" PRIu64 ": a relay", entry->seq);
     }
     default:
@@ -847,7 +559,7 @@ sq_status sq_books_enter(struct sq_books *b, const struct sq_core *core, const s
     for (size_t i = 0; st == SQ_OK && i < fx->out_count; i++)
         if (fx->out[i].kind == SQ_OUT_PEER && fx->out[i].type == SANQUAN__V1__MESSAGE_TYPE__VOTE &&
             fx->out[i].to == other)
-            st = on_vote(b, b->self, fx->out[i].body, entry->seq, err);
+            st = sq_finals_vote(b->finals, b->self, fx->out[i].body, entry->seq, err);
     struct sq_window_view w;
     while (st == SQ_OK && sq_settlement_window(sq_core_settlement(core), b->final + 1, &w, NULL) == SQ_OK &&
            w.state >= SQ_WINDOW_FINAL) {

@@ -1,5 +1,5 @@
 /*
- * Second books: what an auditor adds up by himself while the core decides the journal again.
+ * Second books: what an auditor adds up by himself while the core decides the journal again (each link in stream.h, what becomes final in finals.h).
  *
  * The core keeps positions as it decides. These books are kept from the messages alone, by plain sums: each step of a link stream is
  * hashed and added up again from the rows it stands for; what a settlement says of this node's links must be the difference of two

@@ -391,7 +391,7 @@ sq_status sq_moves_settle(struct sq_moves *x, const struct sq_core *core, const 
 {
     const uint32_t self = sq_core_self(core);
     const char *own = sq_core_node(core, self)->code;
-    Sanquan__V1__Settlement *m = sanquan__v1__settlement__unpack(NULL, v->value.size, v->value.data);
+    Sanquan__V1__Settlement *m = sq_settlement_open(v->value);
     if (m == NULL)
         return no_memory(err);
     for (size_t i = 0; i < m->n_pairs; i++)
