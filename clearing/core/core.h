@@ -48,7 +48,8 @@ void sq_core_free(struct sq_core *core);
  * Errors: SQ_E_NOMEM, SQ_E_FULL  the process cannot go on: stop, and start again from the journal
  *         SQ_E_FORMAT            GENESIS is not first, or not usable; a GENESIS, TICK or REJECTED that is not canonical
  */
-#define SQ_STEP_ARENA_SIZE (24u << 20)
+#define SQ_STEP_ARENA_SIZE ((24u << 20) + SQ_SETTLEMENT_SIZE_MAX) /* memory that is not used costs nothing */
+#define SQ_ENTRY_SIZE_MAX  (SQ_MESSAGE_SIZE_MAX + (1u << 20) + SQ_SETTLEMENT_SIZE_MAX) /* of an entry's payload */
 SQ_MUST_CHECK sq_status sq_core_step(struct sq_core *core, const struct sq_event *event, struct sq_arena *arena,
                                      struct sq_effects *effects, struct sq_error *err);
 

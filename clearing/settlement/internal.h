@@ -99,7 +99,7 @@ struct sq_blob { /* bytes with an owner */
 };
 
 #define SQ_PART_SIZE 524288u /* of a settlement's bytes; a message holds one */
-#define SQ_PARTS_MAX 128u    /* 64 MiB: 400 nodes that all owe each other in every kind, and pay gross */
+#define SQ_PARTS_MAX (SQ_SETTLEMENT_SIZE_MAX / SQ_PART_SIZE)
 
 struct sq_parts { /* a settlement's bytes, part by part */
     uint64_t size;

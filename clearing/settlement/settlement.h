@@ -240,6 +240,7 @@ uint64_t sq_settlement_last_final(const struct sq_settlement *s); /* windows bec
  * The hash of a settlement, which its certificate is about. Settlements may be longer than a message; their bytes go in parts of 524288:
  *     SHA-256( "sanquan/settlement/v1\0" ‖ be64 size ‖ SHA-256 of each part ),   the last part may be shorter
  */
+#define SQ_SETTLEMENT_SIZE_MAX (64u << 20) /* 400 nodes that all owe each other in every kind, and pay gross */
 void sq_settlement_hash(sq_bytes value, uint8_t out[static SQ_HASH_SIZE]);
 /* Unpacked on the heap, to be freed with sanquan__v1__settlement__free_unpacked; NULL when not canonical. */
 struct Sanquan__V1__Settlement;

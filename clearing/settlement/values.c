@@ -319,7 +319,7 @@ static int defaults_in(const struct content *c, uint32_t node)
 static sq_status pack_value(struct parts *p, struct sq_blob *out, struct sq_error *err)
 {
     out->size = sanquan__v1__settlement__get_packed_size(&p->settlement);
-    if (out->size > (size_t)SQ_PART_SIZE * SQ_PARTS_MAX)
+    if (out->size > SQ_SETTLEMENT_SIZE_MAX)
         return sq_fail(err, SQ_E_FULL, "settlement of %zu bytes", out->size);
     out->data = malloc(out->size + 1);
     if (out->data == NULL)
@@ -430,8 +430,7 @@ sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *
 
 Sanquan__V1__Settlement *sq_settlement_open(sq_bytes value)
 {
-    const size_t most = (size_t)SQ_PART_SIZE * SQ_PARTS_MAX;
-    if (sq_wire_check_long(&sanquan__v1__settlement__descriptor, value, most, NULL) != SQ_OK)
+    if (sq_wire_check_long(&sanquan__v1__settlement__descriptor, value, SQ_SETTLEMENT_SIZE_MAX, NULL) != SQ_OK)
         return NULL;
     return sanquan__v1__settlement__unpack(NULL, value.size, value.data);
 }

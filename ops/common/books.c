@@ -526,10 +526,12 @@ static sq_status on_peer(struct sq_books *b, const struct sq_core *core, const s
     }
 }
 
-static int was_refused(struct sq_books *b, const struct sq_entry *entry)
+/* By its first field alone: an outcome may hold settlements longer than any message. */
+static int was_refused(const struct sq_entry *entry)
 {
-    const Sanquan__V1__Outcome *o = open_message(b, &sanquan__v1__outcome__descriptor, entry->outcome, NULL);
-    return o == NULL || o->status != SQ_OK;
+    uint64_t status = SQ_OK;
+    sq_bytes rest = entry->outcome, bytes;
+    return sq_wire_field(&rest, &status, &bytes) == 1 && status != SQ_OK;
 }
 
 sq_status sq_books_enter(struct sq_books *b, const struct sq_core *core, const struct sq_entry *entry,
@@ -537,13 +539,13 @@ sq_status sq_books_enter(struct sq_books *b, const struct sq_core *core, const s
 {
     sq_status st = b->owes == NULL ? begin(b, core, err) : SQ_OK;
     sq_arena_reset(&b->arena);
-    if (st == SQ_OK && envelope != NULL && !was_refused(b, entry) && strncmp(envelope->sender, "node:", 5) == 0)
+    if (st == SQ_OK && envelope != NULL && !was_refused(entry) && strncmp(envelope->sender, "node:", 5) == 0)
         st = on_peer(b, core, entry, envelope, fx, err);
-    if (st == SQ_OK && envelope != NULL && entry->type == SANQUAN__V1__MESSAGE_TYPE__BREAK && !was_refused(b, entry))
+    if (st == SQ_OK && envelope != NULL && entry->type == SANQUAN__V1__MESSAGE_TYPE__BREAK && !was_refused(entry))
         on_break(b, core, envelope->body);
-    if (st == SQ_OK && envelope != NULL && entry->type == SANQUAN__V1__MESSAGE_TYPE__MEASURE && !was_refused(b, entry))
+    if (st == SQ_OK && envelope != NULL && entry->type == SANQUAN__V1__MESSAGE_TYPE__MEASURE && !was_refused(entry))
         st = on_measure(b, core, envelope->body, fx, entry->seq, err);
-    if (st == SQ_OK && envelope != NULL && !was_refused(b, entry) &&
+    if (st == SQ_OK && envelope != NULL && !was_refused(entry) &&
         (entry->type == SANQUAN__V1__MESSAGE_TYPE__REVERSE || entry->type == SANQUAN__V1__MESSAGE_TYPE__REVERSED))
         st = on_reverse(b, core, entry, envelope->body, err);
     if (st == SQ_OK &&

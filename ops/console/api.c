@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clearing/core/core.h"
 #include "ops/console/console.h"
 
 /* Nodes' own readers see what is not anybody's row: windows, links, other programmes. */
@@ -117,7 +118,7 @@ static void entry(struct sq_console *c, const struct sq_token *who, const char *
     uint64_t seq = strtoull(text, &end, 10);
     sq_status st = *text < '1' || *text > '9' || *end != '\0' ? sq_fail(&err, SQ_E_NOT_FOUND, "no such entry")
                    : !sees_all(who) ? sq_fail(&err, SQ_R_NOT_PERMITTED, "an entry may hold rows of others")
-                                    : sq_arena_init(&arena, 4u << 20, &err);
+                                    : sq_arena_init(&arena, SQ_ENTRY_SIZE_MAX, &err);
     if (st != SQ_OK) {
         refuse(out, st, &err);
         return;

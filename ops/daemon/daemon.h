@@ -33,7 +33,9 @@
 #define GROUP_OUT_MAX     16384u
 #define GROUP_HELLOS_MAX  1024u
 #define GROUP_TOLD_MAX    1024u
-#define GROUP_ARENA_SIZE  (64u << 20) /* about a hundred full batches */
+#define GROUP_ARENA_SIZE  ((64u << 20) + SQ_SETTLEMENT_SIZE_MAX) /* about a hundred full batches, and a window's end */
+#define GROUP_PEER_LIMIT  (52u << 20)                            /* of all messages: one more step fits */
+#define GROUP_TIMER_LIMIT (32u << 20)
 /*
  * A group that holds this much waits for the commit before it, and meanwhile nothing more is received: one who floods fills no more than two
  * groups in front of the others, whose messages are taken in turn. Two or three milliseconds of work: the cost of a sync is still small in it.

@@ -216,7 +216,7 @@ static sq_status decide(struct sq_daemon *d, const struct sq_arrival *a, const s
         refuse(d, a, e->id, busy ? SQ_R_BUSY : SQ_R_DISK_LOW, busy ? BUSY_RETRY_MS : 60000);
         return SQ_OK;
     }
-    if (from_node && !has_room(d, GROUP_ARENA_SIZE - SQ_STEP_ARENA_SIZE / 2))
+    if (from_node && !has_room(d, GROUP_PEER_LIMIT))
         return SQ_OK; /* its outbox sends it again */
     if (!from_node)
         sq_sha256(e->whole.data, e->whole.size, hash);
@@ -310,7 +310,7 @@ static sq_status run_timers(struct sq_daemon *d, struct sq_error *err)
     uint64_t at;
     int greeted = sq_streams_greeted(d); /* what time brings about is told to peers: not before they have been heard */
     d->next_ms = greeted ? d->now_ms : d->now_ms + UNGREETED_MS;
-    while (st == SQ_OK && greeted && has_room(d, GROUP_ARENA_SIZE / 2)) {
+    while (st == SQ_OK && greeted && has_room(d, GROUP_TIMER_LIMIT)) {
         sq_arena_reset(&d->step_arena);
         if (!sq_core_due(d->core, d->now_ms, &d->step_arena, &body, &at)) {
             d->next_ms = at;

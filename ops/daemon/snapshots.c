@@ -25,7 +25,7 @@ static sq_status store(struct sq_daemon *d, uint64_t seq, const struct sq_dump *
 {
     struct sq_arena arena;
     struct sq_entry last;
-    sq_status st = sq_arena_init(&arena, 4u << 20, err);
+    sq_status st = sq_arena_init(&arena, SQ_ENTRY_SIZE_MAX, err);
     if (st != SQ_OK)
         return st;
     st = sq_ledger_read(d->ledger, seq, &arena, &last, err);

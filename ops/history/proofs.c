@@ -3,10 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clearing/core/core.h"
 #include "clearing/ledger/tree.h"
 #include "peers/crypto.h"
-
-#define PAYLOAD_ARENA_SIZE (4u << 20)
 
 struct checking {
     struct sq_checkpoint checkpoint;
@@ -116,7 +115,7 @@ sq_status sq_proofs_check(const json_t *answer, const char *origin, const uint8_
     struct checking c = {.ledger = ledger};
     size_t i;
     json_t *proof;
-    sq_status st = sq_arena_init(&c.arena, PAYLOAD_ARENA_SIZE, err);
+    sq_status st = sq_arena_init(&c.arena, SQ_ENTRY_SIZE_MAX, err);
     if (st == SQ_OK)
         st = open_checkpoint(&c, text_of(answer, "checkpoint"), origin, log_key, err);
     if (st == SQ_OK)

@@ -6,11 +6,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/common/books.h"
+#include "ops/history/run.h"
 #include "proto/sanquan.pb-c.h"
 #include "tests/support/dense.h"
+#include "tests/support/world.h"
 
 #define NODES     333u
 #define QUORUM    223u /* of 333 */
@@ -206,6 +210,178 @@ static void a_voter_that_is_silent_is_passed_over(void **state)
     sq_settlement_free(s);
 }
 
+/* ---- a whole node among them ---- */
+
+struct node { /* number UNTOLD, whom nobody owes anything that it knows of */
+    struct dense *d;
+    struct sq_core *core;
+    struct sq_arena arena;
+    struct sq_effects fx; /* of the newest step */
+    uint64_t *said;       /* [node]: messages of its stream so far */
+    struct sq_books *books;
+    struct sq_run_builder *history;
+    uint64_t seq, now_ms;
+    size_t longest; /* outcome */
+};
+
+static int anything_is_signed(const struct sq_envelope *e, const uint8_t network_id[static 32],
+                              const uint8_t key[static 32])
+{
+    return e->signature.size != 0 && network_id != NULL && key != NULL;
+}
+
+static void step(struct node *n, uint32_t type, const struct sq_envelope *e, sq_bytes body)
+{
+    struct sq_error err = {0};
+    struct sq_event event = {n->now_ms, type, e, body};
+    sq_arena_reset(&n->arena);
+    dense_must(sq_core_step(n->core, &event, &n->arena, &n->fx, &err), &err);
+    if (!n->fx.append)
+        return;
+    struct sq_entry entry = {.seq = ++n->seq,
+                             .now_ms = n->now_ms,
+                             .type = type,
+                             .input = e != NULL ? e->whole : body,
+                             .outcome = n->fx.outcome};
+    n->longest = n->fx.outcome.size > n->longest ? n->fx.outcome.size : n->longest;
+    dense_must(sq_run_builder_add(n->history, &entry, &err), &err);
+    dense_must(sq_books_enter(n->books, n->core, &entry, e, &n->fx, &err), &err);
+}
+
+static void node_hears(struct node *n, uint32_t from, uint32_t type, sq_bytes body)
+{
+    struct sq_envelope e;
+    struct sq_error err = {0};
+    char sender[32], receiver[32];
+    size_t size;
+    snprintf(sender, sizeof sender, "node:%s", n->d->codes[from]);
+    snprintf(receiver, sizeof receiver, "node:%s", n->d->codes[UNTOLD]);
+    uint8_t *whole = world_envelope(sender, receiver, ++n->said[from], type, body, 1, &size);
+    assert_true(size <= SQ_MESSAGE_SIZE_MAX);
+    dense_must(sq_envelope_open(sq_bytes_of(whole, size), &e, &err), &err);
+    step(n, type, &e, e.body);
+    free(whole);
+}
+
+static void genesis(struct node *n)
+{
+    static uint8_t key[32] = {1}, id[32] = {7};
+    Sanquan__V1__Genesis g;
+    Sanquan__V1__Node *node = calloc(NODES, sizeof *node), **nodes = calloc(NODES, sizeof *nodes);
+    char **issuers = calloc(NODES, sizeof *issuers);
+    sanquan__v1__genesis__init(&g);
+    for (uint32_t i = 0; i < NODES; i++) {
+        nodes[i] = &node[i];
+        issuers[i] = n->d->codes[i];
+        sanquan__v1__node__init(nodes[i]);
+        nodes[i]->code = n->d->codes[i];
+        nodes[i]->node_key = nodes[i]->log_key = nodes[i]->transport_key = (ProtobufCBinaryData){32, key};
+        nodes[i]->issuers = &issuers[i];
+        nodes[i]->n_issuers = 1;
+    }
+    g.network_id = (ProtobufCBinaryData){32, id};
+    g.self = n->d->codes[UNTOLD];
+    g.nodes = nodes;
+    g.n_nodes = NODES;
+    g.netting_method = SQ_NET_HUB;
+    g.round_timeout_ms = 60000;
+    size_t size = sanquan__v1__genesis__get_packed_size(&g);
+    uint8_t *body = malloc(size);
+    sanquan__v1__genesis__pack(&g, body);
+    step(n, SANQUAN__V1__MESSAGE_TYPE__GENESIS, NULL, sq_bytes_of(body, size));
+    free(body);
+    free(issuers);
+    free(nodes);
+    free(node);
+}
+
+static void node_hears_votes(struct node *n, uint32_t step_on_wire, uint8_t value[static SQ_HASH_SIZE])
+{
+    uint8_t body[128];
+    Sanquan__V1__Vote m;
+    sanquan__v1__vote__init(&m);
+    m.window = DENSE_WINDOW;
+    m.step = step_on_wire;
+    m.value = (ProtobufCBinaryData){SQ_HASH_SIZE, value};
+    size_t size = sanquan__v1__vote__pack(&m, body);
+    for (uint32_t from = 1; from <= QUORUM; from++)
+        node_hears(n, from, SANQUAN__V1__MESSAGE_TYPE__VOTE, sq_bytes_of(body, size));
+}
+
+/* All statements and counterstatements of the others; the proposer hears what this node says to that, and proposes. */
+static struct dense_bytes play_to_the_proposal(struct node *n)
+{
+    struct dense *d = n->d;
+    struct sq_settlement *proposer = dense_books(d, PROPOSER);
+    struct sq_error err = {0};
+    struct sq_effects fx = dense_effects(d, PROPOSER);
+    dense_must(sq_settlement_cut(proposer, DENSE_WINDOW, DENSE_NOW_MS, &fx, &err), &err);
+    for (uint32_t counter = 0; counter < 2; counter++)
+        for (uint32_t from = 1; from < d->n; from++) {
+            const struct dense_bytes *b = counter ? &d->counter[from] : &d->statement[from];
+            uint32_t type =
+                counter ? SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT : SANQUAN__V1__MESSAGE_TYPE__STATEMENT;
+            node_hears(n, from, type, sq_bytes_of(b->data, b->size));
+            if (from != PROPOSER)
+                dense_must(dense_hear(d, proposer, PROPOSER, from, (int)counter, &fx, &err), &err);
+            for (size_t i = 0; i < n->fx.out_count; i++) {
+                const struct sq_out *out = &n->fx.out[i];
+                if (out->to != PROPOSER || (out->type != SANQUAN__V1__MESSAGE_TYPE__STATEMENT &&
+                                            out->type != SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT))
+                    continue;
+                fx = dense_effects(d, PROPOSER);
+                dense_must(sq_settlement_message(proposer, &unsigned_post, UNTOLD, out->type, out->body,
+                                                 DENSE_NOW_MS + 1, &fx, &err),
+                           &err);
+            }
+        }
+    struct dense_bytes proposal = dense_keep(dense_sent(&fx, SANQUAN__V1__MESSAGE_TYPE__PROPOSAL));
+    sq_settlement_free(proposer);
+    return proposal;
+}
+
+static void a_node_journals_and_shows_a_settlement_longer_than_any_message(void **state)
+{
+    struct node n = {.d = *state, .now_ms = DENSE_NOW_MS, .said = calloc(NODES, sizeof(uint64_t))};
+    struct sq_error err = {0};
+    dense_must(sq_core_new(&n.core, &err), &err);
+    sq_core_set_signature_check(n.core, anything_is_signed);
+    dense_must(sq_arena_init(&n.arena, SQ_STEP_ARENA_SIZE, &err), &err);
+    dense_must(sq_books_new(NULL, &n.books, &err), &err);
+    dense_must(sq_run_builder_new(NULL, NULL, &n.history, &err), &err);
+    genesis(&n);
+    struct dense_bytes proposal = play_to_the_proposal(&n);
+    node_hears(&n, PROPOSER, SANQUAN__V1__MESSAGE_TYPE__PROPOSAL, sq_bytes_of(proposal.data, proposal.size));
+    uint8_t value[SQ_HASH_SIZE];
+    value_of_vote(&n.fx, value);
+    node_hears_votes(&n, PREVOTE, value);
+    node_hears_votes(&n, PRECOMMIT, value);
+    struct sq_window_view w;
+    assert_int_equal(sq_settlement_window(sq_core_settlement(n.core), DENSE_WINDOW, &w, NULL), SQ_OK);
+    assert_int_equal(w.state, SQ_WINDOW_FINAL);
+    assert_memory_equal(w.value_hash, value, SQ_HASH_SIZE);
+    assert_true(n.longest > w.value.size && w.value.size > 8u * SQ_MESSAGE_SIZE_MAX && n.longest < SQ_ENTRY_SIZE_MAX);
+    struct sq_books_sums sums; /* the second books have worked it out again */
+    sq_books_sums(n.books, &sums);
+    assert_int_equal(sums.settlements, 1);
+    uint8_t *image;
+    size_t size;
+    struct sq_run run;
+    dense_must(sq_run_builder_image(n.history, &image, &size, &err), &err);
+    dense_must(sq_run_open(image, size, 0, &run, &err), &err);
+    const struct sq_run_window *shown = SQ_RUN_PART(&run, SQ_RUN_WINDOWS, struct sq_run_window);
+    assert_int_equal(shown->number, DENSE_WINDOW);
+    assert_int_equal(shown->size, w.value.size);
+    assert_memory_equal(SQ_RUN_PART(&run, SQ_RUN_SETTLEMENTS, uint8_t) + shown->at, w.value.data, w.value.size);
+    sq_run_close(&run);
+    free(proposal.data);
+    free(n.said);
+    sq_run_builder_free(n.history);
+    sq_books_free(n.books);
+    sq_arena_free(&n.arena);
+    sq_core_free(n.core);
+}
+
 static int begin(void **state)
 {
     *state = dense_new(NODES);
@@ -223,6 +399,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_message_of_a_dense_window_of_333_nodes_goes_into_a_frame),
         cmocka_unit_test(a_voter_that_is_silent_is_passed_over),
+        cmocka_unit_test(a_node_journals_and_shows_a_settlement_longer_than_any_message),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
