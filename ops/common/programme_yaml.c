@@ -1,6 +1,6 @@
 /*
- * From the YAML file to the Programme message. libcyaml knows the shape of the file and sees to unknown and missing keys; all
- * values are text to it, and are read by programme_values.c. What is wrong is told by its place in the file, which finds the line.
+ * From the YAML file to the Programme message. libcyaml knows the shape of the file (programme_file.h) and sees to unknown and missing keys;
+ * all values are text to it, and are read by programme_values.c. What is wrong is told by its place in the file, which finds the line.
  *
  * In the file a tier or limit carries its own conditions ("when"); in the message they are groups of the one list of conditions.
  */
@@ -11,175 +11,11 @@
 #include <string.h>
 
 #include "clearing/policy/programme.h"
+#include "ops/common/programme_file.h"
 #include "ops/common/programme_values.h"
 #include "peers/yaml.h"
 
-struct condition {
-    char *of, *what, *known_of, *at;
-    char **in, **not_in;
-    unsigned in_count, not_in_count;
-};
-
-struct tier {
-    char *rate, *lump, *cap_claim;
-    struct condition *when;
-    unsigned when_count;
-};
-
-struct limit {
-    char *id, *scope, *of, *counts, *period, *soft, *hard;
-    struct condition *when;
-    unsigned when_count;
-};
-
-struct funder {
-    char *code, *share;
-};
-
-struct stage {
-    char *share, *trigger, *metric, *better, *change, *after_months;
-};
-
-struct verdict {
-    char *grade, *action, *back;
-};
-
-struct relation {
-    char *programme, *together, *state, *scope, *limit;
-};
-
-struct window {
-    char *step, *from, *until, *closes, *every_months;
-};
-
-struct file {
-    char *issuer, *number, *version, *kind, *title, *from, *until, *rate, *base;
-    char *pool, *cap_claim, *cap_year, *cap_total, *min_claim, *stacking, *stack_limit;
-    char *tier_choice, *validity_days, *support_months, *sanction_months, *related_hops;
-    char *unit, *unit_price, *unit_size, *unique_contract, *unique_service, *pool_at, *recognition;
-    char *payee, *allocation, *rivals, *auto_face;
-    char *evaluators;
-    struct funder *funders;
-    struct stage *stages;
-    struct verdict *verdicts;
-    unsigned funders_count, stages_count, verdicts_count;
-    char **services, **provider_regions, **grant_documents, **redeem_documents, **sanction_causes, **waivable;
-    unsigned services_count, provider_regions_count, grant_documents_count, redeem_documents_count,
-        sanction_causes_count, waivable_count;
-    struct condition *conditions;
-    struct tier *tiers;
-    struct limit *limits;
-    struct relation *relations;
-    struct window *windows;
-    unsigned conditions_count, tiers_count, limits_count, relations_count, windows_count;
-};
-
-#define TEXT_MAX           400
-#define LAST_DAY           21991231u /* where no end is stated */
-#define NEEDED(type, name) CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER, type, name, 1, TEXT_MAX)
-#define MAY(type, name)    CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, name, 1, TEXT_MAX)
-#define MANY(type, name, schema, max)                                                                                  \
-    CYAML_FIELD_SEQUENCE(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, name, schema, 1, max)
-
-static const cyaml_schema_value_t word_schema = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX)};
-static const cyaml_schema_field_t condition_fields[] = {NEEDED(struct condition, of),
-                                                        NEEDED(struct condition, what),
-                                                        MANY(struct condition, in, &word_schema, 256),
-                                                        MANY(struct condition, not_in, &word_schema, 256),
-                                                        MAY(struct condition, known_of),
-                                                        MAY(struct condition, at),
-                                                        CYAML_FIELD_END};
-static const cyaml_schema_value_t condition_schema = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct condition, condition_fields)};
-static const cyaml_schema_field_t tier_fields[] = {MAY(struct tier, rate), MAY(struct tier, lump),
-                                                   MAY(struct tier, cap_claim),
-                                                   MANY(struct tier, when, &condition_schema, 64), CYAML_FIELD_END};
-static const cyaml_schema_value_t tier_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct tier, tier_fields)};
-static const cyaml_schema_field_t limit_fields[] = {MAY(struct limit, id),
-                                                    NEEDED(struct limit, scope),
-                                                    NEEDED(struct limit, of),
-                                                    MAY(struct limit, counts),
-                                                    MAY(struct limit, period),
-                                                    MAY(struct limit, soft),
-                                                    MAY(struct limit, hard),
-                                                    MANY(struct limit, when, &condition_schema, 64),
-                                                    CYAML_FIELD_END};
-static const cyaml_schema_value_t limit_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct limit, limit_fields)};
-static const cyaml_schema_field_t relation_fields[] = {
-    NEEDED(struct relation, programme), NEEDED(struct relation, together), MAY(struct relation, state),
-    MAY(struct relation, scope),        MAY(struct relation, limit),       CYAML_FIELD_END};
-static const cyaml_schema_value_t relation_schema = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct relation, relation_fields)};
-static const cyaml_schema_field_t funder_fields[] = {NEEDED(struct funder, code), NEEDED(struct funder, share),
-                                                     CYAML_FIELD_END};
-static const cyaml_schema_value_t funder_schema = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct funder, funder_fields)};
-static const cyaml_schema_field_t stage_fields[] = {NEEDED(struct stage, share),
-                                                    MAY(struct stage, trigger),
-                                                    MAY(struct stage, metric),
-                                                    MAY(struct stage, better),
-                                                    MAY(struct stage, change),
-                                                    MAY(struct stage, after_months),
-                                                    CYAML_FIELD_END};
-static const cyaml_schema_value_t stage_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct stage, stage_fields)};
-static const cyaml_schema_field_t verdict_fields[] = {NEEDED(struct verdict, grade), NEEDED(struct verdict, action),
-                                                      MAY(struct verdict, back), CYAML_FIELD_END};
-static const cyaml_schema_value_t verdict_schema = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct verdict, verdict_fields)};
-static const cyaml_schema_field_t window_fields[] = {NEEDED(struct window, step),      NEEDED(struct window, from),
-                                                     NEEDED(struct window, until),     MAY(struct window, closes),
-                                                     MAY(struct window, every_months), CYAML_FIELD_END};
-static const cyaml_schema_value_t window_schema = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct window, window_fields)};
-static const cyaml_schema_field_t file_fields[] = {NEEDED(struct file, issuer),
-                                                   NEEDED(struct file, number),
-                                                   NEEDED(struct file, version),
-                                                   NEEDED(struct file, kind),
-                                                   NEEDED(struct file, title),
-                                                   NEEDED(struct file, from),
-                                                   MAY(struct file, until),
-                                                   MAY(struct file, rate),
-                                                   NEEDED(struct file, base),
-                                                   MAY(struct file, pool),
-                                                   MAY(struct file, cap_claim),
-                                                   MAY(struct file, cap_year),
-                                                   MAY(struct file, cap_total),
-                                                   MAY(struct file, min_claim),
-                                                   MANY(struct file, services, &word_schema, 64),
-                                                   MANY(struct file, provider_regions, &word_schema, 40),
-                                                   MAY(struct file, stacking),
-                                                   MAY(struct file, stack_limit),
-                                                   MANY(struct file, conditions, &condition_schema, 64),
-                                                   MANY(struct file, tiers, &tier_schema, 32),
-                                                   MAY(struct file, tier_choice),
-                                                   MANY(struct file, windows, &window_schema, 16),
-                                                   MAY(struct file, validity_days),
-                                                   MAY(struct file, support_months),
-                                                   MANY(struct file, grant_documents, &word_schema, 32),
-                                                   MANY(struct file, redeem_documents, &word_schema, 32),
-                                                   MAY(struct file, sanction_months),
-                                                   MANY(struct file, sanction_causes, &word_schema, 32),
-                                                   MAY(struct file, related_hops),
-                                                   MANY(struct file, limits, &limit_schema, 32),
-                                                   MANY(struct file, relations, &relation_schema, 16),
-                                                   MAY(struct file, unit),
-                                                   MAY(struct file, unit_price),
-                                                   MAY(struct file, unit_size),
-                                                   MAY(struct file, unique_contract),
-                                                   MAY(struct file, unique_service),
-                                                   MAY(struct file, recognition),
-                                                   MAY(struct file, pool_at),
-                                                   MANY(struct file, waivable, &word_schema, 16),
-                                                   MAY(struct file, payee),
-                                                   MAY(struct file, allocation),
-                                                   MAY(struct file, rivals),
-                                                   MAY(struct file, auto_face),
-                                                   MANY(struct file, funders, &funder_schema, 8),
-                                                   MANY(struct file, stages, &stage_schema, 8),
-                                                   MANY(struct file, verdicts, &verdict_schema, 16),
-                                                   MAY(struct file, evaluators),
-                                                   CYAML_FIELD_END};
-static const cyaml_schema_value_t file_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
+#define LAST_DAY 21991231u /* where no end is stated */
 
 uint32_t sq_service_code(const char *name)
 {
@@ -235,7 +71,7 @@ static void put_ranges(struct sq_values *r, const char *place, Sanquan__V1__Cond
     out->n_low = out->n_high = count;
 }
 
-static void convert_condition(struct sq_values *r, const char *place, const struct condition *c, uint32_t group,
+static void convert_condition(struct sq_values *r, const char *place, const struct sq_file_condition *c, uint32_t group,
                               Sanquan__V1__Condition *out)
 {
     static char one[] = "1", *member[] = {one};
@@ -272,8 +108,8 @@ static void convert_condition(struct sq_values *r, const char *place, const stru
         put_ranges(r, at, out, c->in, c->in_count);
 }
 
-static void add_conditions(struct sq_values *r, struct conditions *all, const char *place, const struct condition *in,
-                           unsigned count, uint32_t group)
+static void add_conditions(struct sq_values *r, struct conditions *all, const char *place,
+                           const struct sq_file_condition *in, unsigned count, uint32_t group)
 {
     for (unsigned i = 0; i < count && r->st == SQ_OK; i++) {
         Sanquan__V1__Condition *out = sq_values_take(r, sizeof *out);
@@ -290,12 +126,12 @@ static void add_conditions(struct sq_values *r, struct conditions *all, const ch
 
 /* ---- the whole ---- */
 
-static void convert_tiers(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m, struct conditions *all,
-                          uint32_t *group)
+static void convert_tiers(struct sq_values *r, const struct sq_programme_file *f, Sanquan__V1__Programme *m,
+                          struct conditions *all, uint32_t *group)
 {
     m->tiers = sq_values_take(r, (f->tiers_count + 1) * sizeof *m->tiers);
     for (unsigned i = 0; i < f->tiers_count && r->st == SQ_OK; i++) {
-        const struct tier *t = &f->tiers[i];
+        const struct sq_file_tier *t = &f->tiers[i];
         char place[64];
         Sanquan__V1__Tier *out = sq_values_take(r, sizeof *out);
         if (out == NULL)
@@ -323,12 +159,12 @@ static int64_t limit_value(struct sq_values *r, const char *place, uint32_t unit
     return text != NULL ? sq_value_whole(r, place, text) : 0;
 }
 
-static void convert_limits(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m, struct conditions *all,
-                           uint32_t *group)
+static void convert_limits(struct sq_values *r, const struct sq_programme_file *f, Sanquan__V1__Programme *m,
+                           struct conditions *all, uint32_t *group)
 {
     m->limits = sq_values_take(r, (f->limits_count + 1) * sizeof *m->limits);
     for (unsigned i = 0; i < f->limits_count && r->st == SQ_OK; i++) {
-        const struct limit *l = &f->limits[i];
+        const struct sq_file_limit *l = &f->limits[i];
         char place[64];
         Sanquan__V1__Limit *out = sq_values_take(r, sizeof *out);
         if (out == NULL)
@@ -369,11 +205,11 @@ static void convert_programme_name(struct sq_values *r, const char *place, const
     out->number = sq_value_whole(r, place, slash + 1);
 }
 
-static void convert_relations(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m)
+static void convert_relations(struct sq_values *r, const struct sq_programme_file *f, Sanquan__V1__Programme *m)
 {
     m->relations = sq_values_take(r, (f->relations_count + 1) * sizeof *m->relations);
     for (unsigned i = 0; i < f->relations_count && r->st == SQ_OK; i++) {
-        const struct relation *in = &f->relations[i];
+        const struct sq_file_relation *in = &f->relations[i];
         char place[64];
         Sanquan__V1__Relation *out = sq_values_take(r, sizeof *out);
         if (out == NULL)
@@ -396,7 +232,7 @@ static void convert_relations(struct sq_values *r, const struct file *f, Sanquan
     }
 }
 
-static void convert_funders(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m)
+static void convert_funders(struct sq_values *r, const struct sq_programme_file *f, Sanquan__V1__Programme *m)
 {
     m->funders = sq_values_take(r, (f->funders_count + 1) * sizeof *m->funders);
     for (unsigned i = 0; i < f->funders_count && r->st == SQ_OK; i++) {
@@ -425,11 +261,11 @@ static uint32_t change_of(struct sq_values *r, const char *place, const char *te
     return (uint32_t)v * 100;
 }
 
-static void convert_stages(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m)
+static void convert_stages(struct sq_values *r, const struct sq_programme_file *f, Sanquan__V1__Programme *m)
 {
     m->stages = sq_values_take(r, (f->stages_count + 1) * sizeof *m->stages);
     for (unsigned i = 0; i < f->stages_count && r->st == SQ_OK; i++) {
-        const struct stage *g = &f->stages[i];
+        const struct sq_file_stage *g = &f->stages[i];
         char place[64];
         Sanquan__V1__Stage *out = sq_values_take(r, sizeof *out);
         if (out == NULL)
@@ -467,11 +303,11 @@ static void convert_stages(struct sq_values *r, const struct file *f, Sanquan__V
     m->evaluators = f->evaluators != NULL ? sq_value_whole(r, "evaluators", f->evaluators) : 0;
 }
 
-static void convert_windows(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m)
+static void convert_windows(struct sq_values *r, const struct sq_programme_file *f, Sanquan__V1__Programme *m)
 {
     m->windows = sq_values_take(r, (f->windows_count + 1) * sizeof *m->windows);
     for (unsigned i = 0; i < f->windows_count && r->st == SQ_OK; i++) {
-        const struct window *w = &f->windows[i];
+        const struct sq_file_window *w = &f->windows[i];
         char place[64];
         Sanquan__V1__ClaimWindow *out = sq_values_take(r, sizeof *out);
         if (out == NULL)
@@ -491,7 +327,7 @@ static void convert_windows(struct sq_values *r, const struct file *f, Sanquan__
     }
 }
 
-static void convert_head(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m)
+static void convert_head(struct sq_values *r, const struct sq_programme_file *f, Sanquan__V1__Programme *m)
 {
     m->issuer = sq_value_whole(r, "issuer", f->issuer);
     m->number = sq_value_whole(r, "number", f->number);
@@ -527,7 +363,7 @@ static int by_number(const void *a, const void *b)
 #define WORD_LIST(field, words)                                                                                        \
     (m->n_##field = f->field##_count, m->field = sq_value_words(r, #field, words, f->field, f->field##_count))
 
-static void convert_rest(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m)
+static void convert_rest(struct sq_values *r, const struct sq_programme_file *f, Sanquan__V1__Programme *m)
 {
     WORD_LIST(services, sq_words_service);
     WORD_LIST(provider_regions, sq_words_none);
@@ -557,7 +393,8 @@ static void convert_rest(struct sq_values *r, const struct file *f, Sanquan__V1_
         qsort(m->waivable, m->n_waivable, sizeof *m->waivable, by_number);
 }
 
-static void convert(struct sq_values *r, const struct file *f, Sanquan__V1__Programme *m, struct conditions *all)
+static void convert(struct sq_values *r, const struct sq_programme_file *f, Sanquan__V1__Programme *m,
+                    struct conditions *all)
 {
     uint32_t group = 0;
     all->list = sq_values_take(r, SQ_TERMS_CONDITIONS_MAX * sizeof *all->list);
@@ -617,7 +454,7 @@ sq_status sq_programme_read(const char *path, struct sq_arena *arena, Sanquan__V
     if (st != SQ_OK)
         return st;
     struct sq_values r = {path, sq_bytes_of(data, size), arena, err, SQ_OK};
-    r.st = sq_yaml_parse(r.text, path, &file_schema, &parsed, err);
+    r.st = sq_yaml_parse(r.text, path, &sq_programme_file_schema, &parsed, err);
     Sanquan__V1__Programme *m = r.st == SQ_OK ? sq_values_take(&r, sizeof *m) : NULL;
     if (m != NULL) {
         sanquan__v1__programme__init(m);
@@ -626,7 +463,7 @@ sq_status sq_programme_read(const char *path, struct sq_arena *arena, Sanquan__V
     if (r.st == SQ_OK && !sq_terms_check(m, &unfit))
         tell_unfit(&r, &unfit, &all);
     if (parsed != NULL)
-        sq_yaml_free(&file_schema, parsed);
+        sq_yaml_free(&sq_programme_file_schema, parsed);
     free(data);
     if (r.st == SQ_OK)
         *out = m;
