@@ -278,13 +278,20 @@ static sq_status fail_foreign(const struct sq_client *c, struct sq_error *err)
     return sq_fail(err, SQ_R_WRONG_NETWORK, "%s works with another directory file than this one", c->receiver);
 }
 
+/* A client that was busy with other things has heard nothing, and yet there may be answers: that is no silence. */
+static int is_silent(const struct sq_client *c, uint64_t now)
+{
+    zmq_pollitem_t item = {.socket = c->socket, .events = ZMQ_POLLIN};
+    return now >= c->silence_at_ms && zmq_poll(&item, 1, 0) <= 0;
+}
+
 /* The next message with the node's signature, or 0 at the deadline. Resends after a silence. */
 static int receive(struct sq_client *c, uint64_t deadline, struct sq_envelope *e, ProtobufCMessage **m)
 {
     struct sq_wire_memory memory = {take, &c->arena};
     for (;;) {
         uint64_t now = now_ms(CLOCK_MONOTONIC), until = deadline;
-        if (now >= c->silence_at_ms) {
+        if (is_silent(c, now)) {
             c->silence_ms = c->silence_ms * 2 > SILENCE_MAX_MS ? SILENCE_MAX_MS : c->silence_ms * 2;
             c->silence_at_ms = now + c->silence_ms;
             sq_arena_reset(&c->arena);

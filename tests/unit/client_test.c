@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/support/scripted.h"
 
@@ -113,6 +114,23 @@ static void no_more_are_under_way_than_was_asked_for(void **state)
     assert_true(send(l, "three") == 3); /* the number that was not used before */
     is_accepted(l, 2);
     is_accepted(l, 3);
+}
+
+static void an_answer_that_was_not_read_for_a_while_is_no_silence(void **state)
+{
+    struct line *l = *state;
+    uint64_t last;
+    unsigned hellos;
+    assert_int_equal(sq_client_hello(l->client, PATIENCE_MS, &last, NULL), SQ_OK);
+    hellos = scripted_arrivals(l->node, SANQUAN__V1__MESSAGE_TYPE__HELLO, 0, NULL, 0);
+    assert_true(send(l, "one") == 1 && send(l, "two") == 2);
+    usleep(1500000); /* longer than a silence: the client does something else */
+    is_accepted(l, 1);
+    is_accepted(l, 2);
+    assert_true(send(l, "three") == 3); /* whatever was said before has come before it */
+    is_accepted(l, 3);
+    assert_int_equal(scripted_arrivals(l->node, SANQUAN__V1__MESSAGE_TYPE__HELLO, 0, NULL, 0), hellos);
+    assert_true(same_bytes(l, 1) == 1 && same_bytes(l, 2) == 1);
 }
 
 /* ---- what gets lost ---- */
@@ -305,6 +323,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY(requests_are_numbered_on_from_what_the_node_has),
         STORY(no_more_are_under_way_than_was_asked_for),
+        STORY(an_answer_that_was_not_read_for_a_while_is_no_silence),
         STORY(a_request_that_was_lost_is_sent_again_with_the_same_bytes),
         STORY(an_answer_that_was_lost_is_asked_for_again_and_nothing_is_done_twice),
         STORY(a_gap_is_filled_from_what_is_kept),
