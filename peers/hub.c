@@ -4,8 +4,12 @@
  * Order of birth: context, ZAP handler, ROUTER (domain set and enforced before bind), self-test, DEALERs. Order of death: sockets, then the
  * handler, then the context.
  *
+ * What comes through the ROUTER is taken from it at once and waits in a line of its sender (lines.h): the ROUTER itself serves its
+ * connections by messages, and one of 570 KB would weigh as much as one of 300 bytes.
+ *
  * Invariants: a message without a User-Id, of more than one frame, or from a participant that is no longer allowed goes no further;
- * memory for arrivals is bounded by high-water marks times the size limit.
+ * memory for arrivals is bounded by that of the lines, and by high-water marks times the size limit. For what finds no room the
+ * front answers: it is handed out at once.
  */
 #include "peers/hub.h"
 
@@ -19,14 +23,23 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "peers/lines.h"
 #include "peers/sockets.h"
 #include "peers/zap.h"
 
 #define RECEIVE_HWM 32   /* frames of up to 1 MiB a connection */
 #define SEND_HWM    1000 /* answers are small */
 #define PEERS_MAX   512
+#define GATHER_MAX  64u /* messages taken from the ROUTER at once */
 #define CONNECT_AGAIN_MS                                                                                               \
     3000u /* a refused connection costs no more than that; to one that is merely down, an attempt like libzmq's own */
+
+/* An arrival, until it has been dealt with. */
+struct kept {
+    struct sq_waiting waiting; /* first: what the lines know of it */
+    zmq_msg_t message;
+    struct sq_route route;
+};
 
 struct sq_hub {
     void *context, *router, *monitor;
@@ -40,8 +53,9 @@ struct sq_hub {
     } peer[PEERS_MAX];
     size_t peer_count, turn;
     int wake;
-    zmq_msg_t message; /* the arrival that was handed out last */
-    int holds;
+    struct sq_lines lines;
+    int hold_bulk;
+    struct kept *current; /* the arrival that was handed out last */
     struct sq_hub_counters counters;
 };
 
@@ -174,6 +188,42 @@ static sq_status self_test(struct sq_hub *h, const uint8_t *server_key, struct s
                               : "not answered");
 }
 
+/* ---- what was received ---- */
+
+static void drop_kept(struct kept *k)
+{
+    if (k == NULL)
+        return;
+    zmq_msg_close(&k->message);
+    free(k);
+}
+
+static void drop_waiting(struct sq_waiting *w)
+{
+    drop_kept((struct kept *)w);
+}
+
+/* One frame, or NULL: there is none, or no memory. */
+static struct kept *receive_frame(void *socket)
+{
+    struct kept *k = calloc(1, sizeof *k);
+    if (k == NULL)
+        return NULL;
+    zmq_msg_init(&k->message);
+    if (zmq_msg_recv(&k->message, socket, ZMQ_DONTWAIT) >= 0)
+        return k;
+    drop_kept(k);
+    return NULL;
+}
+
+static void hand_out(struct sq_hub *h, struct kept *k, struct sq_arrival *out)
+{
+    h->current = k;
+    out->route = k->route;
+    out->bytes = sq_bytes_of(zmq_msg_data(&k->message), zmq_msg_size(&k->message));
+    h->counters.received++;
+}
+
 /* ---- open and close ---- */
 
 sq_status sq_hub_open(const struct sq_hub_options *o, struct sq_hub **out, struct sq_error *err)
@@ -181,6 +231,7 @@ sq_status sq_hub_open(const struct sq_hub_options *o, struct sq_hub **out, struc
     struct sq_hub *h = calloc(1, sizeof *h);
     if (h == NULL)
         return sq_fail(err, SQ_E_NOMEM, "hub");
+    sq_lines_init(&h->lines, o->room != 0 ? o->room : SQ_LINES_BYTES);
     h->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     h->context = zmq_ctx_new();
     sq_status st = h->wake < 0 || h->context == NULL ? sq_fail(err, SQ_E_NETWORK, "sockets: %s", strerror(errno))
@@ -212,8 +263,8 @@ void sq_hub_close(struct sq_hub *h)
 {
     if (h == NULL)
         return;
-    if (h->holds)
-        zmq_msg_close(&h->message);
+    drop_kept(h->current);
+    sq_lines_free(&h->lines, drop_waiting);
     for (size_t i = 0; i < h->peer_count; i++) {
         if (h->peer[i].socket != NULL)
             zmq_close(h->peer[i].socket);
@@ -275,72 +326,102 @@ static void drain(void *socket)
     }
 }
 
-/* One message of the ROUTER: routing id, one frame. 1: handed out; 0: nothing there; -1: dropped. */
-static int receive_router(struct sq_hub *h, struct sq_arrival *out)
+/* The last frame's metadata: the first frame loses it when the socket has looked ahead. */
+static int who(struct sq_hub *h, struct kept *k, char name[static SQ_NAME_SIZE_MAX + 1], uint32_t *sender)
+{
+    const char *user = zmq_msg_gets(&k->message, "User-Id");
+    int known = user != NULL && sq_zap_session(&h->zap, user, name, sender);
+    h->counters.dropped_no_identity += !known;
+    return known;
+}
+
+/* One message of the ROUTER: routing id, one frame. 0: nothing there. *k: NULL when it was dropped. */
+static int receive_router(struct sq_hub *h, struct kept **k)
 {
     uint8_t id[64];
     int n = zmq_recv(h->router, id, sizeof id, ZMQ_DONTWAIT);
+    *k = NULL;
     if (n < 0)
         return 0;
     if (!more_frames(h->router))
-        return -1;
-    zmq_msg_init(&h->message);
-    h->holds = 1;
-    if (zmq_msg_recv(&h->message, h->router, 0) < 0)
-        return -1;
-    if (more_frames(h->router) || n > (int)sizeof out->route.id || id[0] != 0 || zmq_msg_size(&h->message) == 0) {
+        return 1;
+    *k = receive_frame(h->router);
+    if (*k == NULL || more_frames(h->router) || n > (int)sizeof(*k)->route.id || id[0] != 0 ||
+        zmq_msg_size(&(*k)->message) == 0) {
         drain(h->router);
         h->counters.dropped_shape++;
-        return -1;
+        drop_kept(*k);
+        *k = NULL;
+        return 1;
     }
-    /* The last frame's metadata: the first frame loses it when the socket has looked ahead. */
-    const char *user = zmq_msg_gets(&h->message, "User-Id");
-    char name[SQ_NAME_SIZE_MAX + 1];
-    if (user == NULL || !sq_zap_session(&h->zap, user, name)) {
-        h->counters.dropped_no_identity++;
-        return -1;
-    }
-    *out = (struct sq_arrival){.route.size = (uint8_t)n,
-                               .bytes = sq_bytes_of(zmq_msg_data(&h->message), zmq_msg_size(&h->message))};
-    memcpy(out->route.id, id, (size_t)n);
-    memcpy(out->from, name, sizeof name);
+    (*k)->route.size = (uint8_t)n;
+    memcpy((*k)->route.id, id, (size_t)n);
+    (*k)->waiting.size = zmq_msg_size(&(*k)->message);
     return 1;
+}
+
+/* Everything that has come through the ROUTER into its lines. 1: there is no room for what was handed out. */
+static int gather(struct sq_hub *h, struct sq_arrival *out)
+{
+    struct kept *k;
+    uint32_t sender;
+    for (unsigned n = 0; n < GATHER_MAX && receive_router(h, &k); n++) {
+        if (k == NULL)
+            continue;
+        sq_status st = who(h, k, out->from, &sender) ? sq_lines_put(&h->lines, sender, &k->waiting) : SQ_E_FORMAT;
+        if (st == SQ_OK)
+            continue;
+        if (st == SQ_E_FULL) {
+            h->counters.no_room++;
+            out->no_room = 1;
+            hand_out(h, k, out);
+            return 1;
+        }
+        drop_kept(k);
+    }
+    return 0;
+}
+
+/* Whoever's turn it is, if it is still allowed. */
+static int take_line(struct sq_hub *h, struct sq_arrival *out)
+{
+    uint32_t sender;
+    for (struct kept *k; (k = (struct kept *)sq_lines_take(&h->lines, h->hold_bulk)) != NULL; drop_kept(k))
+        if (who(h, k, out->from, &sender)) {
+            hand_out(h, k, out);
+            return 1;
+        }
+    return 0;
 }
 
 static int receive_dealer(struct sq_hub *h, size_t i, struct sq_arrival *out)
 {
-    zmq_msg_init(&h->message);
-    h->holds = 1;
-    if (zmq_msg_recv(&h->message, h->peer[i].socket, ZMQ_DONTWAIT) < 0)
+    struct kept *k = receive_frame(h->peer[i].socket);
+    if (k == NULL)
         return 0;
     if (more_frames(h->peer[i].socket)) {
         drain(h->peer[i].socket);
         h->counters.dropped_shape++;
-        return -1;
+        drop_kept(k);
+        return 0;
     }
-    *out = (struct sq_arrival){.from_peer = 1,
-                               .node = h->peer[i].node,
-                               .bytes = sq_bytes_of(zmq_msg_data(&h->message), zmq_msg_size(&h->message))};
+    out->from_peer = 1;
+    out->node = h->peer[i].node;
+    hand_out(h, k, out);
     return 1;
 }
 
 /* Every socket has its turn, so that one that always has something cannot starve the others. */
-static int receive_any(struct sq_hub *h, struct sq_arrival *out)
+static void receive_any(struct sq_hub *h, struct sq_arrival *out)
 {
-    for (size_t k = 0; k <= h->peer_count; k++) {
+    *out = (struct sq_arrival){.from = ""};
+    int got = gather(h, out);
+    for (size_t k = 0; !got && k <= h->peer_count; k++) {
         size_t i = (h->turn + k) % (h->peer_count + 1);
-        int got = i == h->peer_count ? receive_router(h, out) : receive_dealer(h, i, out);
-        if (got == 1) {
-            h->counters.received++;
+        got = i == h->peer_count ? take_line(h, out) : receive_dealer(h, i, out);
+        if (got)
             h->turn = (i + 1) % (h->peer_count + 1);
-        }
-        if (got != 0)
-            return got;
-        if (h->holds)
-            zmq_msg_close(&h->message);
-        h->holds = 0;
     }
-    return 0;
 }
 
 /* Events of two frames: what happened, and to whom. */
@@ -361,29 +442,30 @@ sq_status sq_hub_receive(struct sq_hub *h, int timeout_ms, int extra_fd, struct 
     zmq_pollitem_t items[PEERS_MAX + 3];
     uint64_t rung;
     int count = 0;
-    if (h->holds)
-        zmq_msg_close(&h->message);
-    h->holds = 0;
-    out->bytes = (sq_bytes){NULL, 0};
+    drop_kept(h->current);
+    h->current = NULL;
     if (timeout_ms != 0)
         count_connections(h); /* once a turn */
-    int got = receive_any(h, out);
-    if (got == 0 && timeout_ms != 0) {
-        for (size_t i = 0; i < h->peer_count; i++)
-            items[count++] = (zmq_pollitem_t){.socket = h->peer[i].socket, .events = ZMQ_POLLIN};
-        items[count++] = (zmq_pollitem_t){.socket = h->router, .events = ZMQ_POLLIN};
-        items[count++] = (zmq_pollitem_t){.fd = h->wake, .events = ZMQ_POLLIN};
-        if (extra_fd >= 0)
-            items[count++] = (zmq_pollitem_t){.fd = extra_fd, .events = ZMQ_POLLIN};
-        if (zmq_poll(items, count, timeout_ms) < 0 && errno != EINTR)
-            return sq_fail(err, SQ_E_NETWORK, "wait for messages: %s", zmq_strerror(errno));
-        if (read(h->wake, &rung, sizeof rung) < 0)
-            rung = 0;
-        got = receive_any(h, out);
-    }
-    if (got != 1)
-        out->bytes = (sq_bytes){NULL, 0};
+    receive_any(h, out);
+    if (out->bytes.size != 0 || timeout_ms == 0)
+        return SQ_OK;
+    for (size_t i = 0; i < h->peer_count; i++)
+        items[count++] = (zmq_pollitem_t){.socket = h->peer[i].socket, .events = ZMQ_POLLIN};
+    items[count++] = (zmq_pollitem_t){.socket = h->router, .events = ZMQ_POLLIN};
+    items[count++] = (zmq_pollitem_t){.fd = h->wake, .events = ZMQ_POLLIN};
+    if (extra_fd >= 0)
+        items[count++] = (zmq_pollitem_t){.fd = extra_fd, .events = ZMQ_POLLIN};
+    if (zmq_poll(items, count, timeout_ms) < 0 && errno != EINTR)
+        return sq_fail(err, SQ_E_NETWORK, "wait for messages: %s", zmq_strerror(errno));
+    if (read(h->wake, &rung, sizeof rung) < 0)
+        rung = 0;
+    receive_any(h, out);
     return SQ_OK;
+}
+
+void sq_hub_hold_bulk(struct sq_hub *h, int hold)
+{
+    h->hold_bulk = hold;
 }
 
 void sq_hub_pause(struct sq_hub *h, int timeout_ms)

@@ -8,6 +8,8 @@
  *   - Every socket: MAXMSGSIZE, HWM, LINGER 0, handshake interval 5 s, heartbeats 2/6/6 s, IMMEDIATE on DEALERs,
  *     reconnect 100 ms..5 s. A peer that takes nothing for some seconds is connected to anew: libzmq gives a connection up for good
  *     when its handshake was refused.
+ *   - Who sends little waits for the one message that is being dealt with, however much another sends: what arrives waits in a line of
+ *     its sender, served in turn by bytes (lines.h). Within a line order is kept.
  *   - "Sent" means queued. What must arrive is in the outbox and is sent again until the peer acknowledges.
  *
  * One thread uses a hub (sq_hub_wake and sq_hub_allow excepted: any thread).
@@ -38,6 +40,7 @@ struct sq_hub_options {
      */
     sq_status (*allow_first)(void *ctx, struct sq_hub *h, struct sq_error *err);
     void *allow_ctx;
+    size_t room; /* for what waits; 0: SQ_LINES_BYTES (lines.h) */
 };
 
 SQ_MUST_CHECK sq_status sq_hub_open(const struct sq_hub_options *o, struct sq_hub **out, struct sq_error *err);
@@ -62,6 +65,7 @@ struct sq_arrival {
     struct sq_route route;           /* when it came through the ROUTER */
     int from_peer;                   /* 1: an answer on the DEALER to node `node` */
     uint32_t node;
+    int no_room;    /* 1: its sender has too much waiting; tell it so, for it is not kept */
     sq_bytes bytes; /* one envelope; lives until the next call on the hub */
 };
 
@@ -71,6 +75,8 @@ struct sq_arrival {
  */
 SQ_MUST_CHECK sq_status sq_hub_receive(struct sq_hub *h, int timeout_ms, int extra_fd, struct sq_arrival *out,
                                        struct sq_error *err);
+/* Until this is taken back, messages of more than SQ_BULK_BYTES (lines.h) wait where they are, and others go before them. */
+void sq_hub_hold_bulk(struct sq_hub *h, int hold);
 /* Wait for sq_hub_wake alone: messages stay where they are, and their senders are held back. */
 void sq_hub_pause(struct sq_hub *h, int timeout_ms);
 void sq_hub_wake(struct sq_hub *h);
@@ -83,7 +89,7 @@ SQ_MUST_CHECK sq_status sq_hub_reply(struct sq_hub *h, const struct sq_route *ro
 SQ_MUST_CHECK sq_status sq_hub_send(struct sq_hub *h, uint32_t node, sq_bytes bytes, struct sq_error *err);
 
 struct sq_hub_counters {
-    uint64_t received, sent, dropped_no_identity, dropped_shape, denied_handshakes, reply_failed;
+    uint64_t received, sent, dropped_no_identity, dropped_shape, denied_handshakes, reply_failed, no_room;
     uint64_t accepted,
         established; /* TCP connections, and those of them that became sessions: the others were cut, or are about to be */
 };

@@ -63,7 +63,7 @@ void sq_zap_deny(struct sq_zap *z, const uint8_t key[static SQ_KEY_SIZE])
     pthread_mutex_unlock(&z->mutex);
 }
 
-int sq_zap_session(struct sq_zap *z, const char *user_id, char name_out[static SQ_NAME_SIZE_MAX + 1])
+int sq_zap_session(struct sq_zap *z, const char *user_id, char name_out[static SQ_NAME_SIZE_MAX + 1], uint32_t *row_out)
 {
     char *rest;
     unsigned long row = strtoul(user_id, &rest, 10);
@@ -72,8 +72,10 @@ int sq_zap_session(struct sq_zap *z, const char *user_id, char name_out[static S
     pthread_mutex_lock(&z->mutex);
     const struct sq_zap_entry *e = row < z->allowed.count ? entry_at(z, (uint32_t)row) : NULL;
     int known = e != NULL && e->name[0] != '\0' && strcmp(e->name, rest + 1) == 0;
-    if (known)
+    if (known) {
         memcpy(name_out, e->name, sizeof e->name);
+        *row_out = (uint32_t)row;
+    }
     pthread_mutex_unlock(&z->mutex);
     return known;
 }

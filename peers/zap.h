@@ -37,8 +37,9 @@ SQ_MUST_CHECK sq_status sq_zap_allow(struct sq_zap *z, const uint8_t key[static 
 void sq_zap_deny(struct sq_zap *z, const uint8_t key[static SQ_KEY_SIZE]);
 /*
  * Is the key that this session was let in with still allowed, under the name of then? `user_id` is what the handler gave the
- * session: "row name". 1: yes, and the name is in name_out.
+ * session: "row name". 1: yes, and the name is in name_out; row_out is a small number that this key alone has.
  */
-int sq_zap_session(struct sq_zap *z, const char *user_id, char name_out[static SQ_NAME_SIZE_MAX + 1]);
+int sq_zap_session(struct sq_zap *z, const char *user_id, char name_out[static SQ_NAME_SIZE_MAX + 1],
+                   uint32_t *row_out);
 
 #endif

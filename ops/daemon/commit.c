@@ -174,5 +174,6 @@ void sq_group_reset(struct sq_daemon *d, struct sq_group *g)
     sq_arena_reset(&g->arena);
     sq_arena_reset(&g->sealed);
     g->entry_count = g->hello_count = g->out_count = g->ack_count = 0;
+    g->holds_bulk = 0;
     memset(g->peer_heard, 0, sq_core_node_count(d->core));
 }

@@ -25,6 +25,7 @@
 #include "peers/directory.h"
 #include "peers/hub.h"
 #include "peers/keys.h"
+#include "peers/lines.h"
 #include "peers/outbox.h"
 #include "proto/sanquan.pb-c.h"
 
@@ -37,12 +38,13 @@
 #define GROUP_PEER_LIMIT  (52u << 20)                            /* of all messages: one more step fits */
 #define GROUP_TIMER_LIMIT (32u << 20)
 /*
- * A group that holds this much waits for the commit before it, and meanwhile nothing more is received: one who floods fills no more than two
- * groups in front of the others, whose messages are taken in turn. Two or three milliseconds of work: the cost of a sync is still small in it.
+ * A group that holds this much waits for the commit before it, and meanwhile nothing more is decided. Two or three milliseconds of work: the
+ * cost of a sync is still small in it.
  */
 #define GROUP_ENOUGH (1u << 20)
 #define GROUP_PATIENCE_MS                                                                                              \
     2000u /* when the disk is slower than this, more is received, and what does not fit is told "busy" */
+#define SMALL_MS           100u /* so long after a small message of a client the node counts as shared by small and bulk */
 #define GROUP_CLIENT_LIMIT (40u << 20) /* of clients' messages; the rest is kept for peers and timers */
 
 /* What may leave once the group is durable. */
@@ -88,6 +90,7 @@ struct sq_group {
     struct sq_outbox_put *outbox;  /* commit thread's */
     struct sq_outbox_ack *acks;    /* newest acknowledgement of each peer */
     size_t ack_count;
+    int holds_bulk;      /* the front's */
     uint8_t *peer_heard; /* [node]: a message of its stream is in the group */
 };
 
@@ -119,6 +122,8 @@ struct sq_daemon {
     struct sq_clock clock;
     uint64_t now_ms, next_ms; /* next_ms: when something is due, unless a message comes first */
     uint64_t enough_ms;       /* since when the group being filled waits for the commit; 0: it does not */
+    uint64_t small_until_ms;  /* a client has sent something small lately */
+    int bulk_under_way;       /* the group that is being committed holds some */
     uint64_t opened_ms;       /* of the first turn */
     uint64_t cutoff_ms, housekeep_ms, watchdog_ms, disk_ms;
     unsigned free_permille;

@@ -3,7 +3,12 @@
  *
  *   arrival -> envelope -> connection is the sender's -> signature -> core -> group -> (commit) -> answers, peer messages, acks
  *
- * Invariants: nothing that a step decided leaves before its group is durable; the group being filled is only touched here.
+ * Who sends little waits for one who sends much at one place only: for the one bulk message (lines.h) that is being decided or committed.
+ * Arrivals are taken in turn by sender (hub.h); while a client sends what is small, a second bulk message is not begun before the first is
+ * durable, and a group of what is small goes in between. Where nobody does, bulk is decided while bulk is committed.
+ *
+ * Invariants: nothing that a step decided leaves before its group is durable; the group being filled is only touched here; within a
+ * stream, order of arrival is order of decision is order of the journal.
  */
 #include <poll.h>
 #include <stdlib.h>
@@ -18,6 +23,7 @@
 #define PAUSE_MS      10 /* at most: the end of the commit ends it */
 #define BUSY_RETRY_MS 20u
 #define UNGREETED_MS  20u
+#define NO_ROOM_MS    100u /* in which a line that is too long gets shorter by some tens of megabytes */
 #define WAIT_MAX_MS   1000 /* housekeeping and the watchdog are looked after at least this often */
 
 /* ---- sending what needs no commit ---- */
@@ -123,6 +129,77 @@ static int has_room(const struct sq_daemon *d, size_t limit)
     return g->entry_count < GROUP_ENTRIES_MAX && g->out_count + SQ_OUT_MAX < GROUP_OUT_MAX && g->arena.used < limit;
 }
 
+/* ---- out of the group ---- */
+
+sq_status sq_front_allow(struct sq_daemon *d, struct sq_error *err)
+{
+    static const uint8_t none[SQ_KEY_SIZE];
+    for (sq_status st; d->parties_allowed < sq_core_party_count(d->core); d->parties_allowed++) {
+        const struct sq_party *p = sq_core_party(d->core, d->parties_allowed);
+        if (memcmp(p->transport_key, none, sizeof none) != 0 &&
+            (st = sq_hub_allow(d->hub, p->transport_key, p->name, err)) != SQ_OK)
+            return st;
+    }
+    return SQ_OK;
+}
+
+/* ENROL may also give keys to a party that was only a name before. */
+static sq_status allow_enrolled(struct sq_daemon *d, const struct sq_group *g, struct sq_error *err)
+{
+    for (size_t i = 0; i < g->entry_count; i++)
+        if (g->entries[i].type == SANQUAN__V1__MESSAGE_TYPE__ENROL) {
+            d->parties_allowed = 0;
+            break;
+        }
+    return sq_front_allow(d, err);
+}
+
+static void send_answers(struct sq_daemon *d, const struct sq_group *g)
+{
+    for (size_t i = 0; i < g->out_count; i++) {
+        const struct sq_pending_out *o = &g->outs[i];
+        if (o->kind != SQ_OUT_ANSWER || o->envelope.size == 0 || o->to >= d->route_capacity ||
+            d->routes[o->to].size == 0)
+            continue;
+        if (sq_hub_reply(d->hub, &d->routes[o->to], o->envelope, NULL) != SQ_OK)
+            d->routes[o->to].size = 0; /* it will come back and ask */
+    }
+}
+
+sq_status sq_front_finish(struct sq_daemon *d, struct sq_error *err)
+{
+    int failed;
+    struct sq_group *g = sq_commit_take_done(d, &failed);
+    if (failed)
+        return sq_fail(err, SQ_E_STORAGE, "a commit failed; what is stored is known after a restart");
+    if (g == NULL)
+        return SQ_OK;
+    d->bulk_under_way = 0;
+    sq_status st = allow_enrolled(d, g, err); /* before anyone hears that he is enrolled, and connects */
+    send_answers(d, g);
+    sq_streams_durable(d, g);
+    sq_hello_durable(d, g);
+    sq_questions_durable(d, g);
+    sq_group_reset(d, g);
+    return st;
+}
+
+static void submit(struct sq_daemon *d)
+{
+    int bulk = d->filling->holds_bulk;
+    if (d->filling->entry_count != 0 && sq_commit_submit(d))
+        d->bulk_under_way = bulk;
+}
+
+/* Before bulk is decided: what is durable leaves, and what is decided is committed without it. */
+static sq_status clear_way(struct sq_daemon *d, struct sq_error *err)
+{
+    sq_status st = sq_front_finish(d, err);
+    if (st == SQ_OK)
+        submit(d);
+    return st;
+}
+
 /* ---- one arrival ---- */
 
 static sq_status keep_route(struct sq_daemon *d, uint32_t party, const struct sq_route *route, struct sq_error *err)
@@ -220,10 +297,17 @@ static sq_status decide(struct sq_daemon *d, const struct sq_arrival *a, const s
         return SQ_OK; /* its outbox sends it again */
     if (!from_node)
         sq_sha256(e->whole.data, e->whole.size, hash);
-    struct sq_event event = {d->now_ms, e->type, e, e->body};
-    sq_status st = sq_front_step(d, &event, e->whole, from_node ? NULL : hash, &fx, err);
+    int bulk = e->whole.size > SQ_BULK_BYTES;
+    sq_status st = bulk ? clear_way(d, err) : SQ_OK;
     if (st != SQ_OK)
         return st;
+    if (!bulk && !from_node)
+        d->small_until_ms = d->now_ms + SMALL_MS;
+    struct sq_event event = {d->now_ms, e->type, e, e->body};
+    st = sq_front_step(d, &event, e->whole, from_node ? NULL : hash, &fx, err);
+    if (st != SQ_OK)
+        return st;
+    d->filling->holds_bulk |= bulk && fx.append;
     if (from_node) {
         d->peers[node].heard_ms = d->now_ms;
         d->peers[node].retry_at_ms = d->peers[node].retry_ms = 0; /* it is there: whatever waits may go */
@@ -243,6 +327,18 @@ static sq_status decide(struct sq_daemon *d, const struct sq_arrival *a, const s
     return SQ_OK;
 }
 
+/* More waits from this sender than there is room for. Its stream goes on from what is refused here. */
+static sq_status tell_busy(struct sq_daemon *d, const struct sq_arrival *a)
+{
+    struct sq_envelope e;
+    uint32_t party;
+    if (sq_envelope_open(a->bytes, &e, NULL) == SQ_OK && e.id != 0 && strcmp(a->from, e.sender) == 0 &&
+        (party = sq_core_party_find(d->core, e.sender)) != SQ_ROW_NONE &&
+        sq_core_party(d->core, party)->role != SQ_ROLE_NODE) /* a node's outbox sends it again */
+        refuse(d, a, e.id, SQ_R_BUSY, NO_ROOM_MS);
+    return SQ_OK;
+}
+
 /* Answers, and what only a journal holds. */
 static int is_nobodys_request(uint32_t type)
 {
@@ -254,6 +350,8 @@ static sq_status on_arrival(struct sq_daemon *d, const struct sq_arrival *a, str
 {
     struct sq_envelope e;
     struct sq_error why = {0};
+    if (a->no_room)
+        return tell_busy(d, a);
     sq_status st = sq_envelope_open(a->bytes, &e, &why);
     if (st != SQ_OK)
         return sq_reject(d, a, NULL, st, why.text, err);
@@ -351,58 +449,6 @@ static void kick_watchdog(struct sq_daemon *d)
 
 /* ---- the loop ---- */
 
-sq_status sq_front_allow(struct sq_daemon *d, struct sq_error *err)
-{
-    static const uint8_t none[SQ_KEY_SIZE];
-    for (sq_status st; d->parties_allowed < sq_core_party_count(d->core); d->parties_allowed++) {
-        const struct sq_party *p = sq_core_party(d->core, d->parties_allowed);
-        if (memcmp(p->transport_key, none, sizeof none) != 0 &&
-            (st = sq_hub_allow(d->hub, p->transport_key, p->name, err)) != SQ_OK)
-            return st;
-    }
-    return SQ_OK;
-}
-
-/* ENROL may also give keys to a party that was only a name before. */
-static sq_status allow_enrolled(struct sq_daemon *d, const struct sq_group *g, struct sq_error *err)
-{
-    for (size_t i = 0; i < g->entry_count; i++)
-        if (g->entries[i].type == SANQUAN__V1__MESSAGE_TYPE__ENROL) {
-            d->parties_allowed = 0;
-            break;
-        }
-    return sq_front_allow(d, err);
-}
-
-static void send_answers(struct sq_daemon *d, const struct sq_group *g)
-{
-    for (size_t i = 0; i < g->out_count; i++) {
-        const struct sq_pending_out *o = &g->outs[i];
-        if (o->kind != SQ_OUT_ANSWER || o->envelope.size == 0 || o->to >= d->route_capacity ||
-            d->routes[o->to].size == 0)
-            continue;
-        if (sq_hub_reply(d->hub, &d->routes[o->to], o->envelope, NULL) != SQ_OK)
-            d->routes[o->to].size = 0; /* it will come back and ask */
-    }
-}
-
-sq_status sq_front_finish(struct sq_daemon *d, struct sq_error *err)
-{
-    int failed;
-    struct sq_group *g = sq_commit_take_done(d, &failed);
-    if (failed)
-        return sq_fail(err, SQ_E_STORAGE, "a commit failed; what is stored is known after a restart");
-    if (g == NULL)
-        return SQ_OK;
-    sq_status st = allow_enrolled(d, g, err); /* before anyone hears that he is enrolled, and connects */
-    send_answers(d, g);
-    sq_streams_durable(d, g);
-    sq_hello_durable(d, g);
-    sq_questions_durable(d, g);
-    sq_group_reset(d, g);
-    return st;
-}
-
 /* The group being filled holds enough, and the one before it is still being committed. */
 static int waits_for_commit(struct sq_daemon *d)
 {
@@ -415,9 +461,30 @@ static int waits_for_commit(struct sq_daemon *d)
     return d->now_ms < d->enough_ms + GROUP_PATIENCE_MS;
 }
 
-sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *err)
+/* What comes next. Where some send little, one bulk message at a time is under way: what is small waits for no second one. */
+static sq_status receive(struct sq_daemon *d, int wait_ms, struct sq_arrival *a, struct sq_error *err)
+{
+    int shared = d->now_ms < d->small_until_ms;
+    sq_hub_hold_bulk(d->hub, shared && (d->bulk_under_way || d->filling->holds_bulk));
+    return sq_hub_receive(d->hub, wait_ms, -1, a, err);
+}
+
+/* Wait for messages, and take what is there, so that a group is worth its commit; but look up now and then. */
+static sq_status take_messages(struct sq_daemon *d, int wait_ms, struct sq_error *err)
 {
     struct sq_arrival a;
+    sq_status st = receive(d, wait_ms, &a, err);
+    for (unsigned n = 0; st == SQ_OK && a.bytes.size != 0; n++) {
+        st = a.from_peer ? sq_streams_hear(d, a.node, &a, err) : on_arrival(d, &a, err);
+        if (n == 15 || st != SQ_OK || d->filling->arena.used >= GROUP_ENOUGH)
+            break;
+        st = receive(d, 0, &a, err);
+    }
+    return st;
+}
+
+sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *err)
+{
     d->now_ms = now_ms;
     if (d->opened_ms == 0)
         d->opened_ms = now_ms;
@@ -429,8 +496,7 @@ sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *e
     sq_questions_send(d);
     sq_streams_flush(d);
     d->next_ms = sooner(d->next_ms, sq_streams_due_ms(d));
-    if (d->filling->entry_count != 0)
-        sq_commit_submit(d);
+    submit(d);
     kick_watchdog(d);
     sq_snapshot_maybe(d);
     if (waits_for_commit(d)) {
@@ -438,16 +504,5 @@ sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *e
         return SQ_OK;
     }
     uint64_t wait = d->next_ms > now_ms ? d->next_ms - now_ms : 0;
-    st = sq_hub_receive(d->hub, wait < WAIT_MAX_MS ? (int)wait : WAIT_MAX_MS, -1, &a, err);
-    /* Take what is there, so that a group is worth its commit; but look up now and then. */
-    for (unsigned n = 0; st == SQ_OK && a.bytes.size != 0; n++) {
-        if (a.from_peer)
-            st = sq_streams_hear(d, a.node, &a, err);
-        else
-            st = on_arrival(d, &a, err);
-        if (n == 15 || st != SQ_OK || d->filling->arena.used >= GROUP_ENOUGH)
-            break;
-        st = sq_hub_receive(d->hub, 0, -1, &a, err);
-    }
-    return st;
+    return take_messages(d, wait < WAIT_MAX_MS ? (int)wait : WAIT_MAX_MS, err);
 }

@@ -134,6 +134,7 @@ static json_t *connections(const struct sq_daemon *d)
     put_u64(o, "sent", c.sent);
     put_u64(o, "dropped", c.dropped_no_identity + c.dropped_shape);
     put_u64(o, "answers_unsent", c.reply_failed);
+    put_u64(o, "turned_away", c.no_room);
     return o;
 }
 

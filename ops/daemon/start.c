@@ -75,8 +75,13 @@ static sq_status open_hub(struct sq_daemon *d, const Sanquan__V1__Genesis *g, st
         memcpy(peers[i].transport_key, n->transport_key.data, SQ_KEY_SIZE);
         d->peers[peers[i].node].connected = 1;
     }
-    struct sq_hub_options o = {
-        c->bind, d->keys->transport_public, d->keys->transport_secret, peers, c->peers_count, allow_parties, d};
+    struct sq_hub_options o = {.bind = c->bind,
+                               .transport_public = d->keys->transport_public,
+                               .transport_secret = d->keys->transport_secret,
+                               .peers = peers,
+                               .peer_count = c->peers_count,
+                               .allow_first = allow_parties,
+                               .allow_ctx = d};
     sq_status st = sq_hub_open(&o, &d->hub, err);
     free(peers);
     return st;

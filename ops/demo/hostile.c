@@ -439,8 +439,11 @@ static void open_world(struct world *w, char **argv)
     w->next = last + 1;
     struct sq_hub_peer peer = {.node = 0, .endpoint = w->endpoint};
     memcpy(peer.transport_key, w->node->transport_key.data, SQ_KEY_SIZE);
-    struct sq_hub_options o = {
-        "tcp://127.0.0.1:*", w->provider->transport_public, w->provider->transport_secret, &peer, 1, NULL, NULL};
+    struct sq_hub_options o = {.bind = "tcp://127.0.0.1:*",
+                               .transport_public = w->provider->transport_public,
+                               .transport_secret = w->provider->transport_secret,
+                               .peers = &peer,
+                               .peer_count = 1};
     if (sq_hub_open(&o, &w->hub, &err) != SQ_OK)
         die("connect", &err);
     w->messages = json_object();

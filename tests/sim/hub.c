@@ -40,6 +40,13 @@ void sq_hub_pause(struct sq_hub *h, int timeout_ms)
     (void)timeout_ms; /* simulated time goes on by itself */
 }
 
+/* No simulated message is bulk. */
+void sq_hub_hold_bulk(struct sq_hub *h, int hold)
+{
+    (void)h;
+    (void)hold;
+}
+
 sq_status sq_hub_receive(struct sq_hub *h, int timeout_ms, int extra_fd, struct sq_arrival *out, struct sq_error *err)
 {
     struct sim_node *n = node_of(h);

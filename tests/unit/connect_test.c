@@ -31,8 +31,11 @@ static int begin(void **state)
     snprintf(e->endpoint, sizeof e->endpoint, "tcp://127.0.0.1:%u", rig_free_port());
     struct sq_hub_peer to = {.node = 7, .endpoint = e->endpoint};
     memcpy(to.transport_key, e->server->transport_public, SQ_KEY_SIZE);
-    struct sq_hub_options o = {
-        "tcp://127.0.0.1:*", e->peer->transport_public, e->peer->transport_secret, &to, 1, NULL, NULL};
+    struct sq_hub_options o = {.bind = "tcp://127.0.0.1:*",
+                               .transport_public = e->peer->transport_public,
+                               .transport_secret = e->peer->transport_secret,
+                               .peers = &to,
+                               .peer_count = 1};
     assert_int_equal(sq_hub_open(&o, &e->dialler, NULL), SQ_OK);
     *state = e;
     return 0;
@@ -52,8 +55,11 @@ static int end(void **state)
 
 static void open_server(struct ends *e, sq_status (*allow)(void *, struct sq_hub *, struct sq_error *))
 {
-    struct sq_hub_options o = {
-        e->endpoint, e->server->transport_public, e->server->transport_secret, NULL, 0, allow, e};
+    struct sq_hub_options o = {.bind = e->endpoint,
+                               .transport_public = e->server->transport_public,
+                               .transport_secret = e->server->transport_secret,
+                               .allow_first = allow,
+                               .allow_ctx = e};
     assert_int_equal(sq_hub_open(&o, &e->hub, NULL), SQ_OK);
 }
 

@@ -18,10 +18,12 @@
 #include <zmq.h>
 
 #include "peers/hub.h"
+#include "peers/lines.h"
 #include "peers/sockets.h"
 #include "peers/zap.h"
 
-#define PATIENCE_MS 10000 /* for what must come; nothing waits so long when all is well */
+#define ROOM        (2u << 20) /* for what waits: half of it for one */
+#define PATIENCE_MS 10000      /* for what must come; nothing waits so long when all is well */
 #define A           "provider:91310199TXXXXX0015"
 #define B           "holder:12370199TXXXXX132Y"
 
@@ -54,8 +56,10 @@ static int begin(void **state)
     sq_curve_keypair(n->a.public_key, n->a.secret);
     sq_curve_keypair(n->b.public_key, n->b.secret);
     sq_curve_keypair(n->stranger.public_key, n->stranger.secret);
-    const struct sq_hub_options o = {
-        .bind = "tcp://127.0.0.1:*", .transport_public = n->server.public_key, .transport_secret = n->server.secret};
+    const struct sq_hub_options o = {.bind = "tcp://127.0.0.1:*",
+                                     .transport_public = n->server.public_key,
+                                     .transport_secret = n->server.secret,
+                                     .room = ROOM};
     if (sq_hub_open(&o, &n->hub, &err) != SQ_OK)
         fail_msg("%s", err.text);
     assert_int_equal(sq_hub_allow(n->hub, n->a.public_key, A, NULL), SQ_OK);
@@ -471,6 +475,53 @@ static void an_endpoint_that_cannot_be_served_is_refused_with_a_reason(void **st
     sq_hub_close(NULL);
 }
 
+/* ---- whose turn ---- */
+
+static void what_is_small_passes_bulk_that_is_held(void **state)
+{
+    static char bulk[SQ_BULK_BYTES + 1];
+    struct node *n = *state;
+    struct sq_arrival a;
+    void *flooder = dial(n, &n->a), *other = dial(n, &n->b);
+    sq_hub_hold_bulk(n->hub, 1);
+    memset(bulk, 'x', sizeof bulk);
+    assert_int_equal(zmq_send(flooder, bulk, sizeof bulk, 0), sizeof bulk);
+    say(flooder, "behind it");
+    say(other, "small");
+    comes(n, B, "small");
+    assert_int_equal(sq_hub_receive(n->hub, 50, -1, &a, NULL), SQ_OK);
+    assert_int_equal(a.bytes.size, 0);
+    sq_hub_hold_bulk(n->hub, 0);
+    a = next(n);
+    assert_string_equal(a.from, A);
+    assert_int_equal(a.bytes.size, sizeof bulk);
+    comes(n, A, "behind it");
+}
+
+static void what_finds_no_room_is_handed_out_as_such_and_others_go_on(void **state)
+{
+    static char bulk[SQ_BULK_BYTES + 1];
+    struct node *n = *state;
+    struct sq_arrival a;
+    enum { SENT = ROOM / sizeof bulk };
+    unsigned kept = 0, turned_away = 0;
+    void *flooder = dial(n, &n->a), *other = dial(n, &n->b);
+    sq_hub_hold_bulk(n->hub, 1);
+    memset(bulk, 'x', sizeof bulk);
+    for (unsigned i = 0; i < SENT; i++)
+        assert_int_equal(zmq_send(flooder, bulk, sizeof bulk, 0), sizeof bulk);
+    for (say(other, "small"); (a = next(n)).no_room; turned_away++)
+        assert_string_equal(a.from, A);
+    assert_string_equal(a.from, B);
+    for (; turned_away + kept < SENT; turned_away += a.no_room != 0, kept += !a.no_room) {
+        sq_hub_hold_bulk(n->hub, turned_away == 0); /* until the line is known to be full, it is not served */
+        a = next(n);
+        assert_true(strcmp(a.from, A) == 0 && a.bytes.size == sizeof bulk);
+    }
+    assert_in_range(kept, ROOM / 2 / (sizeof bulk + SQ_LINES_MESSAGE), SENT - 1);
+    assert_int_equal(counters(n).no_room, turned_away);
+}
+
 int main(void)
 {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -490,6 +541,8 @@ int main(void)
         STORY(a_connection_without_curve_or_with_noise_gets_nowhere),
         STORY(a_peer_is_sent_to_and_its_answers_come_from_it),
         STORY(a_route_that_never_was_is_told),
+        STORY(what_is_small_passes_bulk_that_is_held),
+        STORY(what_finds_no_room_is_handed_out_as_such_and_others_go_on),
         STORY(another_thread_or_a_file_wakes_it),
         STORY(an_endpoint_that_cannot_be_served_is_refused_with_a_reason),
     };

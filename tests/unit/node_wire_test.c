@@ -145,8 +145,11 @@ static int begin(void **state)
     t->node_key = n->keys->public_key;
     struct sq_hub_peer peer = {.node = NODE, .endpoint = n->endpoint};
     memcpy(peer.transport_key, n->keys->transport_public, SQ_KEY_SIZE);
-    struct sq_hub_options o = {
-        "tcp://127.0.0.1:*", t->keys->transport_public, t->keys->transport_secret, &peer, 1, NULL, NULL};
+    struct sq_hub_options o = {.bind = "tcp://127.0.0.1:*",
+                               .transport_public = t->keys->transport_public,
+                               .transport_secret = t->keys->transport_secret,
+                               .peers = &peer,
+                               .peer_count = 1};
     assert_int_equal(sq_hub_open(&o, &t->hub, NULL), SQ_OK);
     assert_int_equal(sq_arena_init(&t->out, 4u << 20, NULL), SQ_OK);
     assert_int_equal(sq_arena_init(&t->in, 4u << 20, NULL), SQ_OK);
