@@ -145,7 +145,7 @@ static void compare_window(struct sim_node *n, const json_t *o)
         return;
     const struct sim_bytes *b = window < SIM_WINDOWS_MAX ? n->sim->checks->settled[window] : NULL;
     if (b != NULL) {
-        sq_sha256(b->data, b->size, hash);
+        sq_settlement_hash(sq_bytes_of(b->data, b->size), hash);
         sq_hex(hash, sizeof hash, hex);
     }
     SIM_CHECK(n->sim, b != NULL && window <= n->final_windows && strcmp(told, hex) == 0,
