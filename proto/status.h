@@ -162,6 +162,8 @@
     X(SQ_R_NO_AGREEMENT, 235, 1, "the two regions have no agreement on this kind of voucher")                          \
     X(SQ_R_AGREEMENT_RATE, 236, 0, "amount exceeds the rate that the regions have agreed on")                          \
     X(SQ_R_AGREEMENT_EXPOSURE, 237, 1, "region may not owe the other more before it is settled")                       \
+    X(SQ_R_BUNDLE, 238, 1, "another part of its bundle was refused")                                                   \
+    X(SQ_R_PROMISE, 239, 0, "issuer does not spend what it holds for a bundle")                                        \
     X(SQ_R_NET_DEBIT_CAP, 240, 1, "owing region has reached its cap towards this one")                                 \
     X(SQ_R_REGION_STANDING, 241, 1, "one of the two regions takes no new business of this kind now")                   \
     X(SQ_R_NOT_PREFUNDED, 242, 1, "owing region's settlement account does not cover this")

@@ -87,8 +87,15 @@ static sq_status copy_rows(struct sq_step *s, const Sanquan__V1__Batch *in, cons
     return SQ_OK;
 }
 
+uint64_t sq_part_number(const struct sq_waiting *w, uint32_t row)
+{
+    _Static_assert(SQ_BATCH_ROWS_MAX <= 1u << 13, "a row has 13 bits");
+    SQ_ASSERT(w->seq < SQ_BUNDLE_NUMBERS >> 13);
+    return SQ_BUNDLE_NUMBERS | w->seq << 13 | row;
+}
+
 sq_status sq_send_clear(struct sq_step *s, const struct sq_waiting *w, const Sanquan__V1__Batch *batch, uint32_t node,
-                        uint32_t *row, size_t n)
+                        uint8_t part_verb, uint32_t *row, size_t n)
 {
     Sanquan__V1__Clear m;
     Sanquan__V1__Batch items;
@@ -101,6 +108,15 @@ sq_status sq_send_clear(struct sq_step *s, const struct sq_waiting *w, const San
     strcpy(m.provider, sq_party_code(sq_party_at(s->core, w->party)));
     m.batch = w->seq;
     m.expires_at_ms = s->core->now_ms + CLEAR_EXPIRES_MS;
+    if (part_verb != 0) {
+        items.verb.len = items.n_reservation = n;
+        for (size_t k = 0; k < n; k++) {
+            items.verb.data[k] = part_verb;
+            items.reservation[k] = sq_part_number(w, row[k]);
+        }
+        /* What was decided is done whenever it arrives; a hold is of no use when the bundle's time is over. */
+        m.expires_at_ms = part_verb == SANQUAN__V1__VERB__RESERVE ? batch->reserve_until_ms : UINT64_MAX;
+    }
     m.received_at_ms = w->received_ms;
     m.row = row;
     m.n_row = n;

@@ -141,12 +141,25 @@ static int check_parties(struct check *k)
                    0, 0);
 }
 
+/* Of two days; 0 is none. */
+static uint32_t earlier(uint32_t a, uint32_t b)
+{
+    return b != 0 && b < a ? b : a;
+}
+static uint32_t later(uint32_t a, uint32_t b)
+{
+    return b > a ? b : a;
+}
+
 /* All service days of a holder, this one among them, lie within the months of support. */
 static int check_support(struct check *k)
 {
+    static const struct sq_held_days none;
     const struct sq_account *a = k->t->account;
-    uint32_t day = k->c.day, first = a->first_day != 0 && a->first_day < day ? a->first_day : day;
-    uint32_t last = a->last_day > day ? a->last_day : day;
+    const struct sq_held_days *held =
+        a->held == 0 ? &none : SQ_ROW(&k->core->held_days, struct sq_held_days, a->held - 1);
+    uint32_t day = k->c.day, first = earlier(earlier(day, a->first_day), held->first_day);
+    uint32_t last = later(later(day, a->last_day), held->last_day);
     return (k->terms->rules & SQ_RULE_SUPPORT) != 0 &&
            sq_rule(&k->v, last < sq_day_add_months(first, (int32_t)k->terms->support_months), SQ_R_SUPPORT_PERIOD, 0,
                    first);

@@ -10,7 +10,7 @@
  * Invariants: a handler checks everything before it changes anything; what it sends is part of the journalled outcome (as
  * hashes), so that a replay that would say something else is found out.
  */
-#include "clearing/core/state.h"
+#include "clearing/core/acquirer.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -288,6 +288,7 @@ static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
 }
 
 #define TICK_DISPUTES 5u /* the settlement has the others */
+#define TICK_BUNDLES  7u
 
 static sq_status on_tick(struct sq_step *s, sq_bytes body)
 {
@@ -302,6 +303,8 @@ static sq_status on_tick(struct sq_step *s, sq_bytes body)
     }
     if (t->reason == TICK_DISPUTES)
         return sq_disputes_expire(s);
+    if (t->reason == TICK_BUNDLES)
+        return sq_bundles_expire(s, t->batch);
     struct sq_settlement_due due = {s->core->now_ms, t->window, t->reason, t->round, t->step};
     return sq_settlement_tick(s->core->settlement, &due, s->core->now_ms, s->fx, s->err);
 }
@@ -365,6 +368,9 @@ static sq_status seal_outcome(struct sq_step *s, sq_status status, const struct 
     sanquan__v1__outcome__init(&outcome);
     outcome.status = status;
     outcome.code = sq_codes(s->code, s->code_count);
+    outcome.listed = s->row != NULL;
+    outcome.row = s->row;
+    outcome.n_row = s->row != NULL ? s->code_count : 0;
     outcome.clawed = s->clawed;
     outcome.n_clawed = s->clawed_count;
     outcome.sent.data = sq_arena_take(fx->arena, fx->out_count * SQ_HASH_SIZE + 1);
@@ -455,6 +461,15 @@ sq_status sq_core_step(struct sq_core *core, const struct sq_event *event, struc
     return SQ_OK;
 }
 
+/* The batch whose bundles run out of time first. */
+static uint64_t next_of_bundles(const struct sq_core *core)
+{
+    for (uint32_t i = 0; i < core->waiting_count; i++)
+        if (core->waiting[i].until_ms == core->bundles_next_ms)
+            return core->waiting[i].seq;
+    return 0;
+}
+
 int sq_core_due(const struct sq_core *core, uint64_t now_ms, struct sq_arena *arena, sq_bytes *tick,
                 uint64_t *at_ms_out)
 {
@@ -464,6 +479,8 @@ int sq_core_due(const struct sq_core *core, uint64_t now_ms, struct sq_arena *ar
     struct sq_settlement_due due = sq_settlement_next(core->settlement);
     if (core->dispute_next_ms < due.at_ms)
         due = (struct sq_settlement_due){.at_ms = core->dispute_next_ms, .reason = TICK_DISPUTES};
+    if (core->bundles_next_ms < due.at_ms)
+        due = (struct sq_settlement_due){.at_ms = core->bundles_next_ms, .reason = TICK_BUNDLES};
     *at_ms_out = due.at_ms;
     if (due.at_ms > now_ms)
         return 0;
@@ -475,5 +492,7 @@ int sq_core_due(const struct sq_core *core, uint64_t now_ms, struct sq_arena *ar
     t.window = due.window;
     t.round = due.round;
     t.step = due.step;
+    if (due.reason == TICK_BUNDLES)
+        t.batch = next_of_bundles(core);
     return sq_wire_pack(&t.base, &memory, tick, NULL) == SQ_OK;
 }

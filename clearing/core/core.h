@@ -292,13 +292,23 @@ struct sq_voucher_view {
 };
 SQ_MUST_CHECK sq_status sq_core_voucher(const struct sq_core *core, uint64_t number, struct sq_voucher_view *out);
 
+/*
+ * Parts of bundles that this node's issuers hold for `node` although their time is over: that node has not said yet whether they are spent or
+ * released, because it is down or cannot be reached. They stay held until it does.
+ */
+struct sq_overdue_view {
+    uint64_t count, since_ms; /* since_ms: when the time of the first was over */
+    int64_t amount_fen;
+};
+void sq_core_overdue(const struct sq_core *core, uint32_t node, uint64_t now_ms, struct sq_overdue_view *out);
+
 /* In an Outcome's codes: this row waits for the home of its invoice, or for its issuer. No refusal has this number. */
 #define SQ_ROW_WAITS 1u
 
 struct sq_core_totals {                                     /* since genesis, at this node */
     uint64_t items_received, items_accepted, items_refused; /* as acquirer */
     uint64_t items_decided;                                 /* as issuer */
-    uint64_t batches_waiting;                               /* received and not yet answered */
+    uint64_t batches_waiting;                               /* received, and others are still asked about them */
     uint64_t rejected;                                      /* REJECTED entries */
     uint64_t refused_by_code[256];                          /* items, as acquirer */
 };

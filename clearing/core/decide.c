@@ -4,6 +4,10 @@
  *   RESERVE   amount: free -> reserved          RELEASE, or its time is over: reserved -> free
  *   COMMIT    reserved -> free, then as REDEEM with an amount up to what was reserved
  *   REDEEM    amount: free -> spent             RETURN: spent -> free
+ *
+ * A part of a bundle is held by its acquirer, under a number of the acquirers' own. Its RESERVE is a promise: everything that a later rule
+ * could ask about is held with it, its COMMIT spends exactly what was reserved and is judged by nothing but that it is held, and no time ends
+ * it (reservations.c). Otherwise one part could be refused when another is spent already.
  */
 #include "clearing/core/state.h"
 
@@ -37,7 +41,10 @@ void sq_core_watch(struct sq_core *core, uint32_t acquirer, uint64_t batch, uint
 void sq_watch_end(struct sq_core *core, uint64_t seq, uint8_t verb, unsigned status)
 {
     struct sq_explain *x = core->watch.out;
-    if (x->count == 0)
+    int said = 0; /* what it was refused with is among the reasons */
+    for (size_t i = 0; i < x->count; i++)
+        said |= x->reason[i].passed == 0;
+    if (x->count == 0 || (status != SQ_OK && !said && x->count < SQ_REASONS_MAX))
         x->reason[x->count++] = (struct sq_reason){.status = (uint16_t)status, .passed = status == SQ_OK};
     x->decided = 1;
     x->status = status;
@@ -60,7 +67,10 @@ static void account_move(struct sq_core *core, struct sq_account *a, uint32_t da
 
 enum bucket { RESERVED, SPENT };
 
-/* A posting, or with sign -1 what takes one back. Its programme's pool is taken up by redemptions, or was by the grant. */
+/*
+ * A posting, or with sign -1 what takes one back. Its programme's pool is taken up by redemptions, or was by the grant: then what is reserved
+ * goes from what is left of the voucher to the reservation, so that a voucher which ends meanwhile does not give it back.
+ */
 static void post(struct sq_core *core, struct sq_touched *t, const struct sq_posting *p, int sign, enum bucket bucket)
 {
     if (t->voucher->asleep)
@@ -71,10 +81,9 @@ static void post(struct sq_core *core, struct sq_touched *t, const struct sq_pos
     t->mandate->spent_fen += spent;
     t->mandate->reserved_fen += reserved;
     t->programme->spent_fen += spent;
-    if (t->programme->pool_at == 0)
-        t->programme->reserved_fen += reserved;
-    else if (sq_voucher_alive(core, t->voucher))
-        sq_maturity_move(core, t->programme, t->voucher->until_day, -spent);
+    t->programme->reserved_fen += reserved;
+    if (t->programme->pool_at == 1 && sq_voucher_alive(core, t->voucher))
+        sq_maturity_move(core, t->programme, t->voucher->until_day, -fen);
     account_move(core, t->account, p->day, spent, reserved);
     if (p->tracked)
         sq_counts_move(core, p, sign, bucket == RESERVED);
@@ -102,7 +111,7 @@ static void spend(struct sq_core *core, struct sq_decision *d, struct sq_touched
     if (p->scenario != 0)
         sq_scenario_count(core, p->programme, p->scenario, p->amount_fen, 1);
     if (p->delivery)
-        sq_delivery_add(core, r->evidence + i * 16, p->voucher);
+        sq_delivery_at(&core->counts, sq_delivery_intern(core, r->evidence + i * 16, p->voucher))->spent = 1;
     draw(core, d, t, p->amount_fen);
     d->count++;
     d->total_fen[t->programme->kind - 1] += p->amount_fen; /* 8,192 rows of at most 10^13 fen stay within int64 */
@@ -126,10 +135,33 @@ static unsigned check_use(struct sq_core *core, const struct sq_decision *d, con
 
 /* ---- reservations ---- */
 
+/* What spending would note for rules that look at it later, a part of a bundle notes while it is held. */
+static void hold_part(struct sq_core *core, struct sq_account *a, const struct sq_reservation *r, int sign)
+{
+    uint32_t row;
+    if (a->held == 0) {
+        struct sq_held_days *fresh = sq_table_add(&core->held_days, &row);
+        SQ_ASSERT(fresh != NULL); /* sq_decide_reserve */
+        *fresh = (struct sq_held_days){0, 0, 0, 0};
+        a->held = row + 1;
+    }
+    struct sq_held_days *h = SQ_ROW(&core->held_days, struct sq_held_days, a->held - 1);
+    h->first_day = h->count == 0 || r->p.day < h->first_day ? r->p.day : h->first_day;
+    h->last_day = r->p.day > h->last_day ? r->p.day : h->last_day;
+    h->count += (uint32_t)sign;
+    if (h->count == 0)
+        *h = (struct sq_held_days){0, 0, 0, 0};
+    if (r->delivery != SQ_ROW_NONE)
+        sq_delivery_at(&core->counts, r->delivery)->held += (uint32_t)sign;
+    core->parts_held += (uint64_t)sign;
+}
+
 static void hold(struct sq_core *core, struct sq_touched *t, const struct sq_reservation *r, int sign)
 {
     post(core, t, &r->p, sign, RESERVED);
     sq_settlement_hold(core->settlement, r->acquirer, t->programme->kind, sign * r->p.amount_fen);
+    if (sq_is_part(r->number))
+        hold_part(core, t->account, r, sign);
 }
 
 static void release(struct sq_core *core, struct sq_reservation *r)
@@ -149,8 +181,11 @@ void sq_decide_expire(struct sq_core *core)
 static unsigned reserve(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i)
 {
     struct sq_touched t;
-    struct sq_reservation row = {
-        .number = r->reservation[i], .until_ms = d->reserve_until_ms, .provider = d->provider, .acquirer = d->acquirer};
+    struct sq_reservation row = {.number = r->reservation[i],
+                                 .until_ms = d->reserve_until_ms,
+                                 .provider = d->provider,
+                                 .acquirer = d->acquirer,
+                                 .delivery = SQ_ROW_NONE};
     if (sq_reservation_find(core, d->provider, row.number) != NULL)
         return SQ_R_RESERVATION_EXISTS;
     if (d->reserve_until_ms < core->now_ms || d->reserve_until_ms > core->now_ms + RESERVE_TERM_MAX_MS)
@@ -158,17 +193,36 @@ static unsigned reserve(struct sq_core *core, const struct sq_decision *d, const
     unsigned refused = check_use(core, d, r, i, &t, &row.p);
     if (refused != SQ_OK)
         return refused;
+    if (row.p.delivery && sq_is_part(row.number))
+        row.delivery = sq_delivery_intern(core, r->evidence + i * 16, row.p.voucher);
     sq_reservation_add(core, &row);
     hold(core, &t, &row, 1);
     return SQ_OK;
 }
 
-/* An open reservation of this provider on this voucher. */
+/* An open reservation of this provider on this voucher; a part of a bundle is also its acquirer's. */
 static struct sq_reservation *open_reservation(struct sq_core *core, const struct sq_decision *d,
                                                const struct sq_rows *r, size_t i)
 {
     struct sq_reservation *row = sq_reservation_find(core, d->provider, r->reservation[i]);
-    return row != NULL && row->p.amount_fen != 0 && row->p.voucher == r->voucher[i] ? row : NULL;
+    return row != NULL && row->p.amount_fen != 0 && row->p.voucher == r->voucher[i] &&
+                   (!sq_is_part(row->number) || row->acquirer == d->acquirer)
+               ? row
+               : NULL;
+}
+
+/* A part of a bundle: what is held is spent, and nothing is asked. */
+static unsigned commit_part(struct sq_core *core, struct sq_reservation *row, int64_t amount_fen, struct sq_touched *t,
+                            struct sq_posting *p)
+{
+    if (amount_fen != row->p.amount_fen)
+        return SQ_R_RESERVATION_EXCEEDED;
+    *p = row->p;
+    p->delivery = 0; /* its row is known */
+    release(core, row);
+    if (row->delivery != SQ_ROW_NONE)
+        sq_delivery_at(&core->counts, row->delivery)->spent = 1;
+    return sq_find_touched(core, row->provider, p->voucher, t);
 }
 
 static unsigned commit(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i,
@@ -177,6 +231,8 @@ static unsigned commit(struct sq_core *core, const struct sq_decision *d, const 
     struct sq_reservation *row = open_reservation(core, d, r, i);
     if (row == NULL)
         return SQ_R_RESERVATION_UNKNOWN;
+    if (sq_is_part(row->number))
+        return commit_part(core, row, r->amount_fen[i], t, p);
     if (r->amount_fen[i] > row->p.amount_fen)
         return SQ_R_RESERVATION_EXCEEDED;
     /* What was reserved is set free for a moment, so that the rules see the use as a new one; a refusal puts it back. */
@@ -316,6 +372,8 @@ sq_status sq_decide_reserve(struct sq_core *core, uint32_t rows, struct sq_error
         st = sq_table_reserve(&core->reservations, rows, err);
     if (st == SQ_OK)
         st = sq_table_reserve(&core->reservation_heap, rows, err);
+    if (st == SQ_OK)
+        st = sq_table_reserve(&core->held_days, rows, err);
     if (st == SQ_OK)
         st = sq_index_reserve(&core->reservation_index, rows, err);
     if (st == SQ_OK)

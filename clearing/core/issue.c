@@ -2,7 +2,8 @@
  * Requests of other acquirers: an issuer decides their rows.
  *
  * Invariants: a request is answered in the step that takes it, row for row; what moved money becomes one step of the link
- * stream to the acquirer; a request past its stated time moves nothing.
+ * stream to the acquirer; a request past its stated time moves nothing. What was promised by holding a part of a bundle is kept
+ * whenever the acquirer's word comes, and whatever the standing of the two regions is by then.
  */
 #include "clearing/core/state.h"
 
@@ -24,6 +25,36 @@ sq_status sq_result_hash(const uint32_t *row, const uint8_t *code, size_t count,
     return SQ_OK;
 }
 
+/* What is asked for parts of bundles: one verb for all; 0: the rows are not parts of bundles. */
+static uint8_t part_verb(const Sanquan__V1__Batch *items)
+{
+    return items->n_reservation != 0 && items->verb.len != 0 && sq_is_part(items->reservation[0]) ? items->verb.data[0]
+                                                                                                  : 0;
+}
+
+/* Are all rows parts of bundles of which the same is asked, or none? */
+static int asks_one_thing(const struct sq_rows *r, uint8_t verb)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if ((r->reservation != NULL && sq_is_part(r->reservation[i])) != (verb != 0) ||
+            (verb != 0 && sq_row_verb(r, i) != verb))
+            return 0;
+    return verb == 0 || (verb >= SANQUAN__V1__VERB__RESERVE && verb <= SANQUAN__V1__VERB__RELEASE);
+}
+
+/* What is wrong with a row by itself, and whether the two regions take it. */
+static unsigned check_asked(const struct sq_core *core, const struct sq_rows *r, size_t i, uint32_t from, int promised)
+{
+    unsigned refused = sq_row_check(core, r, i);
+    if (refused != SQ_OK)
+        return refused;
+    if (sq_node_of_issuer(core, (uint32_t)(r->voucher[i] / SQ_SERIAL_RADIX / SQ_PROGRAMME_RADIX)) != core->self)
+        return SQ_R_UNKNOWN_VOUCHER;
+    return !promised && sq_verb_debits(sq_row_verb(r, i)) && !sq_settlement_may_owe(core->settlement, core->self, from)
+               ? SQ_R_REGION_STANDING
+               : SQ_OK;
+}
+
 static sq_status send_decided(struct sq_step *s, uint32_t to, const Sanquan__V1__Clear *m, const uint8_t *code,
                               const struct sq_decision *d)
 {
@@ -34,6 +65,7 @@ static sq_status send_decided(struct sq_step *s, uint32_t to, const Sanquan__V1_
     out.batch = m->batch;
     out.row = m->row;
     out.n_row = m->n_row;
+    out.verb = part_verb(m->items);
     out.code.len = m->n_row;
     out.code.data = sq_arena_copy(s->fx->arena, code, m->n_row);
     if (out.code.data == NULL)
@@ -65,7 +97,7 @@ sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear
     struct sq_rows r;
     uint32_t provider;
     if (m->items == NULL || sq_rows_of(m->items, 1, &r) != SQ_OK || m->n_row != r.count ||
-        !sq_rows_ascend(m->row, m->n_row))
+        !sq_rows_ascend(m->row, m->n_row) || !asks_one_thing(&r, part_verb(m->items)))
         return sq_refuse(s, SQ_R_COLUMNS, "clear of batch %" PRIu64, m->batch);
     if (!sq_uscc_valid(m->provider))
         return sq_refuse(s, SQ_R_BAD_USCC, "%.40s", m->provider);
@@ -83,20 +115,17 @@ sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear
     /* Two clocks: one that is a little ahead of ours means now. */
     uint64_t at_ms = m->received_at_ms < core->now_ms ? m->received_at_ms : core->now_ms;
     struct sq_decision d = sq_decision_of(core, from, provider, at_ms, m->items->reserve_until_ms);
-    int too_late = core->now_ms - at_ms > RECEIVED_AGO_MAX_MS;
+    const int promised =
+        part_verb(m->items) == SANQUAN__V1__VERB__COMMIT || part_verb(m->items) == SANQUAN__V1__VERB__RELEASE;
+    const unsigned late = promised                                     ? SQ_OK
+                          : core->now_ms > m->expires_at_ms            ? SQ_R_EXPIRED
+                          : core->now_ms - at_ms > RECEIVED_AGO_MAX_MS ? SQ_R_TOO_LATE
+                                                                       : SQ_OK;
     const size_t watched = sq_watched_row(core, from, m->batch);
     for (size_t i = 0; i < r.count; i++) {
         sq_decide_prefetch(core, &r, i);
         d.explain = m->row[i] == watched ? core->watch.out : NULL;
-        unsigned refused = core->now_ms > m->expires_at_ms ? SQ_R_EXPIRED
-                           : too_late                      ? SQ_R_TOO_LATE
-                                                           : sq_row_check(core, &r, i);
-        if (refused == SQ_OK &&
-            sq_node_of_issuer(core, (uint32_t)(r.voucher[i] / SQ_SERIAL_RADIX / SQ_PROGRAMME_RADIX)) != core->self)
-            refused = SQ_R_UNKNOWN_VOUCHER;
-        if (refused == SQ_OK && sq_verb_debits(sq_row_verb(&r, i)) &&
-            !sq_settlement_may_owe(core->settlement, core->self, from))
-            refused = SQ_R_REGION_STANDING;
+        unsigned refused = late != SQ_OK ? late : check_asked(core, &r, i, from, promised);
         s->code[i] = (uint8_t)(refused != SQ_OK ? refused : sq_decide_row(core, &d, &r, i));
         if (d.explain != NULL)
             sq_watch_end(core, s->fx->seq, sq_row_verb(&r, i), s->code[i]);

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "clearing/base/day.h"
-#include "clearing/core/state.h"
+#include "clearing/core/acquirer.h"
 
 /* Tables and indexes, in the one order that dump, undump and the end share. */
-enum { TABLES = 29, INDEXES = 13 };
+enum { TABLES = 30, INDEXES = 13 };
 static void parts(struct sq_core *core, struct sq_table *tables[static TABLES],
                   struct sq_index *indexes[static INDEXES])
 {
@@ -26,6 +26,7 @@ static void parts(struct sq_core *core, struct sq_table *tables[static TABLES],
                                   &core->years,
                                   &core->reservations,
                                   &core->reservation_heap,
+                                  &core->held_days,
                                   &core->maturities,
                                   &core->overrides,
                                   &core->applications,
@@ -71,6 +72,7 @@ sq_status sq_core_new(struct sq_core **out, struct sq_error *err)
     core->years = SQ_TABLE_OF(struct sq_use_of_year);
     core->reservations = SQ_TABLE_OF(struct sq_reservation);
     core->reservation_heap = SQ_TABLE_OF(uint32_t);
+    core->held_days = SQ_TABLE_OF(struct sq_held_days);
     core->maturities = SQ_TABLE_OF(struct sq_maturity);
     core->overrides = SQ_TABLE_OF(struct sq_override);
     core->applications = SQ_TABLE_OF(struct sq_application);
@@ -79,7 +81,7 @@ sq_status sq_core_new(struct sq_core **out, struct sq_error *err)
     core->recognitions = SQ_TABLE_OF(struct sq_recognition);
     core->disputes = SQ_TABLE_OF(struct sq_dispute);
     core->calendar = SQ_TABLE_OF(struct sq_calendar_day);
-    core->dispute_next_ms = UINT64_MAX;
+    core->dispute_next_ms = core->bundles_next_ms = UINT64_MAX;
     sq_counts_init(&core->counts);
     sq_invoices_init(&core->invoices);
     *out = core;
@@ -287,7 +289,7 @@ void sq_core_totals(const struct sq_core *core, struct sq_core_totals *out)
 
 /* ---- snapshot ---- */
 
-#define SNAPSHOT_VERSION 15u
+#define SNAPSHOT_VERSION 16u
 
 void sq_core_dump(struct sq_core *core, struct sq_dump *d)
 {
@@ -326,6 +328,7 @@ static sq_status undump_rest(struct sq_core *core, struct sq_reader *r, struct s
         if (sq_terms_at(core, i)->limit_count > core->counts.limits_max)
             core->counts.limits_max = sq_terms_at(core, i)->limit_count;
     sq_disputes_recount(core);
+    sq_reservations_recount(core);
     core->voucher_tables = core->programmes.count;
     core->vouchers = calloc(core->voucher_tables + 1u, sizeof *core->vouchers);
     core->peer_next = calloc(core->nodes.count + 1u, sizeof *core->peer_next);

@@ -1,6 +1,7 @@
 /*
  * Invariants: a counter's spent and reserved are never negative, and are the sums of the postings that count for it; a use holds what
- * was spent on its voucher and invoice and not given back; a delivery belongs to one voucher for ever.
+ * was spent on its voucher and invoice and not given back; a delivery belongs to one voucher for ever once it was spent, and until they are
+ * over while parts of bundles hold it.
  */
 #include "clearing/core/limits.h"
 
@@ -326,28 +327,42 @@ int sq_contract_taken(const struct sq_core *core, const uint8_t digest[static 16
 
 /* ---- deliveries and scenarios ---- */
 
-uint64_t sq_delivery_voucher(const struct sq_core *core, const uint8_t evidence[static 16])
+static uint32_t delivery_find(const struct sq_core *core, const uint8_t evidence[static 16])
 {
     struct sq_index_cursor c = {.hash = sq_hash_key(evidence, 16)};
     uint32_t row;
-    while ((row = sq_index_next(&core->counts.delivery_index, &c)) != SQ_ROW_NONE) {
-        const struct sq_delivery *d = SQ_ROW(&core->counts.deliveries, struct sq_delivery, row);
-        if (memcmp(d->evidence, evidence, 16) == 0)
-            return d->voucher;
-    }
-    return 0;
+    while ((row = sq_index_next(&core->counts.delivery_index, &c)) != SQ_ROW_NONE)
+        if (memcmp(sq_delivery_at(&core->counts, row)->evidence, evidence, 16) == 0)
+            break;
+    return row;
 }
 
-void sq_delivery_add(struct sq_core *core, const uint8_t evidence[static 16], uint64_t voucher)
+static int is_free(const struct sq_delivery *d)
 {
-    uint32_t row;
-    if (sq_delivery_voucher(core, evidence) != 0)
-        return;
-    struct sq_delivery *d = sq_table_add(&core->counts.deliveries, &row);
-    SQ_ASSERT(d != NULL);
-    memcpy(d->evidence, evidence, 16);
-    d->voucher = voucher;
-    sq_index_put(&core->counts.delivery_index, sq_hash_key(evidence, 16), row);
+    return d->held == 0 && d->spent == 0;
+}
+
+uint64_t sq_delivery_voucher(const struct sq_core *core, const uint8_t evidence[static 16])
+{
+    uint32_t row = delivery_find(core, evidence);
+    return row == SQ_ROW_NONE || is_free(sq_delivery_at(&core->counts, row))
+               ? 0
+               : sq_delivery_at(&core->counts, row)->voucher;
+}
+
+uint32_t sq_delivery_intern(struct sq_core *core, const uint8_t evidence[static 16], uint64_t voucher)
+{
+    uint32_t row = delivery_find(core, evidence);
+    if (row == SQ_ROW_NONE) {
+        struct sq_delivery *d = sq_table_add(&core->counts.deliveries, &row);
+        SQ_ASSERT(d != NULL); /* sq_counts_reserve */
+        *d = (struct sq_delivery){.voucher = voucher};
+        memcpy(d->evidence, evidence, 16);
+        sq_index_put(&core->counts.delivery_index, sq_hash_key(evidence, 16), row);
+    }
+    struct sq_delivery *d = sq_delivery_at(&core->counts, row);
+    d->voucher = is_free(d) ? voucher : d->voucher;
+    return row;
 }
 
 void sq_scenario_count(struct sq_core *core, uint32_t programme, uint32_t scenario, int64_t amount_fen, int sign)

@@ -56,6 +56,7 @@ struct sq_contract_use {
 struct sq_delivery {
     uint8_t evidence[16];
     uint64_t voucher;
+    uint32_t held, spent; /* held: by so many parts of bundles; spent: 1 from the first use on. Neither: it is free */
 };
 
 struct sq_scenario {
@@ -99,9 +100,14 @@ struct sq_contract_use *sq_contract_use_of(const struct sq_core *core, uint32_t 
 /* Is there a voucher for the contract in this programme (1), its issuer's (2), this node's (3)? */
 int sq_contract_taken(const struct sq_core *core, const uint8_t digest[static 16], uint32_t programme, uint32_t within);
 
-/* The voucher that a delivery was claimed from; 0: none yet. */
+/* The voucher that a delivery was claimed from, or is held for; 0: none yet. */
 uint64_t sq_delivery_voucher(const struct sq_core *core, const uint8_t evidence[static 16]);
-void sq_delivery_add(struct sq_core *core, const uint8_t evidence[static 16], uint64_t voucher);
+/* Row of the delivery, which is this voucher's when it was free. Room must be reserved. */
+uint32_t sq_delivery_intern(struct sq_core *core, const uint8_t evidence[static 16], uint64_t voucher);
+static inline struct sq_delivery *sq_delivery_at(const struct sq_counts *c, uint32_t row)
+{
+    return SQ_ROW(&c->deliveries, struct sq_delivery, row);
+}
 
 /* Redeemed (sign 1) or given back (-1). */
 void sq_scenario_count(struct sq_core *core, uint32_t programme, uint32_t scenario, int64_t amount_fen, int sign);

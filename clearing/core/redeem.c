@@ -6,9 +6,11 @@
  *             +--(home here: registered at once)------------------------> CLEARING --(issuer decided)--> DONE
  *             +--(refused)-------------------------------------------------------------------------------^
  *
+ * Rows that are parts of a bundle go another way from where CLEARING begins: bundle.c.
+ *
  * Invariants: an invoice is registered before its row is decided, and given back when the row is refused; what a RETURN asks back is held
- * at the home until the issuer has decided, and given back only when it accepted; a batch is answered once, when every row is done; a batch
- * whose rows are all at home here is decided in the one step and never waits.
+ * at the home until the issuer has decided, and given back only when it accepted; a batch is answered once, when every row is decided; a batch
+ * whose rows are all at home here and by themselves is decided in the one step and never waits.
  */
 #include "clearing/core/acquirer.h"
 
@@ -36,6 +38,8 @@ static unsigned check_row(const struct sq_core *core, uint32_t provider, const s
     unsigned refused = sq_row_check(core, r, i);
     if (refused != SQ_OK)
         return refused;
+    if (r->reservation != NULL && sq_is_part(r->reservation[i]))
+        return SQ_R_RESERVATION_UNKNOWN; /* providers have no such numbers */
     uint32_t issuer = sq_row_issuer(core, r, i);
     if (issuer == SQ_ROW_NONE)
         return SQ_R_UNKNOWN_ISSUER;
@@ -92,8 +96,8 @@ static unsigned decide_here(struct sq_core *core, struct sq_decision *d, const s
     return sq_invoice_add(&core->invoices, &claim, cursor);
 }
 
-static sq_status owe_local(struct sq_step *s, const struct sq_decision *d, uint64_t batch, const uint32_t *row,
-                           const uint8_t *code, size_t n)
+sq_status sq_owe_local(struct sq_step *s, const struct sq_decision *d, uint64_t batch, const uint32_t *row,
+                       const uint8_t *code, size_t n)
 {
     if (d->count == 0)
         return SQ_OK;
@@ -136,7 +140,7 @@ static sq_status redeem_local(struct sq_step *s, const struct sq_rows *r)
     }
     core->totals.items_accepted += answer.count;
     core->totals.items_decided += r->count;
-    sq_status st = owe_local(s, &d, s->fx->seq, row, s->code, r->count);
+    sq_status st = sq_owe_local(s, &d, s->fx->seq, row, s->code, r->count);
     if (st != SQ_OK)
         return st;
     answer.code = sq_codes(s->code, r->count);
@@ -145,12 +149,18 @@ static sq_status redeem_local(struct sq_step *s, const struct sq_rows *r)
 
 /* ---- asking others ---- */
 
-static void row_done(struct sq_core *core, struct sq_waiting *w, const struct sq_rows *r, size_t i, unsigned code)
+void sq_row_close(struct sq_waiting *w, size_t i)
+{
+    SQ_ASSERT(w->stage[i] != SQ_ROW_DONE && w->open > 0);
+    w->stage[i] = SQ_ROW_DONE;
+    w->open--;
+}
+
+void sq_row_answer(struct sq_core *core, struct sq_waiting *w, const struct sq_rows *r, size_t i, unsigned code)
 {
     if (sq_watched_row(core, core->self, w->seq) == i)
         sq_watch_end(core, core->seq + 1, sq_row_verb(r, i), code);
-    SQ_ASSERT(w->stage[i] != SQ_ROW_DONE && w->left > 0);
-    w->stage[i] = SQ_ROW_DONE;
+    SQ_ASSERT(!sq_row_decided(w, i) && w->left > 0);
     w->code[i] = (uint8_t)code;
     w->left--;
     if (code != SQ_OK) {
@@ -160,6 +170,12 @@ static void row_done(struct sq_core *core, struct sq_waiting *w, const struct sq
     w->accepted++;
     w->amount_fen += sq_row_moves(r, i);
     core->totals.items_accepted++;
+}
+
+static void row_done(struct sq_core *core, struct sq_waiting *w, const struct sq_rows *r, size_t i, unsigned code)
+{
+    sq_row_answer(core, w, r, i, code);
+    sq_row_close(w, i);
 }
 
 /* This node is the issuer of these rows of a waiting batch. */
@@ -186,7 +202,7 @@ static sq_status decide_rows_here(struct sq_step *s, struct sq_waiting *w, const
             back[back_count++] = row[k];
     }
     core->totals.items_decided += n;
-    st = owe_local(s, &d, w->seq, row, code, n);
+    st = sq_owe_local(s, &d, w->seq, row, code, n);
     return st != SQ_OK ? st : sq_give_back(s, w, r, back, back_count);
 }
 
@@ -204,8 +220,8 @@ static sq_status clear_rows(struct sq_step *s, struct sq_waiting *w, const Sanqu
                 row[n++] = ready[k];
         if (n == 0)
             continue;
-        sq_status st =
-            node == s->core->self ? decide_rows_here(s, w, batch, r, row, n) : sq_send_clear(s, w, batch, node, row, n);
+        sq_status st = node == s->core->self ? decide_rows_here(s, w, batch, r, row, n)
+                                             : sq_send_clear(s, w, batch, node, 0, row, n);
         if (st != SQ_OK)
             return st;
     }
@@ -215,26 +231,25 @@ static sq_status clear_rows(struct sq_step *s, struct sq_waiting *w, const Sanqu
 /* What the journal says of a row at this point. */
 static uint8_t outcome_of(const struct sq_waiting *w, uint32_t row)
 {
-    return w->stage[row] == SQ_ROW_DONE ? w->code[row] : (uint8_t)SQ_ROW_WAITS;
+    return sq_row_decided(w, row) ? w->code[row] : (uint8_t)SQ_ROW_WAITS;
 }
 
-static sq_status answer_if_done(struct sq_step *s, struct sq_waiting *w)
+sq_status sq_answer_if_done(struct sq_step *s, struct sq_waiting *w)
 {
-    if (w->left != 0)
-        return SQ_OK;
-    if (w->id == 0) {
-        sq_waiting_remove(s->core, w);
-        return SQ_OK;
+    sq_status st = SQ_OK;
+    if (w->left == 0 && w->id != 0) {
+        Sanquan__V1__Answer answer;
+        sanquan__v1__answer__init(&answer);
+        answer.id = w->id;
+        answer.seq = w->seq;
+        answer.count = w->accepted;
+        answer.amount_fen = w->amount_fen;
+        answer.code = sq_codes(w->code, w->rows);
+        st = sq_answer(s, w->party, &answer);
+        w->id = 0;
     }
-    Sanquan__V1__Answer answer;
-    sanquan__v1__answer__init(&answer);
-    answer.id = w->id;
-    answer.seq = w->seq;
-    answer.count = w->accepted;
-    answer.amount_fen = w->amount_fen;
-    answer.code = sq_codes(w->code, w->rows);
-    sq_status st = sq_answer(s, w->party, &answer);
-    sq_waiting_remove(s->core, w);
+    if (w->open == 0)
+        sq_waiting_remove(s->core, w);
     return st;
 }
 
@@ -247,6 +262,23 @@ static size_t wanting_home(const struct sq_core *core, const struct sq_waiting *
         if (w->stage[i] == SQ_ROW_REGISTERING && sq_row_home(core, r, i) == node)
             row[n++] = (uint32_t)i;
     return n;
+}
+
+static sq_status send_registers(struct sq_step *s, struct sq_waiting *w, const struct sq_rows *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (w->stage[i] == SQ_ROW_NEW)
+            w->stage[i] = SQ_ROW_REGISTERING;
+    for (uint32_t node = 0; node < s->core->nodes.count; node++) {
+        uint32_t *row;
+        if (SQ_COLUMN(s, row, r->count))
+            return sq_full(s);
+        size_t n = node == s->core->self ? 0 : wanting_home(s->core, w, r, node, row);
+        sq_status st = n == 0 ? SQ_OK : sq_send_register(s, w, r, node, row, n);
+        if (st != SQ_OK)
+            return st;
+    }
+    return SQ_OK;
 }
 
 static sq_status redeem_elsewhere(struct sq_step *s, sq_bytes body, const Sanquan__V1__Batch *batch,
@@ -263,9 +295,12 @@ static sq_status redeem_elsewhere(struct sq_step *s, sq_bytes body, const Sanqua
         return sq_full(s);
     for (size_t i = 0; i < r->count; i++) {
         unsigned refused = check_row(core, s->party, r, i);
-        w->stage[i] = SQ_ROW_CLEARING;
+        int is_part = sq_row_bundle(r, i) != 0;
+        w->stage[i] = is_part ? SQ_ROW_READY : SQ_ROW_CLEARING;
+        if (refused == SQ_OK && is_part)
+            refused = sq_part_check(s, batch);
         if (refused == SQ_OK && sq_row_home(core, r, i) != core->self) {
-            w->stage[i] = SQ_ROW_REGISTERING;
+            w->stage[i] = is_part ? SQ_ROW_NEW : SQ_ROW_REGISTERING;
             continue;
         }
         if (refused == SQ_OK && sq_verb_claims(sq_row_verb(r, i))) {
@@ -279,24 +314,19 @@ static sq_status redeem_elsewhere(struct sq_step *s, sq_bytes body, const Sanqua
             if (refused == SQ_E_NOMEM)
                 return sq_fail(s->err, SQ_E_NOMEM, "invoice register");
         }
-        if (refused == SQ_OK)
-            ready[ready_count++] = (uint32_t)i;
-        else
+        if (refused != SQ_OK)
             row_done(core, w, r, i, refused);
+        else if (!is_part)
+            ready[ready_count++] = (uint32_t)i;
     }
-    for (uint32_t node = 0; node < core->nodes.count; node++) {
-        uint32_t *row;
-        if (SQ_COLUMN(s, row, r->count))
-            return sq_full(s);
-        size_t n = node == core->self ? 0 : wanting_home(core, w, r, node, row);
-        sq_status st = n == 0 ? SQ_OK : sq_send_register(s, w, r, node, row, n);
-        if (st != SQ_OK)
-            return st;
-    }
-    sq_status st = clear_rows(s, w, batch, r, ready, ready_count);
+    sq_status st = sq_bundles_go_on(s, w, batch, r);
+    if (st == SQ_OK)
+        st = send_registers(s, w, r);
+    if (st == SQ_OK)
+        st = clear_rows(s, w, batch, r, ready, ready_count);
     for (uint32_t i = 0; i < w->rows; i++)
         s->code[i] = outcome_of(w, i);
-    return st != SQ_OK ? st : answer_if_done(s, w);
+    return st != SQ_OK ? st : sq_answer_if_done(s, w);
 }
 
 sq_status sq_returns_begin(struct sq_step *s, uint32_t provider, const Sanquan__V1__Batch *batch,
@@ -335,7 +365,7 @@ sq_status sq_returns_begin(struct sq_step *s, uint32_t provider, const Sanquan__
         st = clear_rows(s, w, batch, r, ready, ready_count);
     for (uint32_t i = 0; i < w->rows; i++)
         s->code[i] = outcome_of(w, i);
-    return st != SQ_OK ? st : answer_if_done(s, w);
+    return st != SQ_OK ? st : sq_answer_if_done(s, w);
 }
 
 /* ---- messages ---- */
@@ -356,7 +386,7 @@ sq_status sq_on_batch(struct sq_step *s, sq_bytes body, const Sanquan__V1__Batch
     if (s->code == NULL)
         return sq_full(s);
     core->totals.items_received += r.count;
-    int elsewhere = 0;
+    int elsewhere = r.bundle != NULL; /* bundles are kept, even if only until the end of this step */
     for (size_t i = 0; i < r.count && !elsewhere; i++) {
         uint32_t issuer = sq_row_issuer(core, &r, i);
         elsewhere = (issuer != core->self && issuer != SQ_ROW_NONE) || sq_row_home(core, &r, i) != core->self;
@@ -394,23 +424,34 @@ sq_status sq_on_registered(struct sq_step *s, uint32_t from, const Sanquan__V1__
         if (w->stage[m->row[k]] != SQ_ROW_REGISTERING || sq_row_home(s->core, &r, m->row[k]) != from)
             return sq_refuse(s, SQ_R_ORDER, "batch %" PRIu64 " row %u is not registering there", m->batch, m->row[k]);
     uint32_t *ready;
+    uint8_t *before;
     size_t ready_count = 0;
     if (SQ_COLUMN(s, ready, m->n_row) || SQ_COLUMN(s, s->code, m->n_row))
         return sq_full(s);
+    if ((st = sq_bundles_begin(s, w, &r, &before)) != SQ_OK)
+        return st;
     for (size_t k = 0; k < m->n_row; k++) {
         uint32_t i = m->row[k];
-        if (m->code.data[k] == SQ_OK) {
-            w->stage[i] = SQ_ROW_CLEARING;
-            ready[ready_count++] = i;
-        } else {
-            row_done(s->core, w, &r, i, m->code.data[k]);
+        int is_part = sq_row_bundle(&r, i) != 0;
+        if (m->code.data[k] != SQ_OK) {
+            if (!sq_row_decided(w, i))
+                sq_row_answer(s->core, w, &r, i, m->code.data[k]);
+            sq_row_close(w, i);
+            continue;
         }
+        w->stage[i] = is_part ? SQ_ROW_READY : SQ_ROW_CLEARING;
+        if (!is_part)
+            ready[ready_count++] = i;
     }
-    st = clear_rows(s, w, batch, &r, ready, ready_count);
+    st = sq_bundles_go_on(s, w, batch, &r);
+    if (st == SQ_OK)
+        st = clear_rows(s, w, batch, &r, ready, ready_count);
     s->code_count = m->n_row;
     for (size_t k = 0; k < m->n_row; k++)
         s->code[k] = outcome_of(w, m->row[k]);
-    return st != SQ_OK ? st : answer_if_done(s, w);
+    if (st == SQ_OK)
+        st = sq_bundles_list(s, w, before);
+    return st != SQ_OK ? st : sq_answer_if_done(s, w);
 }
 
 /* Do the debtor's count and totals equal what our own rows add up to, less what this region bears itself? */
@@ -419,7 +460,7 @@ static sq_status check_link(struct sq_step *s, uint32_t from, const Sanquan__V1_
 {
     for (size_t k = 0; k < m->n_row; k++) {
         int64_t fen = m->code.data[k] == SQ_OK ? sq_row_moves(r, m->row[k]) : 0;
-        if (fen == 0)
+        if (fen == 0 || m->verb == SANQUAN__V1__VERB__RESERVE || m->verb == SANQUAN__V1__VERB__RELEASE)
             continue;
         uint32_t kind = sq_programme_at(s->core, sq_programme_of_voucher(s->core, r->voucher[m->row[k]]))->kind;
         step->count++;
@@ -453,9 +494,13 @@ sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Dec
     sq_status st = sq_waiting_rows(s, w, &batch, &r);
     if (st != SQ_OK)
         return st;
-    for (size_t k = 0; k < m->n_row; k++)
-        if (w->stage[m->row[k]] != SQ_ROW_CLEARING || sq_row_issuer(s->core, &r, m->row[k]) != from)
+    for (size_t k = 0; k < m->n_row; k++) {
+        if (sq_part_asked(w, m->row[k]) != m->verb || sq_row_issuer(s->core, &r, m->row[k]) != from)
             return sq_refuse(s, SQ_R_ORDER, "batch %" PRIu64 " row %u is not clearing there", m->batch, m->row[k]);
+        if (m->verb == SANQUAN__V1__VERB__COMMIT && m->code.data[k] != SQ_OK)
+            return sq_refuse(s, SQ_R_PROMISE, "batch %" PRIu64 " row %u: refused with %u", m->batch, m->row[k],
+                             m->code.data[k]);
+    }
     int64_t gross[SQ_KIND_COUNT] = {0};
     if ((st = check_link(s, from, m, &r, &step, gross)) != SQ_OK ||
         (st = sq_result_hash(m->row, m->code.data, m->n_row, s->fx->arena, hash, s->err)) != SQ_OK)
@@ -464,15 +509,27 @@ sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Dec
         return SQ_R_LINK_BROKEN; /* s->why says how; the rows stay open until the debtor's stream is right */
     sq_link_take_borne(s->core, from, m->link, gross);
     uint32_t *back;
+    uint8_t *before;
     size_t back_count = 0;
     if (SQ_COLUMN(s, back, m->n_row))
         return sq_full(s);
+    if ((st = sq_bundles_begin(s, w, &r, &before)) != SQ_OK)
+        return st;
     for (size_t k = 0; k < m->n_row; k++) {
         uint32_t i = m->row[k];
+        if (m->verb != 0) {
+            if (sq_part_decided(s->core, w, &r, i, m->code.data[k]))
+                back[back_count++] = i;
+            continue;
+        }
         row_done(s->core, w, &r, i, m->code.data[k]);
         if (sq_row_end_of(w, &r, i) != SQ_END_NONE)
             back[back_count++] = i;
     }
     st = sq_give_back(s, w, &r, back, back_count);
-    return st != SQ_OK ? st : answer_if_done(s, w);
+    if (st == SQ_OK)
+        st = sq_bundles_go_on(s, w, batch, &r);
+    if (st == SQ_OK)
+        st = sq_bundles_list(s, w, before);
+    return st != SQ_OK ? st : sq_answer_if_done(s, w);
 }

@@ -3,6 +3,9 @@
  *
  * Invariants: a number is used once, and stays taken when its reservation is over; a reservation is in the heap once, from its
  * beginning until its stated end has passed, whether it still holds something or not.
+ *
+ * A provider's own reservation is released at its end. A part of a bundle is not: its acquirer may have decided in time to spend it, and the
+ * word may be on its way; so it stays held, and is shown as overdue from then on (bundle.c).
  */
 #include "clearing/core/state.h"
 
@@ -87,8 +90,30 @@ void sq_reservations_expire(struct sq_core *core, void (*release)(struct sq_core
     while (sq_reservations_next_ms(core) < core->now_ms) {
         struct sq_reservation *r =
             SQ_ROW(&core->reservations, struct sq_reservation, *(uint32_t *)core->reservation_heap.rows);
-        if (r->p.amount_fen != 0)
+        if (r->p.amount_fen != 0 && !sq_is_part(r->number))
             release(core, r);
         heap_pop(core);
+    }
+}
+
+void sq_reservations_recount(struct sq_core *core)
+{
+    core->parts_held = 0;
+    for (uint32_t i = 0; i < core->reservations.count; i++) {
+        const struct sq_reservation *r = SQ_ROW(&core->reservations, struct sq_reservation, i);
+        core->parts_held += sq_is_part(r->number) && r->p.amount_fen != 0;
+    }
+}
+
+void sq_core_overdue(const struct sq_core *core, uint32_t node, uint64_t now_ms, struct sq_overdue_view *out)
+{
+    *out = (struct sq_overdue_view){0, 0, 0};
+    for (uint32_t i = 0; core->parts_held != 0 && i < core->reservations.count; i++) {
+        const struct sq_reservation *r = SQ_ROW(&core->reservations, struct sq_reservation, i);
+        if (!sq_is_part(r->number) || r->p.amount_fen == 0 || r->acquirer != node || r->until_ms > now_ms)
+            continue;
+        out->since_ms = out->count == 0 || r->until_ms < out->since_ms ? r->until_ms : out->since_ms;
+        out->count++;
+        out->amount_fen += r->p.amount_fen;
     }
 }

@@ -46,7 +46,8 @@ unsigned sq_rows_of(const Sanquan__V1__Batch *m, int must_ascend, struct sq_rows
     if (m->n_amount_fen != n || m->n_base_fen != n || m->invoice.len != n * SQ_INVOICE_CELL ||
         m->n_invoice_total_fen != n || m->n_service != n || m->n_service_day != n || !whole(m->n_scenario, n) ||
         !whole(m->evidence.len, n * 16) || !whole(m->verb.len, n) || !whole(m->n_reservation, n) ||
-        !whole(m->n_facts, n) || !whole(m->n_documents, n) || !whole(m->n_quantity, n) || !whole(m->payee.len, n))
+        !whole(m->n_facts, n) || !whole(m->n_documents, n) || !whole(m->n_quantity, n) || !whole(m->payee.len, n) ||
+        !whole(m->n_bundle, n))
         return SQ_R_COLUMNS;
     if (!sq_fact_sets_ok(m->fact_sets, m->n_fact_sets, FACT_SETS_MAX, m->facts, m->n_facts))
         return SQ_R_FACT;
@@ -67,6 +68,7 @@ unsigned sq_rows_of(const Sanquan__V1__Batch *m, int must_ascend, struct sq_rows
     out->quantity = m->n_quantity != 0 ? m->quantity : NULL;
     out->payee = m->payee.len != 0 ? m->payee.data : NULL;
     out->evidence = m->evidence.len != 0 ? m->evidence.data : NULL;
+    out->bundle = m->n_bundle != 0 ? m->bundle : NULL;
     for (size_t i = 1; must_ascend && i < n; i++)
         if (memcmp(out->invoice + (i - 1) * SQ_INVOICE_CELL, out->invoice + i * SQ_INVOICE_CELL, SQ_INVOICE_CELL) > 0)
             return SQ_R_ORDER;
@@ -83,6 +85,10 @@ unsigned sq_row_check(const struct sq_core *core, const struct sq_rows *r, size_
     uint8_t verb = sq_row_verb(r, i);
     struct sq_invoice_key key;
     if (verb < SANQUAN__V1__VERB__REDEEM || verb > SANQUAN__V1__VERB__RETURN)
+        return SQ_R_VERB;
+    if (sq_row_bundle(r, i) > SQ_BATCH_ROWS_MAX)
+        return SQ_R_COLUMNS;
+    if (sq_row_bundle(r, i) != 0 && verb != SANQUAN__V1__VERB__REDEEM)
         return SQ_R_VERB;
     if (r->amount_fen[i] <= 0 || r->amount_fen[i] > SQ_AMOUNT_MAX_FEN || r->base_fen[i] < 0 ||
         r->base_fen[i] > SQ_AMOUNT_MAX_FEN || r->total_fen[i] < 0 || r->total_fen[i] > SQ_AMOUNT_MAX_FEN)

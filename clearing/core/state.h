@@ -84,7 +84,7 @@ struct sq_application {
     uint32_t facts, next;
 };
 
-/* What is left of a programme's vouchers that end on one day: its reserved amount is the sum over days to come. */
+/* What is left of a programme's vouchers that end on one day: its reserved amount is the sum over days to come, and what reservations hold. */
 struct sq_maturity {
     int64_t left_fen;
     uint32_t until_day, next;
@@ -162,7 +162,12 @@ struct sq_account {
     uint32_t first_day, last_day; /* of what was spent; 0: nothing yet */
     uint32_t overrides;           /* first, or SQ_ROW_NONE */
     uint32_t consented;           /* serial of the voucher that came by consent; 0 none */
-    uint32_t padding;
+    uint32_t held;                /* number + 1 of its row in `held_days`; 0 none */
+};
+
+/* Days of parts of bundles that an account holds: they count as spent until the last of them is over. */
+struct sq_held_days {
+    uint32_t count, first_day, last_day, padding;
 };
 
 struct sq_reservation {
@@ -170,7 +175,16 @@ struct sq_reservation {
     struct sq_posting p; /* amount 0: used, released or expired; the number stays taken */
     uint32_t provider;   /* party */
     uint32_t acquirer;   /* node it came from */
+    uint32_t delivery;   /* of a part of a bundle: row of the delivery that it holds, or SQ_ROW_NONE */
+    uint32_t padding;
 };
+
+/* From here on numbers are the acquirers' own, for parts of bundles: this, the batch's entry * 8192, the row. They fit in int64. */
+#define SQ_BUNDLE_NUMBERS (1ull << 62)
+static inline int sq_is_part(uint64_t reservation)
+{
+    return reservation >= SQ_BUNDLE_NUMBERS;
+}
 
 /* A case about an item: decided at its issuer's node; the provider's node has a copy. */
 #define SQ_DISPUTE_NOTE_MAX 199u
@@ -191,19 +205,6 @@ struct sq_dispute {
 /* A day that is not as its weekday says. */
 struct sq_calendar_day {
     uint32_t day, works;
-};
-
-/* A batch at its acquirer that waits for invoice homes or issuers. */
-enum sq_row_stage { SQ_ROW_REGISTERING = 1, SQ_ROW_CLEARING, SQ_ROW_DONE };
-struct sq_waiting {
-    uint64_t id;  /* of the provider's message; 0: nobody waits for an answer */
-    uint64_t seq; /* of its journal entry; names the batch to peers */
-    uint32_t party, rows, left;
-    uint32_t body_size;
-    int64_t amount_fen; /* accepted so far */
-    uint64_t accepted, received_ms;
-    uint8_t *body; /* canonical Batch; the columns lie behind it, see waiting.c */
-    uint8_t *stage, *code, *claims, *invoice;
 };
 
 struct sq_core {
@@ -228,8 +229,9 @@ struct sq_core {
     struct sq_index account_index;
     struct sq_counts counts;
 
-    struct sq_table reservations, reservation_heap;
+    struct sq_table reservations, reservation_heap, held_days;
     struct sq_index reservation_index;
+    uint64_t parts_held; /* of bundles; not part of the state */
 
     struct sq_table disputes, calendar;
     struct sq_index dispute_index, item_index; /* by node and number; by item */
@@ -239,7 +241,8 @@ struct sq_core {
     struct sq_invoices invoices;
     struct sq_waiting *waiting;
     uint32_t waiting_count, waiting_capacity;
-    uint64_t *peer_next; /* per node */
+    uint64_t bundles_next_ms; /* the least `until_ms` of those that wait; UINT64_MAX: none; not part of the state */
+    uint64_t *peer_next;      /* per node */
 
     struct sq_core_totals totals;
     struct sq_settlement *settlement;
@@ -267,6 +270,7 @@ struct sq_step {
     struct sq_error why;  /* why the sender is refused */
     uint8_t *code;        /* a byte a row, for the outcome */
     size_t code_count;
+    uint32_t *row;    /* bundles: the rows that the codes are of; NULL: all */
     uint32_t *clawed; /* codes of nodes that owe something back since this step */
     size_t clawed_count;
     struct sq_taken *taken; /* as effects have them */
@@ -471,6 +475,7 @@ struct sq_rows {
     const uint32_t *facts, *documents;
     const int64_t *quantity;
     const uint8_t *evidence, *payee;
+    const uint32_t *bundle;
     Sanquan__V1__FactSet *const *fact_sets;
 };
 /* Are the columns whole? 0, SQ_R_BATCH_SIZE, SQ_R_COLUMNS, SQ_R_FACT or SQ_R_ORDER. */
@@ -478,6 +483,11 @@ unsigned sq_rows_of(const Sanquan__V1__Batch *m, int must_ascend, struct sq_rows
 static inline uint8_t sq_row_verb(const struct sq_rows *r, size_t i)
 {
     return r->verb == NULL ? SANQUAN__V1__VERB__REDEEM : r->verb[i];
+}
+/* Number of the row's bundle; 0: it is decided by itself. */
+static inline uint32_t sq_row_bundle(const struct sq_rows *r, size_t i)
+{
+    return r->bundle == NULL ? 0 : r->bundle[i];
 }
 /* Would this verb make an issuer's region owe an acquirer's something new, or hold it for that? */
 static inline int sq_verb_debits(uint8_t verb)
@@ -573,6 +583,8 @@ void sq_reservation_add(struct sq_core *core, const struct sq_reservation *r);
 void sq_reservations_expire(struct sq_core *core, void (*release)(struct sq_core *core, struct sq_reservation *r));
 uint64_t sq_reservations_next_ms(const struct sq_core *core);
 void sq_decide_expire(struct sq_core *core);
+/* After a snapshot was read: what is not in it. */
+void sq_reservations_recount(struct sq_core *core);
 
 /* ---- redeem.c: the acquirer's side; home.c: the invoice home's; issue.c: the issuer's ---- */
 /* Are these rows of a batch, ascending? */
@@ -589,22 +601,13 @@ sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Dec
 sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear *m);
 sq_status sq_on_register(struct sq_step *s, uint32_t from, const Sanquan__V1__Register *m);
 sq_status sq_on_unregister(struct sq_step *s, uint32_t from, const Sanquan__V1__Unregister *m);
-/* ---- waiting.c ---- */
-/* Room for `r` rows at no stage yet; NULL when memory is out. Valid until the next is added or removed. */
-struct sq_waiting *sq_waiting_add(struct sq_step *s, sq_bytes body, const struct sq_rows *r);
-struct sq_waiting *sq_waiting_find(struct sq_core *core, uint64_t seq);
-void sq_waiting_remove(struct sq_core *core, struct sq_waiting *w);
-void sq_waiting_free(struct sq_waiting *w);
-SQ_MUST_CHECK sq_status sq_waiting_rows(struct sq_step *s, const struct sq_waiting *w, const Sanquan__V1__Batch **batch,
-                                        struct sq_rows *rows);
-/* Has this provider a claim on this invoice that is not decided yet? */
-int sq_waiting_claims(const struct sq_core *core, uint32_t provider, const uint8_t invoice[static SQ_INVOICE_CELL]);
-void sq_waiting_dump(const struct sq_core *core, struct sq_dump *d);
-SQ_MUST_CHECK sq_status sq_waiting_undump(struct sq_core *core, struct sq_reader *r, struct sq_error *err);
 static inline int sq_verb_claims(uint8_t verb)
 {
     return verb == SANQUAN__V1__VERB__REDEEM || verb == SANQUAN__V1__VERB__COMMIT;
 }
+/* ---- bundle.c ---- */
+/* A TICK: those of this batch that are not decided are refused, if their time is over. */
+sq_status sq_bundles_expire(struct sq_step *s, uint64_t batch);
 
 /* ---- redeem.c, issue.c ---- */
 /* How a row that touched the register of invoices ended, as Unregister.end has it. */

@@ -319,8 +319,9 @@ void sq_voucher_take_back(struct sq_core *core, uint32_t programme, const struct
 void sq_voucher_revoke(struct sq_core *core, uint32_t programme, struct sq_voucher *v)
 {
     struct sq_programme *p = sq_programme_at(core, programme);
-    if (p->pool_at == 1 && sq_voucher_alive(core, v) && v->face_fen != v->spent_fen)
-        sq_maturity_move(core, p, v->until_day, v->spent_fen - v->face_fen);
+    int64_t used = v->spent_fen + v->reserved_fen; /* what is reserved is held of the pool by its reservation */
+    if (p->pool_at == 1 && sq_voucher_alive(core, v) && v->face_fen != used)
+        sq_maturity_move(core, p, v->until_day, used - v->face_fen);
     uint32_t use =
         v->detail != SQ_ROW_NONE ? SQ_ROW(&core->details, struct sq_detail, v->detail)->contract_use : SQ_ROW_NONE;
     if (use != SQ_ROW_NONE && v->spent_fen == 0 && v->reserved_fen == 0)

@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 
-#include "clearing/core/state.h"
+#include "clearing/core/acquirer.h"
 
 static size_t size_of(const struct sq_waiting *w)
 {
@@ -44,6 +44,7 @@ struct sq_waiting *sq_waiting_add(struct sq_step *s, sq_bytes body, const struct
                              .party = s->party,
                              .rows = (uint32_t)r->count,
                              .left = (uint32_t)r->count,
+                             .open = (uint32_t)r->count,
                              .body_size = (uint32_t)body.size,
                              .received_ms = core->now_ms};
     w->body = malloc(size_of(w));
@@ -74,6 +75,16 @@ void sq_waiting_remove(struct sq_core *core, struct sq_waiting *w)
     size_t after = (size_t)(core->waiting + core->waiting_count - (w + 1));
     memmove(w, w + 1, after * sizeof *w);
     core->waiting_count--;
+}
+
+struct sq_waiting *sq_waiting_next(struct sq_core *core)
+{
+    struct sq_waiting *next = NULL;
+    for (uint32_t i = 0; i < core->waiting_count; i++)
+        if (core->waiting[i].until_ms != 0 && (next == NULL || core->waiting[i].until_ms < next->until_ms))
+            next = &core->waiting[i];
+    core->bundles_next_ms = next != NULL ? next->until_ms : UINT64_MAX;
+    return next;
 }
 
 sq_status sq_waiting_rows(struct sq_step *s, const struct sq_waiting *w, const Sanquan__V1__Batch **batch,
@@ -123,9 +134,10 @@ void sq_waiting_dump(const struct sq_core *core, struct sq_dump *d)
     sq_dump_u64(d, core->waiting_count);
     for (uint32_t i = 0; i < core->waiting_count; i++) {
         const struct sq_waiting *w = &core->waiting[i];
-        const uint64_t fields[] = {
-            w->id,       w->seq,        w->party, w->rows, w->left, w->body_size, (uint64_t)w->amount_fen,
-            w->accepted, w->received_ms};
+        const uint64_t fields[] = {w->id,       w->seq,        w->until_ms,
+                                   w->party,    w->rows,       w->left,
+                                   w->open,     w->body_size,  (uint64_t)w->amount_fen,
+                                   w->accepted, w->received_ms};
         for (size_t k = 0; k < sizeof fields / sizeof *fields; k++)
             sq_dump_u64(d, fields[k]);
         sq_dump_put(d, w->body, size_of(w));
@@ -145,9 +157,11 @@ sq_status sq_waiting_undump(struct sq_core *core, struct sq_reader *r, struct sq
         struct sq_waiting *w = &core->waiting[i];
         w->id = sq_read_be64(r);
         w->seq = sq_read_be64(r);
+        w->until_ms = sq_read_be64(r);
         w->party = (uint32_t)sq_read_be64(r);
         w->rows = (uint32_t)sq_read_be64(r);
         w->left = (uint32_t)sq_read_be64(r);
+        w->open = (uint32_t)sq_read_be64(r);
         w->body_size = (uint32_t)sq_read_be64(r);
         w->amount_fen = (int64_t)sq_read_be64(r);
         w->accepted = sq_read_be64(r);
@@ -160,5 +174,6 @@ sq_status sq_waiting_undump(struct sq_core *core, struct sq_reader *r, struct sq
         set_columns(w);
         core->waiting_count++;
     }
+    (void)sq_waiting_next(core);
     return SQ_OK;
 }

@@ -20,15 +20,14 @@ static int claims(uint8_t verb)
     return verb == SANQUAN__V1__VERB__REDEEM || verb == SANQUAN__V1__VERB__COMMIT;
 }
 
-/* "" when no node hosts the issuer. */
-static const char *issuer_of(const struct model *m, const struct m_row *r)
+const char *model_issuer_of(const struct model *m, const struct m_row *r)
 {
     uint64_t issuer = r->voucher / 1000000000u / 10000u;
     const char *node = issuer <= 999999 ? model_node_of_issuer(m, (uint32_t)issuer) : NULL;
     return node != NULL ? node : "";
 }
 
-static int is_here(const struct model *m, const char *node)
+int model_is_here(const struct model *m, const char *node)
 {
     return strcmp(node, m->self) == 0;
 }
@@ -42,7 +41,7 @@ void model_asked(const struct model *m, const Sanquan__V1__Batch *b, size_t i, c
 {
     struct m_row r = model_row(b, i);
     *home = model_home(m, &r);
-    *issuer = issuer_of(m, &r);
+    *issuer = model_issuer_of(m, &r);
 }
 
 /* ---- what became of rows ---- */
@@ -70,10 +69,10 @@ static void note_accepted(struct model *m, const struct m_row *r, const char *se
     ADD(m->accepted, c);
 }
 
-static void row_done(struct model *m, struct m_batch *b, size_t i, uint32_t code)
+void model_row_told(struct model *m, struct m_batch *b, size_t i, uint32_t code)
 {
     struct m_row r = model_row(b->rows, i);
-    b->stage[i] = M_DONE;
+    b->told[i] = 1;
     b->code[i] = (uint8_t)code;
     if (code != 0) {
         m->totals.items_refused++;
@@ -83,12 +82,18 @@ static void row_done(struct model *m, struct m_batch *b, size_t i, uint32_t code
     note_accepted(m, &r, b->provider);
 }
 
-/* The next step of the stream `debtor` -> `creditor`. */
-static void add_step(struct model *m, const char *debtor, const char *creditor, uint64_t batch, const uint32_t *row,
-                     const uint8_t *code, size_t n, const Sanquan__V1__Batch *b, struct model_step *out)
+static void row_done(struct model *m, struct m_batch *b, size_t i, uint32_t code)
 {
-    struct m_link *l = model_link_to(m, is_here(m, debtor) ? creditor : debtor);
-    int owes = is_here(m, debtor);
+    b->stage[i] = M_DONE;
+    model_row_told(m, b, i, code);
+}
+
+/* The next step of the stream `debtor` -> `creditor`. */
+void model_add_step(struct model *m, const char *debtor, const char *creditor, uint64_t batch, const uint32_t *row,
+                    const uint8_t *code, size_t n, const Sanquan__V1__Batch *b, struct model_step *out)
+{
+    struct m_link *l = model_link_to(m, model_is_here(m, debtor) ? creditor : debtor);
+    int owes = model_is_here(m, debtor);
     struct model_step step = {0};
     uint8_t before[32] = {0}, result[32], *flat = malloc(n * 5 + 1);
     uint8_t head[16 + 32 + 8 + 6 + 6 + 8 + 32 + 8 + 56] = "sanquan/link/v1", *at = head + 16;
@@ -129,7 +134,7 @@ static void add_step(struct model *m, const char *debtor, const char *creditor, 
 
 /* ---- a provider's batch ---- */
 
-static struct m_batch *batch_at(struct model *m, uint64_t seq)
+struct m_batch *model_batch_at(struct model *m, uint64_t seq)
 {
     for (size_t i = 0; i < m->batch_count; i++)
         if (m->batch[i].seq == seq)
@@ -137,39 +142,44 @@ static struct m_batch *batch_at(struct model *m, uint64_t seq)
     return NULL;
 }
 
-static int answer(struct model *m, struct m_batch *b, struct m_verdict *v)
+/* The answer goes when every row is told of; the batch is forgotten when nobody is asked about it any more. */
+void model_answer(struct model *m, struct m_batch *b, struct m_verdict *v)
 {
-    int coded = 0;
-    for (size_t i = 0; i < b->rows->n_voucher; i++)
-        if (b->stage[i] != M_DONE)
-            return 0;
-    v->answered = 1;
-    v->answer.id = b->id;
-    v->answer.seq = b->seq;
+    int coded = 0, told = 1, done = 1;
     for (size_t i = 0; i < b->rows->n_voucher; i++) {
-        struct m_row r = model_row(b->rows, i);
-        coded |= b->code[i];
-        v->answer.count += b->code[i] == 0;
-        v->answer.amount_fen += b->code[i] == 0 ? model_moves(&r) : 0;
+        told &= b->told[i];
+        done &= b->stage[i] == M_DONE;
     }
-    if (coded) {
-        v->answer.code.len = b->rows->n_voucher;
-        v->answer.code.data = malloc(b->rows->n_voucher);
-        SQ_ASSERT(v->answer.code.data != NULL);
-        memcpy(v->answer.code.data, b->code, b->rows->n_voucher);
+    if (told && !b->answered) {
+        b->answered = v->answered = 1;
+        v->answer.id = b->id;
+        v->answer.seq = b->seq;
+        for (size_t i = 0; i < b->rows->n_voucher; i++) {
+            struct m_row r = model_row(b->rows, i);
+            coded |= b->code[i];
+            v->answer.count += b->code[i] == 0;
+            v->answer.amount_fen += b->code[i] == 0 ? model_moves(&r) : 0;
+        }
+        if (coded) {
+            v->answer.code.len = b->rows->n_voucher;
+            v->answer.code.data = malloc(b->rows->n_voucher);
+            SQ_ASSERT(v->answer.code.data != NULL);
+            memcpy(v->answer.code.data, b->code, b->rows->n_voucher);
+        }
     }
+    if (!done)
+        return;
     model_batch_free(b);
     memmove(b, b + 1, (size_t)(m->batch + m->batch_count - (b + 1)) * sizeof *b);
     m->batch_count--;
-    return 1;
 }
 
 /* What a row that is done leaves in the register, when its invoice is at home here. */
-static void row_ended(struct model *m, const struct m_batch *b, size_t i)
+void model_claim_ended(struct model *m, const struct m_batch *b, size_t i)
 {
     struct m_row r = model_row(b->rows, i);
     int returns = r.verb == SANQUAN__V1__VERB__RETURN, refused = b->code[i] != 0;
-    if (!is_here(m, model_home(m, &r)))
+    if (!model_is_here(m, model_home(m, &r)))
         return;
     if (returns)
         model_return_end(m, &r, b->provider);
@@ -200,9 +210,9 @@ static void decide_here(struct model *m, struct m_batch *b, const uint32_t *row,
     some.voucher = voucher;
     some.amount_fen = amount;
     some.verb = (ProtobufCBinaryData){n, verb};
-    add_step(m, m->self, m->self, b->seq, row, code, n, &some, &step);
+    model_add_step(m, m->self, m->self, b->seq, row, code, n, &some, &step);
     for (size_t k = 0; k < n; k++)
-        row_ended(m, b, row[k]);
+        model_claim_ended(m, b, row[k]);
     free(code);
     free(verb);
     free(voucher);
@@ -217,7 +227,7 @@ static void clear_rows(struct model *m, struct m_batch *b, const uint8_t *ready)
     SQ_ASSERT(row != NULL);
     for (uint32_t i = 0; i < b->rows->n_voucher; i++) {
         struct m_row r = model_row(b->rows, i);
-        if (ready[i] && is_here(m, issuer_of(m, &r)))
+        if (ready[i] && model_is_here(m, model_issuer_of(m, &r)))
             row[n++] = i;
     }
     if (n != 0)
@@ -244,7 +254,9 @@ static uint32_t row_known(const struct model *m, const struct m_batch *now, cons
     uint32_t refused = model_row_alone(m, r);
     if (refused != 0)
         return refused;
-    if (issuer_of(m, r)[0] == '\0')
+    if (r->reservation >= PART_NUMBERS)
+        return SQ_R_RESERVATION_UNKNOWN;
+    if (model_issuer_of(m, r)[0] == '\0')
         return SQ_R_UNKNOWN_ISSUER;
     if (model_programme_of(m, r->voucher) == NULL)
         return SQ_R_UNKNOWN_PROGRAMME;
@@ -276,7 +288,7 @@ static void all_here(struct model *m, struct m_batch *b)
         row_done(m, b, i, refused);
     }
     m->totals.items_decided += n;
-    add_step(m, m->self, m->self, b->seq, row, b->code, n, b->rows, &step);
+    model_add_step(m, m->self, m->self, b->seq, row, b->code, n, b->rows, &step);
     free(row);
 }
 
@@ -289,9 +301,13 @@ static void some_elsewhere(struct model *m, struct m_batch *b)
     for (size_t i = 0; i < n; i++) {
         struct m_row r = model_row(b->rows, i);
         uint32_t refused = row_known(m, b, b->provider, &r);
-        b->stage[i] = M_CLEARING;
-        if (refused == 0 && !is_here(m, model_home(m, &r))) {
-            b->stage[i] = M_REGISTERING;
+        uint64_t until_ms = b->rows->reserve_until_ms;
+        b->stage[i] = r.bundle != 0 ? M_REGISTERED : M_CLEARING;
+        if (refused == 0 && r.bundle != 0 &&
+            (until_ms <= m->now_ms || until_ms > m->now_ms + RESERVED_UNTIL_MAX_DAYS * 86400000ull))
+            refused = SQ_R_RESERVATION_TERM;
+        if (refused == 0 && !model_is_here(m, model_home(m, &r))) {
+            b->stage[i] = r.bundle != 0 ? M_UNSENT : M_REGISTERING;
             continue;
         }
         if (refused == 0 && claims(r.verb) && (refused = model_may_claim(m, &r, b->provider)) == 0)
@@ -299,11 +315,15 @@ static void some_elsewhere(struct model *m, struct m_batch *b)
         if (refused == 0 && r.verb == SANQUAN__V1__VERB__RETURN &&
             (refused = model_may_return(m, &r, b->provider)) == 0)
             model_return_begin(m, &r, b->provider);
-        if (refused == 0)
-            ready[i] = 1;
-        else
+        if (refused != 0)
             row_done(m, b, i, refused);
+        else
+            ready[i] = r.bundle == 0;
     }
+    model_bundles_go_on(m, b, 0);
+    for (size_t i = 0; i < n; i++)
+        if (b->stage[i] == M_UNSENT)
+            b->stage[i] = M_REGISTERING;
     clear_rows(m, b, ready);
     free(ready);
 }
@@ -316,7 +336,7 @@ static void put_codes(struct m_verdict *v, const struct m_batch *b, const uint32
     v->code_count = n;
     for (size_t k = 0; k < n; k++) {
         size_t i = row != NULL ? row[k] : k;
-        v->code[k] = b->stage[i] == M_DONE ? b->code[i] : PAYLOAD_WAITS;
+        v->code[k] = b->told[i] ? b->code[i] : PAYLOAD_WAITS;
     }
 }
 
@@ -331,16 +351,17 @@ void model_on_batch(struct model *m, const char *sender, uint64_t id, const Sanq
     SQ_ASSERT(copy != NULL && size == sanquan__v1__batch__pack(in, copy));
     b.rows = sanquan__v1__batch__unpack(NULL, size, copy);
     free(copy);
-    b.stage = calloc(2 * n + 1, 1);
+    b.stage = calloc(3 * n + 1, 1);
     SQ_ASSERT(b.rows != NULL && b.stage != NULL);
     b.code = b.stage + n;
+    b.told = b.code + n;
     memcpy(b.provider, strchr(sender, ':') + 1, sizeof b.provider - 1);
     m->totals.items_received += n;
-    int elsewhere = 0;
+    int elsewhere = model_has_bundles(&b);
     for (size_t i = 0; i < n; i++) {
         struct m_row r = model_row(in, i);
-        const char *issuer = issuer_of(m, &r);
-        elsewhere |= (issuer[0] != '\0' && !is_here(m, issuer)) || !is_here(m, model_home(m, &r));
+        const char *issuer = model_issuer_of(m, &r);
+        elsewhere |= (issuer[0] != '\0' && !model_is_here(m, issuer)) || !model_is_here(m, model_home(m, &r));
     }
     if (elsewhere)
         some_elsewhere(m, &b);
@@ -348,21 +369,23 @@ void model_on_batch(struct model *m, const char *sender, uint64_t id, const Sanq
         all_here(m, &b);
     put_codes(v, &b, NULL, n);
     ADD(m->batch, b);
-    answer(m, &m->batch[m->batch_count - 1], v);
+    model_answer(m, &m->batch[m->batch_count - 1], v);
 }
 
 /* Rows that another node speaks of must wait at it, in this stage. */
 static struct m_batch *waiting_at(struct model *m, uint64_t seq, const uint32_t *row, size_t n, size_t codes,
                                   enum m_stage stage, const char *at, struct m_verdict *v)
 {
-    struct m_batch *b = batch_at(m, seq);
+    struct m_batch *b = model_batch_at(m, seq);
     if (b == NULL || n == 0 || n != codes) {
         model_wrong(v, "batch %" PRIu64 " does not wait for %s", seq, at);
         return NULL;
     }
     for (size_t k = 0; k < n; k++) {
         struct m_row r = row[k] < b->rows->n_voucher ? model_row(b->rows, row[k]) : (struct m_row){0};
-        const char *asked = r.invoice == NULL ? "" : stage == M_REGISTERING ? model_home(m, &r) : issuer_of(m, &r);
+        const char *asked = r.invoice == NULL        ? ""
+                            : stage == M_REGISTERING ? model_home(m, &r)
+                                                     : model_issuer_of(m, &r);
         if (r.invoice == NULL || (k != 0 && row[k] <= row[k - 1]) || b->stage[row[k]] != stage ||
             strcmp(asked, at) != 0) {
             model_wrong(v, "batch %" PRIu64 " row %u does not wait for %s", seq, row[k], at);
@@ -377,27 +400,41 @@ void model_on_registered(struct model *m, const char *from, const Sanquan__V1__R
     struct m_batch *b = waiting_at(m, in->batch, in->row, in->n_row, in->code.len, M_REGISTERING, from, v);
     if (b == NULL)
         return;
-    uint8_t *ready = calloc(b->rows->n_voucher + 1, 1);
+    uint8_t *ready = calloc(2 * b->rows->n_voucher + 1, 1), *told = ready + b->rows->n_voucher;
     SQ_ASSERT(ready != NULL);
+    memcpy(told, b->told, b->rows->n_voucher);
     for (size_t k = 0; k < in->n_row; k++) {
-        b->stage[in->row[k]] = M_CLEARING;
+        uint32_t i = in->row[k];
+        struct m_row r = model_row(b->rows, i);
+        b->stage[i] = r.bundle != 0 ? M_REGISTERED : M_CLEARING;
         if (in->code.data[k] == 0)
-            ready[in->row[k]] = 1;
+            ready[i] = r.bundle == 0;
+        else if (told[i])
+            b->stage[i] = M_DONE;
         else
-            row_done(m, b, in->row[k], in->code.data[k]);
+            row_done(m, b, i, in->code.data[k]);
     }
+    model_bundles_go_on(m, b, 0);
     clear_rows(m, b, ready);
-    free(ready);
     put_codes(v, b, in->row, in->n_row);
-    answer(m, b, v);
+    model_bundles_list(v, b, told);
+    free(ready);
+    model_answer(m, b, v);
 }
 
 void model_on_decided(struct model *m, const char *from, const Sanquan__V1__Decided *in, struct m_verdict *v)
 {
-    struct m_batch *b = waiting_at(m, in->batch, in->row, in->n_row, in->code.len, M_CLEARING, from, v);
+    enum m_stage asked = in->verb == 0                            ? M_CLEARING
+                         : in->verb == SANQUAN__V1__VERB__RESERVE ? M_RESERVING
+                         : in->verb == SANQUAN__V1__VERB__COMMIT  ? M_COMMITTING
+                                                                  : M_RELEASING;
+    struct m_batch *b = waiting_at(m, in->batch, in->row, in->n_row, in->code.len, asked, from, v);
     struct model_step step;
     if (b == NULL)
         return;
+    uint8_t *told = malloc(b->rows->n_voucher + 1);
+    SQ_ASSERT(told != NULL);
+    memcpy(told, b->told, b->rows->n_voucher);
     Sanquan__V1__Batch some = *b->rows;
     uint8_t *verb = malloc(in->n_row + 1);
     uint64_t *voucher = malloc(8 * in->n_row + 1);
@@ -405,7 +442,7 @@ void model_on_decided(struct model *m, const char *from, const Sanquan__V1__Deci
     SQ_ASSERT(verb != NULL && voucher != NULL && amount != NULL);
     for (size_t k = 0; k < in->n_row; k++) {
         struct m_row r = model_row(b->rows, in->row[k]);
-        verb[k] = r.verb;
+        verb[k] = in->verb != 0 ? (uint8_t)in->verb : r.verb;
         voucher[k] = r.voucher;
         amount[k] = r.amount;
     }
@@ -413,7 +450,7 @@ void model_on_decided(struct model *m, const char *from, const Sanquan__V1__Deci
     some.voucher = voucher;
     some.amount_fen = amount;
     some.verb = (ProtobufCBinaryData){in->n_row, verb};
-    add_step(m, from, m->self, in->batch, in->row, in->code.data, in->n_row, &some, &step);
+    model_add_step(m, from, m->self, in->batch, in->row, in->code.data, in->n_row, &some, &step);
     free(verb);
     free(voucher);
     free(amount);
@@ -423,10 +460,23 @@ void model_on_decided(struct model *m, const char *from, const Sanquan__V1__Deci
                               memcmp(in->link->hash.data, step.hash, 32) != 0)))
         model_wrong(v, "the link that %s states is not what its decision comes to", from);
     for (size_t k = 0; k < in->n_row; k++) {
-        row_done(m, b, in->row[k], in->code.data[k]);
-        row_ended(m, b, in->row[k]);
+        uint32_t i = in->row[k], refused = in->code.data[k];
+        if (asked == M_RESERVING && refused == 0) {
+            b->stage[i] = M_HELD;
+            continue;
+        }
+        if (asked == M_COMMITTING && refused != 0)
+            model_wrong(v, "%s refuses to spend row %u, which it holds", from, i);
+        b->stage[i] = M_DONE;
+        if (!told[i])
+            model_row_told(m, b, i, refused);
+        if (asked == M_CLEARING || (asked == M_RESERVING && refused != 0))
+            model_claim_ended(m, b, i);
     }
-    answer(m, b, v);
+    model_bundles_go_on(m, b, 0);
+    model_bundles_list(v, b, told);
+    free(told);
+    model_answer(m, b, v);
 }
 
 /* ---- asked by others ---- */
@@ -480,13 +530,14 @@ void model_on_clear(struct model *m, const char *from, const Sanquan__V1__Clear 
                             in->items->reserve_until_ms};
     for (size_t i = 0; i < n; i++) {
         struct m_row r = model_row(in->items, i);
-        uint32_t refused = m->now_ms > in->expires_at_ms               ? SQ_R_EXPIRED
-                           : m->now_ms - asker.at_ms > 7 * 86400000ull ? SQ_R_TOO_LATE
-                                                                       : model_row_alone(m, &r);
-        if (refused == 0 && !is_here(m, issuer_of(m, &r)))
+        int promised = r.reservation >= PART_NUMBERS && r.verb != SANQUAN__V1__VERB__RESERVE;
+        uint32_t refused = !promised && m->now_ms > in->expires_at_ms               ? SQ_R_EXPIRED
+                           : !promised && m->now_ms - asker.at_ms > 7 * 86400000ull ? SQ_R_TOO_LATE
+                                                                                    : model_row_alone(m, &r);
+        if (refused == 0 && !model_is_here(m, model_issuer_of(m, &r)))
             refused = SQ_R_UNKNOWN_VOUCHER;
         v->code[i] = (uint8_t)(refused != 0 ? refused : model_decide(m, &r, &asker));
     }
     m->totals.items_decided += n;
-    add_step(m, m->self, from, in->batch, in->row, v->code, n, in->items, &step);
+    model_add_step(m, m->self, from, in->batch, in->row, v->code, n, in->items, &step);
 }

@@ -71,9 +71,23 @@ struct m_batch { /* waits for others */
     uint64_t seq, id, received_ms;
     char provider[19];
     Sanquan__V1__Batch *rows;
-    uint8_t *stage, *code; /* stage: enum m_stage; one allocation */
+    uint8_t *stage, *code,
+        *told; /* stage: enum m_stage; told: the provider's answer for the row stands; one allocation */
+    int answered;
 };
-enum m_stage { M_DONE, M_NEW, M_REGISTERING, M_CLEARING };
+/* From M_UNSENT on: of parts of bundles only. */
+enum m_stage {
+    M_DONE,
+    M_NEW,
+    M_REGISTERING,
+    M_CLEARING,
+    M_UNSENT,     /* its invoice is of another node that was not asked yet */
+    M_REGISTERED, /* its issuer was not asked yet */
+    M_RESERVING,
+    M_HELD,
+    M_COMMITTING,
+    M_RELEASING
+};
 
 struct m_link {
     char node[7];
@@ -107,7 +121,8 @@ struct m_verdict {
     int any_status; /* the model does not judge this one */
     uint8_t *code;  /* a byte a row */
     size_t code_count;
-    int answered; /* an Answer must be among what was sent */
+    uint32_t *row; /* the rows that the codes are of; NULL: all, in order */
+    int answered;  /* an Answer must be among what was sent */
     Sanquan__V1__Answer answer;
     char why[300]; /* the model itself found something wrong */
 };
@@ -126,7 +141,7 @@ struct m_row {
     uint64_t voucher, reservation;
     int64_t amount, base, total;
     const uint8_t *invoice;
-    uint32_t service, day;
+    uint32_t service, day, bundle;
     uint8_t verb;
 };
 struct m_row model_row(const Sanquan__V1__Batch *b, size_t i);
@@ -159,5 +174,22 @@ void model_on_register(struct model *m, const char *from, const Sanquan__V1__Reg
 void model_on_unregister(struct model *m, const Sanquan__V1__Unregister *b);
 void model_on_clear(struct model *m, const char *from, const Sanquan__V1__Clear *b, struct m_verdict *v);
 void model_batch_free(struct m_batch *b);
+/* What they share with bundles.c. */
+int model_is_here(const struct model *m, const char *node);
+const char *model_issuer_of(const struct model *m, const struct m_row *r); /* "" when no node hosts the issuer */
+struct m_batch *model_batch_at(struct model *m, uint64_t seq);
+void model_row_told(struct model *m, struct m_batch *b, size_t i, uint32_t code);
+void model_claim_ended(struct model *m, const struct m_batch *b, size_t i);
+void model_add_step(struct model *m, const char *debtor, const char *creditor, uint64_t batch, const uint32_t *row,
+                    const uint8_t *code, size_t n, const Sanquan__V1__Batch *b, struct model_step *out);
+void model_answer(struct model *m, struct m_batch *b, struct m_verdict *v);
+
+/* bundles.c: rows that go together */
+#define PART_NUMBERS (1ull << 62) /* reservations from here on are parts of bundles */
+int model_has_bundles(const struct m_batch *b);
+void model_bundles_go_on(struct model *m, struct m_batch *b, int is_over);
+/* The rows that were told since `told` was copied are what the outcome lists. */
+void model_bundles_list(struct m_verdict *v, const struct m_batch *b, const uint8_t *told);
+void model_on_bundles_due(struct model *m, uint64_t batch, struct m_verdict *v);
 
 #endif

@@ -431,6 +431,11 @@ static void compare(const Sanquan__V1__Outcome *o, struct m_verdict *v)
         model_wrong(v, "the journal says %s, it should be %s", sq_status_name(o->status), sq_status_name(v->status));
     for (size_t i = 0; i < v->code_count; i++)
         some |= v->code[i];
+    if (o->listed != (v->row != NULL) || o->n_row != (v->row != NULL ? v->code_count : 0))
+        model_wrong(v, "the journal lists %zu rows, not %zu", o->n_row, v->row != NULL ? v->code_count : 0);
+    for (size_t i = 0; i < o->n_row && v->why[0] == '\0'; i++)
+        if (o->row[i] != v->row[i])
+            model_wrong(v, "the journal lists row %u, not %u", o->row[i], v->row[i]);
     size_t want = some != 0 ? v->code_count : 0;
     if (!v->any_status && o->code.len != want && v->why[0] == '\0')
         model_wrong(v, "the journal has %zu codes, there should be %zu", o->code.len, want);
@@ -442,6 +447,18 @@ static void compare(const Sanquan__V1__Outcome *o, struct m_verdict *v)
     if (v->answered && v->status == 0 && v->why[0] == '\0' && !was_sent(o, &v->answer))
         model_wrong(v, "no answer to request %" PRIu64 " that accepts %" PRIu64 " rows of %" PRId64 " fen",
                     v->answer.id, v->answer.count, v->answer.amount_fen);
+}
+
+/* All but bundles are the settlement's affair, or nothing that the model follows. */
+static void on_tick(struct model *m, sq_bytes body, struct m_verdict *v)
+{
+    Sanquan__V1__Tick *t = sanquan__v1__tick__unpack(NULL, body.size, body.data);
+    SQ_ASSERT(t != NULL);
+    if (t->reason == 7)
+        model_on_bundles_due(m, t->batch, v);
+    else
+        v->any_status = 1;
+    sanquan__v1__tick__free_unpacked(t, NULL);
 }
 
 int model_take(struct model *m, const struct model_entry *e, char *why, size_t why_size)
@@ -462,7 +479,7 @@ int model_take(struct model *m, const struct model_entry *e, char *why, size_t w
             on_genesis(m, g);
             sanquan__v1__genesis__free_unpacked(g, NULL);
         } else if (e->type == SANQUAN__V1__MESSAGE_TYPE__TICK) {
-            v.any_status = 1;
+            on_tick(m, e->input, &v);
         } else if (e->type == SANQUAN__V1__MESSAGE_TYPE__REJECTED) {
             m->totals.rejected++;
         } else {
@@ -473,6 +490,7 @@ int model_take(struct model *m, const struct model_entry *e, char *why, size_t w
     if (v.why[0] != '\0')
         snprintf(why, why_size, "entry %" PRIu64 ", type %u: %s", e->seq, e->type, v.why);
     free(v.code);
+    free(v.row);
     free(v.answer.code.data);
     if (outcome != NULL)
         sanquan__v1__outcome__free_unpacked(outcome, NULL);

@@ -16,6 +16,7 @@ struct m_row model_row(const Sanquan__V1__Batch *b, size_t i)
                           b->invoice.data + 10 * i,
                           b->service[i],
                           b->service_day[i],
+                          b->n_bundle != 0 ? b->bundle[i] : 0,
                           b->verb.len != 0 ? b->verb.data[i] : (uint8_t)SANQUAN__V1__VERB__REDEEM};
 }
 
@@ -28,7 +29,8 @@ uint32_t model_batch_shape(const Sanquan__V1__Batch *b)
         b->n_service != n || b->n_service_day != n)
         return SQ_R_COLUMNS;
     if ((b->n_scenario != 0 && b->n_scenario != n) || (b->evidence.len != 0 && b->evidence.len != 16 * n) ||
-        (b->verb.len != 0 && b->verb.len != n) || (b->n_reservation != 0 && b->n_reservation != n))
+        (b->verb.len != 0 && b->verb.len != n) || (b->n_reservation != 0 && b->n_reservation != n) ||
+        (b->n_bundle != 0 && b->n_bundle != n))
         return SQ_R_COLUMNS;
     for (size_t i = 0; i + 1 < n; i++)
         if (memcmp(b->invoice.data + 10 * i, b->invoice.data + 10 * (i + 1), 10) > 0)
@@ -65,6 +67,10 @@ static int needs_invoice(uint8_t verb)
 uint32_t model_row_alone(const struct model *m, const struct m_row *r)
 {
     if (r->verb < 1 || r->verb > 5)
+        return SQ_R_VERB;
+    if (r->bundle > 8192)
+        return SQ_R_COLUMNS;
+    if (r->bundle != 0 && r->verb != SANQUAN__V1__VERB__REDEEM)
         return SQ_R_VERB;
     if (r->amount < 1 || r->amount > MOST_FEN || r->base < 0 || r->base > MOST_FEN || r->total < 0 ||
         r->total > MOST_FEN)
@@ -105,7 +111,7 @@ const char *model_home(const struct model *m, const struct m_row *r)
 
 static int is_open(const struct model *m, const struct m_hold *h)
 {
-    return h->fen != 0 && h->until_ms >= m->now_ms;
+    return h->fen != 0 && (h->until_ms >= m->now_ms || h->number >= PART_NUMBERS);
 }
 
 static int64_t spent(const struct m_voucher *v, const char *provider, uint32_t year)
@@ -297,10 +303,13 @@ static uint32_t decide_held(struct model *m, const struct m_row *r, const struct
     int64_t held = h->fen;
     if (r->verb == SANQUAN__V1__VERB__COMMIT && r->amount > held)
         return SQ_R_RESERVATION_EXCEEDED;
+    int is_part = h->number >= PART_NUMBERS;
+    if (is_part && r->verb == SANQUAN__V1__VERB__COMMIT && r->amount != held)
+        return SQ_R_RESERVATION_EXCEEDED;
     h->fen = 0;
     if (r->verb == SANQUAN__V1__VERB__RELEASE)
         return 0;
-    uint32_t refused = may_use(m, r, a);
+    uint32_t refused = is_part ? 0 : may_use(m, r, a);
     if (refused != 0)
         h->fen = held;
     else

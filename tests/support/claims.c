@@ -96,7 +96,7 @@ uint64_t claims_grant(struct world *w, uint32_t node, uint32_t issuer, uint32_t 
 struct columns {
     uint64_t voucher[8192], reservation[8192];
     int64_t amount[8192], base[8192], total[8192];
-    uint32_t service[8192], day[8192], scenario[8192], documents[8192], facts[8192];
+    uint32_t service[8192], day[8192], scenario[8192], documents[8192], facts[8192], bundle[8192];
     int64_t quantity[8192];
     uint8_t invoice[8192 * SQ_INVOICE_CELL], verb[8192], payee[8192], evidence[8192 * 16];
     Sanquan__V1__FactSet set[64], *sets[64];
@@ -155,6 +155,7 @@ static void put_row(struct columns *c, size_t at, const struct claims_row *row)
     c->reservation[at] = row->reservation;
     c->quantity[at] = row->quantity;
     c->payee[at] = row->payee;
+    c->bundle[at] = row->bundle;
     c->evidence[at * 16] = row->evidence;
     if (row->invoice != 0)
         put_invoice(c->invoice + at * SQ_INVOICE_CELL, row->invoice);
@@ -171,8 +172,11 @@ static void fill_batch(Sanquan__V1__Batch *m, struct columns *c, const struct wo
         void *out;
     } context = {rows}; /* qsort_r's context is not const; it is only read */
     qsort_r(c->order, count, sizeof *c->order, by_invoice, context.out);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         put_row(c, i, &rows[c->order[i]]);
+        m->n_bundle = c->bundle[i] != 0 ? count : m->n_bundle;
+    }
+    m->bundle = c->bundle;
     m->voucher = c->voucher;
     m->amount_fen = c->amount;
     m->base_fen = c->base;

@@ -35,6 +35,7 @@ struct claims_row {
     uint8_t verb; /* 0: REDEEM */
     uint8_t payee;
     uint8_t evidence; /* a number that stands for a delivery record; 0: none */
+    uint32_t bundle;
     uint64_t reservation;
     int64_t quantity;
     struct claims_fact fact[4];

@@ -620,6 +620,15 @@ static void faults(struct scope *s, const struct state *from)
         if (s->kinds & SCOPE_DOUBLE && message(s, from->way[i])->kind != ANSWER)
             visit(s, &doubled);
     }
+    for (uint32_t n = 0; n < NODES && s->kinds & SCOPE_TIME; n++) {
+        struct state st = *from;
+        uint32_t tick = history(s, st.at[n])->tick;
+        if (tick == NONE)
+            continue;
+        st.faults--;
+        st.at[n] = decide(s, st.at[n], tick);
+        visit(s, &st);
+    }
     for (uint32_t n = 0; n < NODES && s->kinds & SCOPE_CRASH; n++) {
         struct state st = *from;
         if (history(s, st.at[n])->depth == st.durable[n])
@@ -657,6 +666,11 @@ static void check_end(struct scope *s, const struct state *st)
     }
     s->out->least_fen = s->out->ends == 0 || accepted < s->out->least_fen ? accepted : s->out->least_fen;
     s->out->most_fen = s->out->ends == 0 || accepted > s->out->most_fen ? accepted : s->out->most_fen;
+    size_t known = 0;
+    while (known < s->out->sums && s->out->sum_fen[known] != accepted)
+        known++;
+    if (known == s->out->sums && known < SCOPE_SUMS)
+        s->out->sum_fen[s->out->sums++] = accepted;
     if (accepted != registered)
         fail(s, "%" PRId64 " fen were accepted, %" PRId64 " are registered", accepted, registered);
     for (uint32_t n = 0; n < NODES; n++) {

@@ -441,7 +441,7 @@ unsigned world_batch(struct world *w, uint32_t node, const char *provider, const
     char name[48];
     uint64_t *voucher = calloc(count, 8), *reservation = calloc(count, 8);
     int64_t *amount = calloc(count, 8), *base = calloc(count, 8), *total = calloc(count, 8);
-    uint32_t *service = calloc(count, 4), *day = calloc(count, 4);
+    uint32_t *service = calloc(count, 4), *day = calloc(count, 4), *bundle = calloc(count, 4);
     uint8_t *invoice = calloc(count, SQ_INVOICE_CELL), *verb = calloc(count, 1);
     Sanquan__V1__Batch m;
     sanquan__v1__batch__init(&m);
@@ -454,6 +454,8 @@ unsigned world_batch(struct world *w, uint32_t node, const char *provider, const
         day[i] = rows[i].service_day;
         verb[i] = rows[i].verb != 0 ? rows[i].verb : (uint8_t)SANQUAN__V1__VERB__REDEEM;
         reservation[i] = rows[i].reservation;
+        bundle[i] = rows[i].bundle;
+        m.n_bundle = bundle[i] != 0 ? count : m.n_bundle;
         for (int k = 0; rows[i].invoice != NULL && k < 20; k++)
             invoice[i * SQ_INVOICE_CELL + (size_t)k / 2] |=
                 (uint8_t)((rows[i].invoice[k] - '0') << (k % 2 == 0 ? 4 : 0));
@@ -467,6 +469,7 @@ unsigned world_batch(struct world *w, uint32_t node, const char *provider, const
     m.service_day = day;
     m.verb = (ProtobufCBinaryData){count, verb};
     m.reservation = reservation;
+    m.bundle = bundle;
     m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = m.n_service = m.n_service_day =
         m.n_reservation = count;
     m.reserve_until_ms = w->now_ms + 3600000u;
@@ -479,6 +482,7 @@ unsigned world_batch(struct world *w, uint32_t node, const char *provider, const
     free(total);
     free(service);
     free(day);
+    free(bundle);
     free(invoice);
     free(verb);
     return status;

@@ -104,7 +104,9 @@ struct world_row {
     uint32_t service, service_day;
     uint8_t verb; /* 0: REDEEM */
     uint64_t reservation;
+    uint32_t bundle;
 };
+/* Reservations, and bundles, until an hour from now. */
 unsigned world_batch(struct world *w, uint32_t node, const char *provider, const struct world_row *rows, size_t count);
 
 #endif

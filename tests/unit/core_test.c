@@ -461,7 +461,7 @@ static void caps_of_year_and_life_count_what_is_reserved_and_spent(void **state)
         char invoice[21];
         snprintf(invoice, sizeof invoice, "263120000000000002%02u", i);
         struct world_row row = {
-            voucher, steps[i].amount, steps[i].base, steps[i].base, invoice, steps[i].service, steps[i].day, 0, 0};
+            voucher, steps[i].amount, steps[i].base, steps[i].base, invoice, steps[i].service, steps[i].day, 0, 0, 0};
         assert_int_equal(redeem(s, &row), steps[i].code);
     }
 }

@@ -68,6 +68,22 @@ static int end(void **state)
     return 0;
 }
 
+/* A bundle as a request: a part on the voucher of each region, the second of a fen more. */
+static void ask_both(struct shop *shop, uint32_t node, int64_t fen, const char *invoice, const char *other)
+{
+    struct world_row row[2];
+    for (uint32_t of = 0; of < 2; of++)
+        row[of] = (struct world_row){.voucher = shop->voucher[of],
+                                     .amount_fen = fen + of,
+                                     .base_fen = 250,
+                                     .total_fen = 1000,
+                                     .invoice = of == SH ? invoice : other,
+                                     .service = 1,
+                                     .service_day = 20260920,
+                                     .bundle = 1};
+    world_batch(shop->w, node, node == SH ? WORLD_PROVIDER : WORLD_OTHER, row, 2);
+}
+
 /* One row as a request: a redemption, or another verb. */
 static void ask(struct shop *shop, uint32_t node, uint32_t of, int64_t fen, const char *invoice, uint8_t verb,
                 uint64_t reservation)
@@ -93,19 +109,40 @@ static void cut(struct shop *shop, uint32_t node)
               SANQUAN__V1__MESSAGE_TYPE__WINDOW_CUT, &m.base);
 }
 
+/* All orders with so many faults. */
+static struct scope_report search_with(struct shop *shop, const char *story, unsigned faults, unsigned kinds)
+{
+    struct scope_report r;
+    scope_search(shop->s, faults, kinds, &r);
+    if (r.failure[0] != '\0')
+        fail_msg("%s: %s", story, r.failure);
+    print_message("# note: %s, up to %u faults: %" PRIu64 " states, %" PRIu64 " steps between them, %" PRIu64
+                  " ends, %" PRIu64 " histories\n",
+                  story, faults, r.states, r.steps, r.ends, r.histories[0] + r.histories[1]);
+    return r;
+}
+
 /* All orders with no, one, ... faults; what was accepted in the end is between these two. */
 static void search(struct shop *shop, const char *story, unsigned faults, int64_t least_fen, int64_t most_fen)
 {
     for (unsigned k = 0; k <= faults; k++) {
-        struct scope_report r;
-        scope_search(shop->s, k, SCOPE_LOSE | SCOPE_DOUBLE | SCOPE_CRASH, &r);
-        if (r.failure[0] != '\0')
-            fail_msg("%s: %s", story, r.failure);
-        print_message("# note: %s, up to %u faults: %" PRIu64 " states, %" PRIu64 " steps between them, %" PRIu64
-                      " ends, %" PRIu64 " histories\n",
-                      story, k, r.states, r.steps, r.ends, r.histories[0] + r.histories[1]);
+        struct scope_report r = search_with(shop, story, k, SCOPE_LOSE | SCOPE_DOUBLE | SCOPE_CRASH);
         assert_int_equal(r.least_fen, least_fen);
         assert_int_equal(r.most_fen, most_fen);
+    }
+}
+
+/* The same, and time may run out at any moment; what was accepted in the end is one of these sums, and each of them comes about. */
+static void search_bundles(struct shop *shop, const char *story, unsigned faults, const int64_t *sums, size_t count)
+{
+    struct scope_report r = search_with(shop, story, faults, SCOPE_LOSE | SCOPE_DOUBLE | SCOPE_CRASH | SCOPE_TIME);
+    assert_int_equal(r.sums, count);
+    for (size_t i = 0; i < count; i++) {
+        size_t k = 0;
+        while (k < r.sums && r.sum_fen[k] != sums[i])
+            k++;
+        if (k == r.sums)
+            fail_msg("%s: no end with %" PRId64 " fen", story, sums[i]);
     }
 }
 
@@ -154,6 +191,31 @@ static void a_reservation_that_is_committed_and_released(void **state)
     search(shop, "reservation", 2, 50, 60);
 }
 
+/* No end shows one part of a bundle without the other: 40 and 41 fen, or neither. */
+static void a_bundle_of_both_regions_is_spent_whole_or_not_at_all(void **state)
+{
+    struct shop *shop = *state;
+    ask_both(shop, SH, 40, AT_SH, AT_SD);
+    search(shop, "bundle in time", 3, 81, 81);
+    search_bundles(shop, "bundle", 4, (const int64_t[]){0, 81}, 2);
+}
+
+static void a_bundle_and_a_redemption_that_do_not_both_fit(void **state)
+{
+    struct shop *shop = *state;
+    ask_both(shop, SH, 50, AT_SH, OTHER_AT_SH); /* 50 and 51 */
+    ask(shop, SD, SD, 60, AT_SD, 0, 0);
+    search_bundles(shop, "bundle or redemption", 3, (const int64_t[]){0, 60, 101}, 3);
+}
+
+static void two_bundles_that_do_not_both_fit(void **state)
+{
+    struct shop *shop = *state;
+    ask_both(shop, SH, 60, AT_SH, AT_SD);             /* 60 and 61 */
+    ask_both(shop, SD, 50, OTHER_AT_SH, OTHER_AT_SD); /* 50 and 51 */
+    search_bundles(shop, "two bundles", 2, (const int64_t[]){0, 101, 121}, 3);
+}
+
 static void a_window_that_is_cut_while_redemptions_are_on_their_way(void **state)
 {
     struct shop *shop = *state;
@@ -180,6 +242,9 @@ int main(void)
         STORY(an_invoice_under_the_vouchers_of_two_regions),
         STORY(a_redemption_that_is_returned_twice),
         STORY(a_reservation_that_is_committed_and_released),
+        STORY(a_bundle_of_both_regions_is_spent_whole_or_not_at_all),
+        STORY(a_bundle_and_a_redemption_that_do_not_both_fit),
+        STORY(two_bundles_that_do_not_both_fit),
         STORY(a_window_that_is_cut_while_redemptions_are_on_their_way),
         STORY(a_window_that_both_cut),
     };
