@@ -247,8 +247,10 @@ static sq_status on_decided(struct sq_books *b, const struct sq_core *core, uint
     struct sq_stream_sum sum = {0};
     if (m == NULL || m->code.len != m->n_row)
         return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": not a decision row for row", seq);
+    /* To hold parts of bundles, or to let go of them, moves no money; all other rows are spent as the batch has them. */
+    int moves_none = m->verb == SANQUAN__V1__VERB__RESERVE || m->verb == SANQUAN__V1__VERB__RELEASE;
     sq_status st = read_batch(b, m->batch, &batch, err);
-    if (st == SQ_OK)
+    if (st == SQ_OK && !moves_none)
         st = add_up(b, core, batch, m->row, m->code.data, m->n_row, &sum, err);
     if (st != SQ_OK)
         return sq_fail_context(err, st, "entry %" PRIu64, seq);

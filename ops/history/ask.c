@@ -14,6 +14,8 @@
 
 static const char *const state_names[] = {"", "accepted", "refused", "waiting", "granted", "mandated", "revoked"};
 static const char *const end_names[] = {"", "claim_refused", "return_accepted", "return_refused"};
+#define SQ_PART_NUMBERS (1ull << 62) /* reservations from here on: proto/README.md, "Bundles" */
+
 static const char *const verb_names[] = {"", "redeem", "reserve", "commit", "release", "return"};
 
 const char *sq_item_state_name(enum sq_item_state state)
@@ -354,7 +356,11 @@ json_t *sq_item_json(const struct sq_item *item)
         put_number(o, "service", item->service);
         put_number(o, "scenario", item->scenario);
         put_number(o, "service_day", item->day);
-        put_number(o, "reservation", item->reservation);
+        if (item->reservation >= SQ_PART_NUMBERS)
+            json_object_set_new(o, "part_of_bundle", json_true());
+        else
+            put_number(o, "reservation", item->reservation);
+        put_number(o, "bundle", item->bundle);
     }
     if (item->state == SQ_ITEM_GRANTED)
         put_number(o, "until_day", item->until);

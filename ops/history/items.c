@@ -3,6 +3,7 @@
  *
  *   row   WAITING (outcome 1) --REGISTERED: refused, or decided here--> decided
  *                             --REGISTERED: on to its issuer, DECIDED--> decided, with the link number
+ *                             --of a bundle: any reply about its batch, or its time is over--> decided
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,7 +139,7 @@ static void apply_reply(struct sq_open_entry *o, const struct sq_rows_of_entry *
         o->decided[row] = head->seq;
         o->decided_ms[row] = head->now_ms;
         o->window[row] = head->window;
-        o->link[row] = code == 0 ? reply->link : 0;
+        o->link[row] = code == 0 ? reply->link : 0; /* of rows of other issuers: fill_fate */
     }
 }
 
@@ -241,7 +242,9 @@ static void fill_fate(const struct sq_query *q, const struct sq_open_entry *o, u
     if (sq_is_claim(item->type))
         return; /* in no window, on no link */
     item->window = o->window[row];
-    item->link = item->state == SQ_ITEM_ACCEPTED ? o->link[row] : 0;
+    int owes_itself =
+        strcmp(item->debtor, item->creditor) == 0; /* decided with a reply, as part of a bundle; not by it */
+    item->link = item->state == SQ_ITEM_ACCEPTED && !owes_itself ? o->link[row] : 0;
     uint64_t covered = item->link != 0 ? window_of_link(q, item->debtor, item->creditor, item->link) : 0;
     if (covered != 0)
         item->window = covered;
@@ -287,6 +290,7 @@ void sq_items_fill(const struct sq_query *q, uint32_t row, struct sq_item *item)
     item->service = r->service != NULL ? sq_cell32(r->service, row) : 0;
     item->day = r->day != NULL ? sq_cell32(r->day, row) : 0;
     item->reservation = r->reservation != NULL ? sq_cell64(r->reservation, row) : 0;
+    item->bundle = r->bundle != NULL ? sq_cell32(r->bundle, row) : 0;
     item->scenario = r->scenario != NULL ? sq_cell32(r->scenario, row) : 0;
     memcpy(item->invoice, r->invoice + 10u * row, 10);
     fill_fate(q, o, row, item);

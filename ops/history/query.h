@@ -46,7 +46,8 @@ struct sq_item {
     enum sq_item_state state;
     int64_t amount_fen, base_fen, total_fen;
     char provider[19], holder[19], debtor[7], creditor[7];
-    uint64_t reservation;             /* the provider's own number; 0: none */
+    uint64_t reservation;             /* the provider's own number, or its acquirer's of a part of a bundle; 0: none */
+    uint32_t bundle;                  /* its number in the batch, at the acquirer; 0: by itself */
     uint64_t until;                   /* GRANTED: last day of use; MANDATED: last moment, Unix ms */
     uint64_t decided_seq, decided_ms; /* entry that decided it, and its time; 0: none yet */
     uint64_t link;                    /* number in the stream debtor -> creditor; 0: none */

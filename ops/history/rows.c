@@ -62,9 +62,10 @@ static void copy_uscc(sq_bytes text, char out[static 19])
 
 static int open_items(sq_bytes batch, struct sq_rows_of_entry *r)
 {
-    const struct column columns[] = {
-        {1, 8, &r->voucher}, {2, 8, &r->amount},   {3, 8, &r->base}, {4, 10, &r->invoice}, {5, 8, &r->total},
-        {6, 4, &r->service}, {7, 4, &r->scenario}, {8, 4, &r->day},  {10, 1, &r->verb},    {11, 8, &r->reservation}};
+    const struct column columns[] = {{1, 8, &r->voucher},      {2, 8, &r->amount}, {3, 8, &r->base},
+                                     {4, 10, &r->invoice},     {5, 8, &r->total},  {6, 4, &r->service},
+                                     {7, 4, &r->scenario},     {8, 4, &r->day},    {10, 1, &r->verb},
+                                     {11, 8, &r->reservation}, {18, 4, &r->bundle}};
     return read_columns(batch, columns, sizeof columns / sizeof *columns, &r->count) && r->voucher != NULL &&
            r->amount != NULL;
 }
@@ -197,19 +198,43 @@ static int has_rows(uint32_t type)
            type == SANQUAN__V1__MESSAGE_TYPE__REVERSED;
 }
 
+/* Where a batch has bundles, the outcome of what is heard about it lists the rows that were decided; there may be none. */
+static int open_list(const struct sq_entry *e, struct sq_rows_of_entry *r)
+{
+    sq_bytes rows = field_of(e->outcome, 8), code = field_of(e->outcome, 2);
+    r->count = (uint32_t)(rows.size / 4);
+    r->row = rows.data;
+    r->code = code.size == r->count ? code.data : NULL;
+    return r->count != 0;
+}
+
+/* Time that has passed decides like a reply: DECIDED of nobody. */
+static int open_tick(const struct sq_entry *e, struct sq_rows_of_entry *r)
+{
+    uint64_t unused = 0;
+    *r = (struct sq_rows_of_entry){
+        .seq = e->seq, .now_ms = e->now_ms, .type = SANQUAN__V1__MESSAGE_TYPE__DECIDED, .body = e->input};
+    read_numbers(e->input, 5, &r->batch, 0, &unused);
+    return open_list(e, r);
+}
+
 int sq_rows_open(const struct sq_entry *e, struct sq_rows_of_entry *out)
 {
     struct sq_envelope envelope;
-    uint64_t status = 0, unused = 0;
+    uint64_t status = 0, listed = 0;
+    if (e->type == SANQUAN__V1__MESSAGE_TYPE__TICK)
+        return open_tick(e, out);
     if (!has_rows(e->type) || sq_envelope_open(e->input, &envelope, NULL) != SQ_OK)
         return 0;
-    read_numbers(e->outcome, 1, &status, 0, &unused);
+    read_numbers(e->outcome, 1, &status, 7, &listed);
     if (status != SQ_OK)
         return 0;
     *out = (struct sq_rows_of_entry){.seq = e->seq, .now_ms = e->now_ms, .type = e->type, .body = envelope.body};
     memcpy(out->sender, envelope.sender, sizeof out->sender);
     if (!open_by_type(out))
         return 0;
+    if (listed != 0)
+        return open_list(e, out);
     sq_bytes code = field_of(e->outcome, 2);
     if (out->type != SANQUAN__V1__MESSAGE_TYPE__DECIDED && code.size == out->count)
         out->code = code.data;

@@ -17,7 +17,7 @@ enum sq_claim_end { SQ_CLAIM_REFUSED = 1, SQ_CLAIM_RETURNED, SQ_CLAIM_KEPT };
 struct sq_rows_of_entry {
     uint64_t seq, now_ms;
     uint32_t
-        type; /* MessageType: BATCH (also for the returns of a REVERSE or REVERSED), CLEAR, REGISTER, UNREGISTER, REGISTERED, DECIDED, GRANT, MANDATE or REVOKE */
+        type; /* MessageType: BATCH (also for the returns of a REVERSE or REVERSED), CLEAR, REGISTER, UNREGISTER, REGISTERED, DECIDED (also for a TICK that ended the time of bundles), GRANT, MANDATE or REVOKE */
     uint32_t count;
     char sender[SQ_NAME_SIZE_MAX + 1]; /* of the message */
     char provider[19];                 /* USCC; BATCH, CLEAR, REGISTER, UNREGISTER and MANDATE */
@@ -27,7 +27,7 @@ struct sq_rows_of_entry {
     sq_bytes body;          /* the message */
     /* Columns, little-endian cells; NULL: not there. */
     const uint8_t *voucher, *amount, *base, *invoice, *total, *service, *scenario, *day, *verb;
-    const uint8_t *reservation;
+    const uint8_t *reservation, *bundle;
     const uint8_t *until;  /* MANDATE: last moment, Unix ms; GRANT has `day` */
     const uint8_t *row;    /* CLEAR, REGISTER, REGISTERED, DECIDED: row of the batch */
     const uint8_t *holder; /* GRANT: index of its holder */

@@ -49,7 +49,7 @@ export async function voucher(session, number) {
         h("ol", { class: "life" }, life.items.map(event)), life.after ? h("p", { class: "hint" }, t("more_life", LIFE_MAX), " ", h("a", { href: `#/search?voucher=${number}&life=1&order=oldest` }, t("search"))) : "")];
 }
 
-const SHOWN = { at_ms: when, decided_ms: when, verb: v => t("v_" + v), service_day: dayText, final: v => v ? t("yes") : t("no"), state: s => state(s), kind: kindName, amount_fen: yuan, base_fen: yuan, invoice_total_fen: yuan };
+const SHOWN = { at_ms: when, decided_ms: when, verb: v => t("v_" + v), service_day: dayText, final: v => v ? t("yes") : t("no"), part_of_bundle: () => t("yes"), state: s => state(s), kind: kindName, amount_fen: yuan, base_fen: yuan, invoice_total_fen: yuan };
 
 // A field that this page has not heard of goes by its own name.
 function name(key) { const text = t("i_" + key); return text === "i_" + key ? key : text; }
