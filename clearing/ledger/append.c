@@ -138,7 +138,8 @@ static sq_status write_group(struct sq_ledger *l, MDB_txn *txn, const struct sq_
         st = drop_acked(l, txn, &c->acks[i], err);
     if (st == SQ_OK && c->entry_count != 0)
         st = sign_checkpoint(l, txn, edge, l->seq + c->entry_count, log_key, err);
-    return st;
+    int rc = st == SQ_OK ? sq_mark_transaction(txn, l->meta) : 0;
+    return rc == 0 ? st : sq_fail_mdb(err, rc, "store the transaction's number");
 }
 
 sq_status sq_ledger_commit(struct sq_ledger *l, const struct sq_commit *c, const struct sq_signer *log_key,

@@ -46,13 +46,15 @@ static sq_status begin(const struct sq_ledger *l, unsigned flags, MDB_txn **txn,
     return rc == 0 ? SQ_OK : sq_fail_mdb(err, rc, "begin");
 }
 
-static sq_status finish(MDB_txn *txn, sq_status st, struct sq_error *err)
+/* Ends a transaction of the copy. */
+static sq_status finish(const struct sq_ledger *to, MDB_txn *txn, sq_status st, struct sq_error *err)
 {
-    if (st != SQ_OK) {
+    int rc = st == SQ_OK ? sq_mark_transaction(txn, to->meta) : 0;
+    if (st != SQ_OK || rc != 0) {
         mdb_txn_abort(txn);
-        return st;
+        return rc != 0 ? sq_fail_mdb(err, rc, "store the transaction's number") : st;
     }
-    int rc = mdb_txn_commit(txn);
+    rc = mdb_txn_commit(txn);
     return rc == 0 ? SQ_OK : sq_fail_mdb(err, rc, "commit");
 }
 
@@ -135,7 +137,7 @@ static sq_status mark(struct sq_ledger *l, struct sq_error *err)
     if (st != SQ_OK)
         return st;
     int rc = mdb_put(txn, l->meta, &k, &v, 0);
-    return finish(txn, rc == 0 ? SQ_OK : sq_fail_mdb(err, rc, "write meta"), err);
+    return finish(l, txn, rc == 0 ? SQ_OK : sq_fail_mdb(err, rc, "write meta"), err);
 }
 
 static sq_status open_copy(struct copying *c, const char *path, struct sq_error *err)
@@ -184,7 +186,7 @@ static sq_status copy_group(struct copying *c, struct sq_edge *edge, uint64_t *s
         }
     }
     mdb_txn_abort(in);
-    return finish(out, st, err);
+    return finish(c->to, out, st, err);
 }
 
 static sq_status copy_entries(struct copying *c, struct sq_error *err)
@@ -276,7 +278,7 @@ static sq_status copy_table(struct copying *c, struct walk w, struct sq_error *e
         }
         st = copy_rows(c, &w, in, out, err);
         mdb_txn_abort(in);
-        st = finish(out, st, err);
+        st = finish(c->to, out, st, err);
     }
     return st;
 }
@@ -289,7 +291,7 @@ static sq_status empty_outbox(struct copying *c, struct sq_error *err)
     if (st != SQ_OK)
         return st;
     int rc = mdb_drop(txn, c->to->outbox, 0);
-    return finish(txn, rc == 0 ? SQ_OK : sq_fail_mdb(err, rc, "empty outbox"), err);
+    return finish(c->to, txn, rc == 0 ? SQ_OK : sq_fail_mdb(err, rc, "empty outbox"), err);
 }
 
 /* ---- the end ---- */
@@ -322,7 +324,7 @@ static sq_status complete(struct copying *c, struct sq_error *err)
     k = (MDB_val){strlen(copying), copying};
     if (rc == 0)
         rc = mdb_del(txn, c->to->meta, &k, NULL);
-    return finish(txn, rc == 0 ? SQ_OK : sq_fail_mdb(err, rc, "store checkpoint"), err);
+    return finish(c->to, txn, rc == 0 ? SQ_OK : sq_fail_mdb(err, rc, "store checkpoint"), err);
 }
 
 sq_status sq_ledger_copy(const struct sq_ledger *from, const char *to_path, sq_ledger_copied progress, void *ctx,

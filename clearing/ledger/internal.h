@@ -37,13 +37,21 @@ sq_status sq_ledger_last(const struct sq_ledger *l, MDB_txn *txn, uint64_t *seq,
 sq_status sq_append_entry(const struct sq_ledger *l, MDB_txn *txn, struct sq_edge *edge, struct sq_entry *e,
                           struct sq_error *err);
 
+/*
+ * Every transaction stores its own number. A table root that is older than the newest transaction, because its write never reached the disk
+ * or went elsewhere, is a whole and sound state of some time ago: its number gives it away.
+ */
+int sq_mark_transaction(MDB_txn *txn,
+                        MDB_dbi meta); /* in each transaction that writes, before its commit; 0 or LMDB's error */
+
 /* read.c: the entry as a view into the page, checked against its leaf record; without hashes, its payload is not hashed again */
 sq_status sq_view_entry(const struct sq_ledger *l, MDB_txn *txn, uint64_t seq, int hashes, struct sq_entry *out,
                         struct sq_error *err);
 
-/* length.c */
-/* Errors: SQ_E_CORRUPT: a page that is used lies beyond the end of the file; SQ_E_IO. */
-sq_status sq_ledger_check_length(MDB_env *env, const char *path, struct sq_error *err);
+/* file.c */
+/* Errors: SQ_E_CORRUPT: a page that is used lies beyond the end of the file, or the meta pages are not those of two transactions in a row;
+   SQ_E_IO. */
+sq_status sq_ledger_check_file(MDB_env *env, const char *path, struct sq_error *err);
 
 /* tiles.c */
 /* Append a leaf hash; full tiles go to `txn`. */

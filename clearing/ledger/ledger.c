@@ -4,7 +4,7 @@
  *   absent --create--> PATH.new --rename--> empty --open--> open --a commit fails--> poisoned (reopen to learn what happened)
  *
  * Invariants while open: one writer holds PATH/writer.lock; journal and leaf table have the same last key; the file is as long as
- * LMDB's newest meta page says.
+ * LMDB's newest meta page says, and the tables are those of that page's transaction.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 
 #include "clearing/ledger/internal.h"
 
-#define FORMAT           "sanquan-ledger 1"
+#define FORMAT           "sanquan-ledger 2"
 #define MAP_SIZE_DEFAULT (1ull << 40)
 
 sq_status sq_fail_mdb(struct sq_error *err, int rc, const char *what)
@@ -49,7 +49,7 @@ static sq_status open_env(struct sq_ledger *l, const char *path, struct sq_error
         return sq_fail(err, SQ_E_FOREIGN, "%s/data.mdb is not a ledger of this program: %s", path, mdb_strerror(rc));
     if (rc != 0)
         return sq_fail_mdb(err, rc, "open data.mdb");
-    return sq_ledger_check_length(l->env, path, err);
+    return sq_ledger_check_file(l->env, path, err);
 }
 
 static sq_status open_tables(struct sq_ledger *l, MDB_txn *txn, struct sq_error *err)
@@ -87,6 +87,13 @@ static int meta_is(MDB_txn *txn, MDB_dbi meta, const char *key, const void *data
     snprintf(name, sizeof name, "%s", key);
     MDB_val k = {strlen(name), name}, v;
     return mdb_get(txn, meta, &k, &v) == 0 && v.mv_size == size && memcmp(v.mv_data, data, size) == 0;
+}
+
+int sq_mark_transaction(MDB_txn *txn, MDB_dbi meta)
+{
+    uint8_t number[8];
+    sq_put_be64(number, mdb_txn_id(txn));
+    return put_meta(txn, meta, "transaction", number, sizeof number);
 }
 
 /* ---- create ---- */
@@ -132,6 +139,8 @@ static sq_status write_first(struct sq_ledger *l, const struct sq_ledger_options
         rc = put_meta(txn, l->meta, "origin", o->origin, strlen(o->origin));
     if (rc == 0)
         rc = put_meta(txn, l->meta, "network", o->network_id, 32);
+    if (rc == 0)
+        rc = sq_mark_transaction(txn, l->meta);
     if (rc != 0) {
         mdb_txn_abort(txn);
         return sq_fail_mdb(err, rc, "write meta");
@@ -236,6 +245,17 @@ static sq_status check_meta(struct sq_ledger *l, MDB_txn *txn, const struct sq_l
     return SQ_OK;
 }
 
+/* The tables that LMDB found are those of the file's newest transaction. A writer's own has the number after it. */
+static sq_status check_transaction(const struct sq_ledger *l, MDB_txn *txn, struct sq_error *err)
+{
+    uint8_t newest[8];
+    sq_put_be64(newest, mdb_txn_id(txn) - (l->read_only ? 0 : 1));
+    return meta_is(txn, l->meta, "transaction", newest, sizeof newest)
+               ? SQ_OK
+               : sq_fail(err, SQ_E_CORRUPT,
+                         "%s: its tables are not those of its last transaction; restore it from a backup", l->path);
+}
+
 static sq_status load(struct sq_ledger *l, const struct sq_ledger_options *o, struct sq_error *err)
 {
     MDB_txn *txn;
@@ -245,6 +265,8 @@ static sq_status load(struct sq_ledger *l, const struct sq_ledger_options *o, st
     sq_status st = open_tables(l, txn, err);
     if (st == SQ_OK)
         st = check_meta(l, txn, o, err);
+    if (st == SQ_OK)
+        st = check_transaction(l, txn, err);
     if (st == SQ_OK)
         st = sq_ledger_last(l, txn, &l->seq, err);
     if (st == SQ_OK) {

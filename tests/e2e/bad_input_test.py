@@ -199,7 +199,7 @@ def ledgers(net):
 
     for name, change, words in (
             ("cut-off", cut, ["cut off"]),
-            ("format", overwrite(b"sanquan-ledger 1", b"sanquan-ledger 9"), ["another format"]),
+            ("format", overwrite(b"sanquan-ledger 2", b"sanquan-ledger 1"), ["another format"]),
             ("nonsense", nonsense, ["not a ledger"]),
             ("absent", shutil.rmtree, ["no ledger", "sanquan init"])):
         good, why = start_fails(net, with_ledger(name, change), words)

@@ -1,5 +1,10 @@
 /*
- * Is the file as long as what is in it? It is mapped: a page that is used and not there would be a SIGBUS later on.
+ * Is the file as LMDB left it? Two questions that LMDB does not ask.
+ *
+ * Are its two meta pages those of two transactions in a row? LMDB writes transaction N into meta page N mod 2 and believes the page with the
+ * larger number: one bit turned over in a number and it would open the state before the last commit, as if nobody had been told of it.
+ *
+ * Is it as long as what is in it? It is mapped: a page that is used and not there would be a SIGBUS later on.
  *
  * LMDB counts pages that it took and gave back in one transaction, and does not write them, so a sound file may end before its
  * last page. It is sound when every page beyond its end is on LMDB's list of free pages. That list is read here from the file
@@ -32,7 +37,7 @@ struct file {
     uint64_t size, page_size;
 };
 
-struct head { /* of the newest meta page */
+struct head { /* of a meta page */
     uint64_t transaction, last_page, free_root;
 };
 
@@ -48,17 +53,21 @@ static int read_at(const struct file *f, uint64_t offset, void *out, size_t size
     return offset + size <= f->size && pread(f->fd, out, size, (off_t)offset) == (ssize_t)size;
 }
 
+/* The newer one. 0: one is not a meta page, or they are not of two transactions in a row. Of a file just made, both are of none. */
 static int read_head(const struct file *f, struct head *h)
 {
-    *h = (struct head){0};
+    struct head of[2];
     for (uint64_t i = 0; i < 2; i++) {
         uint8_t meta[160];
         if (!read_at(f, i * f->page_size, meta, sizeof meta) || get(meta + 16, 4) != MAGIC || get(meta + 20, 4) != 1)
-            continue;
-        if (get(meta + 144, 8) >= h->transaction)
-            *h = (struct head){get(meta + 144, 8), get(meta + 136, 8), get(meta + 80, 8)};
+            return 0;
+        of[i] = (struct head){get(meta + 144, 8), get(meta + 136, 8), get(meta + 80, 8)};
     }
-    return h->last_page != 0;
+    *h = of[of[1].transaction > of[0].transaction];
+    if (of[0].transaction == 0 && of[1].transaction == 0)
+        return 1;
+    uint64_t older = of[of[1].transaction <= of[0].transaction].transaction;
+    return of[0].transaction % 2 == 0 && of[1].transaction % 2 == 1 && h->transaction == older + 1;
 }
 
 /* Adds up those of the listed pages that lie beyond the file's end. 0: the list is not all there. */
@@ -103,31 +112,32 @@ static int count_tree(const struct file *f, uint64_t number, unsigned depth, uin
     return 1;
 }
 
-/* 1 sound, 0 cut off; *need: bytes up to LMDB's last page. */
-static int is_sound(struct file *f, uint64_t *need)
+/* NULL: sound. Otherwise what it is; *need: bytes up to LMDB's last page. */
+static const char *find_fault(struct file *f, uint64_t *need)
 {
+    const char *fault = NULL;
     for (int tries = 0; tries < READ_TRIES; tries++) {
         struct stat now;
         struct head before, after;
         uint64_t beyond = 0;
-        if (fstat(f->fd, &now) != 0)
-            return 0;
-        f->size = (uint64_t)now.st_size;
+        fault = "is damaged: its two meta pages are not those of two transactions in a row";
+        f->size = fstat(f->fd, &now) == 0 ? (uint64_t)now.st_size : 0;
         if (!read_head(f, &before))
-            return 0;
+            continue;
         *need = (before.last_page + 1) * f->page_size;
         if (f->size >= *need)
-            return 1;
+            return NULL;
         int whole = before.free_root != NO_PAGE && count_tree(f, before.free_root, 0, &beyond);
         if (whole && beyond == before.last_page + 1 - f->size / f->page_size)
-            return 1;
-        if (!read_head(f, &after) || after.transaction == before.transaction)
-            return 0;
+            return NULL;
+        fault = "is cut off";
+        if (read_head(f, &after) && after.transaction == before.transaction)
+            break;
     }
-    return 0;
+    return fault;
 }
 
-sq_status sq_ledger_check_length(MDB_env *env, const char *path, struct sq_error *err)
+sq_status sq_ledger_check_file(MDB_env *env, const char *path, struct sq_error *err)
 {
     char data[4096];
     MDB_stat stat_of;
@@ -137,10 +147,10 @@ sq_status sq_ledger_check_length(MDB_env *env, const char *path, struct sq_error
     struct file f = {.fd = open(data, O_RDONLY | O_CLOEXEC), .page_size = stat_of.ms_psize};
     if (f.fd < 0)
         return sq_fail(err, SQ_E_IO, "open %s: %s", data, strerror(errno));
-    int sound = is_sound(&f, &need);
+    const char *fault = find_fault(&f, &need);
     close(f.fd);
-    return sound
+    return fault == NULL
                ? SQ_OK
-               : sq_fail(err, SQ_E_CORRUPT, "%s is cut off: %" PRIu64 " of %" PRIu64 " bytes; restore it from a backup",
-                         data, f.size, need);
+               : sq_fail(err, SQ_E_CORRUPT, "%s %s (%" PRIu64 " bytes of %" PRIu64 "); restore it from a backup", data,
+                         fault, f.size, need);
 }
