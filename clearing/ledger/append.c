@@ -54,21 +54,29 @@ sq_status sq_append_entry(const struct sq_ledger *l, MDB_txn *txn, struct sq_edg
     return sq_edge_push(l, txn, edge, leaf_hash, e->seq - 1, err);
 }
 
+void sq_answer_hash(const uint8_t key[static 12], const uint8_t head[static 8 + SQ_HASH_SIZE], sq_bytes body,
+                    uint8_t out[static SQ_HASH_SIZE])
+{
+    const struct sq_sha256_part parts[3] = {{key, 12}, {head, 8 + SQ_HASH_SIZE}, {body.data, body.size}};
+    sq_sha256_parts(parts, 3, out);
+}
+
 static sq_status put_answer(struct sq_ledger *l, MDB_txn *txn, const struct sq_answer_put *a, struct sq_error *err)
 {
     uint8_t key[12];
     sq_put_be32(key, a->party);
     sq_put_be64(key + 4, a->id);
-    /* value: be64 seq | request hash | body */
-    MDB_val k = {sizeof key, key}, v = {8 + SQ_HASH_SIZE + a->body.size, NULL};
+    /* value: be64 seq | request hash | hash of these, the key and the body | body */
+    MDB_val k = {sizeof key, key}, v = {SQ_ANSWER_HEAD_SIZE + a->body.size, NULL};
     int rc = mdb_put(txn, l->answer, &k, &v, MDB_RESERVE);
     if (rc != 0)
         return sq_fail_mdb(err, rc, "keep answer");
     uint8_t *to = v.mv_data;
     sq_put_be64(to, a->seq);
     memcpy(to + 8, a->request_hash, SQ_HASH_SIZE);
+    sq_answer_hash(key, to, a->body, to + 8 + SQ_HASH_SIZE);
     if (a->body.size != 0)
-        memcpy(to + 8 + SQ_HASH_SIZE, a->body.data, a->body.size);
+        memcpy(to + SQ_ANSWER_HEAD_SIZE, a->body.data, a->body.size);
     return SQ_OK;
 }
 

@@ -11,6 +11,8 @@
 #define SQ_TILE_WIDTH  256u
 #define SQ_TILE_LEVELS 8u
 
+#define SQ_ANSWER_HEAD_SIZE (8 + 2 * SQ_HASH_SIZE) /* of a kept answer, before its body: append.c */
+
 /* The right edge of the tree: at each level the hashes of the tile that is not full yet. */
 struct sq_edge {
     uint32_t count[SQ_TILE_LEVELS];
@@ -43,6 +45,10 @@ sq_status sq_append_entry(const struct sq_ledger *l, MDB_txn *txn, struct sq_edg
  */
 int sq_mark_transaction(MDB_txn *txn,
                         MDB_dbi meta); /* in each transaction that writes, before its commit; 0 or LMDB's error */
+
+/* append.c: what is stored beside a kept answer, over its key, entry, request and body */
+void sq_answer_hash(const uint8_t key[static 12], const uint8_t head[static 8 + SQ_HASH_SIZE], sq_bytes body,
+                    uint8_t out[static SQ_HASH_SIZE]);
 
 /* read.c: the entry as a view into the page, checked against its leaf record; without hashes, its payload is not hashed again */
 sq_status sq_view_entry(const struct sq_ledger *l, MDB_txn *txn, uint64_t seq, int hashes, struct sq_entry *out,

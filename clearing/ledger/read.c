@@ -205,14 +205,22 @@ sq_status sq_ledger_answer(const struct sq_ledger *l, uint32_t party, uint64_t i
     int rc = mdb_get(txn, l->answer, &k, &v);
     if (rc != 0)
         st = sq_fail_mdb(err, rc, "kept answer");
-    else if (v.mv_size < 8 + SQ_HASH_SIZE)
+    else if (v.mv_size < SQ_ANSWER_HEAD_SIZE)
         st = sq_fail(err, SQ_E_CORRUPT, "kept answer %" PRIu64 " is cut off", id);
     if (st == SQ_OK) {
         const uint8_t *p = v.mv_data;
-        size_t size = v.mv_size - 8 - SQ_HASH_SIZE;
+        uint8_t hash[SQ_HASH_SIZE];
+        sq_bytes body = sq_bytes_of(p + SQ_ANSWER_HEAD_SIZE, v.mv_size - SQ_ANSWER_HEAD_SIZE);
+        sq_answer_hash(key, p, body, hash);
+        if (memcmp(hash, p + 8 + SQ_HASH_SIZE, sizeof hash) != 0)
+            st = sq_fail(err, SQ_E_CORRUPT, "kept answer %" PRIu64 " does not have the hash it was kept with", id);
+    }
+    if (st == SQ_OK) {
+        const uint8_t *p = v.mv_data;
+        size_t size = v.mv_size - SQ_ANSWER_HEAD_SIZE;
         out->seq = sq_get_be64(p);
         memcpy(out->request_hash, p + 8, SQ_HASH_SIZE);
-        out->body = sq_bytes_of(sq_arena_copy(arena, p + 8 + SQ_HASH_SIZE, size), size);
+        out->body = sq_bytes_of(sq_arena_copy(arena, p + SQ_ANSWER_HEAD_SIZE, size), size);
         if (out->body.data == NULL)
             st = sq_fail(err, SQ_E_FULL, "memory for a kept answer");
     }

@@ -204,6 +204,31 @@ static void replace(const struct disk *d, uint8_t *bytes, const void *what, size
         memcpy(at, by, size);
 }
 
+static void a_kept_answer_is_given_as_it_was_kept_or_not_at_all(void **state)
+{
+    struct disk *d = *state;
+    struct sq_ledger_options o = options(d);
+    static const char *const changed[] = {"kept answeR", "Kept answer"};
+    work(d);
+    load(d);
+    uint8_t *bytes = malloc(d->size);
+    for (size_t i = 0; i < 2; i++) {
+        struct sq_ledger *l = NULL;
+        struct sq_answer kept = {.seq = 77};
+        struct sq_error err = {0};
+        memcpy(bytes, d->bytes, d->size);
+        replace(d, bytes, "kept answer", 11, changed[i]);
+        store(d, bytes);
+        assert_int_equal(sq_ledger_open(&o, &l, NULL), SQ_OK);
+        assert_int_equal(sq_ledger_answer(l, 5, 2, &d->arena, &kept, &err), SQ_E_CORRUPT);
+        assert_non_null(strstr(err.text, "kept answer 2"));
+        assert_int_equal(kept.seq, 77);
+        sq_ledger_close(l);
+    }
+    free(bytes);
+    opens_as_it_was(d);
+}
+
 static void the_format_before_is_refused_by_name(void **state)
 {
     struct disk *d = *state;
@@ -224,6 +249,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_bit_of_a_transactions_number_can_bring_back_an_older_state, begin, end),
         cmocka_unit_test_setup_teardown(meta_pages_that_were_exchanged_or_written_twice_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(tables_older_than_the_last_transaction_are_refused, begin, end),
+        cmocka_unit_test_setup_teardown(a_kept_answer_is_given_as_it_was_kept_or_not_at_all, begin, end),
         cmocka_unit_test_setup_teardown(the_format_before_is_refused_by_name, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
