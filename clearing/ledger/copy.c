@@ -25,7 +25,7 @@
 
 struct bound { /* last number of a node's outbox when the end was fixed */
     uint32_t node;
-    uint64_t last;
+    uint64_t last, first; /* first: of the copy's numbers without a gap up to last */
 };
 
 struct copying {
@@ -83,7 +83,7 @@ static sq_status note_bounds(struct copying *c, MDB_txn *txn, struct sq_error *e
             mdb_cursor_close(cursor);
             return sq_fail(err, SQ_E_NOMEM, "copy");
         }
-        *b = (struct bound){sq_get_be32(k.mv_data), sq_get_be64((const uint8_t *)k.mv_data + 4)};
+        *b = (struct bound){.node = sq_get_be32(k.mv_data), .last = sq_get_be64((const uint8_t *)k.mv_data + 4)};
         sq_put_be32(next, b->node);
         k = (MDB_val){sizeof next, next};
         rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
@@ -218,15 +218,21 @@ static int answer_belongs(const struct copying *c, const MDB_val *k, const MDB_v
     return v->mv_size >= 8 && sq_get_be64(v->mv_data) <= c->end;
 }
 
+static struct bound *find_bound(const struct copying *c, uint32_t node)
+{
+    for (uint32_t i = 0; i < c->bounds.count; i++) {
+        struct bound *b = SQ_ROW(&c->bounds, struct bound, i);
+        if (b->node == node)
+            return b;
+    }
+    return NULL;
+}
+
 static int message_belongs(const struct copying *c, const MDB_val *k, const MDB_val *v)
 {
     (void)v;
-    for (uint32_t i = 0; i < c->bounds.count; i++) {
-        const struct bound *b = SQ_ROW(&c->bounds, struct bound, i);
-        if (b->node == sq_get_be32(k->mv_data))
-            return sq_get_be64((const uint8_t *)k->mv_data + 4) <= b->last;
-    }
-    return 0;
+    const struct bound *b = find_bound(c, sq_get_be32(k->mv_data));
+    return b != NULL && sq_get_be64((const uint8_t *)k->mv_data + 4) <= b->last;
 }
 
 struct walk { /* one table, group by group, from key to key */
@@ -279,6 +285,8 @@ static sq_status copy_table(struct copying *c, struct walk w, struct sq_error *e
         st = copy_rows(c, &w, in, out, err);
         mdb_txn_abort(in);
         st = finish(c->to, out, st, err);
+        if (st == SQ_OK && c->progress != NULL)
+            st = c->progress(c->ctx, c->end, c->end, err);
     }
     return st;
 }
@@ -292,6 +300,49 @@ static sq_status empty_outbox(struct copying *c, struct sq_error *err)
         return st;
     int rc = mdb_drop(txn, c->to->outbox, 0);
     return finish(c->to, txn, rc == 0 ? SQ_OK : sq_fail_mdb(err, rc, "empty outbox"), err);
+}
+
+/*
+ * A peer that acknowledged messages between two groups left a gap: what was copied before it has been acknowledged too. The copy keeps what
+ * comes after the last gap.
+ */
+static sq_status drop_acked_since(struct copying *c, struct sq_error *err)
+{
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    MDB_val k, v;
+    uint64_t before = 0;
+    struct bound *b = NULL;
+    sq_status st = begin(c->to, 0, &txn, err);
+    if (st != SQ_OK)
+        return st;
+    int rc = mdb_cursor_open(txn, c->to->outbox, &cursor);
+    if (rc != 0)
+        return finish(c->to, txn, sq_fail_mdb(err, rc, "open outbox"), err);
+    for (rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST); rc == 0; rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
+        uint64_t number = sq_get_be64((const uint8_t *)k.mv_data + 4);
+        if (b == NULL || b->node != sq_get_be32(k.mv_data) || number != before + 1) {
+            b = find_bound(c, sq_get_be32(k.mv_data));
+            SQ_ASSERT(b != NULL); /* message_belongs let it in */
+            b->first = number;
+        }
+        before = number;
+    }
+    for (uint32_t i = 0; rc == MDB_NOTFOUND && i < c->bounds.count; i++) {
+        uint8_t first[12] = {0};
+        b = SQ_ROW(&c->bounds, struct bound, i);
+        sq_put_be32(first, b->node);
+        for (;;) {
+            k = (MDB_val){sizeof first, first};
+            rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+            if (rc != 0 || sq_get_be32(k.mv_data) != b->node ||
+                sq_get_be64((const uint8_t *)k.mv_data + 4) >= b->first || (rc = mdb_cursor_del(cursor, 0)) != 0)
+                break;
+        }
+        rc = rc == 0 ? MDB_NOTFOUND : rc;
+    }
+    mdb_cursor_close(cursor);
+    return finish(c->to, txn, rc == MDB_NOTFOUND ? SQ_OK : sq_fail_mdb(err, rc, "clear outbox"), err);
 }
 
 /* ---- the end ---- */
@@ -345,6 +396,8 @@ sq_status sq_ledger_copy(const struct sq_ledger *from, const char *to_path, sq_l
         st = empty_outbox(c, err);
     if (st == SQ_OK)
         st = copy_table(c, (struct walk){.from = from->outbox, .to = c->to->outbox, .belongs = message_belongs}, err);
+    if (st == SQ_OK)
+        st = drop_acked_since(c, err);
     if (st == SQ_OK)
         st = check_root(c, err);
     if (st == SQ_OK)

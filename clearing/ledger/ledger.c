@@ -256,6 +256,38 @@ static sq_status check_transaction(const struct sq_ledger *l, MDB_txn *txn, stru
                          "%s: its tables are not those of its last transaction; restore it from a backup", l->path);
 }
 
+/* A row of the outbox that is lost leaves a peer waiting for ever: numbers are without a gap, and as many as LMDB counts. */
+static sq_status check_outbox(const struct sq_ledger *l, MDB_txn *txn, struct sq_error *err)
+{
+    MDB_cursor *cursor;
+    MDB_val k, v;
+    MDB_stat rows;
+    uint8_t next[12] = {0};
+    uint64_t count = 0;
+    int whole = 1;
+    int rc = mdb_stat(txn, l->outbox, &rows);
+    if (rc == 0)
+        rc = mdb_cursor_open(txn, l->outbox, &cursor);
+    if (rc != 0)
+        return sq_fail_mdb(err, rc, "open outbox");
+    for (rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST); rc == 0 && whole && count <= rows.ms_entries; count++) {
+        whole = k.mv_size == sizeof next &&
+                (count == 0 || memcmp(k.mv_data, next, 4) > 0 || memcmp(k.mv_data, next, sizeof next) == 0);
+        if (whole) {
+            memcpy(next, k.mv_data, sizeof next);
+            sq_put_be64(next + 4, sq_get_be64(next + 4) + 1);
+            rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+        }
+    }
+    mdb_cursor_close(cursor);
+    if (rc != 0 && rc != MDB_NOTFOUND)
+        return sq_fail_mdb(err, rc, "read outbox");
+    return whole && count == rows.ms_entries
+               ? SQ_OK
+               : sq_fail(err, SQ_E_CORRUPT, "%s: messages are missing in its outbox; restore it from a backup",
+                         l->path);
+}
+
 static sq_status load(struct sq_ledger *l, const struct sq_ledger_options *o, struct sq_error *err)
 {
     MDB_txn *txn;
@@ -279,6 +311,8 @@ static sq_status load(struct sq_ledger *l, const struct sq_ledger_options *o, st
                          "; restore it from a backup",
                          l->path, l->seq, entries.ms_entries, leaves);
     }
+    if (st == SQ_OK && !o->unfinished) /* a copy's outbox is filled last, and whole only then */
+        st = check_outbox(l, txn, err);
     if (st == SQ_OK)
         st = sq_edge_load(l, txn, l->seq, &l->edge, err);
     if (st == SQ_OK)

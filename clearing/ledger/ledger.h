@@ -50,7 +50,7 @@ struct sq_ledger_options {
 
 /*
  * Create: builds in PATH.new, fsyncs files and directory, renames. Fails if PATH exists. The ledger is empty (no entry).
- * Open:   takes the writer's lock (a second writer gets SQ_E_LOCKED), checks format, network, file size against LMDB's
+ * Open:   takes the writer's lock (a second writer gets SQ_E_LOCKED), checks format, network, meta pages, file size against LMDB's
  *         last page, and that leaf count = journal count.
  * Errors: SQ_E_LOCKED, SQ_E_FOREIGN (network, origin or format; says which), SQ_E_CORRUPT, SQ_E_STORAGE, SQ_E_NOT_FOUND.
  */
@@ -152,6 +152,9 @@ SQ_MUST_CHECK sq_status sq_ledger_outbox(const struct sq_ledger *l, uint32_t nod
                                          struct sq_arena *arena, struct sq_outbox_put *out, size_t *count_out,
                                          struct sq_error *err);
 
+/* Messages for no node: SQ_E_CORRUPT when one lies in the outbox for a node whose number is `nodes` or more. */
+SQ_MUST_CHECK sq_status sq_ledger_outbox_check(const struct sq_ledger *l, uint32_t nodes, struct sq_error *err);
+
 SQ_MUST_CHECK sq_status sq_ledger_leaf(const struct sq_ledger *l, uint64_t seq, uint8_t leaf[static SQ_LEAF_SIZE],
                                        struct sq_error *err);
 
@@ -189,7 +192,7 @@ SQ_MUST_CHECK sq_status sq_ledger_tile(const struct sq_ledger *l, unsigned level
  * are those of the last copied entry, less what peers have acknowledged since. Snapshots are not copied.
  *
  * The copy can be opened when it is whole: its tree has the root of the copied checkpoint. Whether that is signed is for the caller to see.
- * progress  after each group; a status other than SQ_OK ends the copying and is returned (NULL: nobody is told)
+ * progress  after each group of entries, answers or messages; a status other than SQ_OK ends the copying and is returned (NULL: nobody is told)
  * Errors: SQ_E_FOREIGN what is at to_path is of another ledger; SQ_E_LOCKED it is in use; SQ_E_VERIFY, SQ_E_CORRUPT `from` is damaged;
  *         SQ_E_USAGE it is `from` itself; SQ_E_NOT_FOUND no entry yet; SQ_E_FULL, SQ_E_STORAGE, SQ_E_IO
  */

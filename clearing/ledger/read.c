@@ -262,6 +262,30 @@ sq_status sq_ledger_outbox(const struct sq_ledger *l, uint32_t node, uint64_t fr
     return rc == 0 || rc == MDB_NOTFOUND ? st : sq_fail_mdb(err, rc, "read outbox");
 }
 
+sq_status sq_ledger_outbox_check(const struct sq_ledger *l, uint32_t nodes, struct sq_error *err)
+{
+    uint8_t first[12] = {0};
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    sq_put_be32(first, nodes);
+    MDB_val k = {sizeof first, first}, v;
+    sq_status st = begin(l, &txn, err);
+    if (st != SQ_OK)
+        return st;
+    int rc = mdb_cursor_open(txn, l->outbox, &cursor);
+    if (rc == 0) {
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+        mdb_cursor_close(cursor);
+    }
+    if (rc == 0)
+        st = sq_fail(err, SQ_E_CORRUPT, "the outbox holds a message for node number %u; there are %u",
+                     sq_get_be32(k.mv_data), nodes);
+    else if (rc != MDB_NOTFOUND)
+        st = sq_fail_mdb(err, rc, "read outbox");
+    mdb_txn_abort(txn);
+    return st;
+}
+
 sq_status sq_ledger_leaf(const struct sq_ledger *l, uint64_t seq, uint8_t leaf[static SQ_LEAF_SIZE],
                          struct sq_error *err)
 {

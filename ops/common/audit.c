@@ -43,6 +43,7 @@ struct sq_audit {
     uint64_t last;        /* entries when the audit began */
     uint64_t begun, done; /* entries whose checks have begun, and ended */
     struct sq_table unsent;
+    uint64_t *made;        /* a node: last message for it that the entries up to `last` made */
     uint64_t snapshot_seq; /* 0: none to compare */
     uint8_t snapshot_hash[SQ_HASH_SIZE], *snapshot;
     size_t snapshot_size;
@@ -92,6 +93,7 @@ void sq_audit_free(struct sq_audit *a)
     sq_arena_free(&a->arena);
     sq_table_free(&a->unsent);
     free(a->leaves);
+    free(a->made);
     free(a->snapshot);
     free(a);
 }
@@ -156,8 +158,9 @@ static sq_status note_unsent(struct sq_audit *a, const struct sq_outbox_put *put
 
 static sq_status read_outbox(struct sq_audit *a, uint32_t nodes, struct sq_error *err)
 {
-    sq_status st = SQ_OK;
-    for (uint32_t node = 0; node < nodes; node++) {
+    a->made = calloc(nodes + 1u, sizeof *a->made);
+    sq_status st = a->made != NULL ? sq_ledger_outbox_check(a->ledger, nodes, err) : sq_fail(err, SQ_E_NOMEM, "outbox");
+    for (uint32_t node = 0; st == SQ_OK && node < nodes; node++) {
         size_t count = 1;
         for (uint64_t from = 0; st == SQ_OK && count != 0;) {
             struct sq_outbox_put put;
@@ -192,6 +195,8 @@ static sq_status check_unsent(const struct sq_audit *a, const struct sq_out *out
 {
     uint8_t hash[SQ_HASH_SIZE];
     struct unsent *u = find_unsent(a, out->to, out->id);
+    if (seq <= a->last)
+        a->made[out->to] = out->id;
     if (u == NULL)
         return SQ_OK; /* acknowledged */
     sq_sha256(out->body.data, out->body.size, hash);
@@ -203,13 +208,20 @@ static sq_status check_unsent(const struct sq_audit *a, const struct sq_out *out
     return SQ_OK;
 }
 
+/* What waits is what was not acknowledged: all from some message on to the last. The ledger has seen that no number is left out. */
 static sq_status check_outbox_seen(const struct sq_audit *a, struct sq_error *err)
 {
     for (uint32_t i = 0; i < a->unsent.count; i++) {
         const struct unsent *u = SQ_ROW(&a->unsent, struct unsent, i);
+        int ends = i + 1 == a->unsent.count || SQ_ROW(&a->unsent, struct unsent, i + 1)->node != u->node;
         if (!u->seen)
             return sq_fail(err, SQ_E_VERIFY, "outbox: message %" PRIu64 " to node number %u comes from no entry",
                            u->number, u->node);
+        if (ends && u->number < a->made[u->node])
+            return sq_fail(err, SQ_E_VERIFY,
+                           "outbox: the messages to node number %u end at %" PRIu64
+                           ", entries made them up to %" PRIu64,
+                           u->node, u->number, a->made[u->node]);
     }
     return SQ_OK;
 }

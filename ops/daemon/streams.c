@@ -26,14 +26,36 @@ static const struct sq_party *in(const struct sq_daemon *d, uint32_t node)
     return sq_core_party(d->core, sq_core_node(d->core, node)->party);
 }
 
+/* What waits for a peer ends with the last message that the journal made for it. */
+static sq_status check_end(struct sq_daemon *d, uint32_t node, uint64_t durable, struct sq_error *err)
+{
+    struct sq_outbox_put last;
+    size_t last_count, beyond_count;
+    sq_arena_reset(&d->scratch);
+    sq_status st = sq_ledger_outbox(d->ledger, node, durable, 1, &d->scratch, &last, &last_count, err);
+    if (st == SQ_OK)
+        st = sq_ledger_outbox(d->ledger, node, durable + 1, 1, &d->scratch, &last, &beyond_count, err);
+    if (st == SQ_OK && (last_count == 0 || beyond_count != 0))
+        st = sq_fail(err, SQ_E_CORRUPT,
+                     "the outbox for node number %u does not end with message %" PRIu64
+                     ", the last that the journal made; restore the ledger from a backup",
+                     node, durable);
+    return st;
+}
+
 sq_status sq_streams_open(struct sq_daemon *d, struct sq_error *err)
 {
+    sq_status known = sq_ledger_outbox_check(d->ledger, sq_core_node_count(d->core), err);
+    if (known != SQ_OK)
+        return known;
     for (uint32_t node = 0; node < sq_core_node_count(d->core); node++) {
         struct sq_outbox_put first;
         size_t count;
         uint64_t durable = sq_core_peer_next(d->core, node) - 1;
         sq_arena_reset(&d->scratch);
         sq_status st = sq_ledger_outbox(d->ledger, node, 0, 1, &d->scratch, &first, &count, err);
+        if (st == SQ_OK && count != 0)
+            st = check_end(d, node, durable, err);
         if (st != SQ_OK)
             return st;
         sq_outbox_init(&d->peers[node].outbox, count != 0 ? first.number - 1 : durable, durable);

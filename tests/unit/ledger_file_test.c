@@ -229,6 +229,37 @@ static void a_kept_answer_is_given_as_it_was_kept_or_not_at_all(void **state)
     opens_as_it_was(d);
 }
 
+/* LMDB finds a key where it stands in order; what one bit has moved elsewhere would just not be found. */
+static void a_message_that_is_missing_in_the_outbox_is_noticed_at_opening(void **state)
+{
+    struct disk *d = *state;
+    static const uint8_t third[12] = {0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 3},
+                         seventh[12] = {0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 7};
+    work(d);
+    load(d);
+    uint8_t *bytes = malloc(d->size);
+    memcpy(bytes, d->bytes, d->size);
+    replace(d, bytes, third, sizeof third, seventh);
+    store(d, bytes);
+    is_refused(d, SQ_E_CORRUPT, "messages are missing in its outbox");
+    free(bytes);
+    opens_as_it_was(d);
+}
+
+static void a_message_for_a_node_that_does_not_exist_is_noticed(void **state)
+{
+    struct disk *d = *state;
+    struct sq_ledger_options o = options(d);
+    struct sq_ledger *l = NULL;
+    struct sq_error err = {0};
+    work(d);
+    assert_int_equal(sq_ledger_open(&o, &l, NULL), SQ_OK);
+    assert_int_equal(sq_ledger_outbox_check(l, 259, &err), SQ_OK);
+    assert_int_equal(sq_ledger_outbox_check(l, 258, &err), SQ_E_CORRUPT);
+    assert_non_null(strstr(err.text, "node number 258"));
+    sq_ledger_close(l);
+}
+
 static void the_format_before_is_refused_by_name(void **state)
 {
     struct disk *d = *state;
@@ -250,6 +281,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(meta_pages_that_were_exchanged_or_written_twice_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(tables_older_than_the_last_transaction_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(a_kept_answer_is_given_as_it_was_kept_or_not_at_all, begin, end),
+        cmocka_unit_test_setup_teardown(a_message_that_is_missing_in_the_outbox_is_noticed_at_opening, begin, end),
+        cmocka_unit_test_setup_teardown(a_message_for_a_node_that_does_not_exist_is_noticed, begin, end),
         cmocka_unit_test_setup_teardown(the_format_before_is_refused_by_name, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
