@@ -129,10 +129,20 @@ $(BUILD)/tests/unit/sim_test: $(BUILD)/tests/unit/sim_test.o $(call objects,$(SI
 	$(call say,LINK,$@)
 	$(link) -lcmocka
 
+# Ledgers on disks that fail: what watches a process, and what reopens what it wrote.
+$(BUILD)/tests/preload/%.so: tests/preload/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(filter-out -Wmissing-prototypes,$(WARNINGS)) -I. -O1 -shared -fPIC -MMD -MP -o $@ $< -ldl -pthread
+$(BUILD)/tests/disk/%: $(BUILD)/tests/disk/%.o $(BUILD)/tests/disk/state.o $(BUILD)/tests/disk/place.o $(LIB)
+	$(call say,LINK,$@)
+	$(link)
+DISK_TESTS := $(addprefix $(BUILD)/tests/,disk/images disk/damage preload/disk.so)
+
 # ---- tests ----
 
 .PHONY: unit-tests
-unit-tests: $(UNIT_TESTS) $(BUILD)/tests/sim/sim ## build the unit tests
+unit-tests: $(UNIT_TESTS) $(BUILD)/tests/sim/sim $(DISK_TESTS) ## build the unit tests
 
 # One test: `make unit-core` runs tests/unit/core_test.c
 unit-%: $(BUILD)/tests/unit/%_test
@@ -148,9 +158,11 @@ test: ## install what the tests need, build, test
 	$(MAKE) check
 
 CLAIMS ?= 5000000
+IMAGES ?= 1000000
 .PHONY: test-long
-test-long: $(BUILD)/tests/unit/policy_model_test ## CLAIMS=n random claims, decided by the engine and by a second opinion
-	POLICY_CLAIMS=$(CLAIMS) $<
+test-long: all unit-tests ## what takes minutes: CLAIMS=n random claims against a second opinion, IMAGES=n power cuts, every bit of a ledger
+	POLICY_CLAIMS=$(CLAIMS) $(BUILD)/tests/unit/policy_model_test
+	IMAGES=$(IMAGES) EVERY=1 tests/run $(BUILD) e2e/disk
 
 SEEDS ?= 20
 SEED ?= 1
