@@ -24,21 +24,26 @@ static int next_word(const char **text, const char *ends, char out[static WORD_S
     return 1;
 }
 
+int sq_read_documents(const char *text, uint32_t *documents)
+{
+    char word[WORD_SIZE];
+    *documents = 0;
+    for (int more; (more = next_word(&text, "+;", word)) != 0;) {
+        uint32_t kind = more > 0 ? sq_word_number(sq_words_document, word) : 0;
+        if (kind < 1 || kind > 32)
+            return 0;
+        *documents |= 1u << (kind - 1);
+    }
+    return 1;
+}
+
 uint32_t sq_cell_documents(struct sq_cells *c, unsigned column)
 {
-    const char *at = c->row->cell[column];
-    char word[WORD_SIZE];
-    uint32_t documents = 0;
-    for (int more; (more = next_word(&at, "+;", word)) != 0;) {
-        uint32_t kind = more > 0 ? sq_word_number(sq_words_document, word) : 0;
-        if (kind < 1 || kind > 32) {
-            sq_cells_wrong(c, column,
-                           _("documents are named as in programme files, with + between them: contract+invoice"));
-            return 0;
-        }
-        documents |= 1u << (kind - 1);
-    }
-    return documents;
+    uint32_t documents;
+    if (sq_read_documents(c->row->cell[column], &documents))
+        return documents;
+    sq_cells_wrong(c, column, _("documents are named as in programme files, with + between them: contract+invoice"));
+    return 0;
 }
 
 /* Into its place among ascending attributes; 0 when it is there already or there is no room. */
@@ -70,18 +75,22 @@ static int read_fact(char *word, struct sq_declared_facts *out)
     return attribute != 0 && sq_attribute_value(attribute, equals + 1, &value) && put_fact(out, attribute, value);
 }
 
-void sq_cell_facts(struct sq_cells *c, unsigned column, struct sq_declared_facts *out)
+int sq_read_facts(const char *text, struct sq_declared_facts *out)
 {
-    const char *at = c->row->cell[column];
     char word[WORD_SIZE];
     memset(out, 0, sizeof *out); /* sets are compared as bytes */
-    for (int more; (more = next_word(&at, ";", word)) != 0;)
-        if (more < 0 || !read_fact(word, out)) {
-            sq_cells_wrong(c, column,
-                           _("facts are named as in programme files, each once, with ; between them: "
-                             "hardware=domestic; filing=12345"));
-            return;
-        }
+    for (int more; (more = next_word(&text, ";", word)) != 0;)
+        if (more < 0 || !read_fact(word, out))
+            return 0;
+    return 1;
+}
+
+void sq_cell_facts(struct sq_cells *c, unsigned column, struct sq_declared_facts *out)
+{
+    if (!sq_read_facts(c->row->cell[column], out))
+        sq_cells_wrong(c, column,
+                       _("facts are named as in programme files, each once, with ; between them: "
+                         "hardware=domestic; filing=12345"));
 }
 
 /* ---- the sets of one message ---- */

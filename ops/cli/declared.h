@@ -15,6 +15,10 @@ struct sq_declared_facts {
     int64_t value[SQ_FACTS_A_ROW];
 };
 
+/* The same of a text by itself. 0 when it is not in form. */
+int sq_read_documents(const char *text, uint32_t *documents);
+int sq_read_facts(const char *text, struct sq_declared_facts *out);
+
 /* "contract+invoice", by name or number: bit n - 1 for the document of kind n. Empty: none. */
 uint32_t sq_cell_documents(struct sq_cells *c, unsigned column);
 /* "attribute=value", several with ; between them. Empty: none. */

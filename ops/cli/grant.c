@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/cli/contract.h"
 #include "ops/cli/declared.h"
 #include "ops/cli/sending.h"
 #include "ops/cli/text.h"
 
 #define FACE_MAX_FEN 10000000000000ll
 
-#define QUOTA_MAX      1000000000000000ull
-#define CONTRACT_BYTES 16
+#define QUOTA_MAX 1000000000000000ull
 
 enum {
     HOLDER,
@@ -58,7 +58,7 @@ _Static_assert(COLUMNS <= SQ_SHEET_COLUMNS_MAX, "a sheet has room for them");
 
 struct voucher {
     char holder[19];
-    uint8_t contract[CONTRACT_BYTES];
+    uint8_t contract[SQ_CONTRACT_BYTES];
     int64_t face_fen, contract_fen, approved_fen, quota;
     uint32_t until_day, contract_day, contract_from_day, contract_until_day, documents;
     struct sq_declared_facts *facts; /* NULL: none */
@@ -150,19 +150,15 @@ static uint32_t optional_day(struct sq_cells *c, unsigned column)
     return *c->row->cell[column] == '\0' ? 0 : sq_cell_day(c, column);
 }
 
-/* The contract's mark, by which it is known without being shown: half of SHA-256(seller's code, contract's number). */
 static void read_contract(struct sq_cells *c, struct voucher *v)
 {
     const char *number = c->row->cell[CONTRACT];
-    uint8_t hash[SQ_HASH_SIZE];
     if (*number == '\0' && *c->row->cell[SELLER] == '\0')
         return;
     const char *seller = sq_cell_uscc(c, SELLER);
     if (*number == '\0')
         sq_cells_wrong(c, CONTRACT, _("a seller is given: then the contract's number goes here"));
-    const struct sq_sha256_part parts[] = {{seller, strlen(seller)}, {number, strlen(number)}};
-    sq_sha256_parts(parts, 2, hash);
-    memcpy(v->contract, hash, CONTRACT_BYTES);
+    sq_contract_mark(seller, number, v->contract);
 }
 
 static void read_row(struct granting *g, const struct sq_sheet *sheet, const struct sq_row *row)
@@ -275,7 +271,7 @@ struct columns {
     uint32_t holder[SQ_BATCH_ROWS_MAX], until[SQ_BATCH_ROWS_MAX], documents[SQ_BATCH_ROWS_MAX],
         facts[SQ_BATCH_ROWS_MAX];
     uint32_t day[SQ_BATCH_ROWS_MAX], from[SQ_BATCH_ROWS_MAX], to[SQ_BATCH_ROWS_MAX];
-    uint8_t contract[SQ_BATCH_ROWS_MAX][CONTRACT_BYTES];
+    uint8_t contract[SQ_BATCH_ROWS_MAX][SQ_CONTRACT_BYTES];
     char *holders[SQ_BATCH_ROWS_MAX];
 };
 
@@ -283,15 +279,15 @@ struct columns {
 static void set_optional(Sanquan__V1__Grant *m, struct columns *t, const struct voucher *v, size_t count,
                          struct sq_fact_table *sets)
 {
-    static const uint8_t none[CONTRACT_BYTES];
+    static const uint8_t none[SQ_CONTRACT_BYTES];
     for (size_t i = 0; i < count; i++) {
-        memcpy(t->contract[i], v[i].contract, CONTRACT_BYTES);
+        memcpy(t->contract[i], v[i].contract, SQ_CONTRACT_BYTES);
         t->contract_fen[i] = v[i].contract_fen, t->approved[i] = v[i].approved_fen, t->quota[i] = v[i].quota;
         t->day[i] = v[i].contract_day, t->from[i] = v[i].contract_from_day, t->to[i] = v[i].contract_until_day;
         t->documents[i] = v[i].documents;
         int fits = sq_fact_table_add(sets, v[i].facts, &t->facts[i]);
         SQ_ASSERT(fits); /* there is room for one a row */
-        m->contract.len = memcmp(v[i].contract, none, sizeof none) != 0 ? count * CONTRACT_BYTES : m->contract.len;
+        m->contract.len = memcmp(v[i].contract, none, sizeof none) != 0 ? count * SQ_CONTRACT_BYTES : m->contract.len;
         m->n_contract_fen = v[i].contract_fen != 0 ? count : m->n_contract_fen;
         m->n_approved_fen = v[i].approved_fen != 0 ? count : m->n_approved_fen;
         m->n_contract_day = v[i].contract_day != 0 ? count : m->n_contract_day;
