@@ -12,15 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "clearing/base/day.h"
 #include "clearing/core/state.h"
 #include "clearing/settlement/internal.h"
 #include "ops/cli/tally.h"
 #include "proto/sanquan.pb-c.h"
-#include "tests/support/desk.h"
+#include "tests/support/deals.h"
 
 enum { SH, SD, GD, NODES };
-#define POOL_FEN 100000000000
 
 struct story {
     char dir[64];
@@ -30,271 +28,6 @@ struct story {
     struct sq_keys *evaluator;
 };
 
-/* ---- what is said ---- */
-
-static void say(struct story *s, uint32_t node, const struct sq_keys *who, uint32_t type, const ProtobufCMessage *m)
-{
-    assert_int_equal(desk_say(s->d, node, who, type, m), SQ_OK);
-    desk_run(s->d);
-}
-
-/* 30 %; half of a face is free at once, the other by grade; grade 3 takes back 40 % of what was paid. */
-static void publish(struct story *s)
-{
-    Sanquan__V1__Programme p;
-    Sanquan__V1__Stage stage[2], *stages[2] = {&stage[0], &stage[1]};
-    Sanquan__V1__Verdict verdict[2], *verdicts[2] = {&verdict[0], &verdict[1]};
-    char title[] = "illustrative";
-    sanquan__v1__programme__init(&p);
-    for (uint32_t i = 0; i < 2; i++) {
-        sanquan__v1__stage__init(stages[i]);
-        stage[i].share_bp = 5000;
-        stage[i].trigger = i + 1;
-        sanquan__v1__verdict__init(verdicts[i]);
-    }
-    verdict[0].grade = verdict[0].action = 1;
-    verdict[1].grade = verdict[1].action = 3;
-    verdict[1].back_bp = 4000;
-    p.issuer = 310000;
-    p.number = p.version = p.kind = p.base_kind = 1;
-    p.title = title;
-    p.from_day = 20260101;
-    p.until_day = 20271231;
-    p.rate_bp = 3000;
-    p.pool_fen = POOL_FEN;
-    p.stages = stages;
-    p.verdicts = verdicts;
-    p.n_stages = p.n_verdicts = 2;
-    p.evaluators = 1003;
-    say(s, SH, s->d->rig->node[SH].issuer, SANQUAN__V1__MESSAGE_TYPE__PROGRAMME, &p.base);
-}
-
-static void accredit(struct story *s)
-{
-    char code[19], *orgs[1] = {code};
-    uint32_t row = 0, list = 1003, from = 20260101, until = 0;
-    int64_t member = 1;
-    Sanquan__V1__Facts m;
-    rig_uscc(31, 77, code);
-    s->evaluator = rig_keys("evaluator", code);
-    desk_enrol(s->d, SH, s->evaluator);
-    sanquan__v1__facts__init(&m);
-    m.issuer = 310000;
-    m.orgs = orgs;
-    m.n_orgs = m.n_org = m.n_attribute = m.n_value = m.n_from_day = m.n_until_day = 1;
-    m.org = &row;
-    m.attribute = &list;
-    m.value = &member;
-    m.from_day = &from;
-    m.until_day = &until;
-    say(s, SH, s->d->rig->node[SH].issuer, SANQUAN__V1__MESSAGE_TYPE__FACTS, &m.base);
-}
-
-/* The holder of a's voucher lets another provider draw on it; the people returned are that provider on that voucher. */
-static struct desk_people also(struct story *s, const struct desk_people *p)
-{
-    struct desk_people other = *p;
-    Sanquan__V1__Mandate m;
-    int64_t limit = 90000000;
-    uint64_t until = s->d->now_ms + 86400000ull * 365;
-    char code[19];
-    snprintf(code, sizeof code, "%s", strchr(p->provider->name, ':') + 1);
-    sanquan__v1__mandate__init(&m);
-    m.provider = code;
-    m.n_voucher = m.n_limit_fen = m.n_until_ms = 1;
-    m.voucher = &s->a.voucher;
-    m.limit_fen = &limit;
-    m.until_ms = &until;
-    say(s, SH, s->a.holder, SANQUAN__V1__MESSAGE_TYPE__MANDATE, &m.base);
-    other.voucher = s->a.voucher;
-    return other;
-}
-
-static void agree(struct story *s)
-{
-    Sanquan__V1__Agreement terms;
-    Sanquan__V1__Side side[2], *sides[2] = {&side[0], &side[1]};
-    Sanquan__V1__Agree m;
-    uint32_t kind = 1;
-    sanquan__v1__agreement__init(&terms);
-    sanquan__v1__agree__init(&m);
-    for (uint32_t i = 0; i < 2; i++) {
-        sanquan__v1__side__init(sides[i]);
-        side[i].node = s->d->rig->node[i].code;
-    }
-    side[SH].borne_bp = 3333;
-    terms.version = 1;
-    terms.sides = sides;
-    terms.n_sides = 2;
-    terms.kinds = &kind;
-    terms.n_kinds = 1;
-    terms.from_day = 20260101;
-    terms.until_day = 20261231;
-    m.terms = &terms;
-    for (uint32_t node = SH; node <= SD; node++)
-        for (m.role = 1; m.role <= 2; m.role++)
-            say(s, node, m.role == 1 ? s->d->rig->node[node].maker : s->d->rig->node[node].checker,
-                SANQUAN__V1__MESSAGE_TYPE__AGREE, &m.base);
-}
-
-static void prefund(struct story *s, const struct desk_people *p, int64_t fen)
-{
-    Sanquan__V1__Prefund m;
-    char code[19];
-    snprintf(code, sizeof code, "%s", strchr(p->provider->name, ':') + 1);
-    sanquan__v1__prefund__init(&m);
-    m.issuer = 310000;
-    m.programme = 1;
-    m.provider = code;
-    m.amount_fen = fen;
-    say(s, SH, s->d->rig->node[SH].issuer, SANQUAN__V1__MESSAGE_TYPE__PREFUND, &m.base);
-}
-
-/* One row, with the memory of its columns. The invoice is that of desk_redeem; 0: none. */
-struct row {
-    Sanquan__V1__Batch m;
-    uint64_t voucher, reservation;
-    int64_t amount, base, total;
-    uint32_t service, day;
-    uint8_t verb, invoice[10];
-};
-
-static void invoice_of(const struct story *s, const struct desk_people *p, uint64_t number, uint8_t cell[static 10])
-{
-    char text[24];
-    snprintf(text, sizeof text, "26%.2s2%015" PRIu64, s->d->rig->node[p->home].code, number);
-    for (size_t k = 0; k < 10; k++)
-        cell[k] = number == 0 ? 0 : (uint8_t)((text[2 * k] - '0') << 4 | (text[2 * k + 1] - '0'));
-}
-
-static int64_t base_of(int64_t amount)
-{
-    return (amount * 10 + 2) / 3;
-}
-
-static void row_of(const struct story *s, const struct desk_people *p, uint64_t invoice, int64_t amount, uint8_t verb,
-                   struct row *r)
-{
-    *r = (struct row){.voucher = p->voucher,
-                      .reservation = verb == SANQUAN__V1__VERB__RESERVE || verb == SANQUAN__V1__VERB__COMMIT,
-                      .amount = amount,
-                      .base = base_of(amount),
-                      .total = base_of(amount),
-                      .service = 101,
-                      .day = sq_day_of_ms(s->d->now_ms),
-                      .verb = verb};
-    sanquan__v1__batch__init(&r->m);
-    invoice_of(s, p, invoice, r->invoice);
-    r->m.n_voucher = r->m.n_amount_fen = r->m.n_base_fen = r->m.n_invoice_total_fen = r->m.n_service =
-        r->m.n_service_day = r->m.n_reservation = 1;
-    r->m.voucher = &r->voucher;
-    r->m.amount_fen = &r->amount;
-    r->m.base_fen = &r->base;
-    r->m.invoice_total_fen = &r->total;
-    r->m.service = &r->service;
-    r->m.service_day = &r->day;
-    r->m.reservation = &r->reservation;
-    r->m.verb = (ProtobufCBinaryData){1, &r->verb};
-    r->m.invoice = (ProtobufCBinaryData){10, r->invoice};
-    r->m.reserve_until_ms = verb == SANQUAN__V1__VERB__RESERVE ? s->d->now_ms + 86400000u : 0;
-}
-
-static void give(struct story *s, const struct desk_people *p, struct row *r)
-{
-    (void)desk_say(s->d, p->home, p->provider, SANQUAN__V1__MESSAGE_TYPE__BATCH, &r->m.base);
-    desk_run(s->d);
-    assert_int_equal(s->d->status, SQ_OK);
-    assert_int_equal(s->d->code[0], SQ_OK);
-}
-
-static void redeem(struct story *s, const struct desk_people *p, uint64_t invoice, int64_t fen)
-{
-    struct row r;
-    row_of(s, p, invoice, fen, SANQUAN__V1__VERB__REDEEM, &r);
-    give(s, p, &r);
-}
-
-static void reserve_and_commit(struct story *s, const struct desk_people *p, uint64_t invoice, int64_t held,
-                               int64_t fen)
-{
-    struct row r;
-    row_of(s, p, 0, held, SANQUAN__V1__VERB__RESERVE, &r);
-    give(s, p, &r);
-    row_of(s, p, invoice, fen, SANQUAN__V1__VERB__COMMIT, &r);
-    give(s, p, &r);
-}
-
-static void give_back(struct story *s, const struct desk_people *p, uint64_t invoice, int64_t fen)
-{
-    struct row r;
-    row_of(s, p, invoice, fen, SANQUAN__V1__VERB__RETURN, &r);
-    r.base = 0;
-    give(s, p, &r);
-}
-
-/* A credit note over the whole invoice. */
-static void cancel_invoice(struct story *s, const struct desk_people *p, uint64_t invoice, int64_t fen)
-{
-    Sanquan__V1__Reverse m;
-    struct row r;
-    char code[19];
-    uint8_t note[10];
-    row_of(s, p, invoice, fen, SANQUAN__V1__VERB__RETURN, &r);
-    r.m.n_reservation = 0;
-    invoice_of(s, p, invoice + 500, note);
-    snprintf(code, sizeof code, "%s", strchr(p->provider->name, ':') + 1);
-    sanquan__v1__reverse__init(&m);
-    m.invoice = (ProtobufCBinaryData){10, r.invoice};
-    m.credit_note = (ProtobufCBinaryData){10, note};
-    m.acquirer = s->d->rig->node[p->home].code;
-    m.provider = code;
-    m.returns = &r.m;
-    say(s, p->home, s->d->rig->node[p->home].maker, SANQUAN__V1__MESSAGE_TYPE__REVERSE, &m.base);
-}
-
-/* The office opens a case about an item, and its provider gives in. */
-static void take_back_by_case(struct story *s, const struct desk_people *p, uint64_t number, uint64_t invoice,
-                              int64_t fen)
-{
-    Sanquan__V1__Dispute m;
-    Sanquan__V1__Item item;
-    char code[19], note[] = "no such service was rendered";
-    uint8_t cell[10];
-    sanquan__v1__dispute__init(&m);
-    sanquan__v1__item__init(&item);
-    invoice_of(s, p, invoice, cell);
-    snprintf(code, sizeof code, "%s", strchr(p->provider->name, ':') + 1);
-    item.voucher = p->voucher;
-    item.provider = code;
-    item.invoice = (ProtobufCBinaryData){10, cell};
-    item.service_day = sq_day_of_ms(s->d->now_ms);
-    m.action = SQ_DISPUTE_OPEN;
-    m.note = note;
-    m.reason = 1;
-    m.amount_fen = fen;
-    m.item = &item;
-    say(s, SH, s->d->rig->node[SH].issuer, SANQUAN__V1__MESSAGE_TYPE__DISPUTE, &m.base);
-    sanquan__v1__dispute__init(&m);
-    m.action = SQ_DISPUTE_ACCEPT;
-    m.node = s->d->rig->node[SH].code;
-    m.number = number;
-    m.note = note;
-    say(s, p->home, p->provider, SANQUAN__V1__MESSAGE_TYPE__DISPUTE, &m.base);
-}
-
-static void fail_project(struct story *s, uint64_t voucher)
-{
-    Sanquan__V1__Measure m;
-    uint8_t evidence[16] = {1};
-    sanquan__v1__measure__init(&m);
-    m.voucher = voucher;
-    m.stage = 2;
-    m.grade = 3;
-    m.day = sq_day_of_ms(s->d->now_ms);
-    m.evidence = (ProtobufCBinaryData){16, evidence};
-    say(s, SH, s->evaluator, SANQUAN__V1__MESSAGE_TYPE__MEASURE, &m.base);
-}
-
 /* ---- the story ---- */
 
 static int begin(void **state)
@@ -303,14 +36,14 @@ static int begin(void **state)
     strcpy(s->dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/sanquan-tally-XXXXXX" : "/tmp/sanquan-tally-XXXXXX");
     assert_non_null(mkdtemp(s->dir));
     s->d = desk_new(s->dir, NODES);
-    publish(s);
-    accredit(s);
+    deals_publish(s->d);
+    s->evaluator = deals_evaluator(s->d);
     desk_people(s->d, SD, SH, 0, &s->a);
     desk_people(s->d, SD, SH, 3, &s->b);
     desk_people(s->d, SH, SH, 6, &s->h);
     desk_people(s->d, GD, SH, 9, &s->g);
     desk_run(s->d);
-    agree(s);
+    deals_agree(s->d);
     *state = s;
     return 0;
 }
@@ -333,32 +66,33 @@ static int end(void **state)
 /* Everything that moves money, in one window. */
 static void first_window(struct story *s)
 {
-    const struct desk_people b = also(s, &s->b), h = also(s, &s->h), g = also(s, &s->g);
-    prefund(s, &s->h, 5000);
-    redeem(s, &s->a, 1, 100001);
-    redeem(s, &s->a, 2, 2003);
-    redeem(s, &s->a, 3, 707);
-    redeem(s, &b, 11, 30007);
-    redeem(s, &h, 21, 4001);
-    redeem(s, &h, 22, 1009);
-    redeem(s, &g, 31, 9013);
-    give_back(s, &s->a, 3, 200);
-    reserve_and_commit(s, &s->a, 4, 50000, 49999);
-    cancel_invoice(s, &s->a, 2, 2003);
-    take_back_by_case(s, &s->a, 1, 1, 1000);
-    take_back_by_case(s, &h, 2, 22, 1009);
-    fail_project(s, s->a.voucher);
+    const struct desk_people b = deals_also(s->d, &s->a, &s->b), h = deals_also(s->d, &s->a, &s->h),
+                             g = deals_also(s->d, &s->a, &s->g);
+    deals_prefund(s->d, &s->h, 5000);
+    deals_redeem(s->d, &s->a, 1, 100001);
+    deals_redeem(s->d, &s->a, 2, 2003);
+    deals_redeem(s->d, &s->a, 3, 707);
+    deals_redeem(s->d, &b, 11, 30007);
+    deals_redeem(s->d, &h, 21, 4001);
+    deals_redeem(s->d, &h, 22, 1009);
+    deals_redeem(s->d, &g, 31, 9013);
+    deals_return(s->d, &s->a, 3, 200);
+    deals_reserve_and_commit(s->d, &s->a, 4, 50000, 49999);
+    deals_cancel_invoice(s->d, &s->a, 2, 2003);
+    deals_take_back_by_case(s->d, &s->a, 1, 1, 1000);
+    deals_take_back_by_case(s->d, &h, 2, 22, 1009);
+    deals_fail(s->d, s->evaluator, s->a.voucher);
     desk_settle(s->d, 0);
 }
 
 /* The sums of the agreement go on. */
 static void second_window(struct story *s)
 {
-    redeem(s, &s->b, 41, 12346);
-    redeem(s, &s->b, 42, 1);
-    redeem(s, &s->h, 51, 300);
-    redeem(s, &s->h, 52, 1800);
-    take_back_by_case(s, &s->b, 3, 41, 45);
+    deals_redeem(s->d, &s->b, 41, 12346);
+    deals_redeem(s->d, &s->b, 42, 1);
+    deals_redeem(s->d, &s->h, 51, 300);
+    deals_redeem(s->d, &s->h, 52, 1800);
+    deals_take_back_by_case(s->d, &s->b, 3, 41, 45);
     desk_settle(s->d, 0);
 }
 
@@ -557,7 +291,7 @@ static void a_budget_goes_on_where_the_window_before_ended(void **state)
     second_window(s);
     struct book sh = open_book(s, SH);
     struct sq_tally first = budget(&sh, 1), second = budget(&sh, 2);
-    assert_true(first.opening_fen == POOL_FEN && first.closing_fen == POOL_FEN - sum(&first));
+    assert_true(first.opening_fen == DEALS_POOL_FEN && first.closing_fen == DEALS_POOL_FEN - sum(&first));
     assert_true(second.opening_fen == first.closing_fen && second.closing_fen == first.closing_fen - sum(&second));
     assert_int_equal(count(&second, SQ_TALLY_CLAWBACK, 0, &s->b, &unused), 1);
     assert_int_equal(unused, -45);
@@ -568,7 +302,7 @@ static void a_budget_goes_on_where_the_window_before_ended(void **state)
             break;
     }
     sq_core_recognition(s->d->core[SH], 0, &r);
-    assert_true(POOL_FEN - second.closing_fen == p.spent_fen - r.side[0].borne_fen);
+    assert_true(DEALS_POOL_FEN - second.closing_fen == p.spent_fen - r.side[0].borne_fen);
     sq_tally_free(&first);
     sq_tally_free(&second);
     close_book(&sh);
@@ -593,7 +327,7 @@ static void a_window_that_is_open_and_a_programme_of_another_node_have_no_lines(
 {
     struct story *s = *state;
     struct sq_tally t;
-    redeem(s, &s->a, 1, 700);
+    deals_redeem(s->d, &s->a, 1, 700);
     struct book sd = open_book(s, SD);
     assert_int_equal(sq_tally_payouts(sd.query, sd.timeline, 1, &t, NULL), SQ_R_WINDOW_STATE);
     assert_int_equal(sq_tally_payouts(sd.query, sd.timeline, 2, &t, NULL), SQ_E_NOT_FOUND);
@@ -614,7 +348,7 @@ static void act(struct story *s, const struct sq_keys *person, uint32_t action, 
     m.creditor = s->d->rig->node[GD].code;
     m.action = action;
     m.note = text;
-    say(s, GD, person, SANQUAN__V1__MESSAGE_TYPE__BREAK, &m.base);
+    assert_int_equal(desk_say(s->d, GD, person, SANQUAN__V1__MESSAGE_TYPE__BREAK, &m.base), SQ_OK);
 }
 
 static void what_a_taken_statement_says_beyond_the_rows_is_a_line_of_the_region(void **state)
@@ -622,7 +356,7 @@ static void what_a_taken_statement_says_beyond_the_rows_is_a_line_of_the_region(
     struct story *s = *state;
     const struct rig_node *gd = &s->d->rig->node[GD];
     const int64_t fen[] = {20000};
-    redeem(s, &s->g, 1, 300);
+    deals_redeem(s->d, &s->g, 1, 300);
     s->d->core[SH]->settlement->owes[GD].now.hash[3] ^= 1; /* Shanghai's memory fails it */
     (void)desk_redeem(s->d, &s->g, 2, fen, 1);
     desk_settle(s->d, 0); /* they differ: the link goes on to the next window */
