@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clearing/base/day.h"
 #include "peers/message.h"
@@ -191,6 +192,22 @@ struct desk *desk_new(const char *dir, unsigned node_count)
     for (uint32_t i = 0; i < node_count; i++)
         open_node(d, i);
     return d;
+}
+
+struct desk *desk_new_in(char dir[static 64], const char *name, unsigned node_count)
+{
+    snprintf(dir, 64, "%s/sanquan-%.30s-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", name);
+    if (mkdtemp(dir) == NULL)
+        rig_die(dir, NULL);
+    return desk_new(dir, node_count);
+}
+
+void desk_clear(const char *dir)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    if (system(command) != 0)
+        rig_die(dir, NULL);
 }
 
 void desk_close(struct desk *d)

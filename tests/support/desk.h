@@ -41,6 +41,9 @@ struct desk {
 
 /* Files under `dir` as rig_new makes them; the ledgers get their first entry. */
 struct desk *desk_new(const char *dir, unsigned node_count);
+/* The same in a fresh folder for what is thrown away, in memory where the machine has such a place: there are many commits. */
+struct desk *desk_new_in(char dir[static 64], const char *name, unsigned node_count);
+void desk_clear(const char *dir); /* with all that is in it; after desk_free */
 /* Closes the ledgers, so that others may open or copy them; the desk is then only good for desk_free. */
 void desk_close(struct desk *d);
 void desk_free(struct desk *d);

@@ -152,9 +152,7 @@ struct story {
 static int begin(void **state)
 {
     struct story *s = calloc(1, sizeof *s);
-    strcpy(s->dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/sanquan-ask-XXXXXX" : "/tmp/sanquan-ask-XXXXXX");
-    assert_non_null(mkdtemp(s->dir));
-    s->d = desk_new(s->dir, 3);
+    s->d = desk_new_in(s->dir, "ask", 3);
     desk_people(s->d, 0, 0, 0, &s->p[0]);
     desk_people(s->d, 0, 2, 1, &s->p[1]);
     *state = s;
@@ -164,12 +162,10 @@ static int begin(void **state)
 static int end(void **state)
 {
     struct story *s = *state;
-    char command[128];
     desk_people_free(&s->p[0]);
     desk_people_free(&s->p[1]);
     desk_free(s->d);
-    snprintf(command, sizeof command, "rm -rf %s", s->dir);
-    assert_int_equal(system(command), 0);
+    desk_clear(s->dir);
     free(s);
     return 0;
 }

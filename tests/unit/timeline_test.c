@@ -24,9 +24,7 @@ static int begin(void **state)
 {
     struct story *s = calloc(1, sizeof *s);
     const int64_t some[] = {100, 20000, 3000000}, too_much[] = {500, 60000000};
-    strcpy(s->dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/sanquan-timeline-XXXXXX" : "/tmp/sanquan-timeline-XXXXXX");
-    assert_non_null(mkdtemp(s->dir));
-    s->d = desk_new(s->dir, 3);
+    s->d = desk_new_in(s->dir, "timeline", 3);
     desk_people(s->d, 0, 0, 0, &s->home);
     desk_people(s->d, 0, 2, 1, &s->away);
     desk_people(s->d, 2, 0, 2, &s->guest);
@@ -42,13 +40,11 @@ static int begin(void **state)
 static int end(void **state)
 {
     struct story *s = *state;
-    char command[128];
     desk_people_free(&s->home);
     desk_people_free(&s->away);
     desk_people_free(&s->guest);
     desk_free(s->d);
-    snprintf(command, sizeof command, "rm -rf %s", s->dir);
-    assert_int_equal(system(command), 0);
+    desk_clear(s->dir);
     free(s);
     return 0;
 }
