@@ -6,139 +6,56 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clearing/settlement/agreement.h"
 #include "tests/support/orders.h"
+#include "tests/support/voter.h"
 
-#define TIMEOUT_MS 1000u
-#define NIL        UINT32_MAX
-#define PREVOTE    SQ_STEP_PREVOTE
-#define PRECOMMIT  SQ_STEP_PRECOMMIT
-
-/* Values are numbers here; their hash is the number written down. */
-static void hash_of(uint32_t value, uint8_t out[SQ_HASH_SIZE])
+/* Node 3 of 4, locked on value 5 in round 0, now in round 1. */
+static void lock(struct voter *d)
 {
-    memset(out, 0, SQ_HASH_SIZE);
-    sq_put_be32(out, value + 1);
+    sit(d, 4, 3);
+    start(d);
+    hears_proposal(d, 0, 0, 5);
+    hears(d, 0, PREVOTE, 0, 5);
+    hears(d, 1, PREVOTE, 0, 5);
+    said(d, 2, PRECOMMIT, 0, 5);
+    hears(d, 1, PRECOMMIT, 0, NIL);
+    hears(d, 2, PRECOMMIT, 0, NIL);
+    wait(d);
+    assert_int_equal(d->a.round, 1);
+    assert_int_equal(d->a.locked_round, 1);
 }
 
-static uint32_t value_of(const uint8_t *hash)
+/* ---- who is there when a story begins ---- */
+
+/* Node 3 of 4 listens: it has said nothing yet. */
+static int begin_listener(void **state)
 {
-    return hash == NULL ? NIL : sq_get_be32(hash) - 1;
+    struct voter *d = calloc(1, sizeof *d);
+    sit(d, 4, 3);
+    start(d);
+    *state = d;
+    return 0;
 }
 
-struct said {
-    uint32_t from, step, round, valid_round, value; /* step SQ_STEP_PROPOSE: a proposal */
-};
-
-/* ---- one node by hand ---- */
-
-#define SAID_MAX 32u
-
-struct desk {
-    struct sq_agreement a;
-    struct sq_agreement_host host;
-    struct said said[SAID_MAX];
-    uint32_t count;
-    uint64_t now_ms;
-    uint32_t fresh; /* what it proposes when it is free to */
-    uint8_t invalid[16], unknown[16];
-};
-
-static int desk_valid(void *ctx, const uint8_t hash[static SQ_HASH_SIZE])
+static int begin_locked(void **state)
 {
-    const struct desk *d = ctx;
-    return !d->invalid[value_of(hash)] && !d->unknown[value_of(hash)];
+    struct voter *d = calloc(1, sizeof *d);
+    lock(d);
+    *state = d;
+    return 0;
 }
 
-static int desk_known(void *ctx, const uint8_t hash[static SQ_HASH_SIZE])
+static int end(void **state)
 {
-    const struct desk *d = ctx;
-    return !d->unknown[value_of(hash)];
+    rise(*state);
+    free(*state);
+    return 0;
 }
 
-static sq_status desk_propose(void *ctx, uint32_t round, uint32_t valid_round, const uint8_t *value,
-                              uint8_t out[static SQ_HASH_SIZE])
-{
-    struct desk *d = ctx;
-    uint32_t chosen = value != NULL ? value_of(value) : d->fresh;
-    assert_true(d->count < SAID_MAX);
-    d->said[d->count++] = (struct said){d->a.self, SQ_STEP_PROPOSE, round, valid_round, chosen};
-    hash_of(chosen, out);
-    return SQ_OK;
-}
+#define LISTENER(name) cmocka_unit_test_setup_teardown(name, begin_listener, end)
+#define LOCKED(name)   cmocka_unit_test_setup_teardown(name, begin_locked, end)
 
-static sq_status desk_vote(void *ctx, uint32_t round, uint32_t step, const uint8_t *value)
-{
-    struct desk *d = ctx;
-    assert_true(d->count < SAID_MAX);
-    d->said[d->count++] = (struct said){d->a.self, step, round, 0, value_of(value)};
-    return SQ_OK;
-}
-
-/* Node `self` of `n`; node 0 proposes in round 0, node 1 in round 1 ... */
-static void sit(struct desk *d, uint32_t n, uint32_t self)
-{
-    memset(d, 0, sizeof *d);
-    d->now_ms = 1000000;
-    d->fresh = 9;
-    d->host = (struct sq_agreement_host){d, desk_valid, desk_known, desk_propose, desk_vote};
-    sq_agreement_init(&d->a, n, self, 0, TIMEOUT_MS);
-}
-
-static void start(struct desk *d)
-{
-    assert_int_equal(sq_agreement_start(&d->a, &d->host, d->now_ms), SQ_OK);
-}
-
-static void hears_proposal(struct desk *d, uint32_t round, uint32_t valid_round, uint32_t value)
-{
-    uint8_t hash[SQ_HASH_SIZE];
-    hash_of(value, hash);
-    uint32_t from = sq_agreement_proposer(&d->a, round);
-    assert_int_equal(sq_agreement_on_proposal(&d->a, &d->host, from, round, valid_round, hash, d->now_ms), SQ_OK);
-}
-
-static void hears(struct desk *d, uint32_t from, uint32_t step, uint32_t round, uint32_t value)
-{
-    uint8_t hash[SQ_HASH_SIZE];
-    hash_of(value, hash);
-    assert_int_equal(sq_agreement_on_vote(&d->a, &d->host, from, round, step, value == NIL ? NULL : hash, d->now_ms),
-                     SQ_OK);
-}
-
-/* Time goes on, timer after timer, until one makes the node say something or begin another round. */
-static void wait(struct desk *d)
-{
-    uint32_t count = d->count, was = d->a.round, round = 0, step = 0;
-    while (d->count == count && d->a.round == was) {
-        uint64_t at = sq_agreement_due(&d->a, &round, &step);
-        assert_true(at != 0);
-        d->now_ms = at > d->now_ms ? at : d->now_ms;
-        assert_int_equal(sq_agreement_timeout(&d->a, &d->host, round, step, d->now_ms), SQ_OK);
-    }
-}
-
-/* The newest thing that the node has said. */
-static void said(const struct desk *d, uint32_t count, uint32_t step, uint32_t round, uint32_t value)
-{
-    assert_int_equal(d->count, count);
-    const struct said *s = &d->said[count - 1];
-    if (s->step != step || s->round != round || s->value != value)
-        fail_msg("said step %u of round %u for %u, expected step %u of round %u for %u", s->step, s->round, s->value,
-                 step, round, value);
-}
-
-static void rise(struct desk *d)
-{
-    sq_agreement_free(&d->a);
-}
-
-static void decides(const struct desk *d, uint32_t round, uint32_t value)
-{
-    assert_true(sq_agreement_decided(&d->a));
-    assert_int_equal(d->a.decided_round, round + 1);
-    assert_int_equal(value_of(d->a.decided), value);
-}
+/* ---- the stories ---- */
 
 static void a_quorum_is_more_than_two_thirds_and_two_of_them_share_an_honest_node(void **state)
 {
@@ -153,30 +70,26 @@ static void a_quorum_is_more_than_two_thirds_and_two_of_them_share_an_honest_nod
 
 static void with_everyone_there_the_first_round_decides(void **state)
 {
-    (void)state;
-    struct desk d;
-    sit(&d, 4, 3);
-    start(&d);
-    assert_int_equal(d.count, 0);
-    hears_proposal(&d, 0, 0, 5);
-    said(&d, 1, PREVOTE, 0, 5);
-    hears(&d, 0, PREVOTE, 0, 5);
-    assert_int_equal(d.count, 1);
-    hears(&d, 1, PREVOTE, 0, 5);
-    said(&d, 2, PRECOMMIT, 0, 5);
-    hears(&d, 0, PRECOMMIT, 0, 5);
-    assert_false(sq_agreement_decided(&d.a));
-    hears(&d, 2, PRECOMMIT, 0, 5);
-    decides(&d, 0, 5);
+    struct voter *d = *state;
+    assert_int_equal(d->count, 0);
+    hears_proposal(d, 0, 0, 5);
+    said(d, 1, PREVOTE, 0, 5);
+    hears(d, 0, PREVOTE, 0, 5);
+    assert_int_equal(d->count, 1);
+    hears(d, 1, PREVOTE, 0, 5);
+    said(d, 2, PRECOMMIT, 0, 5);
+    hears(d, 0, PRECOMMIT, 0, 5);
+    assert_false(sq_agreement_decided(&d->a));
+    hears(d, 2, PRECOMMIT, 0, 5);
+    decides(d, 0, 5);
     uint32_t round, step;
-    assert_true(sq_agreement_due(&d.a, &round, &step) == 0);
-    rise(&d);
+    assert_true(sq_agreement_due(&d->a, &round, &step) == 0);
 }
 
 static void a_network_of_one_decides_alone(void **state)
 {
     (void)state;
-    struct desk d;
+    struct voter d;
     sit(&d, 1, 0);
     start(&d);
     decides(&d, 0, 9);
@@ -186,7 +99,7 @@ static void a_network_of_one_decides_alone(void **state)
 static void the_proposer_proposes_and_votes_for_its_own(void **state)
 {
     (void)state;
-    struct desk d;
+    struct voter d;
     sit(&d, 4, 0);
     start(&d);
     assert_int_equal(d.said[0].step, SQ_STEP_PROPOSE);
@@ -199,7 +112,7 @@ static void the_proposer_proposes_and_votes_for_its_own(void **state)
 static void a_silent_proposer_costs_a_round(void **state)
 {
     (void)state;
-    struct desk d;
+    struct voter d;
     sit(&d, 4, 1);
     start(&d);
     wait(&d);
@@ -218,129 +131,93 @@ static void a_silent_proposer_costs_a_round(void **state)
 
 static void timers_grow_with_the_round_and_old_ones_do_nothing(void **state)
 {
-    (void)state;
-    struct desk d;
+    struct voter *d = *state;
     uint32_t round, step;
-    sit(&d, 4, 3);
-    start(&d);
-    uint64_t began = d.now_ms, due = sq_agreement_due(&d.a, &round, &step);
+    uint64_t began = d->now_ms, due = sq_agreement_due(&d->a, &round, &step);
     assert_true(due == began + TIMEOUT_MS && round == 0 && step == SQ_STEP_PROPOSE);
-    const struct sq_agreement before = d.a;
-    assert_int_equal(sq_agreement_timeout(&d.a, &d.host, 0, SQ_STEP_PROPOSE, due - 1), SQ_OK); /* early */
-    assert_int_equal(sq_agreement_timeout(&d.a, &d.host, 1, SQ_STEP_PROPOSE, due), SQ_OK);     /* of no round of ours */
-    assert_int_equal(sq_agreement_timeout(&d.a, &d.host, 0, SQ_STEP_PRECOMMIT, due), SQ_OK);   /* not set */
-    assert_int_equal(sq_agreement_timeout(&d.a, &d.host, 0, 0, due), SQ_OK);
-    assert_int_equal(sq_agreement_timeout(&d.a, &d.host, 0, 4, due), SQ_OK);
-    assert_memory_equal(&d.a, &before, sizeof before);
-    assert_int_equal(d.count, 0);
-    hears(&d, 0, PREVOTE, 6, NIL);
-    hears(&d, 1, PREVOTE, 6, NIL); /* more nodes than can lie are in round 6 */
-    assert_int_equal(d.a.round, 6);
-    assert_true(sq_agreement_due(&d.a, &round, &step) == d.now_ms + TIMEOUT_MS * 4 && round == 6);
-    assert_int_equal(sq_agreement_timeout(&d.a, &d.host, 0, SQ_STEP_PROPOSE, due), SQ_OK);
-    assert_int_equal(d.count, 0);
-    rise(&d);
+    const struct sq_agreement before = d->a;
+    assert_int_equal(sq_agreement_timeout(&d->a, &d->host, 0, SQ_STEP_PROPOSE, due - 1), SQ_OK); /* early */
+    assert_int_equal(sq_agreement_timeout(&d->a, &d->host, 1, SQ_STEP_PROPOSE, due), SQ_OK);   /* of no round of ours */
+    assert_int_equal(sq_agreement_timeout(&d->a, &d->host, 0, SQ_STEP_PRECOMMIT, due), SQ_OK); /* not set */
+    assert_int_equal(sq_agreement_timeout(&d->a, &d->host, 0, 0, due), SQ_OK);
+    assert_int_equal(sq_agreement_timeout(&d->a, &d->host, 0, 4, due), SQ_OK);
+    assert_memory_equal(&d->a, &before, sizeof before);
+    assert_int_equal(d->count, 0);
+    hears(d, 0, PREVOTE, 6, NIL);
+    hears(d, 1, PREVOTE, 6, NIL); /* more nodes than can lie are in round 6 */
+    assert_int_equal(d->a.round, 6);
+    assert_true(sq_agreement_due(&d->a, &round, &step) == d->now_ms + TIMEOUT_MS * 4 && round == 6);
+    assert_int_equal(sq_agreement_timeout(&d->a, &d->host, 0, SQ_STEP_PROPOSE, due), SQ_OK);
+    assert_int_equal(d->count, 0);
 }
 
 static void one_node_alone_cannot_pull_another_into_a_later_round(void **state)
 {
-    (void)state;
-    struct desk d;
-    sit(&d, 4, 3);
-    start(&d);
+    struct voter *d = *state;
     for (uint32_t round = 1; round < 50; round++) {
-        hears(&d, 0, PREVOTE, round, NIL);
-        hears(&d, 0, PRECOMMIT, round, NIL);
+        hears(d, 0, PREVOTE, round, NIL);
+        hears(d, 0, PRECOMMIT, round, NIL);
     }
-    assert_int_equal(d.a.round, 0);
-    rise(&d);
-}
-
-/* Node 3 of 4, locked on value 5 in round 0, now in round 1. */
-static void lock(struct desk *d)
-{
-    sit(d, 4, 3);
-    start(d);
-    hears_proposal(d, 0, 0, 5);
-    hears(d, 0, PREVOTE, 0, 5);
-    hears(d, 1, PREVOTE, 0, 5);
-    said(d, 2, PRECOMMIT, 0, 5);
-    hears(d, 1, PRECOMMIT, 0, NIL);
-    hears(d, 2, PRECOMMIT, 0, NIL);
-    wait(d);
-    assert_int_equal(d->a.round, 1);
-    assert_int_equal(d->a.locked_round, 1);
+    assert_int_equal(d->a.round, 0);
 }
 
 static void a_locked_node_does_not_prevote_another_value(void **state)
 {
-    (void)state;
-    struct desk d;
-    lock(&d);
-    hears_proposal(&d, 1, 0, 6);
-    said(&d, 3, PREVOTE, 1, NIL);
-    rise(&d);
+    struct voter *d = *state;
+    hears_proposal(d, 1, 0, 6);
+    said(d, 3, PREVOTE, 1, NIL);
 }
 
 static void a_locked_node_prevotes_its_value_again(void **state)
 {
-    (void)state;
-    struct desk d;
-    lock(&d);
-    hears_proposal(&d, 1, 0, 5);
-    said(&d, 3, PREVOTE, 1, 5);
-    rise(&d);
+    struct voter *d = *state;
+    hears_proposal(d, 1, 0, 5);
+    said(d, 3, PREVOTE, 1, 5);
 }
 
 static void a_newer_polka_frees_a_locked_node(void **state)
 {
-    (void)state;
-    struct desk d;
-    lock(&d);
-    hears_proposal(&d, 1, 0, 6);
-    said(&d, 3, PREVOTE, 1, NIL);
-    hears(&d, 0, PREVOTE, 1, 6); /* the others all prevote it; too late for this node to precommit */
-    hears(&d, 1, PREVOTE, 1, 6);
-    wait(&d);
-    said(&d, 4, PRECOMMIT, 1, NIL);
-    hears(&d, 2, PREVOTE, 1, 6);
-    assert_int_equal(d.a.locked_round, 1);
-    hears(&d, 0, PRECOMMIT, 1, NIL);
-    hears(&d, 1, PRECOMMIT, 1, NIL);
-    wait(&d);
-    assert_int_equal(d.a.round, 2);
-    hears_proposal(&d, 2, 2, 6);
-    said(&d, 5, PREVOTE, 2, 6);
-    rise(&d);
+    struct voter *d = *state;
+    hears_proposal(d, 1, 0, 6);
+    said(d, 3, PREVOTE, 1, NIL);
+    hears(d, 0, PREVOTE, 1, 6); /* the others all prevote it; too late for this node to precommit */
+    hears(d, 1, PREVOTE, 1, 6);
+    wait(d);
+    said(d, 4, PRECOMMIT, 1, NIL);
+    hears(d, 2, PREVOTE, 1, 6);
+    assert_int_equal(d->a.locked_round, 1);
+    hears(d, 0, PRECOMMIT, 1, NIL);
+    hears(d, 1, PRECOMMIT, 1, NIL);
+    wait(d);
+    assert_int_equal(d->a.round, 2);
+    hears_proposal(d, 2, 2, 6);
+    said(d, 5, PREVOTE, 2, 6);
 }
 
 static void a_polka_that_is_only_claimed_frees_nobody(void **state)
 {
-    (void)state;
-    struct desk d;
-    lock(&d);
-    hears(&d, 0, PREVOTE, 1, 6);
-    hears(&d, 1, PREVOTE, 1, NIL);
-    hears(&d, 2, PREVOTE, 1, 6);
-    wait(&d); /* no proposal of round 1 */
-    wait(&d);
-    said(&d, 4, PRECOMMIT, 1, NIL);
-    hears(&d, 0, PRECOMMIT, 1, NIL);
-    hears(&d, 1, PRECOMMIT, 1, NIL);
-    wait(&d);
-    assert_int_equal(d.a.round, 2);
-    uint32_t before = d.count;
-    hears_proposal(&d, 2, 2, 6); /* two of four prevoted it in round 1: that is no polka */
-    assert_int_equal(d.count, before);
-    wait(&d);
-    said(&d, before + 1, PREVOTE, 2, NIL);
-    rise(&d);
+    struct voter *d = *state;
+    hears(d, 0, PREVOTE, 1, 6);
+    hears(d, 1, PREVOTE, 1, NIL);
+    hears(d, 2, PREVOTE, 1, 6);
+    wait(d); /* no proposal of round 1 */
+    wait(d);
+    said(d, 4, PRECOMMIT, 1, NIL);
+    hears(d, 0, PRECOMMIT, 1, NIL);
+    hears(d, 1, PRECOMMIT, 1, NIL);
+    wait(d);
+    assert_int_equal(d->a.round, 2);
+    uint32_t before = d->count;
+    hears_proposal(d, 2, 2, 6); /* two of four prevoted it in round 1: that is no polka */
+    assert_int_equal(d->count, before);
+    wait(d);
+    said(d, before + 1, PREVOTE, 2, NIL);
 }
 
 static void a_polka_older_than_the_lock_frees_nobody(void **state)
 {
     (void)state;
-    struct desk d;
+    struct voter d;
     sit(&d, 4, 3);
     d.unknown[5] = 1; /* its bytes are still on their way */
     start(&d);
@@ -367,7 +244,7 @@ static void a_polka_older_than_the_lock_frees_nobody(void **state)
 static void a_proposer_proposes_the_newest_value_that_had_a_polka(void **state)
 {
     (void)state;
-    struct desk d;
+    struct voter d;
     sit(&d, 4, 1);
     start(&d);
     wait(&d);
@@ -392,7 +269,7 @@ static void a_proposer_proposes_the_newest_value_that_had_a_polka(void **state)
 static void a_value_that_is_not_valid_gets_nil_when_time_is_up(void **state)
 {
     (void)state;
-    struct desk d;
+    struct voter d;
     sit(&d, 4, 3);
     d.invalid[5] = 1;
     start(&d);
@@ -411,7 +288,7 @@ static void a_value_that_is_not_valid_gets_nil_when_time_is_up(void **state)
 static void what_two_thirds_prevoted_is_precommitted_and_prevoted_again_by_one_who_cannot_check_it(void **state)
 {
     (void)state;
-    struct desk d;
+    struct voter d;
     sit(&d, 4, 3);
     d.invalid[5] = 1;
     start(&d);
@@ -432,7 +309,7 @@ static void what_two_thirds_prevoted_is_precommitted_and_prevoted_again_by_one_w
 static void a_value_that_becomes_valid_in_time_is_prevoted(void **state)
 {
     (void)state;
-    struct desk d;
+    struct voter d;
     sit(&d, 4, 3);
     d.invalid[5] = 1;
     start(&d);
@@ -447,46 +324,38 @@ static void a_value_that_becomes_valid_in_time_is_prevoted(void **state)
 
 static void what_nobody_may_say_changes_nothing(void **state)
 {
-    (void)state;
-    struct desk d;
+    struct voter *d = *state;
     uint8_t hash[SQ_HASH_SIZE];
-    sit(&d, 4, 3);
-    start(&d);
     hash_of(5, hash);
-    const struct sq_agreement before = d.a;
+    const struct sq_agreement before = d->a;
     for (uint32_t from = 1; from < 4; from++) /* not its turn */
-        assert_int_equal(sq_agreement_on_proposal(&d.a, &d.host, from, 0, 0, hash, d.now_ms), SQ_OK);
-    assert_int_equal(sq_agreement_on_proposal(&d.a, &d.host, 0, 0, 1, hash, d.now_ms),
+        assert_int_equal(sq_agreement_on_proposal(&d->a, &d->host, from, 0, 0, hash, d->now_ms), SQ_OK);
+    assert_int_equal(sq_agreement_on_proposal(&d->a, &d->host, 0, 0, 1, hash, d->now_ms),
                      SQ_OK); /* a polka in its own round */
-    assert_int_equal(sq_agreement_on_proposal(&d.a, &d.host, 0, SQ_AGREEMENT_ROUNDS_MAX, 0, hash, d.now_ms), SQ_OK);
-    hears(&d, 4, PREVOTE, 0, 5);
-    hears(&d, 0, SQ_STEP_PROPOSE, 0, 5);
-    hears(&d, 0, 4, 0, 5);
-    hears(&d, 0, PREVOTE, SQ_AGREEMENT_ROUNDS_MAX, 5);
-    assert_memory_equal(&d.a, &before, sizeof before);
-    assert_int_equal(d.count, 0);
-    rise(&d);
+    assert_int_equal(sq_agreement_on_proposal(&d->a, &d->host, 0, SQ_AGREEMENT_ROUNDS_MAX, 0, hash, d->now_ms), SQ_OK);
+    hears(d, 4, PREVOTE, 0, 5);
+    hears(d, 0, SQ_STEP_PROPOSE, 0, 5);
+    hears(d, 0, 4, 0, 5);
+    hears(d, 0, PREVOTE, SQ_AGREEMENT_ROUNDS_MAX, 5);
+    assert_memory_equal(&d->a, &before, sizeof before);
+    assert_int_equal(d->count, 0);
 }
 
 static void a_second_different_vote_is_evidence(void **state)
 {
-    (void)state;
-    struct desk d;
-    sit(&d, 4, 3);
-    start(&d);
-    hears(&d, 0, PREVOTE, 0, NIL);
-    hears(&d, 0, PREVOTE, 0, NIL);
-    assert_int_equal(d.a.doubles.count, 0); /* a repeat is no crime */
-    hears(&d, 0, PREVOTE, 0, 5);
-    hears(&d, 0, PREVOTE, 0, 6); /* one pair is proof enough */
-    assert_int_equal(d.a.doubles.count, 2);
-    const struct sq_agreement_vote *one = SQ_ROW(&d.a.doubles, struct sq_agreement_vote, 0), *two = one + 1;
+    struct voter *d = *state;
+    hears(d, 0, PREVOTE, 0, NIL);
+    hears(d, 0, PREVOTE, 0, NIL);
+    assert_int_equal(d->a.doubles.count, 0); /* a repeat is no crime */
+    hears(d, 0, PREVOTE, 0, 5);
+    hears(d, 0, PREVOTE, 0, 6); /* one pair is proof enough */
+    assert_int_equal(d->a.doubles.count, 2);
+    const struct sq_agreement_vote *one = SQ_ROW(&d->a.doubles, struct sq_agreement_vote, 0), *two = one + 1;
     assert_true(one->node == 0 && one->round == 0 && one->step == PREVOTE && one->nil);
     assert_true(two->node == 0 && two->round == 0 && two->step == PREVOTE && !two->nil && value_of(two->value) == 5);
-    hears(&d, 0, PRECOMMIT, 0, 5); /* another step is another matter */
-    hears(&d, 0, PRECOMMIT, 0, 6);
-    assert_int_equal(d.a.doubles.count, 4);
-    rise(&d);
+    hears(d, 0, PRECOMMIT, 0, 5); /* another step is another matter */
+    hears(d, 0, PRECOMMIT, 0, 6);
+    assert_int_equal(d->a.doubles.count, 4);
 }
 
 /* Node 0 tells some that it is for 5 and others that it is for nil, in either order: all must see the same polka. */
@@ -494,7 +363,7 @@ static void a_double_voter_counts_for_each_thing_it_says_but_once_in_all(void **
 {
     (void)state;
     for (int nil_first = 0; nil_first < 2; nil_first++) {
-        struct desk d;
+        struct voter d;
         sit(&d, 4, 3);
         start(&d);
         hears_proposal(&d, 0, 0, 5);
@@ -511,53 +380,41 @@ static void a_double_voter_counts_for_each_thing_it_says_but_once_in_all(void **
 
 static void the_votes_of_a_shouter_are_kept_up_to_a_limit(void **state)
 {
-    (void)state;
-    struct desk d;
-    sit(&d, 4, 3);
-    start(&d);
+    struct voter *d = *state;
     for (uint32_t value = 0; value < 1000; value++)
-        hears(&d, 0, PRECOMMIT, 7, value);
-    assert_int_equal(d.a.votes.count, SQ_AGREEMENT_VOTES_MAX);
-    assert_int_equal(d.a.doubles.count, 2);
-    rise(&d);
+        hears(d, 0, PRECOMMIT, 7, value);
+    assert_int_equal(d->a.votes.count, SQ_AGREEMENT_VOTES_MAX);
+    assert_int_equal(d->a.doubles.count, 2);
 }
 
 static void a_second_different_proposal_is_evidence_and_gets_no_vote(void **state)
 {
-    (void)state;
-    struct desk d;
-    sit(&d, 4, 3);
-    start(&d);
-    hears_proposal(&d, 0, 0, 5);
-    hears_proposal(&d, 0, 0, 5);
-    assert_int_equal(d.a.doubles.count, 0);
-    hears_proposal(&d, 0, 0, 6);
-    said(&d, 1, PREVOTE, 0, 5);
-    assert_int_equal(d.a.doubles.count, 2);
-    const struct sq_agreement_vote *one = SQ_ROW(&d.a.doubles, struct sq_agreement_vote, 0), *two = one + 1;
+    struct voter *d = *state;
+    hears_proposal(d, 0, 0, 5);
+    hears_proposal(d, 0, 0, 5);
+    assert_int_equal(d->a.doubles.count, 0);
+    hears_proposal(d, 0, 0, 6);
+    said(d, 1, PREVOTE, 0, 5);
+    assert_int_equal(d->a.doubles.count, 2);
+    const struct sq_agreement_vote *one = SQ_ROW(&d->a.doubles, struct sq_agreement_vote, 0), *two = one + 1;
     assert_true(one->node == 0 && one->step == SQ_STEP_PROPOSE && value_of(one->value) == 5);
     assert_true(two->node == 0 && two->step == SQ_STEP_PROPOSE && value_of(two->value) == 6);
-    rise(&d);
 }
 
 static void what_two_thirds_precommitted_is_decided_also_by_one_who_was_proposed_another(void **state)
 {
-    (void)state;
-    struct desk d;
-    sit(&d, 4, 3);
-    start(&d);
-    hears_proposal(&d, 0, 0, 6); /* the proposer told the others 5 */
-    hears_proposal(&d, 0, 0, 5);
+    struct voter *d = *state;
+    hears_proposal(d, 0, 0, 6); /* the proposer told the others 5 */
+    hears_proposal(d, 0, 0, 5);
     for (uint32_t node = 0; node < 3; node++)
-        hears(&d, node, PRECOMMIT, 0, 5);
-    decides(&d, 0, 5);
-    rise(&d);
+        hears(d, node, PRECOMMIT, 0, 5);
+    decides(d, 0, 5);
 }
 
 static void what_two_thirds_precommitted_is_decided_as_soon_as_its_bytes_are_here(void **state)
 {
     (void)state;
-    struct desk d;
+    struct voter d;
     sit(&d, 4, 3);
     d.invalid[5] = d.unknown[5] = 1;
     start(&d);
@@ -572,30 +429,26 @@ static void what_two_thirds_precommitted_is_decided_as_soon_as_its_bytes_are_her
 
 static void after_the_decision_only_late_precommits_are_added(void **state)
 {
-    (void)state;
-    struct desk d;
+    struct voter *d = *state;
     uint32_t round, step;
-    sit(&d, 4, 3);
-    start(&d);
-    hears_proposal(&d, 0, 0, 5);
+    hears_proposal(d, 0, 0, 5);
     for (uint32_t node = 0; node < 3; node++)
-        hears(&d, node, PRECOMMIT, 0, 5);
-    decides(&d, 0, 5);
-    uint32_t spoken = d.count, votes = d.a.votes.count;
-    hears_proposal(&d, 1, 0, 6);
+        hears(d, node, PRECOMMIT, 0, 5);
+    decides(d, 0, 5);
+    uint32_t spoken = d->count, votes = d->a.votes.count;
+    hears_proposal(d, 1, 0, 6);
     for (uint32_t node = 0; node < 3; node++) {
-        hears(&d, node, PREVOTE, 1, 6);
-        hears(&d, node, PRECOMMIT, 1, 6);
+        hears(d, node, PREVOTE, 1, 6);
+        hears(d, node, PRECOMMIT, 1, 6);
     }
-    decides(&d, 0, 5);
-    assert_int_equal(d.count, spoken);
-    assert_true(d.a.votes.count > votes);
-    assert_true(sq_agreement_due(&d.a, &round, &step) == 0);
-    rise(&d);
+    decides(d, 0, 5);
+    assert_int_equal(d->count, spoken);
+    assert_true(d->a.votes.count > votes);
+    assert_true(sq_agreement_due(&d->a, &round, &step) == 0);
 }
 
 /* One round of four nodes as node 3 hears it; item 0 is its own start. */
-static void hear_item(struct desk *d, uint32_t item)
+static void hear_item(struct voter *d, uint32_t item)
 {
     if (item == 0)
         start(d);
@@ -612,7 +465,7 @@ static void in_whatever_order_the_messages_of_a_round_come_the_node_decides(void
     for (uint32_t i = 0; i < 8; i++)
         order[i] = i;
     do {
-        struct desk d;
+        struct voter d;
         sit(&d, 4, 3);
         for (uint32_t i = 0; i < 8; i++)
             hear_item(&d, order[i]);
@@ -629,29 +482,29 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_quorum_is_more_than_two_thirds_and_two_of_them_share_an_honest_node),
-        cmocka_unit_test(with_everyone_there_the_first_round_decides),
+        LISTENER(with_everyone_there_the_first_round_decides),
         cmocka_unit_test(a_network_of_one_decides_alone),
         cmocka_unit_test(the_proposer_proposes_and_votes_for_its_own),
         cmocka_unit_test(a_silent_proposer_costs_a_round),
-        cmocka_unit_test(timers_grow_with_the_round_and_old_ones_do_nothing),
-        cmocka_unit_test(one_node_alone_cannot_pull_another_into_a_later_round),
-        cmocka_unit_test(a_locked_node_does_not_prevote_another_value),
-        cmocka_unit_test(a_locked_node_prevotes_its_value_again),
-        cmocka_unit_test(a_newer_polka_frees_a_locked_node),
-        cmocka_unit_test(a_polka_that_is_only_claimed_frees_nobody),
+        LISTENER(timers_grow_with_the_round_and_old_ones_do_nothing),
+        LISTENER(one_node_alone_cannot_pull_another_into_a_later_round),
+        LOCKED(a_locked_node_does_not_prevote_another_value),
+        LOCKED(a_locked_node_prevotes_its_value_again),
+        LOCKED(a_newer_polka_frees_a_locked_node),
+        LOCKED(a_polka_that_is_only_claimed_frees_nobody),
         cmocka_unit_test(a_polka_older_than_the_lock_frees_nobody),
         cmocka_unit_test(a_proposer_proposes_the_newest_value_that_had_a_polka),
         cmocka_unit_test(a_value_that_is_not_valid_gets_nil_when_time_is_up),
         cmocka_unit_test(what_two_thirds_prevoted_is_precommitted_and_prevoted_again_by_one_who_cannot_check_it),
         cmocka_unit_test(a_value_that_becomes_valid_in_time_is_prevoted),
-        cmocka_unit_test(what_nobody_may_say_changes_nothing),
-        cmocka_unit_test(a_second_different_vote_is_evidence),
+        LISTENER(what_nobody_may_say_changes_nothing),
+        LISTENER(a_second_different_vote_is_evidence),
         cmocka_unit_test(a_double_voter_counts_for_each_thing_it_says_but_once_in_all),
-        cmocka_unit_test(the_votes_of_a_shouter_are_kept_up_to_a_limit),
-        cmocka_unit_test(a_second_different_proposal_is_evidence_and_gets_no_vote),
-        cmocka_unit_test(what_two_thirds_precommitted_is_decided_also_by_one_who_was_proposed_another),
+        LISTENER(the_votes_of_a_shouter_are_kept_up_to_a_limit),
+        LISTENER(a_second_different_proposal_is_evidence_and_gets_no_vote),
+        LISTENER(what_two_thirds_precommitted_is_decided_also_by_one_who_was_proposed_another),
         cmocka_unit_test(what_two_thirds_precommitted_is_decided_as_soon_as_its_bytes_are_here),
-        cmocka_unit_test(after_the_decision_only_late_precommits_are_added),
+        LISTENER(after_the_decision_only_late_precommits_are_added),
         cmocka_unit_test(in_whatever_order_the_messages_of_a_round_come_the_node_decides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

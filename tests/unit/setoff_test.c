@@ -1,7 +1,5 @@
 /*
- * Set-off against answers that were published, against every possible flow of small sets, and against a slow model: start
- * with nothing set off and turn money round any cycle of the residual graph that gains, until there is none (Klein's method; the
- * other way round from what is tested, which starts with everything owed and ships along shortest paths).
+ * Set-off against answers that were published, against every possible flow of small sets, and against a slow model (setoff_model.h).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,9 +14,7 @@
 #include "clearing/base/hash.h"
 #include "clearing/netting/netting.h"
 #include "tests/support/random.h"
-
-#define N_MAX 12u
-#define GAIN  1000 /* of a fen discharged, against 1 for a fen of money spared: more than any cycle can spare */
+#include "tests/support/setoff_model.h"
 
 static struct sq_net_result net_of(enum sq_netting_method method, const struct sq_obligation *o, size_t count,
                                    uint32_t n, const int64_t *funds)
@@ -123,92 +119,9 @@ static void money_is_used_only_where_it_clears_more_and_never_more_than_there_is
     sq_net_result_free(&r);
 }
 
-/* ---- a slow model ---- */
-
-struct set {
-    uint32_t n;
-    int64_t owed[N_MAX][N_MAX], funds[N_MAX];
-};
-
-struct answer {
-    int64_t discharged, money;
-};
-
-/* Residual arc u -> v of the model: node n is everybody's purse. */
-static int64_t room(const struct set *s, int64_t flow[N_MAX + 1][N_MAX + 1], uint32_t u, uint32_t v, int back,
-                    int *gain)
-{
-    uint32_t n = s->n;
-    if (back) { /* undo what flows v -> u */
-        *gain = u == n ? 0 : v == n ? 1 : -GAIN;
-        return flow[v][u];
-    }
-    *gain = u == n ? -1 : v == n ? 0 : GAIN;
-    if (u == n)
-        return v == n ? 0 : s->funds[v] - flow[n][v];
-    return v == n ? INT64_MAX / 4 : s->owed[u][v] - flow[u][v];
-}
-
-/* Bellman-Ford for the most gain; when a cycle gains, turn it. */
-static int turn_a_cycle(const struct set *s, int64_t flow[N_MAX + 1][N_MAX + 1])
-{
-    uint32_t n = s->n + 1, from[N_MAX + 1], last = UINT32_MAX;
-    int64_t best[N_MAX + 1] = {0};
-    int back_at[N_MAX + 1] = {0}, gain;
-    for (uint32_t round = 0; round <= n; round++) {
-        last = UINT32_MAX;
-        for (uint32_t u = 0; u < n; u++)
-            for (uint32_t v = 0; v < n; v++)
-                for (int back = 0; back < 2; back++)
-                    if (u != v && room(s, flow, u, v, back, &gain) > 0 && best[u] + gain > best[v]) {
-                        best[v] = best[u] + gain;
-                        from[v] = u;
-                        back_at[v] = back;
-                        last = v;
-                    }
-        if (last == UINT32_MAX)
-            return 0;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        last = from[last]; /* now on the cycle */
-    int64_t fen = INT64_MAX;
-    uint32_t v = last;
-    do {
-        int64_t r = room(s, flow, from[v], v, back_at[v], &gain);
-        fen = r < fen ? r : fen;
-        v = from[v];
-    } while (v != last);
-    do {
-        if (back_at[v])
-            flow[v][from[v]] -= fen;
-        else
-            flow[from[v]][v] += fen;
-        v = from[v];
-    } while (v != last);
-    return 1;
-}
-
-static struct answer model(const struct set *s)
-{
-    int64_t flow[N_MAX + 1][N_MAX + 1] = {{0}};
-    struct answer a = {0};
-    while (turn_a_cycle(s, flow))
-        ;
-    for (uint32_t u = 0; u < s->n; u++) {
-        int64_t out = 0, in = 0;
-        for (uint32_t v = 0; v < s->n; v++) {
-            out += flow[u][v];
-            in += flow[v][u];
-        }
-        a.discharged += out;
-        a.money += out > in ? out - in : 0;
-    }
-    return a;
-}
-
 /* ---- what must hold for every answer ---- */
 
-static int still_cycles(uint32_t n, int64_t left[N_MAX][N_MAX])
+static int still_cycles(uint32_t n, int64_t left[SETOFF_NODES_MAX][SETOFF_NODES_MAX])
 {
     uint32_t gone = 0, count = 0;
     for (int found = 1; found;) { /* take away who owes nothing to those that are there */
@@ -227,7 +140,7 @@ static int still_cycles(uint32_t n, int64_t left[N_MAX][N_MAX])
     return count != n;
 }
 
-static size_t list(const struct set *s, struct sq_obligation *o)
+static size_t list(const struct setoff_set *s, struct sq_obligation *o)
 {
     size_t count = 0;
     for (uint32_t u = 0; u < s->n; u++)
@@ -237,9 +150,11 @@ static size_t list(const struct set *s, struct sq_obligation *o)
     return count;
 }
 
-static void check_answer(const struct set *s, const struct sq_net_result *r, int with_funds, const struct answer *best)
+static void check_answer(const struct setoff_set *s, const struct sq_net_result *r, int with_funds,
+                         const struct setoff_answer *best)
 {
-    int64_t left[N_MAX][N_MAX] = {{0}}, owed_net[N_MAX] = {0}, given[N_MAX] = {0}, total = 0, stays = 0;
+    int64_t left[SETOFF_NODES_MAX][SETOFF_NODES_MAX] = {{0}}, owed_net[SETOFF_NODES_MAX] = {0},
+            given[SETOFF_NODES_MAX] = {0}, total = 0, stays = 0;
     for (size_t i = 0; with_funds && i < r->left_count; i++)
         left[r->left[i].debtor][r->left[i].creditor] += r->left[i].amount_fen;
     for (size_t i = 0; i < r->payment_count; i++) {
@@ -270,20 +185,20 @@ static void check_answer(const struct set *s, const struct sq_net_result *r, int
     assert_int_equal(with_funds ? r->money_fen[2] : 0, best->money);
 }
 
-static void check_set(const struct set *s)
+static void check_set(const struct setoff_set *s)
 {
-    struct sq_obligation o[N_MAX * N_MAX];
-    int64_t funds[N_MAX * SQ_KIND_COUNT] = {0};
+    struct sq_obligation o[SETOFF_NODES_MAX * SETOFF_NODES_MAX];
+    int64_t funds[SETOFF_NODES_MAX * SQ_KIND_COUNT] = {0};
     size_t count = list(s, o);
-    struct set poor = *s;
+    struct setoff_set poor = *s;
     for (uint32_t u = 0; u < s->n; u++)
         funds[u * SQ_KIND_COUNT + 2] = s->funds[u];
     memset(poor.funds, 0, sizeof poor.funds);
-    struct answer best = model(&poor);
+    struct setoff_answer best = setoff_model(&poor);
     struct sq_net_result r = net_of(SQ_NET_CYCLES, o, count, s->n, NULL);
     check_answer(&poor, &r, 0, &best);
     sq_net_result_free(&r);
-    best = model(s);
+    best = setoff_model(s);
     r = net_of(SQ_NET_FUNDS, o, count, s->n, funds);
     check_answer(s, &r, 1, &best);
     sq_net_result_free(&r);
@@ -297,7 +212,7 @@ static void random_sets_are_set_off_as_the_slow_model_does(void **state)
     uint64_t sets = wish != NULL ? strtoull(wish, NULL, 10) : 20000;
     struct dice dice = {5};
     for (uint64_t i = 0; i < sets; i++) {
-        struct set s = {.n = 2 + dice_below(&dice, i % 16 == 0 ? N_MAX - 1 : 5)};
+        struct setoff_set s = {.n = 2 + dice_below(&dice, i % 16 == 0 ? SETOFF_NODES_MAX - 1 : 5)};
         uint32_t density = 1 + dice_below(&dice, 100), most = 1 + dice_below(&dice, i % 2 ? 5 : 1000000);
         for (uint32_t u = 0; u < s.n; u++) {
             s.funds[u] = dice_below(&dice, 3) == 0 ? 0 : dice_below(&dice, most * 2);
@@ -318,12 +233,12 @@ static void digits(uint32_t number, uint32_t base, int64_t *out, size_t count)
         out[i] = number % base;
 }
 
-static struct answer best_of_all(const struct set *s, const int64_t *owed)
+static struct setoff_answer best_of_all(const struct setoff_set *s, const int64_t *owed)
 {
-    struct answer best = {-1, 0};
+    struct setoff_answer best = {-1, 0};
     for (uint32_t f = 0; f < 729; f++) {
         int64_t flow[6], more[3] = {0};
-        struct answer a = {0};
+        struct setoff_answer a = {0};
         int goes = 1;
         digits(f, 3, flow, 6);
         for (size_t i = 0; i < 6; i++) {
@@ -347,13 +262,13 @@ static void nothing_better_exists_for_any_debts_of_up_to_two_between_three(void 
     (void)state;
     for (uint32_t c = 0; c < 729; c++)
         for (uint32_t b = 0; b < 27; b++) {
-            struct set s = {.n = 3};
+            struct setoff_set s = {.n = 3};
             int64_t owed[6];
             digits(c, 3, owed, 6);
             digits(b, 3, s.funds, 3);
             for (size_t i = 0; i < 6; i++)
                 s.owed[pair_from[i]][pair_to[i]] = owed[i];
-            struct answer best = best_of_all(&s, owed), slow = model(&s);
+            struct setoff_answer best = best_of_all(&s, owed), slow = setoff_model(&s);
             assert_int_equal(slow.discharged, best.discharged);
             assert_int_equal(slow.money, best.money);
             check_set(&s);
