@@ -111,7 +111,7 @@ static int answer(void *socket, const void *request, size_t request_size, const 
 /* One request. 0: stop. */
 static int serve(struct sq_zap *z)
 {
-    uint8_t frame[FRAMES][256];
+    uint8_t frame[FRAMES][256] = {0};
     size_t size[FRAMES] = {0};
     char user_id[USER_ID_SIZE] = "";
     int count = 0, more = 1, odd = 0;

@@ -131,6 +131,7 @@ unsigned sq_invoice_check(const struct sq_invoices *r, const struct sq_invoice_c
     if (cursor->place.found)
         sq_register_read(&r->rows, &cursor->place, &row);
     if (!cursor->place.found || is_free(r, &row))
+        // cppcheck-suppress uninitStructMember ; read where found
         return cursor->place.found && row.fixed && row.total_fen != c->total_fen ? SQ_R_INVOICE_TOTAL
                : c->base_fen > c->total_fen || c->amount_fen > c->total_fen      ? SQ_R_INVOICE_OVERDRAWN
                                                                                  : SQ_OK;

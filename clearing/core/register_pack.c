@@ -28,7 +28,7 @@ static const uint8_t *get_varint(const uint8_t *at, uint64_t *out)
 
 static uint64_t zigzag(int64_t v)
 {
-    return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+    return (uint64_t)v << 1 ^ -(uint64_t)(v < 0);
 }
 static int64_t unzigzag(uint64_t v)
 {

@@ -233,7 +233,7 @@ void sq_trust_free(struct sq_trust *t)
 /* Which names have witnessed, given which keys have cosigned: members stand before their groups, so one pass will do. */
 static int quorum_met(const struct sq_trust *t, uint64_t cosigned)
 {
-    uint8_t has[NAMES_MAX];
+    uint8_t has[NAMES_MAX] = {0};
     for (size_t i = 0; i < t->name_count; i++) {
         const struct name *n = &t->name[i];
         size_t count = 0;

@@ -73,6 +73,7 @@ static void drop_one(struct sq_window *w)
         if (!is_needed(w, &w->value[i]) && (out == SQ_ROW_NONE || goes_before(w, &w->value[i], &w->value[out])))
             out = i;
     SQ_ASSERT(out != SQ_ROW_NONE); /* three at most are needed */
+    // cppcheck-suppress arrayIndexOutOfBounds ; asserted
     sq_value_free(&w->value[out]);
     memmove(&w->value[out], &w->value[out + 1], (w->value_count - out - 1) * sizeof w->value[0]);
     w->value_count--;

@@ -90,9 +90,9 @@ static sq_status check_checkpoint(struct backup *b, const struct sq_ledger *l, c
                                   struct sq_error *err)
 {
     struct sq_arena arena;
-    struct sq_checkpoint checkpoint;
+    struct sq_checkpoint checkpoint = {0};
     sq_bytes note, body;
-    uint64_t size, signers;
+    uint64_t size = 0, signers;
     sq_status st = sq_arena_init(&arena, 1u << 16, err);
     if (st == SQ_OK)
         st = sq_ledger_checkpoint(l, &arena, &note, &size, err);

@@ -217,7 +217,7 @@ sq_status sq_session_say(struct sq_session *s, uint32_t type, const ProtobufCMes
     uint8_t *bytes = NULL;
     size_t size;
     uint64_t id;
-    struct sq_client_answer a;
+    struct sq_client_answer a = {0};
     sq_status st = sq_session_lock(s, err);
     if (st == SQ_OK)
         st = sq_session_pack(body, &bytes, &size, err);
