@@ -20,7 +20,7 @@
 
 /* ---- saying yes and no ---- */
 
-sq_status sq_refuse(struct sq_step *s, sq_status refusal, const char *format, ...)
+sq_status(sq_refuse)(struct sq_step *s, sq_status refusal, const char *format, ...)
 {
     va_list args;
     va_start(args, format);

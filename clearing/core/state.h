@@ -623,6 +623,9 @@ sq_status sq_result_hash(const uint32_t *row, const uint8_t *code, size_t count,
 /* ---- core.c ---- */
 /* Refuse the whole message: fills s->why; returns the refusal. */
 sq_status sq_refuse(struct sq_step *s, sq_status refusal, const char *format, ...) SQ_PRINTF(3, 4);
+#ifdef __clang_analyzer__ /* as with sq_fail */
+#define sq_refuse(s, refusal, ...) ((void)sq_refuse(s, refusal, __VA_ARGS__), (refusal))
+#endif
 /* Answer a client's message: kept for repeats. */
 sq_status sq_answer(struct sq_step *s, uint32_t party, Sanquan__V1__Answer *answer);
 /* The same for a message of `count` rows that was accepted whole. */

@@ -32,6 +32,9 @@ struct sq_ledger {
 };
 
 sq_status sq_fail_mdb(struct sq_error *err, int rc, const char *what);
+#ifdef __clang_analyzer__ /* as with sq_fail */
+#define sq_fail_mdb(err, rc, what) ((void)sq_fail_mdb(err, rc, what), SQ_E_STORAGE)
+#endif
 /* Tree size as a process that only reads sees it now, inside txn. */
 sq_status sq_ledger_last(const struct sq_ledger *l, MDB_txn *txn, uint64_t *seq, struct sq_error *err);
 

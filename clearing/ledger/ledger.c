@@ -19,7 +19,7 @@
 #define FORMAT           "sanquan-ledger 2"
 #define MAP_SIZE_DEFAULT (1ull << 40)
 
-sq_status sq_fail_mdb(struct sq_error *err, int rc, const char *what)
+sq_status(sq_fail_mdb)(struct sq_error *err, int rc, const char *what)
 {
     sq_status st = rc == MDB_MAP_FULL || rc == ENOSPC || rc == EDQUOT ? SQ_E_FULL
                    : rc == MDB_NOTFOUND                               ? SQ_E_NOT_FOUND

@@ -188,7 +188,7 @@ static sq_status pay_funds(const struct sq_obligation *pair, size_t count, struc
                            const int64_t *funds_fen, struct sq_error *err)
 {
     size_t cells = (size_t)r->participant_count * SQ_KIND_COUNT;
-    int64_t *left_fen = malloc((count + 1) * sizeof *left_fen), *net_fen = malloc((cells + 1) * sizeof *net_fen);
+    int64_t *left_fen = calloc(count + 1, sizeof *left_fen), *net_fen = calloc(cells + 1, sizeof *net_fen);
     r->left = malloc((count + 1) * sizeof *r->left);
     sq_status st = left_fen != NULL && net_fen != NULL && r->left != NULL
                        ? set_off(pair, count, r, funds_fen, left_fen, err)

@@ -73,9 +73,9 @@ static sq_status flow_new(struct flow *f, size_t count, uint32_t participants, s
     *f = (struct flow){
         .n = participants, .arc_count = (uint32_t)count * 2, .bucket_count = participants * OWED_COST + FUNDS_COST + 1};
     f->node = calloc((size_t)participants + 1, sizeof *f->node);
-    f->arc = malloc((count * 2 + 1) * sizeof *f->arc);
+    f->arc = calloc(count * 2 + 1, sizeof *f->arc);
     f->bucket = malloc(f->bucket_count * sizeof *f->bucket);
-    f->queue = malloc(((size_t)participants + 1) * sizeof *f->queue);
+    f->queue = calloc((size_t)participants + 1, sizeof *f->queue);
     if (f->node != NULL && f->arc != NULL && f->bucket != NULL && f->queue != NULL)
         return SQ_OK;
     flow_free(f);
