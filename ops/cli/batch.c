@@ -8,8 +8,9 @@
 #include "ops/common/programme_yaml.h"
 #include "peers/crypto.h"
 
-#define ROW_FEN_MAX  10000000000000ll    /* what a node takes in a row: 100 billion yuan */
-#define QUANTITY_MAX 1000000000000000ull /* the same */
+#define ROW_FEN_MAX     10000000000000ll    /* what a node takes in a row: 100 billion yuan */
+#define RESERVATION_MAX ((1ull << 62) - 1)  /* numbers beyond are the nodes' own */
+#define QUANTITY_MAX    1000000000000000ull /* the same */
 
 enum {
     VOUCHER,
@@ -27,6 +28,7 @@ enum {
     VERB,
     RESERVATION,
     RESERVE_UNTIL,
+    BUNDLE,
     QUANTITY,
     DOCUMENTS,
     FACTS,
@@ -54,6 +56,7 @@ const struct sq_column SQ_BATCH_COLUMNS[] = {
     [VERB] = {"verb", "操作", 0},
     [RESERVATION] = {"reservation", "预留编号", 0},
     [RESERVE_UNTIL] = {"reserve_until", "预留至", 0},
+    [BUNDLE] = {"bundle", "联动", 0},
     [QUANTITY] = {"quantity", "数量", 0},
     [DOCUMENTS] = {"documents", "材料", 0},
     [FACTS] = {"facts", "声明", 0},
@@ -86,10 +89,12 @@ static uint8_t read_word(struct sq_cells *c, unsigned column, const struct word 
 
 static uint8_t read_verb(struct sq_cells *c)
 {
-    static const struct word verbs[] = {
-        {"", "", SANQUAN__V1__VERB__REDEEM},           {"redeem", "核销", SANQUAN__V1__VERB__REDEEM},
-        {"reserve", "预留", SANQUAN__V1__VERB__RESERVE}, {"commit", "确认", SANQUAN__V1__VERB__COMMIT},
-        {"release", "释放", SANQUAN__V1__VERB__RELEASE}, {"return", "退回", SANQUAN__V1__VERB__RETURN}};
+    static const struct word verbs[] = {{"", "", SANQUAN__V1__VERB__REDEEM},
+                                        {"redeem", "核销", SANQUAN__V1__VERB__REDEEM},
+                                        {"reserve", "预留", SANQUAN__V1__VERB__RESERVE},
+                                        {"commit", "确认", SANQUAN__V1__VERB__COMMIT},
+                                        {"release", "释放", SANQUAN__V1__VERB__RELEASE},
+                                        {"return", "退回", SANQUAN__V1__VERB__RETURN}};
     return read_word(c, VERB, verbs, sizeof verbs / sizeof *verbs,
                      _("one of redeem, reserve, commit, release, return goes here"));
 }
@@ -146,9 +151,16 @@ int sq_item_read(const struct sq_sheet *sheet, const struct sq_row *row, struct 
                  struct sq_item *out)
 {
     struct sq_cells c;
+    *out = (struct sq_item){.line = row->line, .raw = row->raw, .bundle = SQ_BUNDLE_UNKNOWN};
     if (!sq_cells_begin(&c, sheet, row, problems))
         return 0;
-    *out = (struct sq_item){.line = row->line, .raw = row->raw, .verb = read_verb(&c)};
+    out->bundle = sq_cell_number(&c, BUNDLE, 0, SQ_BUNDLE_UNKNOWN - 1, 0);
+    if (c.bad)
+        out->bundle = SQ_BUNDLE_UNKNOWN;
+    out->verb = read_verb(&c);
+    int bundled = out->bundle != 0 && out->bundle != SQ_BUNDLE_UNKNOWN;
+    if (bundled && out->verb != SANQUAN__V1__VERB__REDEEM && out->verb != 0)
+        sq_cells_wrong(&c, VERB, _("rows of a bundle are redeemed: leave this empty"));
     int invoiced = out->verb == SANQUAN__V1__VERB__REDEEM || out->verb == SANQUAN__V1__VERB__COMMIT;
     int reserves = out->verb == SANQUAN__V1__VERB__RESERVE, use = invoiced || reserves;
     int reservation = reserves || out->verb == SANQUAN__V1__VERB__COMMIT || out->verb == SANQUAN__V1__VERB__RELEASE;
@@ -161,8 +173,8 @@ int sq_item_read(const struct sq_sheet *sheet, const struct sq_row *row, struct 
     out->scenario = (uint32_t)sq_cell_number(&c, SCENARIO, 0, UINT32_MAX, 0);
     out->service_day = sq_cell_day(&c, SERVICE_DAY);
     read_evidence(&c, out->evidence);
-    out->reservation = sq_cell_number(&c, RESERVATION, reservation ? 1 : 0, UINT64_MAX, 0);
-    out->reserve_until_ms = reserves ? sq_cell_moment(&c, RESERVE_UNTIL) : 0;
+    out->reservation = sq_cell_number(&c, RESERVATION, reservation ? 1 : 0, RESERVATION_MAX, 0);
+    out->reserve_until_ms = reserves || bundled ? sq_cell_moment(&c, RESERVE_UNTIL) : 0;
     out->quantity = (int64_t)sq_cell_number(&c, QUANTITY, 0, QUANTITY_MAX, 0);
     out->documents = sq_cell_documents(&c, DOCUMENTS);
     sq_cell_facts(&c, FACTS, &out->facts);
@@ -207,7 +219,7 @@ struct columns {
     uint64_t voucher[SQ_BATCH_ROWS_MAX], reservation[SQ_BATCH_ROWS_MAX];
     int64_t amount[SQ_BATCH_ROWS_MAX], base[SQ_BATCH_ROWS_MAX], total[SQ_BATCH_ROWS_MAX], quantity[SQ_BATCH_ROWS_MAX];
     uint32_t service[SQ_BATCH_ROWS_MAX], scenario[SQ_BATCH_ROWS_MAX], day[SQ_BATCH_ROWS_MAX];
-    uint32_t facts[SQ_BATCH_ROWS_MAX], documents[SQ_BATCH_ROWS_MAX];
+    uint32_t facts[SQ_BATCH_ROWS_MAX], documents[SQ_BATCH_ROWS_MAX], bundle[SQ_BATCH_ROWS_MAX];
     uint8_t invoice[SQ_BATCH_ROWS_MAX][SQ_INVOICE_BYTES], evidence[SQ_BATCH_ROWS_MAX][SQ_EVIDENCE_BYTES],
         verb[SQ_BATCH_ROWS_MAX], payee[SQ_BATCH_ROWS_MAX];
 };
@@ -233,6 +245,8 @@ static void set_optional(Sanquan__V1__Batch *m, struct columns *t, uint32_t coun
             m->n_facts = count;
         if (t->documents[i] != 0)
             m->n_documents = count;
+        if (t->bundle[i] != 0)
+            m->n_bundle = count;
     }
     m->scenario = t->scenario;
     m->reservation = t->reservation;
@@ -242,6 +256,17 @@ static void set_optional(Sanquan__V1__Batch *m, struct columns *t, uint32_t coun
     m->quantity = t->quantity;
     m->facts = t->facts;
     m->documents = t->documents;
+    m->bundle = t->bundle;
+}
+
+/* Bundles of the items, in their order, are 1, 2, 3 ... in the batch. */
+static void number_bundles(const struct sq_item *items, uint32_t count, uint32_t *number)
+{
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        last += items[i].bundle != 0 && (i == 0 || items[i].bundle != items[i - 1].bundle);
+        number[i] = items[i].bundle != 0 ? last : 0;
+    }
 }
 
 void sq_batch_pack(const struct sq_item *items, uint32_t count, uint32_t *order, uint8_t **body, size_t *size)
@@ -253,7 +278,9 @@ void sq_batch_pack(const struct sq_item *items, uint32_t count, uint32_t *order,
         void *out;
     } all = {items}; /* the comparison only reads them */
     struct sq_fact_table facts;
+    uint32_t *bundle = sq_need(malloc((count + 1) * sizeof *bundle));
     SQ_ASSERT(count <= SQ_BATCH_ROWS_MAX);
+    number_bundles(items, count, bundle);
     sq_fact_table_begin(&facts, SQ_BATCH_FACT_SETS);
     sanquan__v1__batch__init(&m);
     for (uint32_t i = 0; i < count; i++)
@@ -267,7 +294,7 @@ void sq_batch_pack(const struct sq_item *items, uint32_t count, uint32_t *order,
         t->reservation[i] = it->reservation, t->verb[i] = it->verb, t->payee[i] = it->payee;
         memcpy(t->invoice[i], it->invoice, SQ_INVOICE_BYTES);
         memcpy(t->evidence[i], it->evidence, SQ_EVIDENCE_BYTES);
-        t->quantity[i] = it->quantity, t->documents[i] = it->documents;
+        t->quantity[i] = it->quantity, t->documents[i] = it->documents, t->bundle[i] = bundle[order[i]];
         int fits = sq_fact_table_add(&facts, &it->facts, &t->facts[i]);
         SQ_ASSERT(fits); /* sq_batch_room_take */
         m.reserve_until_ms = it->reserve_until_ms != 0 ? it->reserve_until_ms : m.reserve_until_ms;
@@ -283,5 +310,6 @@ void sq_batch_pack(const struct sq_item *items, uint32_t count, uint32_t *order,
     *body = sq_need(malloc(*size));
     sanquan__v1__batch__pack(&m, *body);
     sq_fact_table_end(&facts);
+    free(bundle);
     free(t);
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ops/cli/batch.h"
+#include "ops/cli/grouper.h"
 #include "ops/cli/sending.h"
 #include "ops/cli/text.h"
 
@@ -96,6 +96,10 @@ static const struct sq_args args = {
        "  service 服务, service_day 服务日期     service code or name; 2026-09-01\n"
        "  verb 操作                             redeem (when empty), reserve, commit, release, return\n"
        "  reservation 预留编号, reserve_until 预留至   for reserve, commit and release\n"
+       "  bundle 联动                           rows with one number follow each other and are spent together or not "
+       "at "
+       "all,\n"
+       "                                       before their reserve_until; numbered upwards in the file\n"
        "  scenario 场景, evidence 凭证, quantity 数量, documents 材料, facts 声明   where the programme asks for "
        "them;\n"
        "                                       documents contract+invoice, facts hardware=domestic; filing=12345\n"
@@ -114,14 +118,21 @@ static const struct sq_args args = {
 
 static sq_status read_all(struct submission *u, struct sq_error *err)
 {
-    struct sq_row row;
-    struct sq_item item;
+    const struct sq_item *items;
+    uint32_t count;
     sq_status st = sq_sheet_open(u->path, SQ_BATCH_COLUMNS, SQ_BATCH_COLUMN_COUNT, &u->sheet, err);
     if (st != SQ_OK)
         return st;
-    while (sq_sheet_next(u->sheet, &row))
-        u->good += (uint64_t)sq_item_read(u->sheet, &row, &u->problems, &item);
+    struct sq_grouper *g = sq_grouper_new(u->sheet, &u->problems, (uint32_t)u->rows_a_batch);
+    while ((count = sq_grouper_next(g, &items)) != 0)
+        u->good += count;
+    int torn = sq_grouper_is_torn(g);
+    sq_grouper_free(g);
     sq_problems_end(&u->problems);
+    if (torn)
+        return sq_fail(
+            err, SQ_E_FORMAT,
+            _("rows of one bundle do not follow each other; nothing was sent, for it could be half a bundle"));
     if (u->problems.count != 0 && !u->keep_going)
         return sq_fail(
             err, SQ_E_FORMAT,
@@ -130,26 +141,39 @@ static sq_status read_all(struct submission *u, struct sq_error *err)
     return u->good != 0 ? SQ_OK : sq_fail(err, SQ_E_FORMAT, _("%s has no row to send"), u->path);
 }
 
-/* The next batch in file order; `ahead` is a row that was read and belongs to the one after. NULL at the end. */
-static struct batch *next_batch(struct submission *u, struct sq_item *ahead, int *has_ahead)
+/* Rows that were read and belong to the batch after. */
+struct rest {
+    struct sq_grouper *grouper;
+    const struct sq_item *items;
+    uint32_t count;
+};
+
+static int has_room(const struct submission *u, const struct batch *b, const struct rest *r, struct sq_batch_room *room)
+{
+    if (b->count + r->count > u->rows_a_batch)
+        return 0;
+    for (uint32_t i = 0; i < r->count; i++)
+        if (!sq_batch_room_take(room, &r->items[i]))
+            return 0; /* what it has taken is of no account: the batch ends here */
+    return 1;
+}
+
+/* The next batch in file order. */
+static struct batch *next_batch(struct submission *u, struct rest *r)
 {
     struct batch *b = sq_need(calloc(1, sizeof *b));
     struct sq_batch_room room;
-    struct sq_row row;
     sq_batch_room_begin(&room);
     b->items = sq_need(malloc(u->rows_a_batch * sizeof *b->items));
     b->order = sq_need(malloc(u->rows_a_batch * sizeof *b->order));
-    while (b->count < u->rows_a_batch) {
-        if (!*has_ahead) {
-            if (!sq_sheet_next(u->sheet, &row))
-                break;
-            *has_ahead = sq_item_read(u->sheet, &row, NULL, ahead); /* what is wrong has been said */
-            continue;
-        }
-        if (!sq_batch_room_take(&room, ahead))
+    for (;;) {
+        if (r->count == 0 && (r->count = sq_grouper_next(r->grouper, &r->items)) == 0)
             break;
-        b->items[b->count++] = *ahead;
-        *has_ahead = 0;
+        if (!has_room(u, b, r, &room))
+            break;
+        memcpy(b->items + b->count, r->items, r->count * sizeof *b->items);
+        b->count += r->count;
+        r->count = 0;
     }
     sq_batch_room_end(&room);
     return b;
@@ -249,15 +273,24 @@ static sq_status note_rows(struct submission *u, const struct batch *b, const st
     uint64_t refused = 0;
     if (code->len != 0 && code->len != b->count)
         return sq_fail(err, SQ_E_VERIFY, _("the answer to %u rows speaks of %zu"), b->count, code->len);
-    for (uint32_t i = 0; i < code->len; i++)
-        if (code->data[i] != 0) {
-            if (u->refused.file == NULL)
-                return sq_fail(err, SQ_E_IO, "no file for refused rows");
-            if (refused++ == 0)
-                put_refused_header(u);
-            record->refused[code->data[i]]++;
-            put_refused(u, &b->items[b->order[i]], code->data[i], a->answer->seq, i);
+    uint32_t *row =
+        sq_need(malloc((b->count + 1) * sizeof *row)); /* of each item: in file order bundles stay together */
+    for (uint32_t i = 0; i < b->count; i++)
+        row[b->order[i]] = i;
+    for (uint32_t k = 0; k < code->len; k++) {
+        const uint8_t refusal = code->data[row[k]];
+        if (refusal == 0)
+            continue;
+        if (u->refused.file == NULL) {
+            free(row);
+            return sq_fail(err, SQ_E_IO, "no file for refused rows");
         }
+        if (refused++ == 0)
+            put_refused_header(u);
+        record->refused[refusal]++;
+        put_refused(u, &b->items[k], refusal, a->answer->seq, row[k]);
+    }
+    free(row);
     if (a->answer->count != b->count - refused)
         return sq_fail(err, SQ_E_VERIFY, _("the answer counts %" PRIu64 " accepted rows and lists %" PRIu64),
                        a->answer->count, b->count - refused);
@@ -328,8 +361,7 @@ static sq_status send_batch(struct submission *u, uint64_t n, struct batch *b, s
 
 static sq_status send_all(struct submission *u, struct sq_error *err)
 {
-    struct sq_item ahead;
-    int has_ahead = 0;
+    struct rest rest = {.count = 0};
     sq_status st = SQ_OK;
     u->sending = (struct sq_sending){.session = &u->session,
                                      .progress = u->progress,
@@ -338,15 +370,17 @@ static sq_status send_all(struct submission *u, struct sq_error *err)
                                      .drop = drop_batch,
                                      .ctx = u};
     sq_sheet_rewind(u->sheet);
+    rest.grouper = sq_grouper_new(u->sheet, NULL, (uint32_t)u->rows_a_batch); /* what is wrong has been said */
     sq_bar_begin(&u->bar, u->cli, _("submitting"), u->good);
     for (uint64_t n = 0; st == SQ_OK; n++) {
-        struct batch *b = next_batch(u, &ahead, &has_ahead);
+        struct batch *b = next_batch(u, &rest);
         if (b->count == 0) {
             drop_batch(b);
             break;
         }
         st = send_batch(u, n, b, err);
     }
+    sq_grouper_free(rest.grouper);
     if (st == SQ_OK)
         st = sq_sending_finish(&u->sending, err);
     sq_bar_end(&u->bar);
