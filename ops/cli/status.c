@@ -51,6 +51,13 @@ static void print_peers(const json_t *peers)
     sq_grid_end(&g);
     json_array_foreach(peers, i, p)
     {
+        char since[SQ_TEXT_SIZE];
+        if (u64_of(p, "overdue_parts") != 0)
+            printf(
+                _("%s parts of bundles are held for node %s past their time, the first since %s. They stay held until "
+                  "it says whether they are spent: get it back into touch with this node.\n"),
+                sq_text_count(u64_of(p, "overdue_parts"), text), text_of(p, "node"),
+                sq_text_time(u64_of(p, "overdue_since_ms"), since));
         if (u64_of(p, "false_claims") != 0)
             printf(_("Node %s has claimed messages of this node that it cannot show (%s times): ask its operators. "
                      "Nothing "

@@ -60,6 +60,12 @@ static void put_peers(FILE *f, const json_t *status, double now_ms)
         fprintf(f, "sanquan_false_claims_total{peer=\"%s\"} %.17g\n", json_string_value(json_object_get(p, "node")),
                 number(p, "false_claims"));
     }
+    family(f, "sanquan_overdue_parts", "gauge", "Parts of bundles held for a peer past their time.");
+    for (size_t i = 0; i < json_array_size(peers); i++) {
+        const json_t *p = json_array_get(peers, i);
+        fprintf(f, "sanquan_overdue_parts{peer=\"%s\"} %.17g\n", json_string_value(json_object_get(p, "node")),
+                number(p, "overdue_parts"));
+    }
     family(f, "sanquan_peer_silence_seconds", "gauge", "Since a peer was last heard.");
     for (size_t i = 0; i < json_array_size(peers); i++) {
         const json_t *p = json_array_get(peers, i);

@@ -101,6 +101,17 @@ static json_t *totals(const struct sq_core *core)
     return o;
 }
 
+/* Parts of bundles that are held for a node past their time; how much money that is is not for everybody. */
+static void put_overdue(json_t *to, const struct sq_daemon *d, uint32_t node, int with_amount)
+{
+    struct sq_overdue_view v;
+    sq_core_overdue(d->core, node, d->now_ms, &v);
+    put_u64(to, "overdue_parts", v.count);
+    put_u64(to, "overdue_since_ms", v.since_ms);
+    if (with_amount)
+        put_fen(to, "overdue_fen", v.amount_fen);
+}
+
 static json_t *peers(const struct sq_daemon *d)
 {
     json_t *a = json_array();
@@ -117,6 +128,7 @@ static json_t *peers(const struct sq_daemon *d)
         put_u64(o, "acknowledged", p->outbox.acked);
         put_u64(o, "unacknowledged", p->outbox.durable - p->outbox.acked);
         put_u64(o, "false_claims", p->false_claims);
+        put_overdue(o, d, node, 0);
         json_array_append_new(a, o);
     }
     return a;
@@ -302,6 +314,8 @@ static json_t *link_of(const struct sq_daemon *d, uint32_t debtor, uint32_t cred
     put_hash(o, "hash", l.last.hash);
     put_u64(o, "count", l.last.count);
     json_object_set_new(o, "total_fen", fen_by_kind(l.last.total_fen));
+    if (debtor == sq_core_self(d->core))
+        put_overdue(o, d, creditor, 1);
     return o;
 }
 

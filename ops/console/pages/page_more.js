@@ -59,6 +59,6 @@ export async function health(session) {
     return [section(t("health_title"), cards([[t("entries"), s.seq.toLocaleString("en-US")], [t("open_window"), String(s.open_window)], [t("free"), `${s.free_permille / 10} %`], [t("takes_work"), s.takes_new_work ? t("yes") : t("no")],
         [t("s_accepted"), s.totals.items_accepted.toLocaleString("en-US")], [t("s_refused"), s.totals.items_refused.toLocaleString("en-US")], [t("waiting"), String(s.totals.batches_waiting)]])), ...parts,
     section(t("peers"), table(t("peers_caption"), [{ head: t("region"), rowHead: true, cell: p => p.node }, { head: t("heard"), cell: p => ago(p.heard_ms) }, { head: t("received"), number: true, cell: p => String(p.received) },
-        { head: t("sent"), number: true, cell: p => String(p.sent) }, { head: t("unacknowledged"), number: true, cell: p => String(p.unacknowledged) }], s.peers)),
+        { head: t("sent"), number: true, cell: p => String(p.sent) }, { head: t("unacknowledged"), number: true, cell: p => String(p.unacknowledged) }, { head: t("overdue"), number: true, cell: p => String(p.overdue_parts) }], s.peers)),
     section(t("refusals"), table(t("refusals"), [{ head: t("f_refusal"), rowHead: true, cell: r => r[0] }, { head: t("count"), number: true, cell: r => String(r[1]) }], refused))];
 }
