@@ -289,7 +289,7 @@ void sq_core_totals(const struct sq_core *core, struct sq_core_totals *out)
 
 /* ---- snapshot ---- */
 
-#define SNAPSHOT_VERSION 16u
+#define SNAPSHOT_VERSION 17u
 
 void sq_core_dump(struct sq_core *core, struct sq_dump *d)
 {

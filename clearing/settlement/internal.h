@@ -141,6 +141,14 @@ struct sq_letter {                    /* a vote for a value as it was signed */
     uint8_t value[SQ_HASH_SIZE];
     uint8_t bytes[SQ_LETTER_SIZE_MAX];
 };
+/* A STATEMENT or COUNTERSTATEMENT as it was signed (said.c). */
+struct sq_said {
+    uint32_t node, counter;     /* counter: 1 a counterstatement */
+    uint64_t entry;             /* of the journal: in which it was first heard */
+    uint64_t at, size;          /* the envelope in said_bytes; size 0: nobody signed it */
+    uint8_t hash[SQ_HASH_SIZE]; /* of the body: the same to all, where the envelope names its receiver */
+};
+
 enum { SQ_VOTE_PREVOTE = 1, SQ_VOTE_PRECOMMIT = 2 };
 
 #define SQ_VALUES_MAX 16u /* values kept of a window: one a proposer, and more while there is room */
@@ -159,10 +167,12 @@ struct sq_window {
     struct sq_fold *heard; /* [debtor]: our fold when its statement came */
     struct sq_value value[SQ_VALUES_MAX]; /* values proposed and still undecided */
     uint32_t value_count;
-    struct sq_fetch *fetch;  /* NULL: nothing is being fetched */
-    struct sq_table letters; /* struct sq_letter; freed some time after finality */
-    struct sq_table told;    /* struct sq_told */
-    struct sq_blob decided;  /* canonical Settlement, when final */
+    struct sq_fetch *fetch;      /* NULL: nothing is being fetched */
+    struct sq_table letters;     /* struct sq_letter; freed some time after finality */
+    struct sq_table told;        /* struct sq_told */
+    uint32_t compared, padding2; /* compared: for how strong a reason all were told what has been heard of statements */
+    struct sq_table said, said_bytes, shown; /* struct sq_said, uint8_t; uint8_t [node]: how often it was shown some */
+    struct sq_blob decided;                  /* canonical Settlement, when final */
 };
 
 struct sq_settlement {
@@ -177,6 +187,7 @@ struct sq_settlement {
     uint64_t news; /* statements and wishes heard since the start: a value that could not be made is tried again */
     uint64_t relaying, relay_ms; /* the final window whose precommits are still waited for, until then; 0: none */
     struct sq_table breaks;      /* struct sq_break */
+    struct sq_table doubles;     /* struct sq_double_statement */
     struct sq_charter charter;
     struct sq_money_account account;
     struct sq_region *regions;        /* [node] */
@@ -186,6 +197,52 @@ struct sq_settlement {
 #define SQ_EMPTY_ROUND                                                                                                 \
     16u /* from this round on, and when everyone has had a turn, nothing but the empty settlement is proposed anew */
 #define SQ_WINDOWS_AHEAD 4u /* windows after the open one of which messages are kept */
+
+/* statements.c */
+struct sq_statement_rows { /* of a STATEMENT or COUNTERSTATEMENT */
+    uint64_t window;
+    size_t count;
+    Sanquan__V1__StatementRow **rows;
+};
+/* Empty for messages of other types. */
+struct sq_statement_rows sq_rows_stated(uint32_t type, const ProtobufCMessage *m);
+/* Peers known and ascending, never `from`; hashes, totals and numbers in form. */
+int sq_rows_usable(const struct sq_settlement *s, uint32_t from, const struct sq_statement_rows *stated);
+/* Our rows of the window, as debtor or as creditor, to everyone. */
+SQ_MUST_CHECK sq_status sq_statement_send(struct sq_settlement *s, const struct sq_window *w, int as_debtor,
+                                          struct sq_effects *fx, struct sq_error *err);
+/* 1: the node has not spoken before; from now on it has. `matrix` is debtor or creditor of the window. */
+int sq_first_time(const struct sq_settlement *s, struct sq_stated *matrix, uint32_t from);
+/* Another debtor's rows, which are usable: all, only what it owes this node, or only what it owes others. */
+enum sq_take { SQ_TAKE_ALL, SQ_TAKE_OWN, SQ_TAKE_OTHERS };
+void sq_statement_take(struct sq_settlement *s, struct sq_window *w, uint32_t from,
+                       const struct sq_statement_rows *stated, enum sq_take which);
+/* Another creditor's, if it has not spoken before. */
+SQ_MUST_CHECK sq_status sq_counterstatement_take(struct sq_settlement *s, struct sq_window *w, uint32_t from,
+                                                 const struct sq_statement_rows *stated, uint64_t now_ms,
+                                                 struct sq_effects *fx, struct sq_error *err);
+
+/* said.c */
+enum sq_said_news {
+    SQ_SAID_FIRST,
+    SQ_SAID_AGAIN,
+    SQ_SAID_OTHER
+}; /* OTHER: it has signed two, which is kept and told */
+/* Heard from whomever; `whole` is its envelope. l->at and l->size are ignored. */
+SQ_MUST_CHECK sq_status sq_said_hear(struct sq_settlement *s, struct sq_window *w, const struct sq_said *l,
+                                     sq_bytes whole, enum sq_said_news *news, struct sq_effects *fx,
+                                     struct sq_error *err);
+/* Has the node signed two different statements of one kind for this window? */
+int sq_said_two(const struct sq_settlement *s, uint64_t window, uint32_t node);
+/* Tell all what this node has heard, if there is more reason for it than there was: twice a window at most. */
+SQ_MUST_CHECK sq_status sq_said_tell(struct sq_settlement *s, struct sq_window *w, struct sq_effects *fx,
+                                     struct sq_error *err);
+/* `from` tells what it has heard. Errors: SQ_R_COLUMNS. */
+SQ_MUST_CHECK sq_status sq_said_compare(struct sq_settlement *s, struct sq_window *w, uint32_t from, sq_bytes heard,
+                                        struct sq_effects *fx, struct sq_error *err);
+/* Somebody brings a letter; one that proves nothing is passed over. */
+SQ_MUST_CHECK sq_status sq_said_read(struct sq_settlement *s, struct sq_window *w, const struct sq_post *post,
+                                     sq_bytes bytes, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
 
 /* relay.c */
 SQ_MUST_CHECK sq_status sq_letter_keep(struct sq_window *w, uint32_t from, const Sanquan__V1__Vote *m, sq_bytes whole,

@@ -8,6 +8,7 @@
  *   proposing a value again    the prevotes that made it valid go before the proposal
  *   after finality             when not everyone's precommit for the value has come within a while, the certificate goes to all
  *   a value that two thirds    have voted for, and whose bytes are not here: its voters are asked for them (parts.c)
+ *   what is late, or round 1   statements that some have heard and others have not, or have heard otherwise: said.c
  *
  * A letter proves what its signer said, whoever brings it. Nil votes are not told on: they make no quorum for a value.
  */
@@ -127,12 +128,17 @@ sq_status sq_relay_read(struct sq_settlement *s, struct sq_window *w, const stru
                         struct sq_effects *fx, struct sq_error *err)
 {
     sq_status st = SQ_OK;
-    if ((m->wanted.len != 0 && m->wanted.len != SQ_HASH_SIZE) || m->n_votes > (size_t)s->n * SQ_AGREEMENT_VOTES_MAX)
+    if ((m->wanted.len != 0 && m->wanted.len != SQ_HASH_SIZE) || m->n_votes > (size_t)s->n * SQ_AGREEMENT_VOTES_MAX ||
+        m->n_statements > 2 * (size_t)s->n)
         return sq_fail(err, SQ_R_COLUMNS, "relay of %s", s->codes[from]);
     if (m->wanted.len != 0)
         st = sq_part_tell(s, w, from, m->wanted.data, m->part, fx, err);
     for (size_t i = 0; st == SQ_OK && w->state < SQ_WINDOW_FINAL && i < m->n_votes; i++)
         st = read_letter(s, w, h, post, sq_bytes_of(m->votes[i].data, m->votes[i].len), now_ms, fx, err);
+    for (size_t i = 0; st == SQ_OK && w->state < SQ_WINDOW_FINAL && i < m->n_statements; i++)
+        st = sq_said_read(s, w, post, sq_bytes_of(m->statements[i].data, m->statements[i].len), now_ms, fx, err);
+    if (st == SQ_OK && w->state < SQ_WINDOW_FINAL && m->heard.len != 0)
+        st = sq_said_compare(s, w, from, sq_bytes_of(m->heard.data, m->heard.len), fx, err);
     return st == SQ_OK && m->found != NULL && w->state < SQ_WINDOW_FINAL
                ? sq_fetch_take(s, w, from, m->found, now_ms, fx, err)
                : st;

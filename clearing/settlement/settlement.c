@@ -37,6 +37,7 @@ sq_status sq_settlement_new(const struct sq_settlement_setup *setup, uint64_t no
         sq_link_init(&s->owed[i]);
     }
     s->breaks = SQ_TABLE_OF(struct sq_break);
+    s->doubles = SQ_TABLE_OF(struct sq_double_statement);
     s->wishes = SQ_TABLE_OF(struct sq_support);
     s->defaults = SQ_TABLE_OF(struct sq_default);
     sq_settlement_set_charter(s, &(struct sq_charter){0}, NULL, NULL);
@@ -70,6 +71,7 @@ void sq_settlement_free(struct sq_settlement *s)
         sq_link_free(&s->owed[i]);
     }
     sq_table_free(&s->breaks);
+    sq_table_free(&s->doubles);
     sq_table_free(&s->wishes);
     sq_table_free(&s->defaults);
     free(s->regions);
@@ -286,7 +288,7 @@ static struct sq_window bare(const struct sq_window *w)
     memset(b.value, 0, sizeof b.value);
     b.decided = (struct sq_blob){0};
     b.fetch = NULL;
-    b.letters = b.told = (struct sq_table){.row_size = 0};
+    b.letters = b.told = b.said = b.said_bytes = b.shown = (struct sq_table){.row_size = 0};
     b.agreement.votes.rows = b.agreement.proposals.rows = b.agreement.doubles.rows = NULL;
     b.agreement.votes.count = b.agreement.proposals.count = b.agreement.doubles.count = 0;
     b.agreement.votes.capacity = b.agreement.proposals.capacity = b.agreement.doubles.capacity = 0;
@@ -303,6 +305,9 @@ static void dump_window(const struct sq_settlement *s, const struct sq_window *w
     sq_dump_table(d, &w->agreement.doubles);
     sq_dump_table(d, &w->letters);
     sq_dump_table(d, &w->told);
+    sq_dump_table(d, &w->said);
+    sq_dump_table(d, &w->said_bytes);
+    sq_dump_table(d, &w->shown);
     sq_dump_u64(d, w->debtor != NULL);
     if (w->debtor != NULL) {
         sq_dump_put(d, w->debtor, cells * sizeof *w->debtor);
@@ -374,10 +379,11 @@ static sq_status undump_window(const struct sq_settlement *s, struct sq_window *
         st = sq_undump_table(r, &w->agreement.doubles, err);
     w->letters = SQ_TABLE_OF(struct sq_letter);
     w->told = SQ_TABLE_OF(struct sq_told);
-    if (st == SQ_OK)
-        st = sq_undump_table(r, &w->letters, err);
-    if (st == SQ_OK)
-        st = sq_undump_table(r, &w->told, err);
+    w->said = SQ_TABLE_OF(struct sq_said);
+    w->said_bytes = w->shown = SQ_TABLE_OF(uint8_t);
+    struct sq_table *const tables[] = {&w->letters, &w->told, &w->said, &w->said_bytes, &w->shown};
+    for (size_t i = 0; st == SQ_OK && i < sizeof tables / sizeof *tables; i++)
+        st = sq_undump_table(r, tables[i], err);
     if (st == SQ_OK && sq_read_be64(r) != 0) {
         st = undump_matrix(r, &w->debtor, cells * sizeof *w->debtor, err);
         if (st == SQ_OK)
@@ -442,6 +448,7 @@ void sq_settlement_dump(const struct sq_settlement *s, struct sq_dump *d)
         dump_link(d, &s->owed[i]);
     }
     sq_dump_table(d, &s->breaks);
+    sq_dump_table(d, &s->doubles);
     sq_dump_u64(d, s->charter.loss_rule);
     sq_dump_u64(d, s->charter.review_ms);
     sq_dump_u64(d, s->charter.prefunded);
@@ -477,6 +484,8 @@ sq_status sq_settlement_undump(struct sq_settlement *s, struct sq_reader *r, str
     }
     if (st == SQ_OK)
         st = sq_undump_table(r, &s->breaks, err);
+    if (st == SQ_OK)
+        st = sq_undump_table(r, &s->doubles, err);
     s->charter.loss_rule = (enum sq_loss_rule)sq_read_be64(r);
     s->charter.review_ms = sq_read_be64(r);
     s->charter.prefunded = (uint32_t)sq_read_be64(r);

@@ -322,6 +322,18 @@ struct sq_double_vote {
 };
 uint32_t sq_settlement_double_votes(const struct sq_settlement *s, struct sq_double_vote *out, uint32_t max);
 
+/*
+ * Nodes that signed two different statements (or counterstatements) for one window; the first two of each. The evidence is the two
+ * messages: in these entries of the journal, by themselves or inside a RELAY.
+ */
+struct sq_double_statement {
+    uint64_t window, entry[2];
+    uint32_t node, counter;        /* counter: 1 counterstatements */
+    uint8_t hash[2][SQ_HASH_SIZE]; /* of the bodies */
+};
+/* How many there are; at most max of them, in the order they were found, into out. */
+uint32_t sq_settlement_double_statements(const struct sq_settlement *s, struct sq_double_statement *out, uint32_t max);
+
 /* ---- snapshot ---- */
 
 void sq_settlement_dump(const struct sq_settlement *s, struct sq_dump *d);

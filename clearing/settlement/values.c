@@ -377,7 +377,10 @@ out:
     return st;
 }
 
-/* All agreed pairs but those of regions that default here; returns how many were left out. */
+/*
+ * All agreed pairs but those of regions that default here; returns how many were left out. What a node has signed two statements about is
+ * agreed here and not there: its pairs are not proposed.
+ */
 static size_t collect_pairs(const struct sq_settlement *s, const struct sq_window *w, struct content *c)
 {
     size_t left_out = 0;
@@ -385,7 +388,7 @@ static size_t collect_pairs(const struct sq_settlement *s, const struct sq_windo
     for (uint32_t debtor = 0; debtor < s->n; debtor++)
         for (uint32_t creditor = 0; creditor < s->n; creditor++) {
             const struct sq_stated *row = agreed_pair(s, w, debtor, creditor);
-            if (row == NULL)
+            if (row == NULL || sq_said_two(s, w->number, debtor) || sq_said_two(s, w->number, creditor))
                 continue;
             if (defaults_in(c, debtor) || defaults_in(c, creditor))
                 left_out++;

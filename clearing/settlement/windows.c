@@ -33,6 +33,8 @@ sq_status sq_window_new(struct sq_settlement *s, uint64_t number, struct sq_erro
     w->maker = SQ_ROW_NONE;
     w->letters = SQ_TABLE_OF(struct sq_letter);
     w->told = SQ_TABLE_OF(struct sq_told);
+    w->said = SQ_TABLE_OF(struct sq_said);
+    w->said_bytes = w->shown = SQ_TABLE_OF(uint8_t);
     sq_agreement_init(&w->agreement, s->n, s->self, (uint32_t)(number % s->n), s->round_timeout_ms);
     s->windows[s->window_count++] = w;
     return SQ_OK;
@@ -43,6 +45,9 @@ static void free_bulk(struct sq_window *w)
     free(w->debtor);
     free(w->creditor);
     free(w->heard);
+    sq_table_free(&w->said);
+    sq_table_free(&w->said_bytes);
+    sq_table_free(&w->shown);
     for (uint32_t i = 0; i < w->value_count; i++)
         sq_value_free(&w->value[i]);
     w->debtor = w->creditor = NULL;
@@ -164,94 +169,6 @@ static struct sq_agreement_host host_of(struct host *h)
     return (struct sq_agreement_host){h, host_valid, host_known, host_propose, host_vote};
 }
 
-/* ---- statements ---- */
-
-static void fill_row(Sanquan__V1__StatementRow *out, char *peer, struct sq_stated *row)
-{
-    sanquan__v1__statement_row__init(out);
-    out->peer = peer;
-    out->first = row->first;
-    out->last = row->last;
-    out->hash = (ProtobufCBinaryData){SQ_HASH_SIZE, row->hash};
-    out->count = row->count;
-    out->n_total_fen = SQ_KIND_COUNT;
-    out->total_fen = row->total_fen;
-}
-
-/* Send our rows of the window, as debtor (`as_debtor`) or as creditor, to everyone. */
-static sq_status send_statement(struct host *h, int as_debtor)
-{
-    struct sq_settlement *s = h->s;
-    Sanquan__V1__StatementRow *row = sq_arena_take(h->fx->arena, s->n * sizeof *row),
-                              **rows = sq_arena_take(h->fx->arena, s->n * sizeof *rows);
-    size_t count = 0;
-    if (row == NULL || rows == NULL)
-        return sq_fail(h->err, SQ_E_FULL, "step memory");
-    for (uint32_t peer = 0; peer < s->n; peer++) {
-        struct sq_stated *own =
-            as_debtor ? &h->w->debtor[(size_t)s->self * s->n + peer] : &h->w->creditor[(size_t)peer * s->n + s->self];
-        if (peer == s->self || !own->present)
-            continue;
-        fill_row(&row[count], s->codes[peer], own);
-        rows[count] = &row[count];
-        count++;
-    }
-    /* Statement and Counterstatement have the same fields: a window and rows. */
-    if (as_debtor) {
-        Sanquan__V1__Statement m;
-        sanquan__v1__statement__init(&m);
-        m.window = h->w->number;
-        m.rows = rows;
-        m.n_rows = count;
-        return sq_effects_send_all(h->fx, SANQUAN__V1__MESSAGE_TYPE__STATEMENT, &m.base, h->err);
-    }
-    Sanquan__V1__Counterstatement m;
-    sanquan__v1__counterstatement__init(&m);
-    m.window = h->w->number;
-    m.rows = rows;
-    m.n_rows = count;
-    return sq_effects_send_all(h->fx, SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT, &m.base, h->err);
-}
-
-/*
- * A node owes itself nothing that would be stated, so the cell of a node with itself says whether it has spoken at all: a
- * statement without rows is one too, and none counts twice.
- */
-static int first_time(const struct sq_settlement *s, struct sq_stated *matrix, uint32_t from)
-{
-    struct sq_stated *own = &matrix[(size_t)from * s->n + from];
-    if (own->present)
-        return 0;
-    own->present = 1;
-    return 1;
-}
-
-static int rows_usable(const struct sq_settlement *s, uint32_t from, Sanquan__V1__StatementRow **rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const Sanquan__V1__StatementRow *r = rows[i];
-        uint32_t peer = sq_code_find(s, r->peer);
-        if (peer == SQ_ROW_NONE || peer == from || r->hash.len != SQ_HASH_SIZE || r->n_total_fen != SQ_KIND_COUNT ||
-            r->first == 0 || r->last + 1 < r->first || (i != 0 && strcmp(rows[i - 1]->peer, r->peer) >= 0))
-            return 0;
-    }
-    return 1;
-}
-
-/* Another node's rows, which are usable. */
-static void take_rows(const struct sq_settlement *s, uint32_t from, Sanquan__V1__StatementRow **rows, size_t count,
-                      struct sq_stated *matrix, int from_is_debtor)
-{
-    for (size_t i = 0; i < count; i++) {
-        const Sanquan__V1__StatementRow *r = rows[i];
-        uint32_t peer = sq_code_find(s, r->peer);
-        struct sq_stated *to = &matrix[from_is_debtor ? (size_t)from * s->n + peer : (size_t)peer * s->n + from];
-        *to = (struct sq_stated){.present = 1, .first = r->first, .last = r->last, .count = r->count};
-        memcpy(to->hash, r->hash.data, SQ_HASH_SIZE);
-        memcpy(to->total_fen, r->total_fen, sizeof to->total_fen);
-    }
-}
-
 /* ---- from CUT to FINAL ---- */
 
 static sq_status carry_out_cut(struct sq_settlement *s, uint64_t now_ms, struct sq_effects *fx, struct sq_error *err);
@@ -267,7 +184,7 @@ static sq_status counterstate(struct host *h, uint64_t now_ms)
         if (debtor != s->self && h->w->debtor[at].present)
             sq_fold_row(&s->owed[debtor].settled, &h->w->heard[debtor], &h->w->creditor[at]);
     }
-    sq_status st = send_statement(h, 0);
+    sq_status st = sq_statement_send(s, h->w, 0, h->fx, h->err);
     for (uint32_t debtor = 0; st == SQ_OK && debtor < s->n; debtor++)
         if (debtor != s->self)
             st = sq_break_compare(s, h->w, debtor, s->self, now_ms, h->fx, h->err);
@@ -360,6 +277,8 @@ static sq_status advance(struct host *h, uint64_t now_ms)
         st = sq_agreement_start(&w->agreement, &ah, now_ms);
     if (st == SQ_OK && w->state >= SQ_WINDOW_STATED && w->state < SQ_WINDOW_FINAL)
         st = sq_agreement_look(&w->agreement, &ah, now_ms);
+    if (st == SQ_OK && w->state >= SQ_WINDOW_CUT && w->state < SQ_WINDOW_FINAL)
+        st = sq_said_tell(h->s, w, h->fx, h->err);
     const uint8_t *missed = st == SQ_OK && w->state < SQ_WINDOW_FINAL ? sq_agreement_missed(&w->agreement, &ah) : NULL;
     if (missed != NULL)
         st = sq_fetch_begin(h->s, w, missed, now_ms, h->fx, h->err);
@@ -397,7 +316,7 @@ static sq_status carry_out_cut(struct sq_settlement *s, uint64_t now_ms, struct 
             sq_fold_row(&s->owes[creditor].settled, &s->owes[creditor].now,
                         &w->debtor[(size_t)s->self * s->n + creditor]);
     struct host h = {s, w, fx, err, SQ_OK};
-    st = send_statement(&h, 1);
+    st = sq_statement_send(s, w, 1, fx, err);
     /* What this node owes itself needs nobody's word: its own window ends here too. */
     s->owes[s->self].settled = s->owes[s->self].now;
     return st != SQ_OK ? st : advance(&h, now_ms);
@@ -417,23 +336,34 @@ sq_status sq_settlement_cut(struct sq_settlement *s, uint64_t window, uint64_t n
 
 /* ---- messages ---- */
 
-static sq_status on_statement(struct host *h, uint32_t from, const Sanquan__V1__Statement *m, uint64_t now_ms)
+/* What came from its node itself; `body` is the message. */
+static struct sq_said said_by(const struct host *h, uint32_t from, uint32_t counter, sq_bytes body)
+{
+    struct sq_said l = {.node = from, .counter = counter, .entry = h->fx->seq};
+    sq_sha256(body.data, body.size, l.hash);
+    return l;
+}
+
+static sq_status on_statement(struct host *h, const struct sq_post *post, uint32_t from,
+                              const struct sq_statement_rows *rows, sq_bytes body, uint64_t now_ms)
 {
     struct sq_settlement *s = h->s;
     struct sq_window *w = h->w;
+    struct sq_said said = said_by(h, from, 0, body);
+    enum sq_said_news news;
     if (w->state >= SQ_WINDOW_FINAL)
         return SQ_OK; /* too late for this window: its numbers are in the next */
-    if (!rows_usable(s, from, m->rows, m->n_rows))
+    if (!sq_rows_usable(s, from, rows))
         return sq_fail(h->err, SQ_R_COLUMNS, "statement of %s", s->codes[from]);
-    if (!first_time(s, w->debtor, from))
-        return SQ_OK;
-    take_rows(s, from, m->rows, m->n_rows, w->debtor, 1);
+    sq_status st = sq_said_hear(s, w, &said, post->whole, &news, h->fx, h->err);
+    if (st != SQ_OK || !sq_first_time(s, w->debtor, from))
+        return st;
+    sq_statement_take(s, w, from, rows, news == SQ_SAID_OTHER ? SQ_TAKE_OWN : SQ_TAKE_ALL);
     const struct sq_stated *own = &w->debtor[(size_t)from * s->n + s->self];
     if (s->owed[from].adopt && own->present && sq_link_adopt(&s->owed[from], own))
         s->owed[from].adopt = 0;
     w->heard[from] = s->owed[from].now;
     w->statements++;
-    s->news++;
     if (w->number >= s->open) {
         s->cut_wanted = 1;
         return s->deciding == 0 ? carry_out_cut(s, now_ms, h->fx, h->err) : SQ_OK;
@@ -441,21 +371,20 @@ static sq_status on_statement(struct host *h, uint32_t from, const Sanquan__V1__
     return advance(h, now_ms);
 }
 
-static sq_status on_counterstatement(struct host *h, uint32_t from, const Sanquan__V1__Counterstatement *m,
-                                     uint64_t now_ms)
+static sq_status on_counterstatement(struct host *h, const struct sq_post *post, uint32_t from,
+                                     const struct sq_statement_rows *rows, sq_bytes body, uint64_t now_ms)
 {
     struct sq_settlement *s = h->s;
     struct sq_window *w = h->w;
+    struct sq_said said = said_by(h, from, 1, body);
+    enum sq_said_news news;
     if (w->state >= SQ_WINDOW_FINAL)
         return SQ_OK;
-    if (!rows_usable(s, from, m->rows, m->n_rows))
+    if (!sq_rows_usable(s, from, rows))
         return sq_fail(h->err, SQ_R_COLUMNS, "counterstatement of %s", s->codes[from]);
-    if (!first_time(s, w->creditor, from))
-        return SQ_OK;
-    take_rows(s, from, m->rows, m->n_rows, w->creditor, 0);
-    w->counterstatements++;
-    s->news++;
-    sq_status st = sq_break_compare(s, w, s->self, from, now_ms, h->fx, h->err);
+    sq_status st = sq_said_hear(s, w, &said, post->whole, &news, h->fx, h->err);
+    if (st == SQ_OK)
+        st = sq_counterstatement_take(s, w, from, rows, now_ms, h->fx, h->err);
     return st == SQ_OK && w->number == s->deciding ? advance(h, now_ms) : st;
 }
 
@@ -551,11 +480,12 @@ sq_status sq_settlement_message(struct sq_settlement *s, const struct sq_post *p
         return st;
     if (h.w->state < SQ_WINDOW_FINAL && (st = need_bulk(s, h.w, err)) != SQ_OK)
         return st;
+    const struct sq_statement_rows rows = sq_rows_stated(type, m);
     switch (type) {
     case SANQUAN__V1__MESSAGE_TYPE__STATEMENT:
-        return on_statement(&h, from, (const Sanquan__V1__Statement *)m, now_ms);
+        return on_statement(&h, post, from, &rows, body, now_ms);
     case SANQUAN__V1__MESSAGE_TYPE__COUNTERSTATEMENT:
-        return on_counterstatement(&h, from, (const Sanquan__V1__Counterstatement *)m, now_ms);
+        return on_counterstatement(&h, post, from, &rows, body, now_ms);
     case SANQUAN__V1__MESSAGE_TYPE__PROPOSAL:
         return on_proposal(&h, from, (const Sanquan__V1__Proposal *)m, body, now_ms);
     case SANQUAN__V1__MESSAGE_TYPE__VOTE:

@@ -179,7 +179,7 @@ static void a_debtor_that_states_another_sum_rolls_that_pair_over_and_nothing_el
     assert_true(owed.settled_number == 0 && owed.last.total_fen[0] == 100);
 }
 
-static void a_debtor_that_states_one_sum_here_and_another_there_holds_nobody_up_for_ever(void **state)
+static void a_debtor_that_states_one_sum_here_and_another_there_is_left_out_and_the_others_settle(void **state)
 {
     struct trading *t = *state;
     t->w->down = 0;
@@ -195,8 +195,109 @@ static void a_debtor_that_states_one_sum_here_and_another_there_holds_nobody_up_
     trading_finish(t, 1);
     trading_agree(t, 1);
     Sanquan__V1__Settlement *s = trading_settlement(t, SH, 1);
-    assert_int_equal(s->n_pairs, 0);
+    assert_true(s->n_pairs == 1 && trading_pair(t, s, SH, GD)->total_fen[0] == 30);
     sanquan__v1__settlement__free_unpacked(s, NULL);
+    assert_true(trading_window(t, SH, 1).round <= 3); /* not by waiting until nothing else is proposed any more */
+    for (uint32_t node = 0; node < 3; node++) {
+        struct sq_double_statement seen[2];
+        assert_int_equal(sq_settlement_double_statements(trading_side(t, node), seen, 2), 1);
+        assert_true(seen[0].window == 1 && seen[0].node == CQ && seen[0].counter == 0 &&
+                    seen[0].entry[0] < seen[0].entry[1] && seen[0].entry[0] != 0);
+        assert_memory_not_equal(seen[0].hash[0], seen[0].hash[1], SQ_HASH_SIZE);
+    }
+}
+
+static void a_creditor_that_says_two_things_is_left_out_too(void **state)
+{
+    struct trading *t = *state;
+    t->w->down = 0;
+    trading_redeem(t, CQ, SD, 70); /* Shandong owes the liar */
+    world_run(t->w);
+    t->w->down = 1u << CQ;
+    for (uint32_t to = 0; to < 3; to++)
+        say_rows(t, CQ, to, STATEMENT, NULL, 0);
+    world_run(t->w);
+    for (uint32_t to = 0; to < 3; to++)
+        say_rows(t, CQ, to, COUNTERSTATEMENT, &(struct row){SD, to == SH ? 71 : 70}, 1);
+    trading_finish(t, 1);
+    trading_agree(t, 1);
+    Sanquan__V1__Settlement *s = trading_settlement(t, SH, 1);
+    assert_true(s->n_pairs == 1 && trading_pair(t, s, SH, GD)->total_fen[0] == 30);
+    sanquan__v1__settlement__free_unpacked(s, NULL);
+    struct sq_double_statement seen;
+    assert_int_equal(sq_settlement_double_statements(trading_side(t, GD), &seen, 1), 1);
+    assert_true(seen.node == CQ && seen.counter == 1);
+}
+
+/* Nobody lies: what is missing at one comes from the others, and its pairs settle. */
+static void what_a_node_has_stated_to_some_only_is_shown_to_the_rest(void **state)
+{
+    struct trading *t = *state;
+    for (uint32_t to = SH; to <= SD; to++)
+        say_rows(t, CQ, to, STATEMENT, &(struct row){SH, 100}, 1);
+    world_run(t->w);
+    for (uint32_t to = SH; to <= SD; to++)
+        say_rows(t, CQ, to, COUNTERSTATEMENT, NULL, 0);
+    trading_finish(t, 1);
+    trading_agree(t, 1);
+    Sanquan__V1__Settlement *s = trading_settlement(t, GD, 1);
+    assert_int_equal(s->n_pairs, 2);
+    assert_true(trading_pair(t, s, CQ, SH)->total_fen[0] == 100);
+    sanquan__v1__settlement__free_unpacked(s, NULL);
+    assert_true(trading_window(t, GD, 1).round <= 3);
+    assert_int_equal(sq_settlement_double_statements(trading_side(t, GD), NULL, 0), 0);
+}
+
+/* The liar brings a statement of Shandong's, other than what Shandong has said. */
+static void bring_statement(struct trading *t, int good)
+{
+    Sanquan__V1__Statement stated;
+    Sanquan__V1__Relay m;
+    ProtobufCBinaryData letter;
+    uint8_t body[64];
+    sanquan__v1__statement__init(&stated);
+    sanquan__v1__relay__init(&m);
+    stated.window = 1;
+    size_t size = sanquan__v1__statement__pack(&stated, body);
+    letter.data =
+        world_envelope(name_of(t, SD), "node:500000", 9, STATEMENT, sq_bytes_of(body, size), good, &letter.len);
+    m.window = 1;
+    m.statements = &letter;
+    m.n_statements = 1;
+    world_say(t->w, SH, name_of(t, CQ), SANQUAN__V1__MESSAGE_TYPE__RELAY, &m.base);
+    assert_int_equal(t->w->peer_status, SQ_OK);
+    free(letter.data);
+}
+
+static void nobody_is_made_a_liar_by_what_it_has_not_signed(void **state)
+{
+    struct trading *t = *state;
+    assert_int_equal(trading_cut(t, SD, 1), SQ_OK);
+    while (trading_message(t, SD, SH, STATEMENT) != NULL)
+        assert_int_equal(world_deliver(t->w, SD, SH), 1);
+    bring_statement(t, 0);
+    assert_int_equal(sq_settlement_double_statements(trading_side(t, SH), NULL, 0), 0);
+    bring_statement(t, 1);
+    bring_statement(t, 1);
+    assert_int_equal(sq_settlement_double_statements(trading_side(t, SH), NULL, 0), 1);
+    assert_non_null(trading_message(t, SH, GD, SANQUAN__V1__MESSAGE_TYPE__RELAY)); /* all are told, once */
+}
+
+static void what_a_node_claims_to_have_heard_must_have_the_shape_of_it(void **state)
+{
+    struct trading *t = *state;
+    uint8_t heard[64 * 4 + 1] = {1};
+    assert_int_equal(trading_cut(t, SD, 1), SQ_OK);
+    world_run(t->w);
+    for (size_t size = 1; size <= sizeof heard; size += 64) {
+        Sanquan__V1__Relay m;
+        sanquan__v1__relay__init(&m);
+        m.window = 1;
+        m.heard = (ProtobufCBinaryData){size, heard};
+        world_say(t->w, SH, name_of(t, CQ), SANQUAN__V1__MESSAGE_TYPE__RELAY, &m.base);
+        assert_int_equal(t->w->peer_status, SQ_R_COLUMNS);
+    }
+    assert_null(trading_message(t, SH, CQ, SANQUAN__V1__MESSAGE_TYPE__RELAY));
 }
 
 static void windows_stated_while_another_is_decided_are_all_cut_in_their_turn(void **state)
@@ -513,7 +614,11 @@ int main(void)
 #define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         STORY(a_debtor_that_states_another_sum_rolls_that_pair_over_and_nothing_else),
-        STORY(a_debtor_that_states_one_sum_here_and_another_there_holds_nobody_up_for_ever),
+        STORY(a_debtor_that_states_one_sum_here_and_another_there_is_left_out_and_the_others_settle),
+        STORY(a_creditor_that_says_two_things_is_left_out_too),
+        STORY(what_a_node_has_stated_to_some_only_is_shown_to_the_rest),
+        STORY(nobody_is_made_a_liar_by_what_it_has_not_signed),
+        STORY(what_a_node_claims_to_have_heard_must_have_the_shape_of_it),
         STORY(windows_stated_while_another_is_decided_are_all_cut_in_their_turn),
         STORY(a_node_counts_once_however_often_it_states),
         STORY(a_node_that_was_told_another_sum_accepts_what_two_thirds_have_certified),
