@@ -46,7 +46,7 @@ static sq_status follow(struct sq_archive *a, struct sq_error *err)
     if (st == SQ_OK && a->query == NULL)
         st = sq_query_new(a->history, a->ledger, &a->query, err);
     else if (st == SQ_OK && sq_history_seq(a->history) != before)
-        st = sq_query_refresh(a->query, err);
+        st = sq_query_refresh(a->query, a->history, err);
     a->followed_at_ms = now;
     return st;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/common/background.h"
 #include "ops/common/log.h"
 #include "ops/daemon/daemon.h"
 
@@ -39,6 +40,7 @@ static void *run(void *arg)
 {
     struct job *j = arg;
     struct sq_error err;
+    sq_background();
     for (int waits = 0; sq_ledger_seq(j->d->ledger) < j->seq && waits < 6000; waits++)
         poll(NULL, 0, 10);
     if (sq_ledger_seq(j->d->ledger) < j->seq)

@@ -1,9 +1,11 @@
 /*
- * The history's own thread: keeps the runs of the ledger and answers questions about it, so that neither takes the front's time.
+ * The history's own threads, so that neither keeping the runs of the ledger nor answering questions about it takes the front's time.
  *
- *   front --question--> queue --historian--> answer --wake--> front sends it
+ *   front --question--> queue --answerer: keeper, catch up--> answer --wake--> front sends it
  *
- * It costs some twelve per cent of what deciding costs, and no more. When it is behind, answers say up to which entry they are complete.
+ * The keeper follows the journal and makes runs of it; that costs some twelve per cent of what deciding costs, yields to everything
+ * that somebody waits for (background.h), and no question waits for a long piece of it. When it is behind, answers say up to which entry they are
+ * complete.
  */
 #ifndef SQ_HISTORIAN_H
 #define SQ_HISTORIAN_H

@@ -26,6 +26,9 @@ struct sq_history {
     struct sq_run *runs;
     unsigned run_count, run_capacity;
     struct sq_run tail; /* image NULL: nothing settled */
+    int tail_lent;      /* to a view: the image is the view's */
+    int changed;        /* since the last view */
+    int is_view;        /* the runs are another's */
     struct sq_run_builder *builder;
     uint64_t rows;     /* in runs */
     uint32_t run_rows; /* of a run at least */
@@ -54,7 +57,17 @@ static sq_status add_run(struct sq_history *h, const struct sq_run *r, struct sq
     }
     h->runs[h->run_count++] = *r;
     h->rows += r->count[SQ_RUN_ROWS];
+    h->changed = 1;
     return SQ_OK;
+}
+
+static void drop_tail(struct sq_history *h)
+{
+    if (h->tail_lent)
+        h->tail = (struct sq_run){0};
+    else
+        sq_run_close(&h->tail);
+    h->tail_lent = 0;
 }
 
 /* ---- files ---- */
@@ -191,9 +204,9 @@ void sq_history_close(struct sq_history *h)
 {
     if (h == NULL)
         return;
-    for (unsigned i = 0; i < h->run_count; i++)
+    for (unsigned i = 0; i < h->run_count && !h->is_view; i++)
         sq_run_close(&h->runs[i]);
-    sq_run_close(&h->tail);
+    drop_tail(h);
     sq_run_builder_free(h->builder);
     if (h->lock_fd >= 0)
         close(h->lock_fd);
@@ -251,7 +264,7 @@ static sq_status finish_run(struct sq_history *h, struct sq_error *err)
     } else if (st == SQ_OK) {
         st = sq_run_open(image, size, 0, &r, err);
     }
-    sq_run_close(&h->tail); /* its entries are in the run now */
+    drop_tail(h); /* its entries are in the run now */
     if (st == SQ_OK)
         st = add_run(h, &r, err);
     if (st != SQ_OK) {
@@ -269,23 +282,45 @@ static uint32_t rows_wanted(const struct sq_history *h)
     return share < h->run_rows ? h->run_rows : share > RUN_ROWS_MOST ? RUN_ROWS_MOST : (uint32_t)share;
 }
 
+int sq_history_due(const struct sq_history *h)
+{
+    return sq_run_builder_rows(h->builder) >= rows_wanted(h) || sq_run_builder_entries(h->builder) >= RUN_ENTRIES_MOST;
+}
+
 static sq_status take_entry(void *ctx, const struct sq_entry *e, struct sq_error *err)
 {
     struct sq_history *h = ctx;
     sq_status st = sq_run_builder_add(h->builder, e, err);
-    return st != SQ_OK ? st
-           : sq_run_builder_rows(h->builder) >= rows_wanted(h) || sq_run_builder_entries(h->builder) >= RUN_ENTRIES_MOST
-               ? finish_run(h, err)
-               : SQ_OK;
+    return st == SQ_OK && sq_history_due(h) ? sq_fail(err, SQ_E_FULL, "a run is due") : st;
 }
 
-sq_status sq_history_follow(struct sq_history *h, uint64_t entries, uint64_t *left_out, struct sq_error *err)
+sq_status sq_history_take(struct sq_history *h, uint64_t entries, uint64_t *left_out, struct sq_error *err)
 {
     uint64_t next = sq_run_builder_next(h->builder), end = sq_ledger_seq(h->ledger), last = next + entries - 1;
     if (last > end || last < next)
         last = end;
-    sq_status st = last >= next ? sq_ledger_walk(h->ledger, next, last, take_entry, h, err) : SQ_OK;
+    sq_status st =
+        last >= next && !sq_history_due(h) ? sq_ledger_walk(h->ledger, next, last, take_entry, h, err) : SQ_OK;
     *left_out = end - (sq_run_builder_next(h->builder) - 1);
+    return st == SQ_E_FULL && sq_history_due(h) ? SQ_OK : st;
+}
+
+sq_status sq_history_finish(struct sq_history *h, struct sq_error *err)
+{
+    return sq_history_due(h) ? finish_run(h, err) : SQ_OK;
+}
+
+sq_status sq_history_follow(struct sq_history *h, uint64_t entries, uint64_t *left_out, struct sq_error *err)
+{
+    uint64_t end = sq_run_builder_next(h->builder) + entries;
+    if (end < entries)
+        end = UINT64_MAX;
+    sq_status st;
+    do {
+        st = sq_history_take(h, end - sq_run_builder_next(h->builder), left_out, err);
+        if (st == SQ_OK)
+            st = sq_history_finish(h, err);
+    } while (st == SQ_OK && *left_out != 0 && sq_run_builder_next(h->builder) < end);
     return st;
 }
 
@@ -296,7 +331,8 @@ sq_status sq_history_settle(struct sq_history *h, struct sq_error *err)
     size_t size;
     if (h->tail.image != NULL && h->tail.last_seq == last)
         return SQ_OK;
-    sq_run_close(&h->tail);
+    drop_tail(h);
+    h->changed = 1;
     if (last_run(h) != NULL && last_run(h)->last_seq == last)
         return SQ_OK;
     if (last == 0)
@@ -305,6 +341,28 @@ sq_status sq_history_settle(struct sq_history *h, struct sq_error *err)
     if (st == SQ_OK && (st = sq_run_open(image, size, 0, &h->tail, err)) != SQ_OK)
         free(image);
     return st;
+}
+
+sq_status sq_history_view(struct sq_history *h, struct sq_history **out, struct sq_error *err)
+{
+    *out = NULL;
+    if (!h->changed)
+        return SQ_OK;
+    struct sq_history *view = calloc(1, sizeof *view);
+    struct sq_run *runs = calloc(h->run_count + 1u, sizeof *runs);
+    if (view == NULL || runs == NULL) {
+        free(view);
+        free(runs);
+        return sq_fail(err, SQ_E_NOMEM, "history");
+    }
+    if (h->run_count != 0)
+        memcpy(runs, h->runs, h->run_count * sizeof *runs);
+    *view = (struct sq_history){
+        .runs = runs, .run_count = h->run_count, .tail = h->tail, .is_view = 1, .lock_fd = -1, .ledger = h->ledger};
+    h->tail_lent = h->tail.image != NULL;
+    h->changed = 0;
+    *out = view;
+    return SQ_OK;
 }
 
 uint32_t sq_history_tail_rows(const struct sq_history *h)

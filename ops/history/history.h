@@ -29,6 +29,21 @@ SQ_MUST_CHECK sq_status sq_history_follow(struct sq_history *h, uint64_t entries
                                           struct sq_error *err);
 SQ_MUST_CHECK sq_status sq_history_settle(struct sq_history *h, struct sq_error *err);
 
+/*
+ * The same in pieces, for one who must not be kept long: taking stops where a run is due, and finishing makes that run, which takes a second where
+ * it is large. *left_out as above.
+ */
+SQ_MUST_CHECK sq_status sq_history_take(struct sq_history *h, uint64_t entries, uint64_t *left_out,
+                                        struct sq_error *err);
+int sq_history_due(const struct sq_history *h);
+SQ_MUST_CHECK sq_status sq_history_finish(struct sq_history *h, struct sq_error *err);
+
+/*
+ * What can be looked up now, for another thread: it stays as it is while h goes on. NULL when nothing has changed since the last view.
+ * To be closed before h.
+ */
+SQ_MUST_CHECK sq_status sq_history_view(struct sq_history *h, struct sq_history **out, struct sq_error *err);
+
 /* Rows that are not in a run yet. */
 uint32_t sq_history_tail_rows(const struct sq_history *h);
 

@@ -21,7 +21,6 @@ sq_status sq_query_new(const struct sq_history *h, const struct sq_ledger *l, st
     struct sq_query *q = calloc(1, sizeof *q);
     if (q == NULL)
         return sq_fail(err, SQ_E_NOMEM, "query");
-    q->history = h;
     q->ledger = l;
     q->programmes = SQ_TABLE_OF(struct sq_run_programme);
     q->windows = SQ_TABLE_OF(struct sq_final_window);
@@ -32,7 +31,7 @@ sq_status sq_query_new(const struct sq_history *h, const struct sq_ledger *l, st
     if (st == SQ_OK)
         st = sq_items_network(q, err);
     if (st == SQ_OK)
-        st = sq_query_refresh(q, err);
+        st = sq_query_refresh(q, h, err);
     if (st == SQ_OK)
         *out = q;
     else
@@ -87,10 +86,11 @@ static sq_status take_run(struct sq_query *q, const struct sq_run *r, struct sq_
     return SQ_OK;
 }
 
-sq_status sq_query_refresh(struct sq_query *q, struct sq_error *err)
+sq_status sq_query_refresh(struct sq_query *q, const struct sq_history *h, struct sq_error *err)
 {
     sq_status st = SQ_OK;
     forget(q);
+    q->history = h;
     for (unsigned i = 0; st == SQ_OK && i < sq_history_run_count(q->history); i++)
         st = take_run(q, sq_history_run(q->history, i), err);
     qsort(q->programmes.rows, q->programmes.count, q->programmes.row_size, sq_items_by_prefix);

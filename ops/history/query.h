@@ -66,10 +66,11 @@ struct sq_query_place {
 
 struct sq_query; /* opaque: what a history's questions share (the network, kinds, final windows, one open entry) */
 
-/* Both are borrowed for the query's life; ask sq_query_refresh after the history went on. */
+/* Both are borrowed; ask sq_query_refresh after the history went on. */
 SQ_MUST_CHECK sq_status sq_query_new(const struct sq_history *h, const struct sq_ledger *l, struct sq_query **out,
                                      struct sq_error *err);
-SQ_MUST_CHECK sq_status sq_query_refresh(struct sq_query *q, struct sq_error *err);
+/* h: the history that went on, or another view of it. */
+SQ_MUST_CHECK sq_status sq_query_refresh(struct sq_query *q, const struct sq_history *h, struct sq_error *err);
 void sq_query_free(struct sq_query *q);
 
 /*

@@ -588,13 +588,90 @@ static void a_tail_that_became_a_run_is_not_seen_twice(void **state)
         trade(s, 3);
         for (left = 1; left != 0;)
             assert_int_equal(sq_history_follow(b.history, 1, &left, &err), SQ_OK);
-        assert_int_equal(sq_query_refresh(b.query, &err), SQ_OK); /* and nobody settles */
+        assert_int_equal(sq_query_refresh(b.query, b.history, &err), SQ_OK); /* and nobody settles */
         scan(&b, &everything, l);
         for (uint32_t i = 1; i < l->count; i++)
             assert_true(l->item[i].seq > l->item[i - 1].seq || l->item[i].row > l->item[i - 1].row);
     }
     close_book(&b);
     free(l);
+}
+
+static void a_run_is_made_when_it_is_asked_for_and_is_the_same(void **state)
+{
+    struct story *s = *state;
+    struct book followed;
+    struct sq_history *taken;
+    uint64_t left = 1;
+    unsigned made = 0;
+    trade(s, 60);
+    open_book(s, 0, 40, 0, &followed);
+    assert_int_equal(sq_history_open(s->d->rig->node[0].ledger, s->d->ledger[0], 40, &taken, NULL), SQ_OK);
+    while (left != 0) {
+        assert_int_equal(sq_history_take(taken, 7, &left, NULL), SQ_OK);
+        assert_int_equal(sq_history_run_count(taken), made); /* none by itself */
+        if (!sq_history_due(taken))
+            continue;
+        uint64_t waits = left;
+        assert_int_equal(sq_history_take(taken, 7, &left, NULL), SQ_OK); /* nothing goes into a run that is due */
+        assert_int_equal(left, waits);
+        assert_int_equal(sq_history_finish(taken, NULL), SQ_OK);
+        assert_false(sq_history_due(taken));
+        made++;
+    }
+    assert_int_equal(sq_history_finish(taken, NULL), SQ_OK); /* none is due */
+    assert_int_equal(sq_history_settle(taken, NULL), SQ_OK);
+    assert_int_equal(sq_history_run_count(taken), sq_history_run_count(followed.history));
+    for (unsigned i = 0; i < sq_history_run_count(taken); i++) {
+        const struct sq_run *a = sq_history_run(taken, i), *b = sq_history_run(followed.history, i);
+        assert_int_equal(a->size, b->size);
+        assert_memory_equal(a->image, b->image, a->size);
+    }
+    sq_history_close(taken);
+    close_book(&followed);
+}
+
+static uint32_t count_all(const struct book *b)
+{
+    static struct list l;
+    scan(b, &(struct sq_filter){.life = 1}, &l);
+    return l.count;
+}
+
+static void a_view_stays_as_it_is_while_the_history_goes_on(void **state)
+{
+    struct story *s = *state;
+    struct book b, v = {0};
+    struct sq_history *view, *next;
+    trade(s, 20);
+    open_book(s, 0, 60, 0, &b);
+    assert_int_equal(sq_history_view(b.history, &view, NULL), SQ_OK);
+    assert_non_null(view);
+    assert_int_equal(sq_history_view(b.history, &next, NULL), SQ_OK);
+    assert_null(next); /* nothing has changed */
+    assert_int_equal(sq_query_new(view, s->d->ledger[0], &v.query, NULL), SQ_OK);
+    uint32_t before = count_all(&v);
+    uint64_t seq = sq_history_seq(view), left = 1;
+    trade(s, 60); /* its tail becomes part of a run, and there is another tail */
+    while (left != 0)
+        assert_int_equal(sq_history_follow(b.history, 7, &left, NULL), SQ_OK);
+    assert_int_equal(sq_history_settle(b.history, NULL), SQ_OK);
+    assert_true(sq_history_run_count(b.history) > sq_history_run_count(view));
+    assert_int_equal(count_all(&v), before);
+    assert_int_equal(sq_history_seq(view), seq);
+
+    assert_int_equal(sq_history_view(b.history, &next, NULL), SQ_OK);
+    assert_non_null(next);
+    assert_int_equal(sq_query_refresh(v.query, next, NULL), SQ_OK);
+    sq_history_close(view);
+    assert_int_equal(sq_history_seq(next), sq_ledger_seq(s->d->ledger[0]));
+    assert_int_equal(sq_query_refresh(b.query, b.history, NULL), SQ_OK);
+    assert_true(count_all(&v) > before);
+    assert_int_equal(count_all(&v), count_all(&b));
+    sq_query_free(v.query);
+    sq_query_free(b.query);
+    sq_history_close(next);
+    sq_history_close(b.history);
 }
 
 static void a_damaged_run_is_found_out(void **state)
@@ -638,6 +715,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_claim_that_its_issuer_refuses_is_shown_with_its_end, begin, end),
         cmocka_unit_test_setup_teardown(runs_are_kept_checked_dropped_and_built_again, begin, end),
         cmocka_unit_test_setup_teardown(a_tail_that_became_a_run_is_not_seen_twice, begin, end),
+        cmocka_unit_test_setup_teardown(a_run_is_made_when_it_is_asked_for_and_is_the_same, begin, end),
+        cmocka_unit_test_setup_teardown(a_view_stays_as_it_is_while_the_history_goes_on, begin, end),
         cmocka_unit_test_setup_teardown(a_damaged_run_is_found_out, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
