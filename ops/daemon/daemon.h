@@ -38,10 +38,11 @@
 #define GROUP_PEER_LIMIT  (52u << 20)                            /* of all messages: one more step fits */
 #define GROUP_TIMER_LIMIT (32u << 20)
 /*
- * A group that holds this much waits for the commit before it, and meanwhile nothing more is decided. Two or three milliseconds of work: the
- * cost of a sync is still small in it.
+ * A group that holds this much waits for the commit before it, and meanwhile no more bulk is decided, only what is small and questions; at
+ * twice as much nothing is. Two or three milliseconds of work: the cost of a sync is still small in it.
  */
 #define GROUP_ENOUGH (1u << 20)
+#define GROUP_FULL   (2u << 20)
 #define GROUP_PATIENCE_MS                                                                                              \
     2000u /* when the disk is slower than this, more is received, and what does not fit is told "busy" */
 #define SMALL_MS           100u /* so long after a small message of a client the node counts as shared by small and bulk */

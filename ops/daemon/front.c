@@ -449,23 +449,25 @@ static void kick_watchdog(struct sq_daemon *d)
 
 /* ---- the loop ---- */
 
-/* The group being filled holds enough, and the one before it is still being committed. */
-static int waits_for_commit(struct sq_daemon *d)
+/* The group being filled holds so much, and the one before it is still being committed; but patience has an end. */
+static int holds_enough(struct sq_daemon *d, size_t enough)
 {
-    if (d->filling->arena.used < GROUP_ENOUGH) {
+    if (d->filling->arena.used < GROUP_ENOUGH)
         d->enough_ms = 0;
-        return 0;
-    }
-    if (d->enough_ms == 0)
+    else if (d->enough_ms == 0)
         d->enough_ms = d->now_ms;
-    return d->now_ms < d->enough_ms + GROUP_PATIENCE_MS;
+    return d->filling->arena.used >= enough && d->now_ms < d->enough_ms + GROUP_PATIENCE_MS;
 }
 
-/* What comes next. Where some send little, one bulk message at a time is under way: what is small waits for no second one. */
+/*
+ * What comes next. Bulk waits while the group holds enough; and where some send little, one bulk message at a time is under way, so that what is
+ * small waits for no second one.
+ */
 static sq_status receive(struct sq_daemon *d, int wait_ms, struct sq_arrival *a, struct sq_error *err)
 {
     int shared = d->now_ms < d->small_until_ms;
-    sq_hub_hold_bulk(d->hub, shared && (d->bulk_under_way || d->filling->holds_bulk));
+    sq_hub_hold_bulk(d->hub,
+                     holds_enough(d, GROUP_ENOUGH) || (shared && (d->bulk_under_way || d->filling->holds_bulk)));
     return sq_hub_receive(d->hub, wait_ms, -1, a, err);
 }
 
@@ -476,7 +478,7 @@ static sq_status take_messages(struct sq_daemon *d, int wait_ms, struct sq_error
     sq_status st = receive(d, wait_ms, &a, err);
     for (unsigned n = 0; st == SQ_OK && a.bytes.size != 0; n++) {
         st = a.from_peer ? sq_streams_hear(d, a.node, &a, err) : on_arrival(d, &a, err);
-        if (n == 15 || st != SQ_OK || d->filling->arena.used >= GROUP_ENOUGH)
+        if (n == 15 || st != SQ_OK || holds_enough(d, GROUP_FULL))
             break;
         st = receive(d, 0, &a, err);
     }
@@ -499,7 +501,7 @@ sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, struct sq_error *e
     submit(d);
     kick_watchdog(d);
     sq_snapshot_maybe(d);
-    if (waits_for_commit(d)) {
+    if (holds_enough(d, GROUP_FULL)) {
         sq_hub_pause(d->hub, PAUSE_MS);
         return SQ_OK;
     }

@@ -78,6 +78,7 @@ static void tell_disk_and_memory(const struct load *l, const struct rig *r, uint
 
 #define QUESTIONS_S       5.0 /* load alone for so long, then load and questions for so long */
 #define QUESTION_EVERY_MS 10
+#define QUESTIONS_MAX     30000u
 
 static void await_history(struct sq_client *c)
 {
@@ -119,9 +120,23 @@ static double ask(struct sq_client *c, const struct market *m, unsigned turn, st
     return (rig_seconds() - begin) * 1000;
 }
 
+/* The turns of each question. */
+static void tell_each(const double *ms, unsigned count)
+{
+    static const char *const question[] = {"the life of a voucher", "a provider's month", "a window by pair"};
+    static double of_one[QUESTIONS_MAX];
+    for (unsigned k = 0; k < 3; k++) {
+        unsigned n = 0;
+        for (unsigned i = k; i < count; i += 3)
+            of_one[n++] = ms[i];
+        bench_info("question", "%s: p50 %.1f ms, p99 %.1f ms", question[k], bench_quantile(of_one, n, 0.5),
+                   bench_quantile(of_one, n, 0.99));
+    }
+}
+
 static void tell_questions(const struct rig *r, struct market *m, unsigned in_flight)
 {
-    static double ms[100000];
+    static double ms[QUESTIONS_MAX];
     struct sq_client *c = rig_client(r, 0, r->node[0].maker, 1);
     struct dice dice = {7};
     unsigned count = 0;
@@ -130,12 +145,13 @@ static void tell_questions(const struct rig *r, struct market *m, unsigned in_fl
                 beside = {.market = m, .in_flight = in_flight};
     load_run(&alone);
     struct load_thread *t = load_begin(&beside);
-    for (double end = rig_seconds() + QUESTIONS_S; rig_seconds() < end && count < sizeof ms / sizeof *ms;
+    for (double end = rig_seconds() + QUESTIONS_S; rig_seconds() < end && count < QUESTIONS_MAX;
          poll(NULL, 0, QUESTION_EVERY_MS)) {
         ms[count] = ask(c, m, count, &dice);
         count++;
     }
     load_end(t);
+    tell_each(ms, count);
     double p50 = bench_quantile(ms, count, 0.5), rate_alone = (double)alone.accepted / alone.took,
            rate_beside = (double)beside.accepted / beside.took;
     bench_row("query_p99_ms", bench_quantile(ms, count, 0.99));
