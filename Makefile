@@ -239,14 +239,19 @@ lint: $(GEN).h ## clang-tidy and cppcheck
 	    $(filter-out tests/%,$(filter %.c,$(SOURCES)))
 
 .PHONY: install
+share := $(DESTDIR)$(PREFIX)/share
 install: all ## into PREFIX, /usr/local unless said otherwise
-	install -d $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system $(share)/sanquan/console $(share)/sanquan/calendar \
+	    $(share)/doc/sanquan/programmes $(share)/doc/sanquan/monitoring
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	install -d $(DESTDIR)$(PREFIX)/share/sanquan/console $(DESTDIR)$(PREFIX)/share/doc/sanquan $(DESTDIR)$(PREFIX)/lib/systemd/system
-	install -m 644 $(wildcard ops/console/pages/*) $(DESTDIR)$(PREFIX)/share/sanquan/console
-	install -m 644 ops/console/console.example.yaml ops/console/tokens.example.yaml $(DESTDIR)$(PREFIX)/share/doc/sanquan
-	install -m 644 $(wildcard ops/systemd/*.service) $(DESTDIR)$(PREFIX)/lib/systemd/system
-	$(foreach l,$(LANGUAGES),install -D -m 644 $(BUILD)/locale/$(l)/LC_MESSAGES/sanquan.mo $(DESTDIR)$(PREFIX)/share/locale/$(l)/LC_MESSAGES/sanquan.mo;)
+	install -m 644 $(wildcard ops/console/pages/*) $(share)/sanquan/console
+	install -m 644 $(wildcard ops/calendar/*) $(share)/sanquan/calendar
+	install -m 644 $(wildcard ops/programmes/*) $(share)/doc/sanquan/programmes
+	install -m 644 $(wildcard ops/monitoring/*) $(share)/doc/sanquan/monitoring
+	install -m 644 ops/console/tokens.example.yaml $(share)/doc/sanquan
+	sed 's|/usr/local|$(PREFIX)|' ops/console/console.example.yaml >$(share)/doc/sanquan/console.example.yaml
+	$(foreach u,$(notdir $(wildcard ops/systemd/*.service)),sed 's|/usr/local|$(PREFIX)|' ops/systemd/$(u) >$(DESTDIR)$(PREFIX)/lib/systemd/system/$(u) &&) true
+	$(foreach l,$(LANGUAGES),install -D -m 644 $(BUILD)/locale/$(l)/LC_MESSAGES/sanquan.mo $(share)/locale/$(l)/LC_MESSAGES/sanquan.mo;)
 
 .PHONY: clean
 clean: ## remove what was built
