@@ -26,7 +26,7 @@ struct node {
 
 struct file {
     char *network, *netting, *losses;
-    unsigned round_timeout_ms, review_ms;
+    unsigned round_timeout_ms, review_ms, witness_ms;
     bool prefunded;
     struct node *nodes;
     struct member *regulators;
@@ -64,6 +64,7 @@ static const cyaml_schema_field_t file_fields[] = {
     CYAML_FIELD_STRING_PTR("netting", CYAML_FLAG_POINTER, struct file, netting, 3, 9),
     CYAML_FIELD_UINT("round_timeout_ms", CYAML_FLAG_DEFAULT, struct file, round_timeout_ms),
     CYAML_FIELD_UINT("review_ms", CYAML_FLAG_OPTIONAL, struct file, review_ms),
+    CYAML_FIELD_UINT("witness_ms", CYAML_FLAG_OPTIONAL, struct file, witness_ms),
     CYAML_FIELD_BOOL("prefunded", CYAML_FLAG_OPTIONAL, struct file, prefunded),
     CYAML_FIELD_STRING_PTR("losses", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, losses, 4, 9),
     CYAML_FIELD_SEQUENCE("nodes", CYAML_FLAG_POINTER, struct file, nodes, &node_schema, 1, 1024),
@@ -284,6 +285,11 @@ static sq_status build(struct sq_directory *d, const struct source *src, struct 
         return wrong(src, err, "review_ms", "review_ms is at most 86400000, a day");
     if (f->losses != NULL && strcmp(f->losses, "survivors") != 0 && strcmp(f->losses, "fund") != 0)
         return wrong(src, err, "losses", "losses is survivors or fund");
+    if (f->witness_ms != 0 && (f->witness_ms < 100 || f->witness_ms > 86400000))
+        return wrong(src, err, "witness_ms", "witness_ms is 100 to 86400000, or 0: never");
+    d->genesis.witness_ms = f->witness_ms;
+    if (f->witness_ms != 0)
+        d->genesis.network = f->network;
     d->genesis.review_ms = f->review_ms;
     d->genesis.prefunded = f->prefunded ? 1 : 0;
     d->genesis.loss_rule = f->losses != NULL && strcmp(f->losses, "fund") == 0;

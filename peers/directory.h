@@ -6,6 +6,7 @@
  *     netting: hub                  # or bilateral, cycles, gross
  *     round_timeout_ms: 1000
  *     review_ms: 0                  # may be left out: how long a window waits between statements and agreement
+ *     witness_ms: 60000             # may be left out: how often nodes show each other their checkpoints; 0 never
  *     prefunded: false              # may be left out; true: a region owes net at most what its settlement account holds
  *     losses: survivors             # may be left out; or fund: a region's guarantee first
  *     nodes:

@@ -280,6 +280,12 @@ static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
         return sq_on_clear(s, from, (const Sanquan__V1__Clear *)m);
     case SANQUAN__V1__MESSAGE_TYPE__DECIDED:
         return sq_on_decided(s, from, (const Sanquan__V1__Decided *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__CHECKPOINT:
+        return sq_on_checkpoint(s, from, (const Sanquan__V1__Checkpoint *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__COSIGNED:
+        return sq_on_cosigned(s, from, (const Sanquan__V1__Cosigned *)m);
+    case SANQUAN__V1__MESSAGE_TYPE__SIGHTING:
+        return sq_on_sighting(s, from, (const Sanquan__V1__Sighting *)m);
     case SANQUAN__V1__MESSAGE_TYPE__UNREGISTER:
         return sq_on_unregister(s, from, (const Sanquan__V1__Unregister *)m);
     default: /* permitted() lets only the settlement's own through to here */
@@ -316,6 +322,8 @@ static sq_status on_own(struct sq_step *s, const struct sq_event *event)
         return sq_genesis_apply(s->core, event->body, s);
     case SANQUAN__V1__MESSAGE_TYPE__TICK:
         return on_tick(s, event->body);
+    case SANQUAN__V1__MESSAGE_TYPE__SHOWN:
+        return sq_on_shown(s, event->body);
     case SANQUAN__V1__MESSAGE_TYPE__REJECTED:
         s->core->totals.rejected++;
         return sq_wire_check(&sanquan__v1__rejected__descriptor, event->body, s->err) == SQ_OK
@@ -457,6 +465,7 @@ sq_status sq_core_step(struct sq_core *core, const struct sq_event *event, struc
     if ((st = seal_outcome(&s, st, &before)) != SQ_OK)
         return st;
     core->seq = fx->seq;
+    sq_witness_note_work(core, event->type, fx->seq);
     fx->append = 1;
     return SQ_OK;
 }

@@ -7,7 +7,7 @@
 #include "clearing/core/acquirer.h"
 
 /* Tables and indexes, in the one order that dump, undump and the end share. */
-enum { TABLES = 30, INDEXES = 13 };
+enum { TABLES = 32, INDEXES = 13 };
 static void parts(struct sq_core *core, struct sq_table *tables[static TABLES],
                   struct sq_index *indexes[static INDEXES])
 {
@@ -35,6 +35,8 @@ static void parts(struct sq_core *core, struct sq_table *tables[static TABLES],
                                   &core->recognitions,
                                   &core->disputes,
                                   &core->calendar,
+                                  &core->witnesses,
+                                  &core->own_log,
                                   &core->counts.counters,
                                   &core->counts.uses,
                                   &core->counts.contracts,
@@ -81,6 +83,8 @@ sq_status sq_core_new(struct sq_core **out, struct sq_error *err)
     core->recognitions = SQ_TABLE_OF(struct sq_recognition);
     core->disputes = SQ_TABLE_OF(struct sq_dispute);
     core->calendar = SQ_TABLE_OF(struct sq_calendar_day);
+    core->witnesses = SQ_TABLE_OF(struct sq_witness);
+    core->own_log = SQ_TABLE_OF(struct sq_own_log);
     core->dispute_next_ms = core->bundles_next_ms = UINT64_MAX;
     sq_counts_init(&core->counts);
     sq_invoices_init(&core->invoices);
@@ -289,7 +293,7 @@ void sq_core_totals(const struct sq_core *core, struct sq_core_totals *out)
 
 /* ---- snapshot ---- */
 
-#define SNAPSHOT_VERSION 17u
+#define SNAPSHOT_VERSION 18u
 
 void sq_core_dump(struct sq_core *core, struct sq_dump *d)
 {

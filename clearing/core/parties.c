@@ -247,7 +247,7 @@ sq_status sq_genesis_apply(struct sq_core *core, sq_bytes body, struct sq_step *
     st = sq_settlement_new(&setup, core->now_ms, &core->settlement, s->err);
     if (st != SQ_OK)
         return st;
-    if ((st = set_charter(core, g, s)) != SQ_OK)
+    if ((st = set_charter(core, g, s)) != SQ_OK || (st = sq_witness_begin(core, g, s->err)) != SQ_OK)
         return st;
     memcpy(core->network_id, g->network_id.data, 32);
     core->born = 1;

@@ -15,6 +15,7 @@
 #include "clearing/core/core.h"
 #include "clearing/core/invoice.h"
 #include "clearing/core/limits.h"
+#include "clearing/core/witness.h"
 #include "clearing/policy/programme.h"
 #include "proto/sanquan.pb-c.h"
 
@@ -210,6 +211,7 @@ struct sq_calendar_day {
 struct sq_core {
     int (*key_ok)(const uint8_t key[static 32]);
     sq_signature_check signed_by;
+    sq_ed25519_verify note_check;
     uint64_t now_ms, seq;
     uint32_t today;
     uint8_t network_id[32];
@@ -234,6 +236,7 @@ struct sq_core {
     uint64_t parts_held; /* of bundles; not part of the state */
 
     struct sq_table disputes, calendar;
+    struct sq_table witnesses, own_log; /* a row a node, one row; both empty in a network without witnesses */
     struct sq_index dispute_index, item_index; /* by node and number; by item */
     uint64_t disputes_opened;                  /* here: number of the last */
     uint64_t dispute_next_ms;                  /* no deadline ends earlier; not part of the state */
@@ -457,6 +460,15 @@ int sq_dispute_took(const struct sq_core *core, uint32_t provider, uint64_t vouc
                     const uint8_t invoice[static SQ_INVOICE_CELL]);
 /* After a snapshot was read: what is not in it. */
 void sq_disputes_recount(struct sq_core *core);
+
+/* ---- witness.c ---- */
+SQ_MUST_CHECK sq_status sq_witness_begin(struct sq_core *core, const Sanquan__V1__Genesis *g, struct sq_error *err);
+/* Entry `seq` was of this type: something to show to witnesses? */
+void sq_witness_note_work(struct sq_core *core, uint32_t type, uint64_t seq);
+sq_status sq_on_checkpoint(struct sq_step *s, uint32_t from, const Sanquan__V1__Checkpoint *m);
+sq_status sq_on_cosigned(struct sq_step *s, uint32_t from, const Sanquan__V1__Cosigned *m);
+sq_status sq_on_sighting(struct sq_step *s, uint32_t from, const Sanquan__V1__Sighting *m);
+sq_status sq_on_shown(struct sq_step *s, sq_bytes body);
 
 /* ---- reversal.c: credit notes ---- */
 sq_status sq_on_reverse(struct sq_step *s, const Sanquan__V1__Reverse *m);

@@ -13,6 +13,7 @@
 #define FILES_MAX        4096u
 #define HOSTS_MAX        1024u
 #define ROUND_TIMEOUT_MS 1000u
+#define WITNESS_MS       60000u
 
 struct host { /* --host 440300=440000 */
     char issuer[7], node[7];
@@ -20,7 +21,7 @@ struct host { /* --host 440300=440000 */
 
 struct composing {
     const char *network, *netting;
-    uint64_t round_timeout_ms;
+    uint64_t round_timeout_ms, witness_ms;
     struct host hosts[HOSTS_MAX];
     size_t host_count;
     char *files[FILES_MAX];
@@ -30,7 +31,7 @@ struct composing {
 
 /* ---- options ---- */
 
-enum { KEY_NETWORK = 0x100, KEY_NETTING, KEY_ROUND, KEY_HOST };
+enum { KEY_NETWORK = 0x100, KEY_NETTING, KEY_ROUND, KEY_WITNESS, KEY_HOST };
 
 static error_t add_host(struct composing *c, const char *value, const struct argp_state *state)
 {
@@ -59,6 +60,10 @@ static error_t parse_new(int key, char *value, struct argp_state *state)
         return sq_args_number(value, 50, 600000, &c->round_timeout_ms)
                    ? 0
                    : sq_args_wrong(state, _("--round-timeout-ms %s: 50 to 600000 go"), value);
+    case KEY_WITNESS:
+        return sq_args_number(value, 0, 86400000, &c->witness_ms) && (c->witness_ms == 0 || c->witness_ms >= 100)
+                   ? 0
+                   : sq_args_wrong(state, _("--witness-ms %s: 100 to 86400000 go, or 0"), value);
     case KEY_HOST:
         return add_host(c, value, state);
     case ARGP_KEY_ARG:
@@ -81,6 +86,8 @@ static const struct argp_option new_options[] = {
     {"network", KEY_NETWORK, N_("NAME"), 0, N_("what the network is called; of a-z, 0-9, - _ ."), 0},
     {"netting", KEY_NETTING, N_("METHOD"), 0, N_("hub, bilateral, cycles or gross (hub)"), 0},
     {"round-timeout-ms", KEY_ROUND, "N", 0, N_("first round of the settlement agreement (1000)"), 0},
+    {"witness-ms", KEY_WITNESS, "N", 0,
+     N_("how often nodes show each other their checkpoints, to be cosigned; 0: never (60000)"), 0},
     {"host", KEY_HOST, N_("ISSUER=NODE"), 0,
      N_("this issuer is hosted by this node; without it an issuer is hosted by the node of its own code"), 0},
     {0},
@@ -201,8 +208,11 @@ static void put_node(FILE *f, const struct composing *c, const struct sq_keys *k
 static void put_directory(FILE *f, const struct composing *c)
 {
     int regulators = 0;
-    fprintf(f, "network: %s\nnetting: %s\nround_timeout_ms: %" PRIu64 "\nnodes:\n", c->network, c->netting,
+    fprintf(f, "network: %s\nnetting: %s\nround_timeout_ms: %" PRIu64 "\n", c->network, c->netting,
             c->round_timeout_ms);
+    if (c->witness_ms != 0)
+        fprintf(f, "witness_ms: %" PRIu64 "\n", c->witness_ms);
+    fputs("nodes:\n", f);
     for (size_t i = 0; i < c->file_count; i++)
         if (is(c->keys[i], "node:"))
             put_node(f, c, c->keys[i]);
@@ -248,9 +258,10 @@ static json_t *directory_json(const struct sq_directory *d)
         json_array_append_new(nodes, json_pack("{s:s, s:o, s:o}", "code", g->nodes[i]->code, "issuers",
                                                member_names(g, "issuer:", g->nodes[i]->code), "operators",
                                                member_names(g, "operator:", g->nodes[i]->code)));
-    return json_pack("{s:s, s:s, s:s, s:i, s:o, s:o}", "network", sq_directory_network_name(d), "network_id", hex,
+    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:o, s:o}", "network", sq_directory_network_name(d), "network_id", hex,
                      "netting", sq_netting_name(g->netting_method), "round_timeout_ms", (int)g->round_timeout_ms,
-                     "nodes", nodes, "regulators", member_names(g, "regulator:", NULL));
+                     "witness_ms", (int)g->witness_ms, "nodes", nodes, "regulators",
+                     member_names(g, "regulator:", NULL));
 }
 
 int sq_cmd_directory_new(struct sq_cli *cli, int argc, char **argv)
@@ -261,6 +272,7 @@ int sq_cmd_directory_new(struct sq_cli *cli, int argc, char **argv)
     char *text = NULL, hex[2 * 32 + 1];
     c->netting = "hub";
     c->round_timeout_ms = ROUND_TIMEOUT_MS;
+    c->witness_ms = WITNESS_MS;
     int code = sq_cli_parse(cli, &new_args, argc, argv, c);
     if (code == SQ_PARSED && compose(c, &text, &d, &err) != SQ_OK)
         code = sq_cli_fail(cli, &err);

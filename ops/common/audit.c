@@ -138,6 +138,16 @@ static sq_status check_genesis(struct sq_audit *a, struct sq_error *err)
 
 /* ---- the outbox ---- */
 
+/* A cosignature is put behind what the core says when the message is made: field 7 of Cosigned, its last, 64 bytes. */
+static sq_bytes without_cosignature(const struct sq_envelope *e)
+{
+    enum { TAIL = 2 + 64 };
+    const uint8_t *tail = e->body.size > TAIL ? e->body.data + e->body.size - TAIL : NULL;
+    if (e->type != SANQUAN__V1__MESSAGE_TYPE__COSIGNED || tail == NULL || tail[0] != (7 << 3 | 2) || tail[1] != 64)
+        return e->body;
+    return sq_bytes_of(e->body.data, e->body.size - TAIL);
+}
+
 /* Every message that waits there is signed by this node; that an entry made it is seen when the replay comes by. */
 static sq_status note_unsent(struct sq_audit *a, const struct sq_outbox_put *put, struct sq_error *err)
 {
@@ -152,7 +162,8 @@ static sq_status note_unsent(struct sq_audit *a, const struct sq_outbox_put *put
         return sq_fail(err, SQ_E_VERIFY,
                        "outbox: message %" PRIu64 " to node number %u is not one that this node signed", put->number,
                        put->node);
-    sq_sha256(e.body.data, e.body.size, u->body_hash);
+    sq_bytes body = without_cosignature(&e);
+    sq_sha256(body.data, body.size, u->body_hash);
     return SQ_OK;
 }
 

@@ -1,5 +1,6 @@
 #include "ops/common/replay.h"
 
+#include "clearing/core/witness.h"
 #include "clearing/policy/explain.h"
 #include "peers/message.h"
 #include "proto/sanquan.pb-c.h"
@@ -104,6 +105,7 @@ sq_status sq_replay(const struct sq_ledger *l, const char *snapshot_path, int (*
     if (st == SQ_OK) {
         sq_core_set_key_check(r.core, key_ok);
         sq_core_set_signature_check(r.core, sq_message_signed_by);
+        sq_core_set_note_check(r.core, sq_ed25519_check);
         st = sq_ledger_walk(l, done + 1, UINT64_MAX, decide_again, &r, err);
     }
     sq_arena_free(&r.arena);
@@ -129,6 +131,7 @@ sq_status sq_replay_explain(const struct sq_ledger *l, int (*key_ok)(const uint8
     if (st == SQ_OK) {
         sq_core_set_key_check(r.core, key_ok);
         sq_core_set_signature_check(r.core, sq_message_signed_by);
+        sq_core_set_note_check(r.core, sq_ed25519_check);
         st = sq_ledger_walk(l, 1, UINT64_MAX, decide_until, &r, err);
         st = st == ENOUGH ? SQ_OK : st;
         sq_core_watch(r.core, 0, 0, 0, NULL);

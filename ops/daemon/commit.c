@@ -88,7 +88,11 @@ static sq_status commit(struct sq_daemon *d, struct sq_group *g, struct sq_error
     for (size_t i = 0; st == SQ_OK && i < g->out_count; i++) {
         struct sq_pending_out *o = &g->outs[i];
         if (o->kind == SQ_OUT_PEER) {
-            st = seal(d, o->type, receiver_of(o), o->id, o->now_ms, o->body, &g->sealed, &o->envelope, err);
+            sq_bytes body = o->body;
+            if (o->type == SANQUAN__V1__MESSAGE_TYPE__COSIGNED)
+                st = sq_witness_cosign(d, receiver_of(o), o->body, &g->sealed, &body, err);
+            if (st == SQ_OK)
+                st = seal(d, o->type, receiver_of(o), o->id, o->now_ms, body, &g->sealed, &o->envelope, err);
             g->outbox[c.outbox_count++] = (struct sq_outbox_put){o->to, o->id, o->envelope};
         } else if ((st = hash_request(d, g, o, err)) == SQ_OK) {
             struct sq_answer_put *a = &g->answers[c.answer_count++];

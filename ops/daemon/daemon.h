@@ -1,7 +1,7 @@
 /*
  * The daemon's parts. A redemption goes: front (receive, check, decide) -> commit (append) -> front (answer).
  *
- *   front thread    sockets, core, timers            front.c, hello.c, streams.c, recall.c, query.c, questions.c, rejects.c
+ *   front thread    sockets, core, timers            front.c, hello.c, streams.c, recall.c, witness.c, query.c, questions.c, rejects.c
  *   commit thread   ledger, signatures of answers    commit_thread.c, commit.c
  *   snapshot thread one file, now and then           snapshots.c
  *
@@ -107,6 +107,7 @@ struct sq_peer {
     uint64_t false_claims,
         claim_logged_ms; /* it claimed messages of ours and did not show them: how often; since the start */
     int asked;     /* it has acknowledged more than we sent, and must show it: nothing else goes to it meanwhile */
+    int told;      /* it has said what it knows of this node's log */
     int connected; /* configured as a peer */
 };
 
@@ -224,6 +225,7 @@ uint64_t sq_streams_due_ms(const struct sq_daemon *d);
 SQ_MUST_CHECK sq_status sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_arrival *a,
                                         struct sq_error *err);
 void sq_streams_ack(struct sq_daemon *d, uint32_t node);
+void sq_streams_spoken(struct sq_daemon *d, uint32_t node); /* it is there: if it has not been asked lately, ask */
 /* Has this ledger been held against what peers remember of it? Until then no work is taken, and time brings nothing about; peers that do not answer are not waited for long. */
 int sq_streams_greeted(const struct sq_daemon *d);
 
@@ -234,6 +236,21 @@ int sq_recall_ack(struct sq_daemon *d, uint32_t node, uint64_t last);
 SQ_MUST_CHECK sq_status sq_recall_hello(struct sq_daemon *d, uint32_t node, const Sanquan__V1__HelloOk *m,
                                         struct sq_error *err);
 
+/* witness.c: nodes hold each other to one history */
+/* Show this node's newest checkpoint when it is time; *at_ms_out: when to come again. SQ_E_CORRUPT: it is not what the ledger holds. */
+SQ_MUST_CHECK sq_status sq_witness_show(struct sq_daemon *d, uint64_t *at_ms_out, struct sq_error *err);
+/* The core's COSIGNED to `receiver` with this node's signature, where it says yes; for the commit thread. */
+SQ_MUST_CHECK sq_status sq_witness_cosign(struct sq_daemon *d, const char *receiver, sq_bytes body,
+                                          struct sq_arena *arena, sq_bytes *out, struct sq_error *err);
+/* Has this peer said what it knows of this node's log? 1 also where nobody is asked. */
+int sq_witness_told(const struct sq_daemon *d, uint32_t node);
+void sq_witness_ask(struct sq_daemon *d, uint32_t node);
+void sq_witness_answer(struct sq_daemon *d, const struct sq_route *route, uint32_t party,
+                       const Sanquan__V1__WitnessAsk *m);
+/* SQ_E_FOREIGN: this ledger does not continue what the witness holds under this node's own signature. */
+SQ_MUST_CHECK sq_status sq_witness_hear(struct sq_daemon *d, uint32_t node, const Sanquan__V1__WitnessTell *m,
+                                        struct sq_error *err);
+
 /* query.c: JSON text into out (malloc'd), of the state in memory; a refusal for those who may not ask. */
 unsigned sq_query_answer(struct sq_daemon *d, uint32_t party, const char *path, char **json);
 /* query_disputes.c: a new reference (jansson). */
@@ -241,6 +258,10 @@ struct json_t;
 struct json_t *sq_query_disputes(const struct sq_daemon *d, const struct sq_party *asker, int sees_all);
 /* query_policy.c: likewise. */
 struct json_t *sq_query_agreements(const struct sq_daemon *d);
+/* query_witness.c: new references. sq_query_proof: NULL when there is no such entry */
+struct json_t *sq_query_witnesses(const struct sq_daemon *d);
+void sq_query_put_witness(const struct sq_daemon *d, struct json_t *status);
+struct json_t *sq_query_proof(struct sq_daemon *d, uint64_t seq);
 /* NULL: nobody has named it. */
 struct json_t *sq_query_org(const struct sq_daemon *d, const char *uscc);
 /* Those after this number; holder ("holder:CODE") NULL: everybody's. */

@@ -221,7 +221,8 @@ static sq_status keep_route(struct sq_daemon *d, uint32_t party, const struct sq
 
 static int reads_only(uint32_t type)
 {
-    return type == SANQUAN__V1__MESSAGE_TYPE__HELLO || type == SANQUAN__V1__MESSAGE_TYPE__QUERY;
+    return type == SANQUAN__V1__MESSAGE_TYPE__HELLO || type == SANQUAN__V1__MESSAGE_TYPE__QUERY ||
+           type == SANQUAN__V1__MESSAGE_TYPE__WITNESS_ASK;
 }
 
 static sq_status on_question(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e,
@@ -234,6 +235,8 @@ static sq_status on_question(struct sq_daemon *d, const struct sq_arrival *a, co
         return sq_reject(d, a, e, SQ_R_MALFORMED, err->text, err);
     if (e->type == SANQUAN__V1__MESSAGE_TYPE__HELLO)
         sq_hello_hear(d, &(struct sq_hello){a->route, party, ((const Sanquan__V1__Hello *)m)->nonce});
+    else if (e->type == SANQUAN__V1__MESSAGE_TYPE__WITNESS_ASK)
+        sq_witness_answer(d, &a->route, party, (const Sanquan__V1__WitnessAsk *)m);
     else
         sq_questions_hear(d, a, party, (const Sanquan__V1__Query *)m);
     return SQ_OK;
@@ -312,6 +315,7 @@ static sq_status decide(struct sq_daemon *d, const struct sq_arrival *a, const s
         d->peers[node].heard_ms = d->now_ms;
         d->peers[node].retry_at_ms = d->peers[node].retry_ms = 0; /* it is there: whatever waits may go */
         d->peers[node].route = a->route;
+        sq_streams_spoken(d, node);
         if (fx.append)
             d->filling->peer_heard[node] = 1;
         else
@@ -342,7 +346,7 @@ static sq_status tell_busy(struct sq_daemon *d, const struct sq_arrival *a)
 /* Answers, and what only a journal holds. */
 static int is_nobodys_request(uint32_t type)
 {
-    return (type >= SANQUAN__V1__MESSAGE_TYPE__HELLO_OK && type <= SANQUAN__V1__MESSAGE_TYPE__QUERY_ANSWER) ||
+    return (type >= SANQUAN__V1__MESSAGE_TYPE__HELLO_OK && type <= SANQUAN__V1__MESSAGE_TYPE__WITNESS_TELL) ||
            type >= SANQUAN__V1__MESSAGE_TYPE__GENESIS;
 }
 
@@ -419,6 +423,10 @@ static sq_status run_timers(struct sq_daemon *d, struct sq_error *err)
     if (st == SQ_OK && greeted && d->now_ms >= d->cutoff_ms) {
         d->cutoff_ms = sq_config_next_cutoff(d->config, d->now_ms);
         st = cut_off(d, err);
+    }
+    if (st == SQ_OK && greeted && has_room(d, GROUP_ARENA_SIZE / 2)) {
+        st = sq_witness_show(d, &at, err);
+        d->next_ms = sooner(d->next_ms, at);
     }
     if (d->now_ms >= d->housekeep_ms) {
         sq_ledger_housekeep(d->ledger);

@@ -18,6 +18,8 @@
  *   disputes             everyone enrolled, of its own items             cases: query_disputes.c
  *   voucher/NUMBER       operators, regulators, its holder, its issuer   what it is and what is left
  *   party/NAME           operators, regulators, the party itself         where it is at home, where its stream stands
+ *   witnesses            everyone enrolled                               who holds what against whose log: query_witness.c
+ *   proof/SEQ            everyone enrolled                               an entry's place in the log, as a proof file
  *   history?...          everyone enrolled, of its own rows              items and sums: ops/history/ask.h, answered by the historian
  *
  * Each says as_of_entry: the last entry decided when it was made. questions.c tells it when that entry is durable.
@@ -166,6 +168,7 @@ static json_t *answer_status(const struct sq_daemon *d)
     json_object_set_new(o, "totals", totals(d->core));
     json_object_set_new(o, "peers", peers(d));
     json_object_set_new(o, "connections", connections(d));
+    sq_query_put_witness(d, o);
     return o;
 }
 
@@ -616,12 +619,16 @@ static unsigned ask_party(const struct sq_daemon *d, const struct sq_party *aske
     return SQ_OK;
 }
 
-static unsigned ask(const struct sq_daemon *d, const struct sq_party *asker, const char *path, json_t **answer)
+static unsigned ask(struct sq_daemon *d, const struct sq_party *asker, const char *path, json_t **answer)
 {
     if (strcmp(path, "status") == 0)
         *answer = answer_status(d);
     else if (strcmp(path, "programmes") == 0)
         *answer = answer_programmes(d);
+    else if (strcmp(path, "witnesses") == 0)
+        *answer = sq_query_witnesses(d);
+    else if (strncmp(path, "proof/", 6) == 0)
+        *answer = sq_query_proof(d, number_of(path + 6));
     else if (strncmp(path, "voucher/", 8) == 0)
         return ask_voucher(d, asker, path + 8, answer);
     else if (strncmp(path, "party/", 6) == 0)

@@ -11,6 +11,7 @@
 #define RETRY_MIN_MS        50u
 #define GREET_EVERY_MS      200u
 #define GREET_LATER_MS      5000u
+#define GREET_UNTOLD_MS     1000u /* its stream waits for it */
 #define CONNECT_PATIENCE_MS 500u
 #define GREET_PATIENCE_MS   3000u /* a peer that is down does not keep a node from its work */
 #define RETRY_MAX_MS        2000u
@@ -87,6 +88,12 @@ static int send_one(struct sq_daemon *d, uint32_t node, uint64_t number, sq_byte
     return 1;
 }
 
+/* Nothing goes to a peer before it has shown what it knows of this node: it could be more than this ledger does. */
+static int held_back(const struct sq_daemon *d, uint32_t node)
+{
+    return d->peers[node].asked || !sq_witness_told(d, node);
+}
+
 /* Group order is stream order, so what is next in the outbox can go straight from memory. */
 void sq_streams_durable(struct sq_daemon *d, const struct sq_group *g)
 {
@@ -96,7 +103,7 @@ void sq_streams_durable(struct sq_daemon *d, const struct sq_group *g)
             continue;
         struct sq_outbox *box = &d->peers[o->to].outbox;
         sq_outbox_durable(box, o->id);
-        if (d->peers[o->to].connected && !d->peers[o->to].asked && sq_outbox_next(box, d->now_ms) == o->id)
+        if (d->peers[o->to].connected && !held_back(d, o->to) && sq_outbox_next(box, d->now_ms) == o->id)
             send_one(d, o->to, o->id, o->envelope);
     }
     for (uint32_t node = 0; node < sq_core_node_count(d->core); node++)
@@ -124,7 +131,7 @@ void sq_streams_flush(struct sq_daemon *d)
     for (uint32_t node = 0; node < sq_core_node_count(d->core); node++) {
         struct sq_peer *p = &d->peers[node];
         uint64_t number;
-        while (p->connected && !p->asked && d->now_ms >= p->retry_at_ms &&
+        while (p->connected && !held_back(d, node) && d->now_ms >= p->retry_at_ms &&
                (number = sq_outbox_next(&p->outbox, d->now_ms)) != 0) {
             struct sq_outbox_put message;
             size_t count;
@@ -136,11 +143,12 @@ void sq_streams_flush(struct sq_daemon *d)
     }
 }
 
-static uint64_t due_ms(const struct sq_daemon *d, const struct sq_peer *p)
+static uint64_t due_ms(const struct sq_daemon *d, uint32_t node)
 {
+    const struct sq_peer *p = &d->peers[node];
     const struct sq_outbox *o = &p->outbox;
     uint64_t at = sq_outbox_due_ms(o) < p->greet_at_ms ? sq_outbox_due_ms(o) : p->greet_at_ms;
-    if (p->asked)
+    if (held_back(d, node))
         return p->greet_at_ms; /* nothing but the question goes to it */
     if (o->sent < o->durable && o->sent - o->acked < SQ_OUTBOX_WINDOW && d->now_ms + RETRY_MIN_MS < at)
         at = d->now_ms + RETRY_MIN_MS; /* the flush before did not get it away */
@@ -151,7 +159,7 @@ uint64_t sq_streams_due_ms(const struct sq_daemon *d)
 {
     uint64_t first = UINT64_MAX;
     for (uint32_t node = 0; node < sq_core_node_count(d->core); node++) {
-        uint64_t at = d->peers[node].connected ? due_ms(d, &d->peers[node]) : UINT64_MAX;
+        uint64_t at = d->peers[node].connected ? due_ms(d, node) : UINT64_MAX;
         first = at < first ? at : first;
     }
     return first;
@@ -191,9 +199,12 @@ sq_status sq_streams_hear(struct sq_daemon *d, uint32_t node, const struct sq_ar
         return SQ_OK;
     }
     if (e.type == SANQUAN__V1__MESSAGE_TYPE__HELLO_OK) {
-        d->peers[node].greet_at_ms = UINT64_MAX;
+        if (sq_witness_told(d, node)) /* else it is asked again */
+            d->peers[node].greet_at_ms = UINT64_MAX;
         return sq_recall_hello(d, node, (const Sanquan__V1__HelloOk *)m, err);
     }
+    if (e.type == SANQUAN__V1__MESSAGE_TYPE__WITNESS_TELL)
+        return sq_witness_hear(d, node, (const Sanquan__V1__WitnessTell *)m, err);
     if (e.type == SANQUAN__V1__MESSAGE_TYPE__REFUSAL) {
         const Sanquan__V1__Refusal *r = (const Sanquan__V1__Refusal *)m;
         if (r->status == SQ_R_GAP)
@@ -221,15 +232,25 @@ static void greet(struct sq_daemon *d, uint32_t node)
             SQ_OK)
         (void)!sq_hub_send(d->hub, node, envelope, NULL); /* not connected yet: greeted again soon */
     d->peers[node].greeted_ms = d->now_ms;
-    d->peers[node].greet_at_ms =
-        d->now_ms + (d->now_ms < d->opened_ms + GREET_PATIENCE_MS ? GREET_EVERY_MS : GREET_LATER_MS);
+    d->peers[node].greet_at_ms = d->now_ms + (d->now_ms < d->opened_ms + GREET_PATIENCE_MS ? GREET_EVERY_MS
+                                              : sq_witness_told(d, node)                   ? GREET_LATER_MS
+                                                                                           : GREET_UNTOLD_MS);
 }
 
 static void greet_all(struct sq_daemon *d)
 {
     for (uint32_t node = 0; node < sq_core_node_count(d->core); node++)
-        if (d->peers[node].connected && d->now_ms >= d->peers[node].greet_at_ms)
+        if (d->peers[node].connected && d->now_ms >= d->peers[node].greet_at_ms) {
+            sq_witness_ask(d, node); /* first: the greeting's answer may wait for a commit, and ends the greeting */
             greet(d, node);
+        }
+}
+
+void sq_streams_spoken(struct sq_daemon *d, uint32_t node)
+{
+    struct sq_peer *p = &d->peers[node];
+    if (!sq_witness_told(d, node) && p->greet_at_ms > p->greeted_ms + GREET_EVERY_MS)
+        p->greet_at_ms = p->greeted_ms + GREET_EVERY_MS;
 }
 
 int sq_streams_greeted(const struct sq_daemon *d)

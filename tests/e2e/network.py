@@ -83,7 +83,7 @@ class Result:
 
 
 class Network:
-    def __init__(self, codes, hosts=(), more_config=""):
+    def __init__(self, codes, hosts=(), more_config="", directory=()):
         self.codes, self.more_config = codes, more_config
         self.dir = tempfile.mkdtemp(prefix="sanquan-test.")
         self.ports = {code: free_port() for code in codes}
@@ -92,7 +92,7 @@ class Network:
         for code in codes:
             names += [f"node:{code}", f"issuer:{code}", f"operator:{code}/maker", f"operator:{code}/checker"]
         keys = [self.keygen(name) for name in names]
-        made = self.run("directory", "new", "--network", "test", *[f"--host={i}={n}" for i, n in hosts], *keys)
+        made = self.run("directory", "new", "--network", "test", *[f"--host={i}={n}" for i, n in hosts], *directory, *keys)
         assert made.code == 0, made
         self.directory = self.write("directory.yaml", made.out)
         for code in codes:

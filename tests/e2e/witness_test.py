@@ -1,0 +1,109 @@
+"""Nodes cosign each other's checkpoints; one that comes up with another history than its witnesses hold does not serve."""
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from network import PATIENCE_S, SANQUAND, Network, check, done, uscc
+
+
+def until(what, patience=PATIENCE_S):
+    """What it gives, when it gives something; None when it never does."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        good = what()
+        if good:
+            return good
+        time.sleep(0.1)
+    return None
+
+
+def witnessed(net, node, least, by):
+    w = net.status(node)["witness"]
+    return w["witnessed_size"] >= least and w["cosigned_by"] >= by and w
+
+
+def ends(net, node):
+    """Its exit code, or None while it lives."""
+    until(lambda: net.processes[node].poll() is not None, 20)
+    return net.processes[node].poll()
+
+
+def copy(net, node, to):
+    shutil.copytree(net.path(node), net.path(to))
+
+
+def put_back(net, node, copied):
+    shutil.rmtree(net.path(node))
+    os.rename(net.path(copied), net.path(node))
+
+
+def launch(net, node):
+    """Without waiting until it serves."""
+    with open(net.path(f"{node}.log"), "a", encoding="utf-8") as log:
+        net.processes[node] = subprocess.Popen([SANQUAND, "--config", net.path(f"{node}.yaml")], stderr=log)
+
+
+with Network(("310000", "370000", "440000"), directory=("--witness-ms", "200")) as net:
+    net.start_all()
+    net.enrol("provider", uscc(31, 1), "310000")
+    first = net.status("310000")["seq"]
+    good = until(lambda: witnessed(net, "310000", first, 2))
+    check("a node's checkpoint is cosigned by all others", good and good["quorum"] == 2 and good["forks"] == 0, net.status("310000"))
+    check("and so are the others'", all(until(lambda n=n: witnessed(net, n, 1, 2)) for n in ("370000", "440000")))
+
+    net.stop("440000")
+    net.enrol("provider", uscc(31, 2), "310000")
+    second = net.status("310000")["seq"]
+    time.sleep(1)
+    check("with one of two witnesses away nothing more is witnessed, and work goes on", net.status("310000")["witness"]["witnessed_size"] < second)
+    net.start("440000")
+    check("when it is back what it has missed is cosigned", until(lambda: witnessed(net, "310000", second, 2)), net.status("310000"))
+
+    quiet = until(lambda: (lambda a: time.sleep(1) or (a == net.status("310000")["seq"] and a))(net.status("310000")["seq"]))
+    check("without work the network falls silent", quiet)
+
+    # -- an old copy, its witnesses being there --
+    net.stop("310000")
+    copy(net, "310000", "old")
+    net.start("310000")
+    net.enrol("provider", uscc(31, 3), "310000")
+    third = net.status("310000")["seq"]
+    check("(the newer state is witnessed)", until(lambda: witnessed(net, "310000", third, 2)))
+    net.stop("310000")
+    copy(net, "310000", "newest")
+    copy(net, "old", "older")
+    put_back(net, "310000", "old")
+    launch(net, "310000")
+    code = ends(net, "310000")
+    check("a node does not serve from an old copy of its ledger", code == 2 and "restore a newer one" in net.read("310000.log"), net.read("310000.log"))
+    net.processes.pop("310000")
+
+    # -- the same while nobody is there to ask: it goes on, until a witness is back --
+    for other in ("370000", "440000"):
+        net.stop(other)
+    put_back(net, "310000", "older")
+    net.start("310000")
+    for i in range(4, 24):  # more entries than the history that the witnesses have seen
+        net.enrol("provider", uscc(31, i), "310000")
+    check("alone it serves", net.status("310000")["seq"] > third)
+    net.start("370000")
+    code = ends(net, "310000")
+    log = net.read("310000.log")
+    check("a node that went on from an old copy stops when a witness shows what it has signed before",
+          code == 2 and ("another history" in log.splitlines()[-1] or "old copy" in log.splitlines()[-1]), log[-2000:])
+    net.processes.pop("310000")
+    check("and nothing of that history has left it", net.status("370000")["witness"]["forks"] == 0, net.status("370000"))
+    shutil.rmtree(net.path("310000"))
+    os.rename(net.path("newest"), net.path("310000"))
+    net.start("310000")
+    net.start("440000")
+    net.enrol("provider", uscc(31, 30), "310000")
+    last = net.status("310000")["seq"]
+    check("with the right ledger it is witnessed again", until(lambda: witnessed(net, "310000", last, 2)), net.status("310000"))
+    for n in net.codes:
+        net.stop(n, signal.SIGTERM)
+        audited = net.run("audit", "--ledger", net.path(n), "--directory", net.directory)
+        check(f"the ledger of {n} verifies, cosignatures and all", audited.code == 0, audited)
+done()
