@@ -130,6 +130,33 @@ static void run_in_child(const struct sq_cli *cli, const struct audit *a, struct
 
 static const char *const snapshot_names[] = {"none", "unusable", "same"};
 
+static json_t *evidence_json(const struct sq_audit_report *p)
+{
+    json_t *a = json_array();
+    for (size_t i = 0; i < p->evidence && i < SQ_AUDIT_EVIDENCE_MAX; i++)
+        json_array_append_new(a, json_pack("{s:s, s:s, s:I, s:i, s:I, s:I}", "node", p->shown[i].node, "what",
+                                           p->shown[i].what, "window", (json_int_t)p->shown[i].window, "round",
+                                           (int)p->shown[i].round, "first_entry", (json_int_t)p->shown[i].entry[0],
+                                           "second_entry", (json_int_t)p->shown[i].entry[1]));
+    return a;
+}
+
+static void print_evidence(const struct sq_audit_report *p)
+{
+    char times[SQ_TEXT_SIZE];
+    if (p->evidence == 0)
+        return;
+    printf(_("\nIt proves that nodes signed two different things where they may sign one (%s times):\n"),
+           sq_text_count(p->evidence, times));
+    for (size_t i = 0; i < p->evidence && i < SQ_AUDIT_EVIDENCE_MAX; i++) {
+        const struct sq_evidence *e = &p->shown[i];
+        printf(_("  node %s, window %s: %s"), e->node, sq_text_count(e->window, times), e->what);
+        if (e->entry[0] != 0)
+            printf(_(", in entries %" PRIu64 " and %" PRIu64), e->entry[0], e->entry[1]);
+        putchar('\n');
+    }
+}
+
 static json_t *report_json(const struct result *r)
 {
     const struct sq_audit_report *p = &r->report;
@@ -138,11 +165,12 @@ static json_t *report_json(const struct result *r)
     for (int i = 0; i < 32; i++)
         snprintf(root + 2 * i, 3, "%02x", p->root[i]);
     if (r->status == SQ_OK)
-        o = json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:I}", "verifies", 1, "node", p->node,
-                      "entries", (json_int_t)p->entries, "signatures", (json_int_t)p->signatures, "items",
+        o = json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:o}", "verifies", 1, "node",
+                      p->node, "entries", (json_int_t)p->entries, "signatures", (json_int_t)p->signatures, "items",
                       (json_int_t)p->items, "links", (json_int_t)p->links, "settlements", (json_int_t)p->settlements,
                       "open_window", (json_int_t)p->open_window, "root", root, "snapshot", snapshot_names[p->snapshot],
-                      "receipts", (json_int_t)r->receipts);
+                      "receipts", (json_int_t)r->receipts, "evidence_count", (json_int_t)p->evidence, "evidence",
+                      evidence_json(p));
     else
         o = json_pack("{s:b, s:s, s:I, s:{s:s, s:i, s:s, s:s}}", "verifies", 0, "node", p->node, "entry",
                       (json_int_t)p->bad_entry, "error", "status", sq_status_name(r->status), "number", (int)r->status,
@@ -173,6 +201,7 @@ static void print_report(const struct result *r)
     for (int i = 0; i < 32; i++)
         printf("%02x", p->root[i]);
     printf("\n  %s: %s\n", _("snapshot"), _(snapshot_texts[p->snapshot]));
+    print_evidence(p);
 }
 
 /* Whatever shows while the ledger is read is something wrong with it, unless this machine ran out of something. */

@@ -185,6 +185,49 @@ static void print_changes(const json_t *changes)
         printf(_("\nFrom here on %s is %s\n"), text_of(c, "region"), sq_standing_text(text_of(c, "standing")));
 }
 
+static const char *evidence_text(const char *what)
+{
+    static const char *const names[][2] = {{"proposal", N_("two proposals")},
+                                           {"prevote", N_("two prevotes")},
+                                           {"precommit", N_("two precommits")},
+                                           {"statement", N_("two statements")},
+                                           {"counterstatement", N_("two counterstatements")}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(what, names[i][0]) == 0)
+            return _(names[i][1]);
+    return what;
+}
+
+static void print_evidence(const json_t *list)
+{
+    const char *headers[] = {_("node"), _("signed"), _("round"), _("in entries")};
+    struct sq_grid g;
+    size_t i;
+    json_t *e;
+    if (json_array_size(list) == 0)
+        return;
+    sq_grid_begin(&g, "llrl", headers);
+    json_array_foreach(list, i, e)
+    {
+        int stated = u64_of(e, "first_entry") != 0;
+        sq_grid_put(&g, "%s", text_of(e, "node"));
+        sq_grid_put(&g, "%s", evidence_text(text_of(e, "what")));
+        if (stated)
+            sq_grid_put(&g, "%s", "");
+        else
+            sq_grid_put(&g, "%" PRIu64, u64_of(e, "round"));
+        if (stated)
+            sq_grid_put(&g, "%" PRIu64 ", %" PRIu64, u64_of(e, "first_entry"), u64_of(e, "second_entry"));
+        else
+            sq_grid_put(&g, "%s", "");
+    }
+    printf(_("\nSigned twice, differently: the node lies, or ran on an old copy of its ledger. Ask its operators; the "
+             "proof is "
+             "in this ledger.\n"));
+    sq_grid_print(&g, stdout);
+    sq_grid_end(&g);
+}
+
 static void print_window(const json_t *w)
 {
     char opened[SQ_TEXT_SIZE], cut[SQ_TEXT_SIZE], final[SQ_TEXT_SIZE], settled[SQ_TEXT_SIZE];
@@ -192,6 +235,7 @@ static void print_window(const json_t *w)
     printf(_("opened %s, cut %s, final %s, settled %s (UTC+8)\n"), sq_text_time(u64_of(w, "opened_ms"), opened),
            sq_text_time(u64_of(w, "cut_ms"), cut), sq_text_time(u64_of(w, "final_ms"), final),
            sq_text_time(u64_of(w, "settled_ms"), settled));
+    print_evidence(json_object_get(w, "evidence"));
     if (json_object_get(w, "payments") == NULL) {
         puts(_("Nets and payments are known when it is final."));
         return;

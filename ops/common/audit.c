@@ -480,8 +480,10 @@ sq_status sq_audit_run(struct sq_audit *a, struct sq_audit_report *report, struc
         st = check_outbox_seen(a, err);
     if (st == SQ_OK)
         st = sq_books_close(a->books, a->core, err);
-    if (st == SQ_OK)
+    if (st == SQ_OK) {
         report->open_window = sq_settlement_open_window(sq_core_settlement(a->core));
+        report->evidence = sq_evidence_list(a->core, 0, report->shown, SQ_AUDIT_EVIDENCE_MAX);
+    }
     return st;
 }
 

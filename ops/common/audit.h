@@ -14,6 +14,7 @@
 #ifndef SQ_AUDIT_H
 #define SQ_AUDIT_H
 
+#include "ops/common/evidence.h"
 #include "peers/directory.h"
 
 struct sq_audit; /* opaque */
@@ -33,10 +34,14 @@ enum sq_audit_snapshot {
     SQ_SNAPSHOT_SAME
 }; /* unusable: damaged, or of another build; the daemon passes it over */
 
+#define SQ_AUDIT_EVIDENCE_MAX 16u
+
 struct sq_audit_report {
     char node[7];     /* "" until the first entry was read */
     uint64_t entries; /* of the newest checkpoint */
     uint64_t signatures, items, links, settlements;
+    uint64_t evidence; /* of nodes that signed two different things; the first of them in shown */
+    struct sq_evidence shown[SQ_AUDIT_EVIDENCE_MAX];
     uint64_t open_window;
     uint8_t root[32];
     enum sq_audit_snapshot snapshot;

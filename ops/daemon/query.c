@@ -29,12 +29,14 @@
 #include <string.h>
 
 #include "clearing/base/uscc.h"
+#include "ops/common/evidence.h"
 #include "ops/daemon/daemon.h"
 
-#define WINDOWS_LISTED_MAX 1000u /* the newest; older ones by number */
-#define BREAKS_LISTED_MAX  500u  /* the newest: an answer is one message */
-#define ANSWER_SIZE_MAX    (SQ_MESSAGE_SIZE_MAX - 1024u)
-#define PAIRS_LISTED_MAX   2000u /* an answer is one message; a ledger's reader sees all of them */
+#define WINDOWS_LISTED_MAX  1000u /* the newest; older ones by number */
+#define EVIDENCE_LISTED_MAX 64u
+#define BREAKS_LISTED_MAX   500u /* the newest: an answer is one message */
+#define ANSWER_SIZE_MAX     (SQ_MESSAGE_SIZE_MAX - 1024u)
+#define PAIRS_LISTED_MAX    2000u /* an answer is one message; a ledger's reader sees all of them */
 
 static const char *const window_states[] = {"",      "open",       "cut",     "stated", "proposed",
                                             "final", "instructed", "settled", "break",  "defaulted"};
@@ -285,6 +287,26 @@ static json_t *signers(const struct sq_core *core, const struct sq_settlement *s
     return a;
 }
 
+/* Who signed two different things in this window. */
+static json_t *evidence(const struct sq_core *core, uint64_t window)
+{
+    struct sq_evidence list[EVIDENCE_LISTED_MAX];
+    size_t count = sq_evidence_list(core, window, list, EVIDENCE_LISTED_MAX);
+    json_t *a = json_array();
+    for (size_t i = 0; i < count && i < EVIDENCE_LISTED_MAX; i++) {
+        json_t *o = json_object();
+        put_text(o, "node", list[i].node);
+        put_text(o, "what", list[i].what);
+        put_u64(o, "round", list[i].round);
+        put_hash(o, "first_hash", list[i].hash[0]);
+        put_hash(o, "second_hash", list[i].hash[1]);
+        put_u64(o, "first_entry", list[i].entry[0]);
+        put_u64(o, "second_entry", list[i].entry[1]);
+        json_array_append_new(a, o);
+    }
+    return a;
+}
+
 static json_t *answer_window(const struct sq_daemon *d, uint64_t number)
 {
     const struct sq_settlement *s = sq_core_settlement(d->core);
@@ -292,6 +314,7 @@ static json_t *answer_window(const struct sq_daemon *d, uint64_t number)
     if (sq_settlement_window(s, number, &w, NULL) != SQ_OK)
         return NULL;
     json_t *o = window_head(&w);
+    json_object_set_new(o, "evidence", evidence(d->core, number));
     if (w.value.size == 0)
         return o;
     put_hash(o, "settlement_hash", w.value_hash);
