@@ -200,6 +200,35 @@ void deals_reserve_and_commit(struct desk *d, const struct desk_people *p, uint6
     give(d, p, &r);
 }
 
+void deals_bundle(struct desk *d, const struct desk_people *p, const struct desk_people *also, uint64_t invoice,
+                  int64_t fen, int64_t also_fen)
+{
+    enum { PARTS = 2 };
+    uint64_t voucher[PARTS] = {p->voucher, also->voucher};
+    int64_t amount[PARTS] = {fen, also_fen}, base[PARTS] = {base_of(fen), base_of(also_fen)};
+    uint32_t service[PARTS] = {101, 101}, bundle[PARTS] = {1, 1}, day = sq_day_of_ms(d->now_ms),
+             days[PARTS] = {day, day};
+    uint8_t cells[PARTS * 10];
+    Sanquan__V1__Batch m;
+    sanquan__v1__batch__init(&m);
+    for (uint32_t i = 0; i < PARTS; i++)
+        invoice_of(d, p, invoice + i, cells + 10 * i);
+    m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = m.n_service = m.n_service_day = m.n_bundle =
+        PARTS;
+    m.voucher = voucher;
+    m.amount_fen = amount;
+    m.base_fen = m.invoice_total_fen = base;
+    m.service = service;
+    m.service_day = days;
+    m.bundle = bundle;
+    m.invoice = (ProtobufCBinaryData){sizeof cells, cells};
+    m.reserve_until_ms = d->now_ms + 86400000u;
+    (void)desk_say(d, p->home, p->provider, SANQUAN__V1__MESSAGE_TYPE__BATCH, &m.base);
+    desk_run(d);
+    if (d->status != SQ_OK || d->code[0] != SQ_OK || d->code[1] != SQ_OK)
+        rig_die("a bundle is refused", NULL);
+}
+
 void deals_return(struct desk *d, const struct desk_people *p, uint64_t invoice, int64_t fen)
 {
     struct row r;

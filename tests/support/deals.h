@@ -26,6 +26,9 @@ void deals_prefund(struct desk *d, const struct desk_people *p, int64_t fen);
 /* One row each, on an invoice of desk_redeem's numbers, whose base and total are 10/3 of the amount. */
 void deals_redeem(struct desk *d, const struct desk_people *p, uint64_t invoice, int64_t fen);
 void deals_reserve_and_commit(struct desk *d, const struct desk_people *p, uint64_t invoice, int64_t held, int64_t fen);
+/* A bundle of two rows of the provider's: one on the voucher of each; invoices `invoice` and the one after it. */
+void deals_bundle(struct desk *d, const struct desk_people *p, const struct desk_people *also, uint64_t invoice,
+                  int64_t fen, int64_t also_fen);
 void deals_return(struct desk *d, const struct desk_people *p, uint64_t invoice, int64_t fen);
 /* A credit note over the whole invoice, on which `fen` were redeemed. */
 void deals_cancel_invoice(struct desk *d, const struct desk_people *p, uint64_t invoice, int64_t fen);
