@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "clearing/settlement/settlement.h"
+#include "ops/cli/listing.h"
 #include "ops/cli/session.h"
 #include "ops/cli/text.h"
 
@@ -33,23 +34,9 @@ static const char *word(const char *name)
 
 /* ---- break ---- */
 
-static error_t parse_all(int key, char *value, struct argp_state *state)
-{
-    int *all = state->input;
-    (void)value;
-    if (key != 'a')
-        return ARGP_ERR_UNKNOWN;
-    *all = 1;
-    return 0;
-}
-
-static const struct argp_option list_options[] = {
-    {"all", 'a', NULL, 0, N_("those that are over too"), 0},
-    {0},
-};
 static const struct sq_args list_args = {
-    list_options,
-    parse_all,
+    sq_listing_options,
+    sq_listing_parse,
     NULL,
     N_("List the links of the node whose two sides state different things, with the first number that differs."),
     N_("For operators of the node and for regulators. A break is over when its link has settled.\n"
@@ -94,40 +81,22 @@ static void print_break(const json_t *b)
     }
 }
 
-static void drop_closed(json_t *list)
+static int is_over(const json_t *b)
 {
-    for (size_t i = json_array_size(list); i-- > 0;)
-        if (strcmp(text_of(json_array_get(list, i), "state"), "closed") == 0)
-            json_array_remove(list, i);
+    return strcmp(text_of(b, "state"), "closed") == 0;
+}
+
+static void print_breaks(const json_t *list)
+{
+    size_t i;
+    json_t *b;
+    json_array_foreach(list, i, b) print_break(b);
 }
 
 int sq_cmd_break(struct sq_cli *cli, int argc, char **argv)
 {
-    int all = 0;
-    struct sq_session s;
-    struct sq_error err = {0};
-    json_t *answer = NULL, *b;
-    size_t i;
-    int code = sq_cli_parse(cli, &list_args, argc, argv, &all);
-    if (code != SQ_PARSED)
-        return code;
-    sq_status st = sq_session_open(cli, 1, &s, &err);
-    if (st == SQ_OK)
-        st = sq_session_ask(&s, "breaks", &answer, &err);
-    sq_session_close(&s);
-    if (st != SQ_OK)
-        return sq_cli_fail(cli, &err);
-    json_t *list = json_object_get(answer, "breaks");
-    if (!all)
-        drop_closed(list);
-    if (cli->json)
-        sq_cli_json(json_incref(answer));
-    else if (json_array_size(list) == 0)
-        puts(all ? _("There never was one.") : _("There is none."));
-    else
-        json_array_foreach(list, i, b) print_break(b);
-    json_decref(answer);
-    return SQ_EXIT_DONE;
+    static const struct sq_listing breaks = {&list_args, "breaks", is_over, print_breaks};
+    return sq_listing_run(cli, argc, argv, &breaks);
 }
 
 /* ---- doing something about one ---- */

@@ -12,6 +12,7 @@
 #include "clearing/core/core.h"
 #include "clearing/core/invoice.h"
 #include "ops/cli/names.h"
+#include "ops/cli/listing.h"
 #include "ops/cli/session.h"
 #include "ops/cli/text.h"
 
@@ -64,23 +65,9 @@ static const char *reason_text(const char *name)
     return name;
 }
 
-static error_t parse_all(int key, char *value, struct argp_state *state)
-{
-    int *all = state->input;
-    (void)value;
-    if (key != 'a')
-        return ARGP_ERR_UNKNOWN;
-    *all = 1;
-    return 0;
-}
-
-static const struct argp_option list_options[] = {
-    {"all", 'a', NULL, 0, N_("those that are over too"), 0},
-    {0},
-};
 static const struct sq_args list_args = {
-    list_options,
-    parse_all,
+    sq_listing_options,
+    sq_listing_parse,
     NULL,
     N_("List the cases about items of yours: those that are open, with the day on which silence decides."),
     N_("stage             whose turn        silence until the end of the day\n"
@@ -121,39 +108,15 @@ static void print_cases(const json_t *list)
     sq_grid_end(&g);
 }
 
-static void drop_those_over(json_t *list)
+static int is_over(const json_t *c)
 {
-    for (size_t i = json_array_size(list); i-- > 0;)
-        if (int_of(json_array_get(list, i), "deadline_day") == 0)
-            json_array_remove(list, i);
+    return int_of(c, "deadline_day") == 0;
 }
 
 int sq_cmd_dispute(struct sq_cli *cli, int argc, char **argv)
 {
-    int all = 0;
-    struct sq_session s;
-    struct sq_error err = {0};
-    json_t *answer = NULL;
-    int code = sq_cli_parse(cli, &list_args, argc, argv, &all);
-    if (code != SQ_PARSED)
-        return code;
-    sq_status st = sq_session_open(cli, 1, &s, &err);
-    if (st == SQ_OK)
-        st = sq_session_ask(&s, "disputes", &answer, &err);
-    sq_session_close(&s);
-    if (st != SQ_OK)
-        return sq_cli_fail(cli, &err);
-    json_t *list = json_object_get(answer, "disputes");
-    if (!all)
-        drop_those_over(list);
-    if (cli->json)
-        sq_cli_json(json_incref(answer));
-    else if (json_array_size(list) == 0)
-        puts(all ? _("There never was one.") : _("There is none."));
-    else
-        print_cases(list);
-    json_decref(answer);
-    return SQ_EXIT_DONE;
+    static const struct sq_listing cases = {&list_args, "disputes", is_over, print_cases};
+    return sq_listing_run(cli, argc, argv, &cases);
 }
 
 /* ---- saying something ---- */

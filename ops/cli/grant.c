@@ -8,59 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/cli/contract.h"
-#include "ops/cli/declared.h"
 #include "ops/cli/sending.h"
 #include "ops/cli/text.h"
-
-#define FACE_MAX_FEN 10000000000000ll
-
-#define QUOTA_MAX 1000000000000000ull
-
-enum {
-    HOLDER,
-    FACE_FEN,
-    FACE_YUAN,
-    UNTIL,
-    SELLER,
-    CONTRACT,
-    CONTRACT_FEN,
-    CONTRACT_YUAN,
-    APPROVED_FEN,
-    APPROVED_YUAN,
-    CONTRACT_DAY,
-    CONTRACT_FROM,
-    CONTRACT_UNTIL,
-    QUOTA,
-    DOCUMENTS,
-    FACTS,
-    COLUMNS
-};
-static const struct sq_column columns[COLUMNS] = {
-    [HOLDER] = {"holder", "持券方", 1},
-    [FACE_FEN] = {"face_fen", "面额分", 0},
-    [FACE_YUAN] = {"face_yuan", "面额元", 0},
-    [UNTIL] = {"until_day", "有效期至", 1},
-    [SELLER] = {"seller", "供应方", 0},
-    [CONTRACT] = {"contract", "合同编号", 0},
-    [CONTRACT_FEN] = {"contract_fen", "合同金额分", 0},
-    [CONTRACT_YUAN] = {"contract_yuan", "合同金额元", 0},
-    [APPROVED_FEN] = {"approved_fen", "核定金额分", 0},
-    [APPROVED_YUAN] = {"approved_yuan", "核定金额元", 0},
-    [CONTRACT_DAY] = {"contract_day", "签订日期", 0},
-    [CONTRACT_FROM] = {"contract_from_day", "合同起始日", 0},
-    [CONTRACT_UNTIL] = {"contract_until_day", "合同截止日", 0},
-    [QUOTA] = {"quota", "配额", 0},
-    [DOCUMENTS] = {"documents", "材料", 0},
-    [FACTS] = {"facts", "声明", 0},
-};
-_Static_assert(COLUMNS <= SQ_SHEET_COLUMNS_MAX, "a sheet has room for them");
+#include "ops/cli/voucher_row.h"
 
 struct voucher {
-    char holder[19];
-    uint8_t contract[SQ_CONTRACT_BYTES];
-    int64_t face_fen, contract_fen, approved_fen, quota;
-    uint32_t until_day, contract_day, contract_from_day, contract_until_day, documents;
+    struct sq_voucher_row row;
     struct sq_declared_facts *facts; /* NULL: none */
     uint64_t line;
 };
@@ -145,22 +98,6 @@ static const struct sq_args args = {
 
 /* ---- reading ---- */
 
-static uint32_t optional_day(struct sq_cells *c, unsigned column)
-{
-    return *c->row->cell[column] == '\0' ? 0 : sq_cell_day(c, column);
-}
-
-static void read_contract(struct sq_cells *c, struct voucher *v)
-{
-    const char *number = c->row->cell[CONTRACT];
-    if (*number == '\0' && *c->row->cell[SELLER] == '\0')
-        return;
-    const char *seller = sq_cell_uscc(c, SELLER);
-    if (*number == '\0')
-        sq_cells_wrong(c, CONTRACT, _("a seller is given: then the contract's number goes here"));
-    sq_contract_mark(seller, number, v->contract);
-}
-
 static void read_row(struct granting *g, const struct sq_sheet *sheet, const struct sq_row *row)
 {
     struct sq_cells c;
@@ -168,20 +105,7 @@ static void read_row(struct granting *g, const struct sq_sheet *sheet, const str
     struct sq_declared_facts facts;
     if (!sq_cells_begin(&c, sheet, row, &g->problems))
         return;
-    strncat(v.holder, sq_cell_uscc(&c, HOLDER), 18);
-    v.face_fen = sq_cell_money(&c, FACE_FEN, FACE_YUAN, 1, FACE_MAX_FEN, 0);
-    v.until_day = sq_cell_day(&c, UNTIL);
-    read_contract(&c, &v);
-    v.contract_fen = sq_cell_money(&c, CONTRACT_FEN, CONTRACT_YUAN, 0, FACE_MAX_FEN, 0);
-    v.approved_fen = sq_cell_money(&c, APPROVED_FEN, APPROVED_YUAN, 0, FACE_MAX_FEN, 0);
-    v.contract_day = optional_day(&c, CONTRACT_DAY);
-    v.contract_from_day = optional_day(&c, CONTRACT_FROM);
-    v.contract_until_day = optional_day(&c, CONTRACT_UNTIL);
-    if ((v.contract_from_day == 0) != (v.contract_until_day == 0) || v.contract_from_day > v.contract_until_day)
-        sq_cells_wrong(&c, CONTRACT_UNTIL, _("a contract's first and last day go together, in this order"));
-    v.quota = (int64_t)sq_cell_number(&c, QUOTA, 0, QUOTA_MAX, 0);
-    v.documents = sq_cell_documents(&c, DOCUMENTS);
-    sq_cell_facts(&c, FACTS, &facts);
+    sq_voucher_read(&c, 1, &v.row, &facts);
     if (facts.count != 0) {
         v.facts = sq_need(malloc(sizeof facts));
         *v.facts = facts;
@@ -197,7 +121,7 @@ static sq_status read_all(struct granting *g, struct sq_error *err)
 {
     struct sq_sheet *sheet;
     struct sq_row row;
-    sq_status st = sq_sheet_open(g->path, columns, COLUMNS, &sheet, err);
+    sq_status st = sq_sheet_open(g->path, SQ_VOUCHER_COLUMNS, SQ_VOUCHER_COLUMN_COUNT, &sheet, err);
     if (st != SQ_OK)
         return st;
     while (sq_sheet_next(sheet, &row))
@@ -249,7 +173,7 @@ static size_t index_holders(const struct voucher *v, uint32_t count, char **hold
     struct holder_of *rows = sq_need(malloc(count * sizeof *rows));
     size_t distinct = 0;
     for (uint32_t i = 0; i < count; i++)
-        rows[i] = (struct holder_of){v[i].holder, i};
+        rows[i] = (struct holder_of){v[i].row.holder, i};
     qsort(rows, count, sizeof *rows, by_holder);
     for (uint32_t i = 0; i < count; i++) {
         if (i == 0 || strcmp(rows[i - 1].holder, rows[i].holder) != 0) {
@@ -281,20 +205,24 @@ static void set_optional(Sanquan__V1__Grant *m, struct columns *t, const struct 
 {
     static const uint8_t none[SQ_CONTRACT_BYTES];
     for (size_t i = 0; i < count; i++) {
-        memcpy(t->contract[i], v[i].contract, SQ_CONTRACT_BYTES);
-        t->contract_fen[i] = v[i].contract_fen, t->approved[i] = v[i].approved_fen, t->quota[i] = v[i].quota;
-        t->day[i] = v[i].contract_day, t->from[i] = v[i].contract_from_day, t->to[i] = v[i].contract_until_day;
-        t->documents[i] = v[i].documents;
+        memcpy(t->contract[i], v[i].row.contract, SQ_CONTRACT_BYTES);
+        t->contract_fen[i] = v[i].row.contract_fen, t->approved[i] = v[i].row.approved_fen,
+        t->quota[i] = v[i].row.quota;
+        t->day[i] = v[i].row.contract_day, t->from[i] = v[i].row.contract_from_day,
+        t->to[i] = v[i].row.contract_until_day;
+        t->documents[i] = v[i].row.documents;
         int fits = sq_fact_table_add(sets, v[i].facts, &t->facts[i]);
         SQ_ASSERT(fits); /* there is room for one a row */
-        m->contract.len = memcmp(v[i].contract, none, sizeof none) != 0 ? count * SQ_CONTRACT_BYTES : m->contract.len;
-        m->n_contract_fen = v[i].contract_fen != 0 ? count : m->n_contract_fen;
-        m->n_approved_fen = v[i].approved_fen != 0 ? count : m->n_approved_fen;
-        m->n_contract_day = v[i].contract_day != 0 ? count : m->n_contract_day;
-        m->n_contract_from_day = m->n_contract_until_day = v[i].contract_from_day != 0 ? count : m->n_contract_from_day;
-        m->n_quota = v[i].quota != 0 ? count : m->n_quota;
+        m->contract.len =
+            memcmp(v[i].row.contract, none, sizeof none) != 0 ? count * SQ_CONTRACT_BYTES : m->contract.len;
+        m->n_contract_fen = v[i].row.contract_fen != 0 ? count : m->n_contract_fen;
+        m->n_approved_fen = v[i].row.approved_fen != 0 ? count : m->n_approved_fen;
+        m->n_contract_day = v[i].row.contract_day != 0 ? count : m->n_contract_day;
+        m->n_contract_from_day = m->n_contract_until_day =
+            v[i].row.contract_from_day != 0 ? count : m->n_contract_from_day;
+        m->n_quota = v[i].row.quota != 0 ? count : m->n_quota;
         m->n_facts = t->facts[i] != 0 ? count : m->n_facts;
-        m->n_documents = v[i].documents != 0 ? count : m->n_documents;
+        m->n_documents = v[i].row.documents != 0 ? count : m->n_documents;
     }
     m->contract.data = t->contract[0];
     m->contract_fen = t->contract_fen, m->approved_fen = t->approved, m->contract_day = t->day;
@@ -318,7 +246,7 @@ static sq_status pack(const struct granting *g, const struct voucher *v, uint32_
     m.n_holders = index_holders(v, count, t->holders, t->holder);
     m.holders = t->holders;
     for (uint32_t i = 0; i < count; i++)
-        t->face[i] = v[i].face_fen, t->until[i] = v[i].until_day;
+        t->face[i] = v[i].row.face_fen, t->until[i] = v[i].row.until_day;
     m.n_face_fen = m.n_holder = m.n_until_day = count;
     m.face_fen = t->face;
     m.holder = t->holder;
@@ -408,8 +336,8 @@ static void print_csv(const struct granting *g, FILE *f)
 {
     fprintf(f, "voucher,holder,face_fen,until_day\n");
     for (size_t i = 0; i < g->count; i++)
-        fprintf(f, "%" PRIu64 ",%s,%" PRId64 ",%u\n", number_of(g, i), g->vouchers[i].holder, g->vouchers[i].face_fen,
-                g->vouchers[i].until_day);
+        fprintf(f, "%" PRIu64 ",%s,%" PRId64 ",%u\n", number_of(g, i), g->vouchers[i].row.holder,
+                g->vouchers[i].row.face_fen, g->vouchers[i].row.until_day);
 }
 
 static json_t *vouchers_json(const struct granting *g)
@@ -418,9 +346,9 @@ static json_t *vouchers_json(const struct granting *g)
     char number[24];
     for (size_t i = 0; i < g->count; i++) {
         snprintf(number, sizeof number, "%" PRIu64, number_of(g, i));
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:i}", "voucher", number, "holder",
-                                              g->vouchers[i].holder, "face_fen", (json_int_t)g->vouchers[i].face_fen,
-                                              "until_day", (int)g->vouchers[i].until_day));
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:I, s:i}", "voucher", number, "holder", g->vouchers[i].row.holder, "face_fen",
+                            (json_int_t)g->vouchers[i].row.face_fen, "until_day", (int)g->vouchers[i].row.until_day));
     }
     return list;
 }

@@ -74,17 +74,13 @@ static error_t parse_payout(int key, char *value, struct argp_state *state)
 static error_t parse_budget(int key, char *value, struct argp_state *state)
 {
     struct statement *s = state->input;
-    unsigned issuer, programme;
-    char end;
     if (key != ARGP_KEY_ARG)
         return parse_common(key, value, state);
     if (s->issuer != 0)
         return take_window(s, value, state);
-    if (sscanf(value, "%6u/%4u%c", &issuer, &programme, &end) != 2 || issuer < 100000 || programme == 0)
-        return sq_args_wrong(state, _("%s: a programme is written ISSUER/NUMBER, as 310000/1"), value);
-    s->issuer = issuer;
-    s->programme = programme;
-    return 0;
+    return sq_args_programme(value, &s->issuer, &s->programme)
+               ? 0
+               : sq_args_wrong(state, _("%s: a programme is written ISSUER/NUMBER, as 310000/1"), value);
 }
 
 static const struct argp_option payout_options[] = {

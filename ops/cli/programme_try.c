@@ -18,7 +18,6 @@
 
 #define TERMS_ARENA_SIZE (1u << 20)
 #define FACE_MAX_FEN     10000000000000ll
-#define QUOTA_MAX        1000000000000000ull
 
 /* Claims have the columns of `submit` and, behind them, these. */
 enum { MORE_HOLDER, MORE_PROVIDER, MORE_HOLDER_FACTS, MORE_PROVIDER_FACTS, MORE_COLUMNS };
@@ -27,42 +26,6 @@ static const struct sq_column more_columns[MORE_COLUMNS] = {
     [MORE_PROVIDER] = {"provider", "供应方", 0},
     [MORE_HOLDER_FACTS] = {"holder_facts", "持券方情况", 0},
     [MORE_PROVIDER_FACTS] = {"provider_facts", "供应方情况", 0},
-};
-
-enum {
-    HOLDER,
-    FACE_FEN,
-    FACE_YUAN,
-    UNTIL,
-    CONTRACT_FEN,
-    CONTRACT_YUAN,
-    APPROVED_FEN,
-    APPROVED_YUAN,
-    CONTRACT_DAY,
-    CONTRACT_FROM,
-    CONTRACT_UNTIL,
-    QUOTA,
-    DOCUMENTS,
-    FACTS,
-    HOLDER_FACTS,
-    HOLDER_COLUMNS
-};
-static const struct sq_column holder_columns[HOLDER_COLUMNS] = {
-    [HOLDER] = {"holder", "持券方", 1},
-    [FACE_FEN] = {"face_fen", "面额分", 0},
-    [FACE_YUAN] = {"face_yuan", "面额元", 0},
-    [UNTIL] = {"until_day", "有效期至", 0},
-    [CONTRACT_FEN] = {"contract_fen", "合同金额分", 0},
-    [CONTRACT_YUAN] = {"contract_yuan", "合同金额元", 0},
-    [APPROVED_FEN] = {"approved_fen", "核定金额分", 0},
-    [APPROVED_YUAN] = {"approved_yuan", "核定金额元", 0},
-    [CONTRACT_DAY] = {"contract_day", "签订日期", 0},
-    [CONTRACT_FROM] = {"contract_from_day", "合同起始日", 0},
-    [CONTRACT_UNTIL] = {"contract_until_day", "合同截止日", 0},
-    [QUOTA] = {"quota", "配额", 0},
-    [DOCUMENTS] = {"documents", "材料", 0},
-    [FACTS] = {"facts", "声明", 0},
-    [HOLDER_FACTS] = {"holder_facts", "持券方情况", 0},
 };
 
 struct claim {
@@ -141,12 +104,11 @@ static const struct sq_args args = {
        "are more:\n"
        "  holder 持券方, provider 供应方           left out: one of each, in the issuer's region\n"
        "  holder_facts, provider_facts          what is known of them: region=310115; sector=6513; pflops=200\n"
-       "HOLDERS has a voucher a line: holder, face_yuan, until_day, contract_yuan, approved_yuan, contract_day, "
-       "contract_from_day,\n"
-       "contract_until_day, quota, documents, facts, holder_facts; all but holder may be left out. A claim names its "
-       "voucher by number\n"
-       "or takes its holder's first. Each claim is decided at noon of its service day, or of the last one before it "
-       "that is later.\n"
+       "HOLDERS has a voucher a line, with the columns of 'sanquan grant' and holder_facts; all but holder may be left "
+       "out. A claim names\n"
+       "its voucher by number or takes its holder's first. Each claim is decided at noon of its service day, or of the "
+       "last\n"
+       "one before it that is later.\n"
        "The exit code is 0 when all is accepted, 1 when something is refused, 2 when a file is wrong.\n"
        "\n"
        "  sanquan programme try compute.yaml --claims claims.csv\n"
@@ -212,29 +174,15 @@ static void read_claim(struct trying *t, const struct sq_sheet *sheet, struct sq
     t->claims[t->claim_count++] = claim;
 }
 
-static uint32_t optional_day(struct sq_cells *c, unsigned column)
-{
-    return *c->row->cell[column] == '\0' ? 0 : sq_cell_day(c, column);
-}
-
+/* The holder's own facts stand behind what the voucher is granted on. */
 static void read_holder(struct trying *t, const struct sq_sheet *sheet, struct sq_row *row)
 {
     struct grant g = {0};
     struct sq_cells c;
     if (!sq_cells_begin(&c, sheet, row, &t->problems))
         return;
-    snprintf(g.v.holder, sizeof g.v.holder, "%s", sq_cell_uscc(&c, HOLDER));
-    g.v.face_fen = sq_cell_money(&c, FACE_FEN, FACE_YUAN, 0, FACE_MAX_FEN, 0);
-    g.v.until_day = optional_day(&c, UNTIL);
-    g.v.contract_fen = sq_cell_money(&c, CONTRACT_FEN, CONTRACT_YUAN, 0, FACE_MAX_FEN, 0);
-    g.v.approved_fen = sq_cell_money(&c, APPROVED_FEN, APPROVED_YUAN, 0, FACE_MAX_FEN, 0);
-    g.v.contract_day = optional_day(&c, CONTRACT_DAY);
-    g.v.contract_from_day = optional_day(&c, CONTRACT_FROM);
-    g.v.contract_until_day = optional_day(&c, CONTRACT_UNTIL);
-    g.v.quota = (int64_t)sq_cell_number(&c, QUOTA, 0, QUOTA_MAX, 0);
-    g.v.documents = sq_cell_documents(&c, DOCUMENTS);
-    sq_cell_facts(&c, FACTS, &g.v.facts);
-    sq_cell_facts(&c, HOLDER_FACTS, &g.holder_facts);
+    sq_voucher_read(&c, 0, &g.v.row, &g.v.facts);
+    sq_cell_facts(&c, SQ_VOUCHER_COLUMN_COUNT, &g.holder_facts);
     t->grants = grown(t->grants, t->grant_count, sizeof *t->grants);
     t->grants[t->grant_count++] = g;
 }
@@ -275,12 +223,21 @@ static sq_status read_claims(struct trying *t, struct sq_error *err)
                                  : sq_fail(err, SQ_E_FORMAT, _("%s has no claim"), t->claims_path);
 }
 
+static sq_status read_holders(struct trying *t, struct sq_error *err)
+{
+    struct sq_column columns[SQ_SHEET_COLUMNS_MAX] = {{0}};
+    SQ_ASSERT(SQ_VOUCHER_COLUMN_COUNT + 1 <= SQ_SHEET_COLUMNS_MAX);
+    sq_voucher_columns(columns, 0);
+    columns[SQ_VOUCHER_COLUMN_COUNT] = more_columns[MORE_HOLDER_FACTS];
+    return read_sheet(t, t->holders_path, columns, SQ_VOUCHER_COLUMN_COUNT + 1, read_holder, err);
+}
+
 /* ---- vouchers ---- */
 
 static struct grant *grant_of(struct trying *t, const char *holder)
 {
     for (size_t i = 0; i < t->grant_count; i++)
-        if (strcmp(t->grants[i].v.holder, holder) == 0)
+        if (strcmp(t->grants[i].v.row.holder, holder) == 0)
             return &t->grants[i];
     return NULL;
 }
@@ -290,14 +247,14 @@ static void complete(const struct trying *t, struct sq_trial_voucher *v)
 {
     int64_t asked = 0;
     for (size_t i = 0; i < t->claim_count; i++)
-        if (strcmp(t->claims[i].holder, v->holder) == 0 && asked < FACE_MAX_FEN - t->claims[i].item.amount_fen)
+        if (strcmp(t->claims[i].holder, v->row.holder) == 0 && asked < FACE_MAX_FEN - t->claims[i].item.amount_fen)
             asked += t->claims[i].item.amount_fen;
-    v->face_fen = v->face_fen != 0 ? v->face_fen : asked != 0 ? asked : 1;
-    if (v->until_day == 0)
-        v->until_day =
+    v->row.face_fen = v->row.face_fen != 0 ? v->row.face_fen : asked != 0 ? asked : 1;
+    if (v->row.until_day == 0)
+        v->row.until_day =
             t->terms->validity_days != 0 ? sq_day_add(t->day, (int32_t)t->terms->validity_days) : t->terms->until_day;
-    for (size_t i = 0; v->documents == 0 && i < t->terms->n_grant_documents; i++)
-        v->documents |= 1u << (t->terms->grant_documents[i] - 1);
+    for (size_t i = 0; v->row.documents == 0 && i < t->terms->n_grant_documents; i++)
+        v->row.documents |= 1u << (t->terms->grant_documents[i] - 1);
 }
 
 static sq_status grant_all(struct trying *t, struct sq_trial *trial, struct sq_error *err)
@@ -306,14 +263,14 @@ static sq_status grant_all(struct trying *t, struct sq_trial *trial, struct sq_e
         if (grant_of(t, t->claims[i].holder) == NULL) {
             t->grants = grown(t->grants, t->grant_count, sizeof *t->grants);
             t->grants[t->grant_count] = (struct grant){.holder_facts = t->claims[i].holder_facts};
-            memcpy(t->grants[t->grant_count++].v.holder, t->claims[i].holder, sizeof t->claims[i].holder);
+            memcpy(t->grants[t->grant_count++].v.row.holder, t->claims[i].holder, sizeof t->claims[i].holder);
         }
     for (size_t i = 0; i < t->grant_count; i++) {
         struct grant *g = &t->grants[i];
         complete(t, &g->v);
-        sq_status st = sq_trial_state(trial, g->v.holder, &g->holder_facts, err);
+        sq_status st = sq_trial_state(trial, g->v.row.holder, &g->holder_facts, err);
         if (st != SQ_OK)
-            return sq_fail_context(err, st, "%s", g->v.holder);
+            return sq_fail_context(err, st, "%s", g->v.row.holder);
         st = sq_trial_grant(trial, &g->v, t->day, &g->number, &g->refused);
         if (st != SQ_OK && sq_cli_exit_of(st) != SQ_EXIT_REFUSED)
             return sq_fail(err, st, "%s", g->refused.text);
@@ -375,8 +332,8 @@ static json_t *grants_json(const struct trying *t)
         snprintf(voucher, sizeof voucher, "%" PRIu64, g->number);
         json_array_append_new(
             list,
-            sq_need(json_pack("{s:s, s:s, s:I, s:b, s:s, s:s}", "holder", g->v.holder, "voucher", voucher, "face_fen",
-                              (json_int_t)g->v.face_fen, "granted", g->number != 0, "status",
+            sq_need(json_pack("{s:s, s:s, s:I, s:b, s:s, s:s}", "holder", g->v.row.holder, "voucher", voucher,
+                              "face_fen", (json_int_t)g->v.row.face_fen, "granted", g->number != 0, "status",
                               sq_status_name(g->number != 0 ? SQ_OK : g->refused.status), "detail", g->refused.text)));
     }
     return list;
@@ -389,7 +346,7 @@ static size_t print_grants(const struct trying *t)
         const struct grant *g = &t->grants[i];
         refused += g->number == 0;
         if (g->number == 0 && !t->cli->json)
-            printf(_("no voucher for %s: %s: %s\n\n"), g->v.holder, _(sq_status_text(g->refused.status)),
+            printf(_("no voucher for %s: %s: %s\n\n"), g->v.row.holder, _(sq_status_text(g->refused.status)),
                    g->refused.text);
     }
     return refused;
@@ -411,7 +368,7 @@ static sq_status try_all(struct trying *t, size_t *refused, struct sq_error *err
     if (st == SQ_OK)
         st = sq_programme_read(t->path, &arena, &t->terms, err);
     if (st == SQ_OK && t->holders_path != NULL)
-        st = read_sheet(t, t->holders_path, holder_columns, HOLDER_COLUMNS, read_holder, err);
+        st = read_holders(t, err);
     if (st == SQ_OK)
         st = read_claims(t, err);
     if (st == SQ_OK && t->day == 0)

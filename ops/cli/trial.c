@@ -218,12 +218,15 @@ sq_status sq_trial_grant(struct sq_trial *t, const struct sq_trial_voucher *vouc
                          struct sq_error *err)
 {
     struct sq_trial_voucher v = *voucher;
-    char issuer[SQ_NAME_SIZE_MAX + 1], *holders[1] = {v.holder};
+    char issuer[SQ_NAME_SIZE_MAX + 1], *holders[1] = {v.row.holder};
     uint32_t zero = 0, set_number = 1;
     Sanquan__V1__FactSet set, *sets[1] = {&set};
-    uint8_t contract[16] = {1}; /* each voucher is of a contract of its own */
+    static const uint8_t none[SQ_CONTRACT_BYTES];
     Sanquan__V1__Grant m;
-    sq_put_be64(contract + 8, t->granted + 1);
+    if (memcmp(v.row.contract, none, sizeof none) == 0) {
+        v.row.contract[0] = 1;
+        sq_put_be64(v.row.contract + 8, t->granted + 1);
+    }
     at_noon(t, day);
     sanquan__v1__grant__init(&m);
     m.issuer = t->issuer;
@@ -231,18 +234,18 @@ sq_status sq_trial_grant(struct sq_trial *t, const struct sq_trial_voucher *vouc
     m.n_face_fen = m.n_holder = m.n_until_day = m.n_holders = 1;
     m.n_contract_fen = m.n_approved_fen = m.n_contract_day = m.n_contract_from_day = m.n_contract_until_day =
         m.n_quota = m.n_documents = 1;
-    m.face_fen = &v.face_fen;
+    m.face_fen = &v.row.face_fen;
     m.holder = &zero;
-    m.until_day = &v.until_day;
+    m.until_day = &v.row.until_day;
     m.holders = holders;
-    m.contract = (ProtobufCBinaryData){sizeof contract, contract};
-    m.contract_fen = &v.contract_fen;
-    m.approved_fen = &v.approved_fen;
-    m.contract_day = &v.contract_day;
-    m.contract_from_day = &v.contract_from_day;
-    m.contract_until_day = &v.contract_until_day;
-    m.quota = &v.quota;
-    m.documents = &v.documents;
+    m.contract = (ProtobufCBinaryData){sizeof v.row.contract, v.row.contract};
+    m.contract_fen = &v.row.contract_fen;
+    m.approved_fen = &v.row.approved_fen;
+    m.contract_day = &v.row.contract_day;
+    m.contract_from_day = &v.row.contract_from_day;
+    m.contract_until_day = &v.row.contract_until_day;
+    m.quota = &v.row.quota;
+    m.documents = &v.row.documents;
     if (v.facts.count != 0) {
         sanquan__v1__fact_set__init(&set);
         set.n_attribute = set.n_value = v.facts.count;
@@ -253,7 +256,7 @@ sq_status sq_trial_grant(struct sq_trial *t, const struct sq_trial_voucher *vouc
         m.fact_sets = sets;
     }
     name_of(issuer, "issuer", t->node);
-    sq_status st = enrol(t, "holder", v.holder, err);
+    sq_status st = enrol(t, "holder", v.row.holder, err);
     if (st == SQ_OK)
         st = say(t, issuer, SANQUAN__V1__MESSAGE_TYPE__GRANT, &m.base, err);
     if (st == SQ_OK)

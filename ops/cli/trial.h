@@ -9,6 +9,7 @@
 
 #include "clearing/policy/explain.h"
 #include "ops/cli/batch.h"
+#include "ops/cli/voucher_row.h"
 
 struct sq_trial; /* opaque */
 
@@ -25,9 +26,7 @@ SQ_MUST_CHECK sq_status sq_trial_state(struct sq_trial *t, const char *org, cons
                                        struct sq_error *err);
 
 struct sq_trial_voucher {
-    char holder[19];
-    int64_t face_fen, contract_fen, approved_fen, quota;
-    uint32_t until_day, contract_day, contract_from_day, contract_until_day, documents;
+    struct sq_voucher_row row; /* without a contract: each voucher is of one of its own */
     struct sq_declared_facts facts;
 };
 

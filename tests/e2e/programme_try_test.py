@@ -42,6 +42,10 @@ with tempfile.TemporaryDirectory() as at:
     check("all accepted is exit code 0; the plainest claims need three columns", r.code == 0 and r.json["accepted_fen"] == 1, r)
     holders = write("holders.csv", "holder,face_yuan\n91330100TRY000009R,0.02\n")
     named = write("named.csv", "holder,amount_yuan,base_yuan,service_day\n91330100TRY000009R,0.02,1,2025-03-01\n91330100TRY000009R,0.01,1,2025-03-01\n")
+    once = write("once.yaml", open(terms, encoding="utf-8").read() + "unique_contract: programme\n")
+    twice = write("twice.csv", "holder,face_yuan,seller,contract\n91330100TRY000009R,1,91310199TXXXXX0015,HT-7\n91330100TRY000009R,1,91310199TXXXXX0015,HT-7\n")
+    granted = [v["status"] for v in run(once, "--claims", one, "--holders", twice, "--json").json["grants"]]
+    check("a contract that --holders names twice gets one voucher", granted == ["SQ_OK", "SQ_R_CONTRACT_TAKEN"], granted)
     r = run(terms, "--claims", named, "--holders", holders, "--json")
     check("a holder's voucher has the face that --holders says", [c["status"] for c in r.json["claims"]] == ["SQ_OK", "SQ_R_VOUCHER_OVERDRAWN"], r)
 

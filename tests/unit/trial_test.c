@@ -28,7 +28,7 @@ static int begin(void **state)
     static char title[] = "trial";
     struct fixture *f = calloc(1, sizeof *f);
     struct sq_error err = {0};
-    struct sq_trial_voucher v = {.face_fen = 4000, .until_day = 20261231};
+    struct sq_trial_voucher v = {.row = {.face_fen = 4000, .until_day = 20261231}};
     sanquan__v1__programme__init(&f->terms);
     f->terms.issuer = 330100;
     f->terms.number = 7;
@@ -43,7 +43,7 @@ static int begin(void **state)
     f->terms.cap_claim_fen = 2500;
     f->terms.cap_year_fen = 3000;
     assert_int_equal(sq_trial_new(&f->terms, DAY, &f->trial, &err), SQ_OK);
-    sq_trial_code(330100, 1, v.holder);
+    sq_trial_code(330100, 1, v.row.holder);
     sq_trial_code(330100, 2, f->provider);
     assert_int_equal(sq_trial_grant(f->trial, &v, DAY, &f->voucher, &err), SQ_OK);
     assert_true(f->voucher == 3301000007000000001u);
@@ -131,12 +131,12 @@ static void a_grant_that_the_programme_refuses_gives_no_number(void **state)
 {
     struct fixture *f = *state;
     struct sq_error err = {0};
-    struct sq_trial_voucher v = {.face_fen = 0, .until_day = 20261231};
+    struct sq_trial_voucher v = {.row = {.face_fen = 0, .until_day = 20261231}};
     uint64_t number = 7;
-    sq_trial_code(330100, 3, v.holder);
+    sq_trial_code(330100, 3, v.row.holder);
     assert_int_not_equal(sq_trial_grant(f->trial, &v, DAY, &number, &err), SQ_OK);
     assert_true(number == 7);
-    v.face_fen = 100;
+    v.row.face_fen = 100;
     assert_int_equal(sq_trial_grant(f->trial, &v, DAY, &number, &err), SQ_OK);
     assert_true(number == f->voucher + 1); /* the refused one took no serial */
 }
