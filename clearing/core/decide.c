@@ -94,8 +94,15 @@ static void draw(struct sq_core *core, const struct sq_decision *d, const struct
 {
     struct sq_prefund *f =
         t->programme->prefunds != SQ_ROW_NONE ? sq_prefund_find(core, t->programme, d->provider) : NULL;
-    if (f != NULL)
-        f->spent_fen += fen;
+    if (f == NULL)
+        return;
+    int64_t before = sq_prefund_drawn(f);
+    f->spent_fen += fen;
+    if (d->explain != NULL) {
+        d->explain->has_advance = 1;
+        d->explain->advance_fen = sq_prefund_drawn(f) - before;
+        d->explain->advance_left_fen = f->advanced_fen - sq_prefund_drawn(f);
+    }
 }
 
 static void spend(struct sq_core *core, struct sq_decision *d, struct sq_touched *t, const struct sq_rows *r, size_t i,
@@ -121,15 +128,17 @@ static void spend(struct sq_core *core, struct sq_decision *d, struct sq_touched
 static unsigned check_use(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i,
                           struct sq_touched *t, struct sq_posting *p)
 {
-    struct sq_verdict v = {.x = d->explain};
     unsigned refused = sq_check_use(core, d, r, i, t, p);
-    if (refused != SQ_OK)
+    if (refused != SQ_OK && (d->explain == NULL || d->explain->issuer == 0))
         return refused;
+    struct sq_verdict v = {.status = refused, .x = d->explain};
+    struct sq_room room;
     uint32_t kind = t->programme->kind;
-    if (!sq_rule(&v, sq_settlement_fits(core->settlement, d->acquirer, kind, p->amount_fen, d->total_fen),
-                 SQ_R_NET_DEBIT_CAP, 0, p->amount_fen))
-        (void)sq_rule(&v, sq_settlement_covered(core->settlement, d->acquirer, kind, p->amount_fen, d->total_fen),
-                      SQ_R_NOT_PREFUNDED, 0, p->amount_fen);
+    if (sq_settlement_cap_room(core->settlement, d->acquirer, kind, d->total_fen, &room) &&
+        sq_rule_amount(&v, p->amount_fen, room.cap_fen, room.used_fen, SQ_R_NET_DEBIT_CAP, 0, 1))
+        return v.status;
+    if (sq_settlement_account_room(core->settlement, d->acquirer, kind, d->total_fen, &room))
+        (void)sq_rule_amount(&v, p->amount_fen, room.cap_fen, room.used_fen, SQ_R_NOT_PREFUNDED, 0, 1);
     return v.status;
 }
 

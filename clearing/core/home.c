@@ -21,9 +21,32 @@ static sq_status claim_of_cell(struct sq_step *s, uint32_t from, uint32_t seller
     return SQ_OK;
 }
 
-/* 0, a refusal, or SQ_E_NOMEM. */
+void sq_invoice_explain(const struct sq_core *core, struct sq_explain *x, const struct sq_invoice_claim *c,
+                        unsigned refused)
+{
+    struct sq_verdict v = {.x = x};
+    int64_t total, used = sq_invoice_base_used(&core->invoices, c, &total);
+    if (refused != SQ_OK && (refused != SQ_R_INVOICE_OVERDRAWN || c->base_fen <= total - used))
+        (void)sq_rule(&v, 0, refused, 0, 0);
+    (void)sq_rule_amount(&v, c->base_fen, total, used, SQ_R_INVOICE_OVERDRAWN, 0, SANQUAN__V1__UNIT__UNIT_BASE);
+}
+
+/* For one who asks about a claim of another node: of which programme, how much, and what the register holds. */
+static void explain_claim(const struct sq_core *core, struct sq_explain *x, const struct sq_invoice_claim *c,
+                          unsigned refused)
+{
+    const struct sq_programme *p = sq_programme_at(core, c->programme);
+    x->issuer = p->issuer;
+    x->number = p->number;
+    x->amount_fen = c->amount_fen;
+    x->base_fen = c->base_fen;
+    x->payable_fen = INT64_MAX;
+    sq_invoice_explain(core, x, c, refused);
+}
+
+/* 0, a refusal, or SQ_E_NOMEM. x: NULL unless somebody asks why. */
 static unsigned register_row(struct sq_step *s, uint32_t from, uint32_t seller, const Sanquan__V1__Register *m,
-                             size_t k, struct sq_invoice_cursor *cursor)
+                             size_t k, struct sq_invoice_cursor *cursor, struct sq_explain *x)
 {
     struct sq_invoice_claim c;
     unsigned refused = claim_of_cell(s, from, seller, m->invoice.data + k * SQ_INVOICE_CELL, m->voucher[k], &c);
@@ -41,7 +64,15 @@ static unsigned register_row(struct sq_step *s, uint32_t from, uint32_t seller, 
     if (back) /* stays claimed, and held, until an Unregister says what the issuer decided */
         return sq_invoice_begin_return(&s->core->invoices, &c);
     refused = sq_invoice_check(&s->core->invoices, &c, cursor);
+    if (x != NULL)
+        explain_claim(s->core, x, &c, refused);
     return refused != SQ_OK ? refused : sq_invoice_add(&s->core->invoices, &c, cursor);
+}
+
+static uint32_t issuer_node(const struct sq_core *core, uint64_t voucher)
+{
+    uint64_t issuer = voucher / SQ_SERIAL_RADIX / SQ_PROGRAMME_RADIX;
+    return issuer > 999999 ? SQ_ROW_NONE : sq_node_of_issuer(core, (uint32_t)issuer);
 }
 
 sq_status sq_on_register(struct sq_step *s, uint32_t from, const Sanquan__V1__Register *m)
@@ -63,11 +94,16 @@ sq_status sq_on_register(struct sq_step *s, uint32_t from, const Sanquan__V1__Re
     if (s->code == NULL)
         return sq_full(s);
     struct sq_invoice_cursor cursor = {0};
+    const size_t watched = sq_watched_row(core, from, m->batch);
     for (size_t k = 0; k < n; k++) {
-        unsigned refused = register_row(s, from, seller, m, k, &cursor);
+        struct sq_explain *x = m->row[k] == watched ? core->watch.out : NULL;
+        unsigned refused = register_row(s, from, seller, m, k, &cursor, x);
         if (refused == SQ_E_NOMEM)
             return sq_fail(s->err, SQ_E_NOMEM, "invoice register");
         s->code[k] = (uint8_t)refused;
+        if (x != NULL && (refused != SQ_OK || issuer_node(core, m->voucher[k]) != core->self))
+            sq_watch_end(core, s->fx->seq, m->amount_fen[k] < 0 ? SANQUAN__V1__VERB__RETURN : SANQUAN__V1__VERB__REDEEM,
+                         refused);
     }
     Sanquan__V1__Registered out;
     sanquan__v1__registered__init(&out);

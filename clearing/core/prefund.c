@@ -19,7 +19,7 @@ struct sq_prefund *sq_prefund_find(const struct sq_core *core, const struct sq_p
     return NULL;
 }
 
-static int64_t drawn(const struct sq_prefund *f)
+int64_t sq_prefund_drawn(const struct sq_prefund *f)
 {
     int64_t spent =
         f->spent_fen > 0 ? f->spent_fen : 0; /* what was spent before the first advance may be given back after it */
@@ -31,7 +31,7 @@ sq_status sq_core_prefund(const struct sq_core *core, uint32_t number, uint32_t 
     const struct sq_prefund *f = sq_prefund_find(core, sq_programme_at(core, number), provider);
     if (f == NULL)
         return SQ_E_NOT_FOUND;
-    *out = (struct sq_prefund_view){sq_party_at(core, provider)->name, f->advanced_fen, drawn(f)};
+    *out = (struct sq_prefund_view){sq_party_at(core, provider)->name, f->advanced_fen, sq_prefund_drawn(f)};
     return SQ_OK;
 }
 
@@ -43,7 +43,7 @@ sq_status sq_core_prefund_of(const struct sq_core *core, uint32_t number, uint32
     if (n == SQ_ROW_NONE)
         return SQ_E_NOT_FOUND;
     const struct sq_prefund *f = SQ_ROW(&core->prefunds, struct sq_prefund, n);
-    *out = (struct sq_prefund_view){sq_party_at(core, f->provider)->name, f->advanced_fen, drawn(f)};
+    *out = (struct sq_prefund_view){sq_party_at(core, f->provider)->name, f->advanced_fen, sq_prefund_drawn(f)};
     return SQ_OK;
 }
 
@@ -66,7 +66,7 @@ sq_status sq_on_prefund(struct sq_step *s, const Sanquan__V1__Prefund *m)
     if (m->amount_fen == 0 || m->amount_fen > SQ_AMOUNT_MAX_FEN || m->amount_fen < -SQ_AMOUNT_MAX_FEN)
         return sq_refuse(s, SQ_R_AMOUNT, "%" PRId64 " fen", m->amount_fen);
     struct sq_prefund *f = sq_prefund_find(core, sq_programme_at(core, programme), provider);
-    int64_t left = f != NULL ? f->advanced_fen - drawn(f) : 0, sum;
+    int64_t left = f != NULL ? f->advanced_fen - sq_prefund_drawn(f) : 0, sum;
     if (m->amount_fen < -left || __builtin_add_overflow(f != NULL ? f->advanced_fen : 0, m->amount_fen, &sum))
         return sq_refuse(s, SQ_R_PREFUND, "%" PRId64 " fen are not used up yet", left);
     if (f == NULL) {

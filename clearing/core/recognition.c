@@ -214,11 +214,11 @@ int sq_recognition_check(const struct sq_core *core, const struct sq_decision *d
     if (a->rate_ceiling_bp != 0 && sq_rule_amount(v, amount_fen, sq_share_floor(base_fen, a->rate_ceiling_bp), 0,
                                                   SQ_R_AGREEMENT_RATE, a->version, 1))
         return 1;
-    return a->side[0].exposure_fen != 0 &&
-           sq_rule(v,
-                   sq_settlement_within(core->settlement, d->acquirer, a->side[0].exposure_fen, kind, amount_fen,
-                                        d->total_fen),
-                   SQ_R_AGREEMENT_EXPOSURE, a->version, amount_fen);
+    if (a->side[0].exposure_fen == 0)
+        return 0;
+    struct sq_room room =
+        sq_settlement_room(core->settlement, d->acquirer, a->side[0].exposure_fen, kind, d->total_fen);
+    return sq_rule_amount(v, amount_fen, room.cap_fen, room.used_fen, SQ_R_AGREEMENT_EXPOSURE, a->version, 1);
 }
 
 /* ---- who bears what ---- */

@@ -62,17 +62,6 @@ static void total_refused(struct sq_core *core, unsigned code)
 
 /* ---- all at home: decided in one step ---- */
 
-/* What the register says of a claim, for a row that is to be explained: the refusal that is not of the base, then base and total. */
-static void explain_invoice(const struct sq_core *core, struct sq_explain *x, const struct sq_invoice_claim *c,
-                            unsigned refused)
-{
-    struct sq_verdict v = {.x = x};
-    int64_t total, used = sq_invoice_base_used(&core->invoices, c, &total);
-    if (refused != SQ_OK && (refused != SQ_R_INVOICE_OVERDRAWN || c->base_fen <= total - used))
-        (void)sq_rule(&v, 0, refused, 0, 0);
-    (void)sq_rule_amount(&v, c->base_fen, total, used, SQ_R_INVOICE_OVERDRAWN, 0, SANQUAN__V1__UNIT__UNIT_BASE);
-}
-
 /* 0, a refusal, or SQ_E_NOMEM: a refusal is 100 or more. */
 static unsigned decide_here(struct sq_core *core, struct sq_decision *d, const struct sq_rows *r, size_t i,
                             struct sq_invoice_cursor *cursor)
@@ -90,7 +79,7 @@ static unsigned decide_here(struct sq_core *core, struct sq_decision *d, const s
     }
     refused = sq_invoice_check(&core->invoices, &claim, cursor);
     if (d->explain != NULL)
-        explain_invoice(core, d->explain, &claim, refused);
+        sq_invoice_explain(core, d->explain, &claim, refused);
     if (refused != SQ_OK || (refused = sq_decide_row(core, d, r, i)) != SQ_OK)
         return refused;
     return sq_invoice_add(&core->invoices, &claim, cursor);

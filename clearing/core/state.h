@@ -403,6 +403,8 @@ sq_status sq_on_allocate(struct sq_step *s, const Sanquan__V1__Allocate *m);
 
 /* ---- prefund.c ---- */
 struct sq_prefund *sq_prefund_find(const struct sq_core *core, const struct sq_programme *p, uint32_t provider);
+/* Of what was redeemed since the first advance, paid by it. */
+int64_t sq_prefund_drawn(const struct sq_prefund *f);
 sq_status sq_on_prefund(struct sq_step *s, const Sanquan__V1__Prefund *m);
 
 /* ---- outcome.c: stages ---- */
@@ -612,6 +614,9 @@ sq_status sq_on_registered(struct sq_step *s, uint32_t from, const Sanquan__V1__
 sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Decided *m);
 sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear *m);
 sq_status sq_on_register(struct sq_step *s, uint32_t from, const Sanquan__V1__Register *m);
+/* What the register says of a claim that it has looked at, for one who asks: what it was refused with, then base and total. */
+void sq_invoice_explain(const struct sq_core *core, struct sq_explain *x, const struct sq_invoice_claim *c,
+                        unsigned refused);
 sq_status sq_on_unregister(struct sq_step *s, uint32_t from, const Sanquan__V1__Unregister *m);
 static inline int sq_verb_claims(uint8_t verb)
 {

@@ -35,6 +35,8 @@ struct sq_explain {
     int64_t base_fen, amount_fen; /* as asked */
     int64_t entitled_fen;         /* by rate or lump */
     int64_t payable_fen;          /* the most that every amount rule together would let through */
+    int has_advance; /* the provider has, or had, money in advance: what of the amount that pays, and what is left of it */
+    int64_t advance_fen, advance_left_fen;
     size_t count;
     struct sq_reason reason[SQ_REASONS_MAX]; /* in the order in which they were looked at */
 };

@@ -31,15 +31,17 @@ static __int128 owed_to_all(const struct sq_settlement *s, size_t k)
     return sum > 0 ? sum : 0;
 }
 
-int sq_settlement_covered(const struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen,
-                          const int64_t pending_fen[static SQ_KIND_COUNT])
+int sq_settlement_account_room(const struct sq_settlement *s, uint32_t creditor, uint32_t kind,
+                               const int64_t pending_fen[static SQ_KIND_COUNT], struct sq_room *out)
 {
     const struct sq_money_account *a = &s->account;
     size_t k = kind - 1;
     if (!s->charter.prefunded || creditor == s->self)
-        return 1;
+        return 0;
     __int128 before = owed_to_all(s, k) + pending_fen[k], free_fen = (__int128)a->balance_fen[k] - a->committed_fen[k];
-    return before + fen <= free_fen || before + fen <= 0;
+    int64_t cap = free_fen > 0 ? (int64_t)free_fen : 0; /* what is committed is within the balance, or about to be */
+    *out = sq_room_of(cap, cap - before);
+    return 1;
 }
 
 /* ---- payments of a window ---- */

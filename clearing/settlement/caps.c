@@ -28,25 +28,41 @@ static __int128 positive(__int128 v)
     return v > 0 ? v : 0;
 }
 
-int sq_settlement_within(const struct sq_settlement *s, uint32_t creditor, int64_t cap_fen, uint32_t kind, int64_t fen,
-                         const int64_t pending_fen[static SQ_KIND_COUNT])
+/* `used` as it is or, where less would leave more room than there is, so that `left` is what is left. */
+struct sq_room sq_room_of(int64_t cap_fen, __int128 left)
 {
-    __int128 used = 0, before = 0;
-    if (creditor == s->self)
-        return 1;
-    for (size_t k = 0; k < SQ_KIND_COUNT; k++) {
-        __int128 net = net_of_kind(s, s->self, creditor, k) + pending_fen[k];
-        before += positive(net);
-        used += positive(k == kind - 1 ? net + fen : net);
-    }
-    return used <= cap_fen || used <= before; /* also over the cap, what makes it no worse goes */
+    __int128 most = left < INT64_MAX ? left : INT64_MAX, used = cap_fen - (most > -INT64_MAX ? most : -INT64_MAX);
+    used = used > INT64_MAX ? INT64_MAX : used < (__int128)cap_fen - INT64_MAX ? (__int128)cap_fen - INT64_MAX : used;
+    return (struct sq_room){cap_fen, (int64_t)used};
 }
 
-int sq_settlement_fits(const struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen,
-                       const int64_t pending_fen[static SQ_KIND_COUNT])
+/*
+ * An item goes when all kinds together stay within the cap with it, each counted where it is positive; also over the cap goes what makes it
+ * no worse, which is as much as the other side owes in this kind.
+ */
+struct sq_room sq_settlement_room(const struct sq_settlement *s, uint32_t creditor, int64_t cap_fen, uint32_t kind,
+                                  const int64_t pending_fen[static SQ_KIND_COUNT])
+{
+    __int128 others = 0, net = 0;
+    for (size_t k = 0; k < SQ_KIND_COUNT; k++) {
+        __int128 of_kind = net_of_kind(s, s->self, creditor, k) + pending_fen[k];
+        if (k == kind - 1)
+            net = of_kind;
+        else
+            others += positive(of_kind);
+    }
+    __int128 left = cap_fen - others - net;
+    return sq_room_of(cap_fen, left > -net ? left : -net);
+}
+
+int sq_settlement_cap_room(const struct sq_settlement *s, uint32_t creditor, uint32_t kind,
+                           const int64_t pending_fen[static SQ_KIND_COUNT], struct sq_room *out)
 {
     const struct sq_cap *cap = &s->owes[creditor].cap;
-    return !cap->set || sq_settlement_within(s, creditor, cap->cap_fen, kind, fen, pending_fen);
+    if (!cap->set || creditor == s->self)
+        return 0;
+    *out = sq_settlement_room(s, creditor, cap->cap_fen, kind, pending_fen);
+    return 1;
 }
 
 void sq_settlement_hold(struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen)

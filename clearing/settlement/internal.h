@@ -375,4 +375,8 @@ SQ_MUST_CHECK sq_status sq_window_at(struct sq_settlement *s, uint64_t number, s
 void sq_window_free(struct sq_window *w);
 SQ_MUST_CHECK sq_status sq_window_new(struct sq_settlement *s, uint64_t number, struct sq_error *err);
 
+/* caps.c */
+/* A cap, and as much used of it as leaves `left`. */
+struct sq_room sq_room_of(int64_t cap_fen, __int128 left);
+
 #endif

@@ -117,21 +117,26 @@ SQ_MUST_CHECK sq_status sq_settlement_owed(struct sq_settlement *s, uint32_t deb
                                            const uint8_t result_hash[static SQ_HASH_SIZE],
                                            const struct sq_link_step *step, struct sq_error *err);
 
+/* What there is for more of a kind: an item of `fen` goes while fen <= cap_fen - used_fen, which is within int64. */
+struct sq_room {
+    int64_t cap_fen, used_fen;
+};
 /*
- * Net debit caps (caps.c). May this node come to owe `creditor` `fen` more of a kind? `pending_fen`: what is decided in this step and
- * is not a step of the link yet, by kind. Where there is no cap: 1.
+ * Net debit caps (caps.c). How much more of a kind may this node come to owe `creditor`? `pending_fen`: what is decided in this step and
+ * is not a step of the link yet, by kind. 0 where there is no cap.
  */
-int sq_settlement_fits(const struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen,
-                       const int64_t pending_fen[static SQ_KIND_COUNT]);
-/* The same under any cap, such as one that an agreement between the two regions names. */
-int sq_settlement_within(const struct sq_settlement *s, uint32_t creditor, int64_t cap_fen, uint32_t kind, int64_t fen,
-                         const int64_t pending_fen[static SQ_KIND_COUNT]);
+int sq_settlement_cap_room(const struct sq_settlement *s, uint32_t creditor, uint32_t kind,
+                           const int64_t pending_fen[static SQ_KIND_COUNT], struct sq_room *out);
+/* The same under any cap, such as one that an agreement with another region names. */
+struct sq_room sq_settlement_room(const struct sq_settlement *s, uint32_t creditor, int64_t cap_fen, uint32_t kind,
+                                  const int64_t pending_fen[static SQ_KIND_COUNT]);
 /* Reserved for a provider of `creditor`; negative: no longer. */
 void sq_settlement_hold(struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen);
 
-/* Does the settlement account cover that the region owes `fen` more of a kind? Always, unless the charter has prefunding (accounts.c). */
-int sq_settlement_covered(const struct sq_settlement *s, uint32_t creditor, uint32_t kind, int64_t fen,
-                          const int64_t pending_fen[static SQ_KIND_COUNT]);
+/* How much more of a kind may the region owe before its settlement account covers it no longer? 0: no matter, there is no prefunding
+ * (accounts.c), or it is owed at home. */
+int sq_settlement_account_room(const struct sq_settlement *s, uint32_t creditor, uint32_t kind,
+                               const int64_t pending_fen[static SQ_KIND_COUNT], struct sq_room *out);
 
 #define SQ_ACCOUNT_REFERENCE_MAX 63u
 #define SQ_ACCOUNT_MOST_FEN      1000000000000000 /* 10 trillion yuan at a time */
