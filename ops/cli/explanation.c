@@ -57,6 +57,18 @@ static const struct rule {
     {SQ_R_SERVICE_TAKEN, N_("delivery claimed once"), NUMBER},
     {SQ_R_POOL_EXHAUSTED, N_("programme's pool"), FEN},
     {SQ_R_INVOICE_OVERDRAWN, N_("base within the invoice's total"), FEN},
+    {SQ_R_STAGE_NOT_FREE, N_("stages of the voucher that are free"), FEN},
+    {SQ_R_PAYEE, N_("payee"), NUMBER},
+    {SQ_R_EXCLUDED, N_("not together with another programme"), NUMBER},
+    {SQ_R_REQUIRED, N_("only together with another programme"), NUMBER},
+    {SQ_R_HIGHER_ONLY, N_("higher of two programmes"), FEN},
+    {SQ_R_SHARE_LIMIT, N_("share of two programmes"), FEN},
+    {SQ_R_NO_AGREEMENT, N_("agreement of the two regions"), NUMBER},
+    {SQ_R_AGREEMENT_RATE, N_("rate that the regions agreed on, version"), FEN},
+    {SQ_R_AGREEMENT_EXPOSURE, N_("what the region may owe by agreement, version"), FEN},
+    {SQ_R_INVOICE_SELLER, N_("one seller an invoice"), NUMBER},
+    {SQ_R_INVOICE_TOTAL, N_("one total an invoice"), NUMBER},
+    {SQ_R_INVOICE_STACKING, N_("programmes that stack on an invoice"), NUMBER},
     {SQ_R_NET_DEBIT_CAP, N_("region's net debit cap"), FEN},
     {SQ_R_NOT_PREFUNDED, N_("region's settlement account"), FEN},
 };
@@ -175,6 +187,9 @@ void sq_explanation_print(const struct sq_explain *x)
     if (x->payable_fen != INT64_MAX)
         printf(_("; all amount rules together let %s through"), sq_text_money(x->payable_fen, most));
     putchar('\n');
+    if (x->has_advance && x->status == SQ_OK)
+        printf(_("  of it %s is paid by money in advance; %s of that is left\n"), sq_text_money(x->advance_fen, asked),
+               sq_text_money(x->advance_left_fen, most));
     print_rules(x);
 }
 
@@ -204,6 +219,8 @@ json_t *sq_explanation_json(const struct sq_explain *x)
                                   "tier", (int)x->tier, "rate_bp", (int)x->rate_bp, "lump_fen", (json_int_t)x->lump_fen,
                                   "base_fen", (json_int_t)x->base_fen, "amount_fen", (json_int_t)x->amount_fen,
                                   "entitled_fen", (json_int_t)x->entitled_fen, "rules", list));
+    json_object_set_new(o, "advance_fen", x->has_advance ? json_integer(x->advance_fen) : json_null());
+    json_object_set_new(o, "advance_left_fen", x->has_advance ? json_integer(x->advance_left_fen) : json_null());
     json_object_set_new(o, "payable_fen",
                         x->issuer != 0 && x->payable_fen != INT64_MAX ? json_integer(x->payable_fen) : json_null());
     return o;

@@ -92,6 +92,49 @@ with Network((SH, SD)) as net:
     r = net.must("explain", f"{json.loads(net.read('twice.csv.receipts'))['seq']}.0", "--ledger", net.path(SD))
     check("what an invoice's home refuses names that node", "refused: invoice" in r.out and f"Node {SH} is the home" in r.out, r)
 
+    # ---- by invoice and by voucher; what an invoice's home says of another node's claim ----
+    r = net.run(*at, "--invoice", "26312000000000000001")
+    check("rows of one invoice are listed when there are several", r.code == 2 and f"--acquirer {SD}" in r.err and "2 rows" in r.err, r)
+    claim = net.must(*at, "--invoice", "26312000000000000001", "--last", "--json").json
+    check("the newest is a claim that the register has refused", (claim["acquirer"], claim["status"], claim["ask_node"]) == (SD, "SQ_R_INVOICE_SELLER", None) and
+          amounts(claim, "SQ_R_INVOICE_OVERDRAWN") == ("no", 33335, 33335, 0), claim)
+    only = net.must(*at, "--invoice", "26312000000000000002", "--json").json
+    check("the only row of an invoice needs no choice", only["accepted"] and only["amount_fen"] == 20000, only)
+    newest = net.must(*at, "--voucher", voucher, "--last", "--json").json
+    check("a voucher's newest row is found", newest["acquirer"] == SD and newest["status"] == "SQ_R_INVOICE_SELLER", newest)
+    abroad = net.write("abroad.csv", f"{HEADER}\n{voucher},2,10,26372000000000000009,10,7,2025-09-01\n")
+    net.must("submit", abroad, node=SH, key=keys[SH])
+    home = net.must("explain", "--invoice", "26372000000000000009", "--ledger", net.path(SD), "--json").json
+    check("the home of an invoice shows what its register held, and who decides", (home["acquirer"], home["accepted"], home["ask_node"]) == (SH, True, SH) and
+          amounts(home, "SQ_R_INVOICE_OVERDRAWN") == ("yes", 1000, 0, 1000), home)
+    r = net.must("explain", "--invoice", "26372000000000000009", "--ledger", net.path(SD))
+    check("people are told so", "home of its invoice" in r.out and f"LEDGER-OF-{SH}" in r.out, r)
+
+    # ---- net debit cap and money in advance ----
+    for who in ("maker", "checker"):
+        net.must("cap", "set", SH, 5, "--role", who, node=SD, key=net.operator(SD, who))
+    until = time.monotonic() + PATIENCE_S
+    while not [c for c in net.must("cap", "--json", node=SH, key=net.operator(SH)).json["caps"] if c["debtor"] == SH and c["set"]]:
+        assert time.monotonic() < until
+    # one yuan is owed already, of the row that was accepted above
+    over = net.write("over.csv", f"{HEADER}\n{voucher},4.01,100,26372000000000000011,100,7,2025-09-01\n")
+    r = net.run("submit", over, "--receipts", "--json", node=SD, key=keys[SD])
+    check("over the net debit cap a row is refused", r.json["refused"] == {"SQ_R_NET_DEBIT_CAP": 1}, r)
+    seq = json.loads(net.read("over.csv.receipts"))["seq"]
+    there = net.must(*at, f"{seq}.0", "--acquirer", SD, "--json").json
+    check("which is explained with cap, what was used, and what was left", amounts(there, "SQ_R_NET_DEBIT_CAP") == ("no", 500, 100, 400) and there["payable_fen"] == 400, there)
+    check("beside all other numbers", amounts(there, "SQ_R_CAP_CLAIM") == ("yes", 25000, 0, 25000), there)
+    net.must("prefund", "enter", at_home, 3, "--programme", "310000/1", node=SH, key=net.key(f"issuer:{SH}"))
+    paid = net.write("paid.csv", f"{HEADER}\n{voucher},4,100,26312000000000000021,100,7,2025-09-01\n")
+    net.must("submit", paid, node=SH, key=keys[SH])
+    advanced = net.must(*at, "--invoice", "26312000000000000021", "--json").json
+    check("what money in advance pays is shown", (advanced["advance_fen"], advanced["advance_left_fen"]) == (300, 0) and first["advance_fen"] is None, advanced)
+    check("to people too", "3.00" in net.must(*at, "--invoice", "26312000000000000021").out)
+    for words, code, why in (((), 2, "say which row"), (("7.0", "--voucher", voucher), 2, "say which row"), (("--invoice", "12"), 2, "20 digits"),
+                             (("--invoice", "26312000000000099999"), 5, "no row")):
+        r = net.run(*at, *words)
+        check(f"explain {' '.join(words)} says what is wrong", r.code == code and why in r.err, r)
+
     # ---- what cannot be explained ----
     for arguments, code, why in ((("7", ), 2, "SEQ.ROW"), ((f"{seq}.x", ), 2, "SEQ.ROW"), (("2.0", ), 5, "no batch"), ((f"{seq + 100000}.0", ), 5, "has not come"),
                                  ((f"{seq}.0", "--acquirer", "440000"), 5, "no node 440000")):
