@@ -114,7 +114,7 @@ static uint32_t netting_method(const char *name)
     static const struct {
         const char *name;
         uint32_t number;
-    } methods[] = {{"bilateral", 1}, {"hub", 2}, {"cycles", 3}, {"gross", 5}};
+    } methods[] = {{"bilateral", 1}, {"hub", 2}, {"cycles", 3}, {"funds", 4}, {"gross", 5}};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
         if (strcmp(methods[i].name, name) == 0)
             return methods[i].number;

@@ -251,8 +251,8 @@ static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
     case SANQUAN__V1__MESSAGE_TYPE__BATCH:
         return sq_on_batch(s, body, (const Sanquan__V1__Batch *)m);
     case SANQUAN__V1__MESSAGE_TYPE__WINDOW_CUT: {
-        uint64_t window = ((const Sanquan__V1__WindowCut *)m)->window;
-        st = sq_settlement_cut(core->settlement, window, core->now_ms, s->fx, &s->why);
+        const Sanquan__V1__WindowCut *cut = (const Sanquan__V1__WindowCut *)m;
+        st = sq_settlement_cut(core->settlement, cut->window, cut->kinds, core->now_ms, s->fx, &s->why);
         return st != SQ_OK ? st : sq_answer_accepted(s, 1);
     }
     case SANQUAN__V1__MESSAGE_TYPE__CONFIRM:
@@ -304,7 +304,7 @@ static sq_status on_tick(struct sq_step *s, sq_bytes body)
         return sq_fail_context(s->err, SQ_E_FORMAT, "tick");
     const Sanquan__V1__Tick *t = (const Sanquan__V1__Tick *)m;
     if (t->reason == 1) {
-        st = sq_settlement_cut(s->core->settlement, t->window, s->core->now_ms, s->fx, &s->why);
+        st = sq_settlement_cut(s->core->settlement, t->window, t->kinds, s->core->now_ms, s->fx, &s->why);
         return st;
     }
     if (t->reason == TICK_DISPUTES)

@@ -129,7 +129,7 @@ static sq_status check_genesis(const Sanquan__V1__Genesis *g, struct sq_error *e
         return sq_fail(err, SQ_E_FORMAT, "genesis: network id, nodes or round timeout");
     if (g->prefunded > 1 || g->loss_rule > SQ_LOSS_FUND || g->review_ms > 86400000u)
         return sq_fail(err, SQ_E_FORMAT, "genesis: loss rule %u, review of %u ms", g->loss_rule, g->review_ms);
-    if (sq_netting_name(g->netting_method) == NULL || g->netting_method == SQ_NET_FUNDS) /* windows know of no funds */
+    if (sq_netting_name(g->netting_method) == NULL)
         return sq_fail(err, SQ_E_FORMAT, "genesis: netting method %u", g->netting_method);
     for (size_t i = 0; i < g->n_nodes; i++) {
         const Sanquan__V1__Node *n = g->nodes[i];

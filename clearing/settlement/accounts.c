@@ -44,6 +44,12 @@ int sq_settlement_account_room(const struct sq_settlement *s, uint32_t creditor,
     return 1;
 }
 
+int64_t sq_account_free(const struct sq_settlement *s, uint32_t kind)
+{
+    int64_t fen = s->account.balance_fen[kind - 1] - s->account.committed_fen[kind - 1];
+    return fen > 0 ? fen : 0;
+}
+
 /* ---- payments of a window ---- */
 
 void sq_account_move(struct sq_settlement *s, const Sanquan__V1__Payment *p, enum sq_account_step step)

@@ -36,9 +36,10 @@ struct sq_cap {
 };
 
 struct sq_link {
-    struct sq_fold now, settled; /* settled: as of the last number that a final settlement covers */
-    uint64_t first;              /* number of entries row 0; first + entries.count == now.number + 1 */
-    uint64_t adopt;              /* the debtor's next statement is taken as it is */
+    struct sq_fold now, settled; /* settled: as of the last number that a final settlement covers, less what it left */
+    int64_t carried_fen[SQ_KIND_COUNT]; /* left by final settlements: below settled.number and still owed */
+    uint64_t first;                     /* number of entries row 0; first + entries.count == now.number + 1 */
+    uint64_t adopt;                     /* the debtor's next statement is taken as it is */
     struct sq_cap cap;
     int64_t held_fen[SQ_KIND_COUNT]; /* reserved for the creditor's providers and not spent */
     struct sq_table entries, mixed;
@@ -49,8 +50,16 @@ struct sq_stated {
     uint32_t present, padding;
     uint64_t first, last, count;
     uint8_t hash[SQ_HASH_SIZE];
-    int64_t total_fen[SQ_KIND_COUNT];
+    int64_t total_fen[SQ_KIND_COUNT], carried_fen[SQ_KIND_COUNT]; /* carried: of the total, from earlier windows */
 };
+
+/* What a node says in its statement of a window beside the rows. */
+struct sq_closing {
+    int64_t funds_fen[SQ_KIND_COUNT];
+    uint32_t present, kinds;
+};
+#define SQ_KINDS_END   (2u << SQ_KIND_COUNT) /* sets of kinds, a bit 1 << kind each, are below this */
+#define SQ_KINDS_ASKED 1u                    /* in cut_kinds: an operator or the clock of this node has said so */
 
 /* This node's region's money at the settlement bank. */
 struct sq_money_account {
@@ -158,13 +167,15 @@ struct sq_window {
     uint32_t state; /* enum sq_window_state */
     uint32_t maker; /* party number that entered the confirmation */
     uint32_t statements, counterstatements, countered, lateness;
-    uint32_t reviewing, padding; /* STATED, and the agreement has not begun */
-    uint64_t late_ms;            /* when waiting ends; 0: no more */
+    uint32_t reviewing,
+        kinds;        /* reviewing: STATED, and the agreement has not begun; kinds: it is cut for these here; 0: all */
+    uint64_t late_ms; /* when waiting ends; 0: no more */
     struct sq_agreement agreement;
     struct sq_stated *debtor,
-        *creditor;         /* [debtor * n + creditor]: as the debtor, as the creditor has it; freed when final.
+        *creditor;              /* [debtor * n + creditor]: as the debtor, as the creditor has it; freed when final.
                                             [node * n + node]: present when the node has stated, has counterstated */
-    struct sq_fold *heard; /* [debtor]: our fold when its statement came */
+    struct sq_fold *heard;      /* [debtor]: our fold when its statement came */
+    struct sq_closing *closing; /* [node] */
     struct sq_value value[SQ_VALUES_MAX]; /* values proposed and still undecided */
     uint32_t value_count;
     struct sq_fetch *fetch;      /* NULL: nothing is being fetched */
@@ -182,8 +193,8 @@ struct sq_settlement {
     struct sq_link *owes, *owed; /* [node]: this node to it, it to this node */
     struct sq_window **windows;  /* [0] is window 1 */
     uint32_t window_count, window_capacity;
-    uint64_t open, deciding; /* deciding: the cut window that is not final, or 0 */
-    uint64_t cut_wanted;     /* a cut of the open window waits for finality */
+    uint64_t open, deciding;        /* deciding: the cut window that is not final, or 0 */
+    uint64_t cut_wanted, cut_kinds; /* a cut of the open window waits for finality, for these kinds */
     uint64_t news; /* statements and wishes heard since the start: a value that could not be made is tried again */
     uint64_t relaying, relay_ms; /* the final window whose precommits are still waited for, until then; 0: none */
     struct sq_table breaks;      /* struct sq_break */
@@ -203,6 +214,7 @@ struct sq_statement_rows { /* of a STATEMENT or COUNTERSTATEMENT */
     uint64_t window;
     size_t count;
     Sanquan__V1__StatementRow **rows;
+    struct sq_closing closing; /* not present: not in form */
 };
 /* Empty for messages of other types. */
 struct sq_statement_rows sq_rows_stated(uint32_t type, const ProtobufCMessage *m);
@@ -221,6 +233,11 @@ void sq_statement_take(struct sq_settlement *s, struct sq_window *w, uint32_t fr
 SQ_MUST_CHECK sq_status sq_counterstatement_take(struct sq_settlement *s, struct sq_window *w, uint32_t from,
                                                  const struct sq_statement_rows *stated, uint64_t now_ms,
                                                  struct sq_effects *fx, struct sq_error *err);
+
+/* What this node says when it closes the window. */
+void sq_closing_own(const struct sq_settlement *s, struct sq_window *w);
+/* For which kinds the window is closed: as was asked for here, or else as the first other node says. */
+uint32_t sq_closing_kinds(const struct sq_settlement *s, const struct sq_window *w);
 
 /* said.c */
 enum sq_said_news {
@@ -282,8 +299,35 @@ SQ_MUST_CHECK sq_status sq_part_tell(struct sq_settlement *s, struct sq_window *
                                      const uint8_t wanted[static SQ_HASH_SIZE], uint32_t part, struct sq_effects *fx,
                                      struct sq_error *err);
 
+/* content.c */
+struct sq_content_pair { /* one pair of a value, by numbers */
+    uint32_t debtor, creditor;
+    const struct sq_stated *row;
+};
+struct sq_content {
+    uint64_t window;
+    const struct sq_closing *closing; /* [node]; borrowed */
+    struct sq_content_pair *pairs;
+    size_t pair_count;
+    struct sq_change *changes;
+    size_t change_count;
+    uint8_t recast_of[SQ_HASH_SIZE];
+    int recast;
+    uint32_t kinds; /* that are settled; 0: all */
+};
+int sq_content_room(const struct sq_settlement *s, struct sq_content *c);
+void sq_content_free(struct sq_content *c);
+/* Does this node default in it? */
+int sq_content_defaults(const struct sq_content *c, uint32_t node);
+SQ_MUST_CHECK sq_status sq_content_make(const struct sq_settlement *s, const struct sq_content *c, struct sq_blob *out,
+                                        struct sq_error *err);
+
 /* links.c */
-void sq_fold_row(const struct sq_fold *from, const struct sq_fold *to, struct sq_stated *row);
+int sq_carries(const struct sq_stated *row); /* anything from earlier windows? */
+/* A final settlement has left this still to be paid. */
+void sq_link_leave(struct sq_link *l, uint32_t kind, int64_t fen);
+/* What is unsettled of a link as it stood at `to`. */
+void sq_fold_row(const struct sq_link *l, const struct sq_fold *to, struct sq_stated *row);
 void sq_link_init(struct sq_link *l);
 void sq_link_free(struct sq_link *l);
 /* What is kept of this number; not present when it is settled, or not there yet. */
@@ -321,6 +365,8 @@ SQ_MUST_CHECK sq_status sq_region_on_notice(struct sq_settlement *s, uint32_t fr
                                             const Sanquan__V1__StandingNotice *m, struct sq_error *err);
 
 /* accounts.c */
+/* What the account holds of a kind beyond what is committed; 0 or more. */
+int64_t sq_account_free(const struct sq_settlement *s, uint32_t kind);
 enum sq_account_step {
     SQ_ACCOUNT_COMMIT,
     SQ_ACCOUNT_SETTLE,

@@ -132,6 +132,7 @@ int sq_link_adopt(struct sq_link *l, const struct sq_stated *stated)
         if (__builtin_add_overflow(after.total_fen[k], stated->total_fen[k], &after.total_fen[k]))
             return 0;
     l->now = after;
+    memcpy(l->carried_fen, stated->carried_fen, sizeof l->carried_fen);
     l->first = after.number + 1; /* what stands under the numbers before is the debtor's to know */
     l->entries.count = l->mixed.count = 0;
     return 1;
@@ -182,11 +183,27 @@ sq_status sq_settlement_owed(struct sq_settlement *s, uint32_t debtor, uint64_t 
     return SQ_OK;
 }
 
-void sq_fold_row(const struct sq_fold *from, const struct sq_fold *to, struct sq_stated *row)
+int sq_carries(const struct sq_stated *row)
 {
+    int any = 0;
+    for (size_t k = 0; k < SQ_KIND_COUNT; k++)
+        any |= row->carried_fen[k] != 0;
+    return any;
+}
+
+void sq_link_leave(struct sq_link *l, uint32_t kind, int64_t fen)
+{
+    l->settled.total_fen[kind - 1] -= fen;
+    l->carried_fen[kind - 1] += fen;
+}
+
+void sq_fold_row(const struct sq_link *l, const struct sq_fold *to, struct sq_stated *row)
+{
+    const struct sq_fold *from = &l->settled;
     *row = (struct sq_stated){
         .present = 1, .first = from->number + 1, .last = to->number, .count = to->count - from->count};
     memcpy(row->hash, to->hash, SQ_HASH_SIZE);
+    memcpy(row->carried_fen, l->carried_fen, sizeof row->carried_fen);
     for (size_t k = 0; k < SQ_KIND_COUNT; k++)
         row->total_fen[k] = to->total_fen[k] - from->total_fen[k]; /* a difference of two sums of the same steps */
 }
@@ -195,7 +212,7 @@ void sq_settlement_link(const struct sq_settlement *s, uint32_t debtor, uint32_t
 {
     const struct sq_link *l = debtor == s->self ? &s->owes[creditor] : &s->owed[debtor];
     struct sq_stated row;
-    sq_fold_row(&l->settled, &l->now, &row);
+    sq_fold_row(l, &l->now, &row);
     *out = (struct sq_link_view){.settled_number = l->settled.number};
     out->last.number = l->now.number;
     out->last.count = row.count;

@@ -285,6 +285,7 @@ static struct sq_window bare(const struct sq_window *w)
     struct sq_window b = *w;
     b.debtor = b.creditor = NULL;
     b.heard = NULL;
+    b.closing = NULL;
     memset(b.value, 0, sizeof b.value);
     b.decided = (struct sq_blob){0};
     b.fetch = NULL;
@@ -313,6 +314,7 @@ static void dump_window(const struct sq_settlement *s, const struct sq_window *w
         sq_dump_put(d, w->debtor, cells * sizeof *w->debtor);
         sq_dump_put(d, w->creditor, cells * sizeof *w->creditor);
         sq_dump_put(d, w->heard, s->n * sizeof *w->heard);
+        sq_dump_put(d, w->closing, s->n * sizeof *w->closing);
     }
     for (uint32_t i = 0; i < w->value_count; i++) {
         sq_dump_put(d, w->value[i].hash, SQ_HASH_SIZE);
@@ -390,6 +392,8 @@ static sq_status undump_window(const struct sq_settlement *s, struct sq_window *
             st = undump_matrix(r, &w->creditor, cells * sizeof *w->creditor, err);
         if (st == SQ_OK)
             st = undump_matrix(r, &w->heard, s->n * sizeof *w->heard, err);
+        if (st == SQ_OK)
+            st = undump_matrix(r, &w->closing, s->n * sizeof *w->closing, err);
     }
     for (uint32_t i = 0; st == SQ_OK && i < values; i++) {
         const uint8_t *hash = sq_read_bytes(r, SQ_HASH_SIZE);
@@ -416,6 +420,7 @@ static void dump_link(struct sq_dump *d, const struct sq_link *l)
     sq_dump_u64(d, l->adopt);
     sq_dump_put(d, &l->cap, sizeof l->cap);
     sq_dump_put(d, l->held_fen, sizeof l->held_fen);
+    sq_dump_put(d, l->carried_fen, sizeof l->carried_fen);
     sq_dump_table(d, &l->entries);
     sq_dump_table(d, &l->mixed);
 }
@@ -425,21 +430,23 @@ static sq_status undump_link(struct sq_reader *r, struct sq_link *l, struct sq_e
     const uint8_t *now = sq_read_bytes(r, sizeof l->now), *settled = sq_read_bytes(r, sizeof l->settled);
     l->first = sq_read_be64(r);
     l->adopt = sq_read_be64(r);
-    const uint8_t *cap = sq_read_bytes(r, sizeof l->cap), *held = sq_read_bytes(r, sizeof l->held_fen);
+    const uint8_t *cap = sq_read_bytes(r, sizeof l->cap), *held = sq_read_bytes(r, sizeof l->held_fen),
+                  *carried = sq_read_bytes(r, sizeof l->carried_fen);
     if (r->bad)
         return sq_fail(err, SQ_E_FORMAT, "snapshot ends in a link");
     memcpy(&l->now, now, sizeof l->now);
     memcpy(&l->settled, settled, sizeof l->settled);
     memcpy(&l->cap, cap, sizeof l->cap);
     memcpy(l->held_fen, held, sizeof l->held_fen);
+    memcpy(l->carried_fen, carried, sizeof l->carried_fen);
     sq_status st = sq_undump_table(r, &l->entries, err);
     return st != SQ_OK ? st : sq_undump_table(r, &l->mixed, err);
 }
 
 void sq_settlement_dump(const struct sq_settlement *s, struct sq_dump *d)
 {
-    const uint64_t fields[] = {s->n,    s->self,     s->round_timeout_ms, s->method,   s->window_count,
-                               s->open, s->deciding, s->cut_wanted,       s->relaying, s->relay_ms};
+    const uint64_t fields[] = {s->n,        s->self,       s->round_timeout_ms, s->method,   s->window_count, s->open,
+                               s->deciding, s->cut_wanted, s->cut_kinds,        s->relaying, s->relay_ms};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         sq_dump_u64(d, fields[i]);
     sq_dump_put(d, s->codes, s->n * sizeof *s->codes);
@@ -469,6 +476,7 @@ sq_status sq_settlement_undump(struct sq_settlement *s, struct sq_reader *r, str
     s->open = sq_read_be64(r);
     s->deciding = sq_read_be64(r);
     s->cut_wanted = sq_read_be64(r);
+    s->cut_kinds = sq_read_be64(r);
     s->relaying = sq_read_be64(r);
     s->relay_ms = sq_read_be64(r);
     const uint8_t *codes = sq_read_bytes(r, s->n * sizeof *s->codes);

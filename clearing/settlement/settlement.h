@@ -160,10 +160,10 @@ void sq_settlement_cap(const struct sq_settlement *s, uint32_t debtor, uint32_t 
 /* ---- events; each may send messages through fx ---- */
 
 /*
- * Close the open window (cut-off or operator; a peer's Statement does the same) and open the next. While the window before
+ * Close the open window for these kinds, a bit 1 << kind each, 0: all; what is owed in others stays owed, and is in the next (cut-off or operator; a peer's Statement does the same) and open the next. While the window before
  * is not final the cut is remembered, and carried out at finality. Errors: SQ_R_WINDOW_STATE  not the open window.
  */
-SQ_MUST_CHECK sq_status sq_settlement_cut(struct sq_settlement *s, uint64_t window, uint64_t now_ms,
+SQ_MUST_CHECK sq_status sq_settlement_cut(struct sq_settlement *s, uint64_t window, uint32_t kinds, uint64_t now_ms,
                                           struct sq_effects *fx, struct sq_error *err);
 
 /*

@@ -140,248 +140,19 @@ static const struct sq_stated *agreed_pair(const struct sq_settlement *s, const 
     if (debtor == creditor || w->debtor == NULL)
         return NULL;
     const struct sq_stated *d = &w->debtor[at], *c = &w->creditor[at];
-    return d->present && c->present && memcmp(d, c, sizeof *d) == 0 && d->last >= d->first && sums_fit(s, d) ? d : NULL;
+    return d->present && c->present && memcmp(d, c, sizeof *d) == 0 && (d->last >= d->first || sq_carries(d)) &&
+                   sums_fit(s, d)
+               ? d
+               : NULL;
 }
 
-/* ---- packing, with memory that one free gives back ---- */
-
-struct parts {
-    Sanquan__V1__Settlement settlement;
-    Sanquan__V1__Pair *pair, **pairs;
-    Sanquan__V1__Position *position, **positions;
-    Sanquan__V1__Payment *payment, **payments;
-    Sanquan__V1__StandingChange *change, **changes;
-    Sanquan__V1__Payment *loss, **losses;
-    char (*fund)[16];
-};
-
-static void parts_free(struct parts *p)
-{
-    free(p->pair);
-    free(p->pairs);
-    free(p->position);
-    free(p->positions);
-    free(p->payment);
-    free(p->payments);
-    free(p->change);
-    free(p->changes);
-    free(p->loss);
-    free(p->losses);
-    free(p->fund);
-}
-
-static int changes_room(struct parts *p, size_t changes, size_t losses)
-{
-    p->change = calloc(changes + 1, sizeof *p->change);
-    p->changes = calloc(changes + 1, sizeof *p->changes);
-    p->loss = calloc(losses + 1, sizeof *p->loss);
-    p->losses = calloc(losses + 1, sizeof *p->losses);
-    p->fund = calloc(losses + 1, sizeof *p->fund);
-    return p->change != NULL && p->changes != NULL && p->loss != NULL && p->losses != NULL && p->fund != NULL;
-}
-
-static int parts_room(struct parts *p, size_t pairs, size_t positions, size_t payments)
-{
-    p->pair = calloc(pairs + 1, sizeof *p->pair);
-    p->pairs = calloc(pairs + 1, sizeof *p->pairs);
-    p->position = calloc(positions + 1, sizeof *p->position);
-    p->positions = calloc(positions + 1, sizeof *p->positions);
-    p->payment = calloc(payments + 1, sizeof *p->payment);
-    p->payments = calloc(payments + 1, sizeof *p->payments);
-    return p->pair != NULL && p->pairs != NULL && p->position != NULL && p->positions != NULL && p->payment != NULL &&
-           p->payments != NULL;
-}
-
-static char hub_name[] = "hub";
-
-static char *payer_name(const struct sq_settlement *s, uint32_t who)
-{
-    return who == SQ_HUB ? hub_name : s->codes[who];
-}
-
-struct sq_obligation_pair { /* one pair of the value, by numbers */
-    uint32_t debtor, creditor;
-    const struct sq_stated *row;
-};
-
-static void put_pairs(const struct sq_settlement *s, struct parts *p, const struct sq_obligation_pair *from,
-                      size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        Sanquan__V1__Pair *out = p->pairs[i] = &p->pair[i];
-        union {
-            const struct sq_stated *in;
-            struct sq_stated *out;
-        } row = {from[i].row}; /* messages do not say const; packing only reads */
-        sanquan__v1__pair__init(out);
-        out->debtor = s->codes[from[i].debtor];
-        out->creditor = s->codes[from[i].creditor];
-        out->first = row.in->first;
-        out->last = row.in->last;
-        out->hash = (ProtobufCBinaryData){SQ_HASH_SIZE, row.out->hash};
-        out->count = row.in->count;
-        out->n_total_fen = SQ_KIND_COUNT;
-        out->total_fen = row.out->total_fen;
-    }
-    p->settlement.pairs = p->pairs;
-    p->settlement.n_pairs = count;
-}
-
-static void put_nets(const struct sq_settlement *s, struct parts *p, const struct sq_net_result *net)
-{
-    size_t n = 0;
-    for (uint32_t node = 0; node < s->n; node++)
-        for (uint32_t kind = 1; kind <= SQ_KIND_COUNT; kind++) {
-            int64_t fen = net->net_fen[(size_t)node * SQ_KIND_COUNT + kind - 1];
-            if (fen == 0)
-                continue;
-            Sanquan__V1__Position *out = p->positions[n] = &p->position[n];
-            sanquan__v1__position__init(out);
-            out->node = s->codes[node];
-            out->kind = kind;
-            out->net_fen = fen;
-            n++;
-        }
-    p->settlement.nets = p->positions;
-    p->settlement.n_nets = n;
-    for (size_t i = 0; i < net->payment_count; i++) {
-        Sanquan__V1__Payment *out = p->payments[i] = &p->payment[i];
-        sanquan__v1__payment__init(out);
-        out->kind = net->payments[i].kind;
-        out->payer = payer_name(s, net->payments[i].payer);
-        out->payee = payer_name(s, net->payments[i].payee);
-        out->amount_fen = net->payments[i].amount_fen;
-    }
-    p->settlement.payments = p->payments;
-    p->settlement.n_payments = net->payment_count;
-}
-
-static void put_changes(const struct sq_settlement *s, struct parts *p, const struct sq_change *c, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        Sanquan__V1__StandingChange *out = p->changes[i] = &p->change[i];
-        sanquan__v1__standing_change__init(out);
-        out->node = s->codes[c[i].node];
-        out->standing = c[i].standing;
-        out->unpaid_window = c[i].unpaid;
-    }
-    p->settlement.changes = p->changes;
-    p->settlement.n_changes = count;
-}
-
-static void put_losses(const struct sq_settlement *s, struct parts *p, struct sq_losses *l)
-{
-    for (uint32_t i = 0; i < l->rows.count; i++) {
-        struct sq_loss *row = SQ_ROW(&l->rows, struct sq_loss, i);
-        Sanquan__V1__Payment *out = p->losses[i] = &p->loss[i];
-        sanquan__v1__payment__init(out);
-        out->kind = row->kind;
-        out->payer = row->payer >= SQ_FUND_OF ? strcat(strcpy(p->fund[i], "fund:"), s->codes[row->payer - SQ_FUND_OF])
-                                              : s->codes[row->payer];
-        out->payee = row->payee;
-        out->amount_fen = row->amount_fen;
-    }
-    p->settlement.losses = p->losses;
-    p->settlement.n_losses = l->rows.count;
-}
-
-/* What a value is made of. */
-struct content {
-    uint64_t window;
-    struct sq_obligation_pair *pairs;
-    size_t pair_count;
-    struct sq_change *changes;
-    size_t change_count;
-    uint8_t recast_of[SQ_HASH_SIZE];
-    int recast;
-};
-
-static void content_free(struct content *c)
-{
-    free(c->pairs);
-    free(c->changes);
-}
-
-static int content_room(const struct sq_settlement *s, struct content *c)
-{
-    c->pairs = malloc(((size_t)s->n * s->n + 1) * sizeof *c->pairs);
-    c->changes = malloc((s->n + 1u) * sizeof *c->changes);
-    return c->pairs != NULL && c->changes != NULL;
-}
-
-static int defaults_in(const struct content *c, uint32_t node)
-{
-    for (size_t i = 0; i < c->change_count; i++)
-        if (c->changes[i].node == node && c->changes[i].standing == SQ_REGION_DEFAULTED)
-            return 1;
-    return 0;
-}
-
-static sq_status pack_value(struct parts *p, struct sq_blob *out, struct sq_error *err)
-{
-    out->size = sanquan__v1__settlement__get_packed_size(&p->settlement);
-    if (out->size > SQ_SETTLEMENT_SIZE_MAX)
-        return sq_fail(err, SQ_E_FULL, "settlement of %zu bytes", out->size);
-    out->data = malloc(out->size + 1);
-    if (out->data == NULL)
-        return sq_fail(err, SQ_E_NOMEM, "settlement of %zu bytes", out->size);
-    sanquan__v1__settlement__pack(&p->settlement, out->data);
-    return SQ_OK;
-}
-
-/* The value of this content: the one function that proposer and checkers share. */
-static sq_status make_value(const struct sq_settlement *s, struct content *c, struct sq_blob *out, struct sq_error *err)
-{
-    const struct sq_obligation_pair *pairs = c->pairs;
-    size_t count = c->pair_count;
-    struct sq_losses l = {0};
-    struct sq_obligation *o = malloc((count * SQ_KIND_COUNT + 1) * sizeof *o);
-    struct sq_net_result net = {0};
-    struct parts p = {0};
-    size_t n = 0;
-    if (o == NULL)
-        return sq_fail(err, SQ_E_NOMEM, "settlement of %zu pairs", count);
-    for (size_t i = 0; i < count; i++)
-        for (uint32_t kind = 1; kind <= SQ_KIND_COUNT; kind++)
-            if (pairs[i].row->total_fen[kind - 1] != 0)
-                o[n++] =
-                    (struct sq_obligation){pairs[i].debtor, pairs[i].creditor, kind, pairs[i].row->total_fen[kind - 1]};
-    sq_status st = sq_net(s->method, o, n, s->n, &net, err);
-    if (st == SQ_OK)
-        st = sq_losses_new(s, &l, err);
-    for (size_t i = 0; st == SQ_OK && i < c->change_count; i++)
-        if (c->changes[i].unpaid != 0)
-            st = sq_losses_of(s, c->changes[i].node, c->changes[i].unpaid, &l, err);
-    if (st != SQ_OK)
-        goto out;
-    if (!parts_room(&p, count, (size_t)s->n * SQ_KIND_COUNT, net.payment_count) ||
-        !changes_room(&p, c->change_count, l.rows.count)) {
-        st = sq_fail(err, SQ_E_NOMEM, "settlement of %zu pairs", count);
-        goto out;
-    }
-    sanquan__v1__settlement__init(&p.settlement);
-    p.settlement.window = c->window;
-    p.settlement.method = s->method;
-    put_pairs(s, &p, pairs, count);
-    put_nets(s, &p, &net);
-    put_changes(s, &p, c->changes, c->change_count);
-    put_losses(s, &p, &l);
-    if (c->recast)
-        p.settlement.recast_of = (ProtobufCBinaryData){SQ_HASH_SIZE, c->recast_of};
-    st = pack_value(&p, out, err);
-out:
-    parts_free(&p);
-    sq_losses_free(&l);
-    sq_net_result_free(&net);
-    free(o);
-    return st;
-}
+/* ---- building ---- */
 
 /*
  * All agreed pairs but those of regions that default here; returns how many were left out. What a node has signed two statements about is
  * agreed here and not there: its pairs are not proposed.
  */
-static size_t collect_pairs(const struct sq_settlement *s, const struct sq_window *w, struct content *c)
+static size_t collect_pairs(const struct sq_settlement *s, const struct sq_window *w, struct sq_content *c)
 {
     size_t left_out = 0;
     c->pair_count = 0;
@@ -390,10 +161,10 @@ static size_t collect_pairs(const struct sq_settlement *s, const struct sq_windo
             const struct sq_stated *row = agreed_pair(s, w, debtor, creditor);
             if (row == NULL || sq_said_two(s, w->number, debtor) || sq_said_two(s, w->number, creditor))
                 continue;
-            if (defaults_in(c, debtor) || defaults_in(c, creditor))
+            if (sq_content_defaults(c, debtor) || sq_content_defaults(c, creditor))
                 left_out++;
             else
-                c->pairs[c->pair_count++] = (struct sq_obligation_pair){debtor, creditor, row};
+                c->pairs[c->pair_count++] = (struct sq_content_pair){debtor, creditor, row};
         }
     return left_out;
 }
@@ -402,33 +173,34 @@ static size_t collect_pairs(const struct sq_settlement *s, const struct sq_windo
 static sq_status hash_first_attempt(const struct sq_settlement *s, const struct sq_window *w,
                                     uint8_t hash[static SQ_HASH_SIZE], struct sq_error *err)
 {
-    struct content c = {.window = w->number};
+    struct sq_content c = {.window = w->number, .kinds = w->kinds, .closing = w->closing};
     struct sq_blob first = {0};
-    sq_status st = content_room(s, &c) ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "pairs of %u nodes", s->n);
+    sq_status st = sq_content_room(s, &c) ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "pairs of %u nodes", s->n);
     if (st == SQ_OK) {
         collect_pairs(s, w, &c);
-        st = make_value(s, &c, &first, err);
+        st = sq_content_make(s, &c, &first, err);
     }
     if (st == SQ_OK)
         sq_settlement_hash(sq_bytes_of(first.data, first.size), hash);
     free(first.data);
-    content_free(&c);
+    sq_content_free(&c);
     return st;
 }
 
 sq_status sq_value_build(const struct sq_settlement *s, const struct sq_window *w, int empty, struct sq_blob *out,
                          struct sq_error *err)
 {
-    struct content c = {.window = w->number};
-    sq_status st = content_room(s, &c) ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "pairs of %u nodes", s->n);
+    struct sq_content c = {.window = w->number, .kinds = w->kinds, .closing = w->closing};
+    sq_status st = sq_content_room(s, &c) ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "pairs of %u nodes", s->n);
+    c.kinds = empty ? 0 : w->kinds;
     if (st == SQ_OK && !empty) {
         c.change_count = sq_changes_wanted(s, c.changes);
         c.recast = collect_pairs(s, w, &c) != 0;
         st = c.recast ? hash_first_attempt(s, w, c.recast_of, err) : SQ_OK;
     }
     if (st == SQ_OK)
-        st = make_value(s, &c, out, err);
-    content_free(&c);
+        st = sq_content_make(s, &c, out, err);
+    sq_content_free(&c);
     return st;
 }
 
@@ -462,14 +234,17 @@ int sq_value_usable(const struct sq_settlement *s, const struct sq_window *w, sq
         ok = node != SQ_ROW_NONE && c->standing >= SQ_REGION_ENROLLED && c->standing <= SQ_REGION_CLOSED &&
              (c->unpaid_window == 0 || sq_loss_possible(s, node, c->unpaid_window));
     }
-    ok = ok && payments_usable(v->payments, v->n_payments) && payments_usable(v->losses, v->n_losses);
+    for (size_t i = 0; ok && i < v->n_left; i++)
+        ok = sq_code_find(s, v->left[i]->payer) != SQ_ROW_NONE && sq_code_find(s, v->left[i]->payee) != SQ_ROW_NONE;
+    ok = ok && payments_usable(v->payments, v->n_payments) && payments_usable(v->losses, v->n_losses) &&
+         payments_usable(v->left, v->n_left);
     if (v != NULL)
         sanquan__v1__settlement__free_unpacked(v, NULL);
     return ok;
 }
 
 /* The changes that a value holds, when each is wanted here; 0 when one is not. */
-static int take_changes(const struct sq_settlement *s, const Sanquan__V1__Settlement *v, struct content *c)
+static int take_changes(const struct sq_settlement *s, const Sanquan__V1__Settlement *v, struct sq_content *c)
 {
     int defaults = 0;
     for (size_t i = 0; i < v->n_changes; i++) {
@@ -493,33 +268,43 @@ static size_t bits_size(const struct sq_settlement *s)
 }
 
 /* Its pairs, when both sides have stated each here, and no region that defaults is in one. */
-static int take_pairs(const struct sq_settlement *s, const struct sq_window *w, const uint8_t *bits, struct content *c)
+static int take_pairs(const struct sq_settlement *s, const struct sq_window *w, const uint8_t *bits,
+                      struct sq_content *c)
 {
     for (size_t at = 0; at < (size_t)s->n * s->n; at++) {
         if ((bits[at / 8] & 0x80u >> at % 8) == 0)
             continue;
         uint32_t debtor = (uint32_t)(at / s->n), creditor = (uint32_t)(at % s->n);
         const struct sq_stated *row = agreed_pair(s, w, debtor, creditor);
-        if (row == NULL || defaults_in(c, debtor) || defaults_in(c, creditor))
+        if (row == NULL || sq_content_defaults(c, debtor) || sq_content_defaults(c, creditor))
             return 0;
-        c->pairs[c->pair_count++] = (struct sq_obligation_pair){debtor, creditor, row};
+        c->pairs[c->pair_count++] = (struct sq_content_pair){debtor, creditor, row};
     }
     return 1;
+}
+
+/* Somebody has closed the window for just these kinds; for all of them anybody may. */
+static int kinds_stated(const struct sq_settlement *s, const struct sq_window *w, uint32_t kinds)
+{
+    int stated = kinds == 0;
+    for (uint32_t node = 0; node < s->n; node++)
+        stated |= w->closing[node].present && w->closing[node].kinds == kinds;
+    return stated;
 }
 
 static sq_status follow(const struct sq_settlement *s, const struct sq_window *w, const Sanquan__V1__Proposal *m,
                         struct sq_value *v, struct sq_error *err)
 {
-    struct content c = {.window = w->number};
+    struct sq_content c = {.window = w->number, .kinds = m->value->kinds, .closing = w->closing};
     struct sq_blob made = {0};
     uint8_t hash[SQ_HASH_SIZE];
-    sq_status st = content_room(s, &c) ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "pairs of %u nodes", s->n);
-    if (st == SQ_OK && m->value->n_changes <= s->n && take_changes(s, m->value, &c) &&
-        take_pairs(s, w, m->pairs.data, &c) && make_value(s, &c, &made, NULL) == SQ_OK) {
+    sq_status st = sq_content_room(s, &c) ? SQ_OK : sq_fail(err, SQ_E_NOMEM, "pairs of %u nodes", s->n);
+    if (st == SQ_OK && kinds_stated(s, w, c.kinds) && m->value->n_changes <= s->n && take_changes(s, m->value, &c) &&
+        take_pairs(s, w, m->pairs.data, &c) && sq_content_make(s, &c, &made, NULL) == SQ_OK) {
         sq_settlement_hash(sq_bytes_of(made.data, made.size), hash);
         v->valid = memcmp(hash, v->hash, SQ_HASH_SIZE) == 0;
     }
-    content_free(&c);
+    sq_content_free(&c);
     if (!v->valid) {
         free(made.data);
         return st;
@@ -550,7 +335,8 @@ int sq_recipe_read(const struct sq_settlement *s, const Sanquan__V1__Proposal *m
     struct sq_parts parts;
     const Sanquan__V1__Settlement *v = m->value;
     if (v == NULL || v->window != m->window || v->n_pairs != 0 || v->n_nets != 0 || v->n_payments != 0 ||
-        v->n_losses != 0 || m->pairs.len != bits_size(s) || !sq_parts_read(m->size, m->parts, m->n_parts, &parts))
+        v->n_losses != 0 || v->n_funds != 0 || v->n_left != 0 || v->kinds >= SQ_KINDS_END ||
+        m->pairs.len != bits_size(s) || !sq_parts_read(m->size, m->parts, m->n_parts, &parts))
         return 0;
     sq_parts_hash(&parts, hash);
     return 1;
@@ -581,7 +367,7 @@ sq_status sq_value_propose(const struct sq_settlement *s, const struct sq_window
     if (st == SQ_OK) {
         set_pairs(s, value, bits);
         frame = *value;
-        frame.n_pairs = frame.n_nets = frame.n_payments = frame.n_losses = 0;
+        frame.n_pairs = frame.n_nets = frame.n_payments = frame.n_losses = frame.n_funds = frame.n_left = 0;
         sq_parts_of(sq_bytes_of(v->bytes.data, v->bytes.size), &parts);
         for (uint32_t i = 0; i < parts.count; i++)
             hashes[i] = (ProtobufCBinaryData){SQ_HASH_SIZE, parts.hash[i]};

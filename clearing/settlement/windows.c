@@ -48,10 +48,12 @@ static void free_bulk(struct sq_window *w)
     sq_table_free(&w->said);
     sq_table_free(&w->said_bytes);
     sq_table_free(&w->shown);
+    free(w->closing);
     for (uint32_t i = 0; i < w->value_count; i++)
         sq_value_free(&w->value[i]);
     w->debtor = w->creditor = NULL;
     w->heard = NULL;
+    w->closing = NULL;
     w->value_count = 0;
     sq_fetch_end(w);
 }
@@ -76,7 +78,8 @@ static sq_status need_bulk(const struct sq_settlement *s, struct sq_window *w, s
     w->debtor = calloc(cells, sizeof *w->debtor);
     w->creditor = calloc(cells, sizeof *w->creditor);
     w->heard = calloc(s->n, sizeof *w->heard);
-    return w->debtor != NULL && w->creditor != NULL && w->heard != NULL
+    w->closing = calloc(s->n, sizeof *w->closing);
+    return w->debtor != NULL && w->creditor != NULL && w->heard != NULL && w->closing != NULL
                ? SQ_OK
                : sq_fail(err, SQ_E_NOMEM, "statements of %u nodes", s->n);
 }
@@ -182,7 +185,7 @@ static sq_status counterstate(struct host *h, uint64_t now_ms)
     for (uint32_t debtor = 0; debtor < s->n; debtor++) {
         size_t at = (size_t)debtor * s->n + s->self;
         if (debtor != s->self && h->w->debtor[at].present)
-            sq_fold_row(&s->owed[debtor].settled, &h->w->heard[debtor], &h->w->creditor[at]);
+            sq_fold_row(&s->owed[debtor], &h->w->heard[debtor], &h->w->creditor[at]);
     }
     sq_status st = sq_statement_send(s, h->w, 0, h->fx, h->err);
     for (uint32_t debtor = 0; st == SQ_OK && debtor < s->n; debtor++)
@@ -199,6 +202,7 @@ static void settle_link(struct sq_link *l, const Sanquan__V1__Pair *pair)
     memcpy(l->settled.hash, pair->hash.data, SQ_HASH_SIZE);
     for (size_t k = 0; k < SQ_KIND_COUNT; k++)
         l->settled.total_fen[k] += pair->total_fen[k]; /* stays below `now`, which was checked */
+    memset(l->carried_fen, 0, sizeof l->carried_fen);
     sq_link_trim(l);
 }
 
@@ -239,6 +243,12 @@ static sq_status finalise(struct host *h, uint64_t now_ms)
             settle_link(&s->owed[debtor], value->pairs[i]);
         if (debtor == s->self || creditor == s->self)
             sq_break_close(s, debtor, creditor, now_ms);
+    }
+    for (size_t i = 0; i < value->n_left; i++) {
+        uint32_t debtor = sq_code_find(s, value->left[i]->payer), creditor = sq_code_find(s, value->left[i]->payee);
+        if (debtor == s->self || creditor == s->self)
+            sq_link_leave(debtor == s->self ? &s->owes[creditor] : &s->owed[debtor], value->left[i]->kind,
+                          value->left[i]->amount_fen);
     }
     sq_status st = apply_changes(h, value);
     sanquan__v1__settlement__free_unpacked(value, NULL);
@@ -302,19 +312,20 @@ static sq_status carry_out_cut(struct sq_settlement *s, uint64_t now_ms, struct 
         st = need_bulk(s, w, err);
     if (st != SQ_OK)
         return st;
-    s->cut_wanted = 0;
+    w->kinds = sq_closing_kinds(s, w);
+    s->cut_wanted = s->cut_kinds = 0;
     s->deciding = s->open++;
     w->state = SQ_WINDOW_CUT;
     w->cut_ms = now_ms;
     w->late_ms = now_ms + SQ_STATEMENTS_LATE_MS;
+    sq_closing_own(s, w);
     w->statements++; /* our own */
     s->news++;
     next->state = SQ_WINDOW_OPEN;
     next->opened_ms = now_ms;
     for (uint32_t creditor = 0; creditor < s->n; creditor++)
         if (creditor != s->self)
-            sq_fold_row(&s->owes[creditor].settled, &s->owes[creditor].now,
-                        &w->debtor[(size_t)s->self * s->n + creditor]);
+            sq_fold_row(&s->owes[creditor], &s->owes[creditor].now, &w->debtor[(size_t)s->self * s->n + creditor]);
     struct host h = {s, w, fx, err, SQ_OK};
     st = sq_statement_send(s, w, 1, fx, err);
     /* What this node owes itself needs nobody's word: its own window ends here too. */
@@ -322,15 +333,18 @@ static sq_status carry_out_cut(struct sq_settlement *s, uint64_t now_ms, struct 
     return st != SQ_OK ? st : advance(&h, now_ms);
 }
 
-sq_status sq_settlement_cut(struct sq_settlement *s, uint64_t window, uint64_t now_ms, struct sq_effects *fx,
-                            struct sq_error *err)
+sq_status sq_settlement_cut(struct sq_settlement *s, uint64_t window, uint32_t kinds, uint64_t now_ms,
+                            struct sq_effects *fx, struct sq_error *err)
 {
+    if (kinds >= SQ_KINDS_END || (kinds & 1) != 0)
+        return sq_fail(err, SQ_R_COLUMNS, "kinds %x", kinds);
     if (window != s->open)
         return sq_fail(err, SQ_R_WINDOW_STATE, "window %" PRIu64 "; %" PRIu64 " is open", window, s->open);
-    if (s->deciding != 0) {
-        s->cut_wanted = 1;
+    if (s->cut_kinds == 0)
+        s->cut_kinds = kinds | SQ_KINDS_ASKED;
+    s->cut_wanted = 1;
+    if (s->deciding != 0)
         return SQ_OK;
-    }
     return carry_out_cut(s, now_ms, fx, err);
 }
 

@@ -33,19 +33,31 @@ static json_t *pairs_of(const Sanquan__V1__Settlement *v)
         const Sanquan__V1__Pair *p = v->pairs[i];
         char hash[2 * SQ_HASH_SIZE + 1];
         sq_hex(p->hash.data, SQ_HASH_SIZE, hash); /* that it has this size was checked before it became final */
-        json_array_append_new(a, json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:o}", "debtor", p->debtor, "creditor",
-                                           p->creditor, "first", whole(p->first), "last", whole(p->last), "hash", hash,
-                                           "count", whole(p->count), "total_fen", by_kind(p->total_fen)));
+        json_t *pair = json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:o}", "debtor", p->debtor, "creditor", p->creditor,
+                                 "first", whole(p->first), "last", whole(p->last), "hash", hash, "count",
+                                 whole(p->count), "total_fen", by_kind(p->total_fen));
+        if (p->n_carried_fen == SQ_KIND_COUNT)
+            json_object_set_new(pair, "carried_fen", by_kind(p->carried_fen));
+        json_array_append_new(a, pair);
     }
     return a;
 }
 
-static json_t *nets_of(const Sanquan__V1__Settlement *v)
+static json_t *positions_of(Sanquan__V1__Position **nets, size_t count)
 {
     json_t *a = sq_need(json_array());
-    for (size_t i = 0; i < v->n_nets; i++)
-        json_array_append_new(a, json_pack("{s:s, s:i, s:I}", "node", v->nets[i]->node, "kind", (int)v->nets[i]->kind,
-                                           "net_fen", (json_int_t)v->nets[i]->net_fen));
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(a, json_pack("{s:s, s:i, s:I}", "node", nets[i]->node, "kind", (int)nets[i]->kind,
+                                           "net_fen", (json_int_t)nets[i]->net_fen));
+    return a;
+}
+
+static json_t *kinds_of(const Sanquan__V1__Settlement *v)
+{
+    json_t *a = sq_need(json_array());
+    for (uint32_t kind = 1; kind <= SQ_KIND_COUNT; kind++)
+        if (v->kinds >> kind & 1)
+            json_array_append_new(a, json_integer((json_int_t)kind));
     return a;
 }
 
@@ -94,10 +106,13 @@ static void put_settlement(json_t *o, const struct sq_core *core, const struct s
         json_string(m->method < sizeof method_names / sizeof *method_names ? method_names[m->method] : ""));
     json_object_set_new(o, "pair_count", whole(m->n_pairs));
     json_object_set_new(o, "pairs", pairs_of(m));
-    json_object_set_new(o, "nets", nets_of(m));
+    json_object_set_new(o, "nets", positions_of(m->nets, m->n_nets));
     json_object_set_new(o, "payments", payments_of(m->payments, m->n_payments));
     mark_defaulted(json_object_get(o, "payments"), core, v->window);
     json_object_set_new(o, "losses", payments_of(m->losses, m->n_losses));
+    json_object_set_new(o, "kinds", kinds_of(m));
+    json_object_set_new(o, "funds", positions_of(m->funds, m->n_funds));
+    json_object_set_new(o, "left", payments_of(m->left, m->n_left));
 }
 
 sq_status sq_positions_read(const struct sq_timeline *t, uint64_t window, json_t **out, struct sq_error *err)
@@ -259,6 +274,8 @@ void sq_positions_print(const json_t *window)
         print_payments(json_object_get(window, "payments"), _("Payments"));
         if (json_array_size(json_object_get(window, "losses")) != 0)
             print_payments(json_object_get(window, "losses"), _("Payments instead of those that were not made (yuan)"));
+        if (json_array_size(json_object_get(window, "left")) != 0)
+            print_payments(json_object_get(window, "left"), _("Left: still owed, and in the next window (yuan)"));
     }
     print_local(window);
 }

@@ -270,11 +270,20 @@ static sq_status see_advances(struct reckoning *r, struct sq_error *err)
 
 /* ---- what is owed ---- */
 
-static void owe(const struct reckoning *r, const char *code, const int64_t *fen)
+static void owe_all(const struct reckoning *r, const char *code, const int64_t *fen)
 {
     uint32_t node = node_of(r->core, code);
     for (size_t k = 0; node != SQ_ROW_NONE && k < SQ_KIND_COUNT; k++)
         r->owed[(size_t)node * SQ_KIND_COUNT + k] += fen[k];
+}
+
+/* What earlier windows have left is of their items. */
+static void owe(const struct reckoning *r, const char *code, const Sanquan__V1__Pair *p)
+{
+    int64_t fen[SQ_KIND_COUNT];
+    for (size_t k = 0; k < SQ_KIND_COUNT; k++)
+        fen[k] = p->total_fen[k] - (p->n_carried_fen == SQ_KIND_COUNT ? p->carried_fen[k] : 0);
+    owe_all(r, code, fen);
 }
 
 /* By the settlement, and by the node to itself. */
@@ -296,9 +305,9 @@ static sq_status begin_owed(struct reckoning *r, struct sq_error *err)
     for (size_t i = 0; i < value->n_pairs; i++) {
         const Sanquan__V1__Pair *p = value->pairs[i];
         if (strcmp(r->programme == 0 ? p->creditor : p->debtor, own) == 0)
-            owe(r, r->programme == 0 ? p->debtor : p->creditor, p->total_fen);
+            owe(r, r->programme == 0 ? p->debtor : p->creditor, p);
     }
-    owe(r, own, w.local_fen);
+    owe_all(r, own, w.local_fen);
     sanquan__v1__settlement__free_unpacked(value, NULL);
     return SQ_OK;
 }

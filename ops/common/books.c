@@ -450,6 +450,13 @@ static sq_status check_own_pairs(struct sq_books *b, const struct sq_core *core,
                            "entry %" PRIu64 ": window %" PRIu64 ": link %s to %s is not what its steps add up to", seq,
                            m->window, p->debtor, p->creditor);
     }
+    for (size_t i = 0; i < m->n_left; i++) {
+        const Sanquan__V1__Payment *p = m->left[i];
+        if (strcmp(p->payer, self) == 0)
+            sq_stream_leave(&b->owes[node_of(core, p->payee)], p->kind, p->amount_fen);
+        else if (strcmp(p->payee, self) == 0)
+            sq_stream_leave(&b->owed[node_of(core, p->payer)], p->kind, p->amount_fen);
+    }
     return SQ_OK;
 }
 

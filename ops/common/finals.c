@@ -126,6 +126,23 @@ static sq_status add_pairs(const struct sq_core *core, const Sanquan__V1__Settle
     return SQ_OK;
 }
 
+/* What is left is still owed: of each two nodes and kind once, and no net of this window. */
+static sq_status take_left(const struct sq_core *core, const Sanquan__V1__Settlement *m, __int128 *net, uint64_t seq,
+                           struct sq_error *err)
+{
+    for (size_t i = 0; i < m->n_left; i++) {
+        const Sanquan__V1__Payment *p = m->left[i];
+        uint32_t payer = node_of(core, p->payer), payee = node_of(core, p->payee);
+        if (p->amount_fen <= 0 || p->kind < 1 || p->kind > SQ_KIND_COUNT || payer == SQ_ROW_NONE ||
+            payee == SQ_ROW_NONE)
+            return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": window %" PRIu64 ": what is left %zu is no obligation",
+                           seq, m->window, i + 1);
+        net[(size_t)payer * SQ_KIND_COUNT + p->kind - 1] += p->amount_fen;
+        net[(size_t)payee * SQ_KIND_COUNT + p->kind - 1] -= p->amount_fen;
+    }
+    return SQ_OK;
+}
+
 /* The nets listed are those of the pairs, all of them and no other; then they are taken away again. */
 static sq_status take_nets(const struct sq_core *core, const Sanquan__V1__Settlement *m, __int128 *net, uint64_t seq,
                            struct sq_error *err)
@@ -173,6 +190,23 @@ static sq_status check_payments(const struct sq_core *core, const Sanquan__V1__S
             return sq_fail(err, SQ_E_VERIFY,
                            "entry %" PRIu64 ": window %" PRIu64 ": payments of kind %zu do not add up to the nets", seq,
                            m->window, i % SQ_KIND_COUNT + 1);
+    return SQ_OK;
+}
+
+/* Where each debtor's funds bound what it pays, nobody pays more than it has said to hold. */
+static sq_status check_funds(const Sanquan__V1__Settlement *m, uint64_t seq, struct sq_error *err)
+{
+    for (size_t i = 0; m->method == SQ_NET_FUNDS && i < m->n_payments; i++) {
+        const Sanquan__V1__Payment *p = m->payments[i];
+        int64_t held = strcmp(p->payer, "hub") == 0 ? p->amount_fen : 0;
+        for (size_t k = 0; k < m->n_funds; k++)
+            if (strcmp(m->funds[k]->node, p->payer) == 0 && m->funds[k]->kind == p->kind)
+                held = m->funds[k]->net_fen;
+        if (p->amount_fen > held)
+            return sq_fail(err, SQ_E_VERIFY,
+                           "entry %" PRIu64 ": window %" PRIu64 ": %s pays more of kind %u than it said to hold", seq,
+                           m->window, p->payer, p->kind);
+    }
     return SQ_OK;
 }
 
@@ -255,9 +289,13 @@ sq_status sq_finals_value(const struct sq_core *core, const Sanquan__V1__Settlem
         return sq_fail(err, SQ_E_NOMEM, "nets");
     sq_status st = add_pairs(core, m, net, seq, err);
     if (st == SQ_OK)
+        st = take_left(core, m, net, seq, err);
+    if (st == SQ_OK)
         st = take_nets(core, m, net, seq, err);
     if (st == SQ_OK)
         st = check_payments(core, m, net, seq, err);
+    if (st == SQ_OK)
+        st = check_funds(m, seq, err);
     if (st == SQ_OK)
         st = check_losses(core, m, seq, err);
     free(net);

@@ -87,6 +87,8 @@ void sq_stream_adopt(struct sq_stream *s, const Sanquan__V1__StatementRow *row)
     memcpy(s->now.hash, row->hash.data, SQ_HASH_SIZE);
     for (size_t k = 0; k < SQ_KIND_COUNT; k++)
         s->now.total[k] += row->total_fen[k];
+    for (size_t k = 0; k < SQ_KIND_COUNT; k++)
+        s->carried[k] = row->n_carried_fen == SQ_KIND_COUNT ? row->carried_fen[k] : 0;
     s->adopt = 0;
 }
 
@@ -97,8 +99,17 @@ int sq_stream_settle(struct sq_stream *s, uint64_t window, const Sanquan__V1__Pa
                p->count == to->count - from->count && p->hash.len == SQ_HASH_SIZE &&
                memcmp(p->hash.data, to->hash, SQ_HASH_SIZE) == 0 && p->n_total_fen == SQ_KIND_COUNT;
     for (size_t k = 0; same && k < SQ_KIND_COUNT; k++)
-        same = p->total_fen[k] == to->total[k] - from->total[k];
-    if (same)
-        s->settled = *to;
-    return same;
+        same = p->total_fen[k] == to->total[k] - from->total[k] &&
+               (p->n_carried_fen == SQ_KIND_COUNT ? p->carried_fen[k] : 0) == s->carried[k];
+    if (!same)
+        return 0;
+    s->settled = *to;
+    memset(s->carried, 0, sizeof s->carried);
+    return 1;
+}
+
+void sq_stream_leave(struct sq_stream *s, uint32_t kind, int64_t fen)
+{
+    s->settled.total[kind - 1] -= fen;
+    s->carried[kind - 1] += fen;
 }

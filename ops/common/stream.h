@@ -19,7 +19,8 @@ struct sq_stream_sum { /* a stream up to some number, or what one step of it com
 struct sq_stream {
     char debtor[7], creditor[7]; /* node codes */
     struct sq_stream_sum now, settled,
-        stated[SQ_STREAM_STATED]; /* stated: when the debtor closed window w, at [w % SQ_STREAM_STATED] */
+        stated[SQ_STREAM_STATED];    /* stated: when the debtor closed window w, at [w % SQ_STREAM_STATED] */
+    __int128 carried[SQ_KIND_COUNT]; /* left by final settlements: below settled.number, and still owed */
     uint64_t stated_window;
     int adopt; /* two people of the creditor have said that the debtor's next statement counts */
 };
@@ -40,5 +41,7 @@ void sq_stream_adopt(struct sq_stream *s, const Sanquan__V1__StatementRow *row);
 
 /* Is the pair of a final settlement the difference of two sums of this fold? Then it is settled up to there; else 0. */
 int sq_stream_settle(struct sq_stream *s, uint64_t window, const Sanquan__V1__Pair *p);
+/* A final settlement has left this still to be paid. */
+void sq_stream_leave(struct sq_stream *s, uint32_t kind, int64_t fen);
 
 #endif

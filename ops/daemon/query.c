@@ -233,6 +233,31 @@ static void put_changes(json_t *o, const Sanquan__V1__Settlement *v)
         put_hash(o, "recast_of", v->recast_of.data);
 }
 
+static json_t *position_of(const Sanquan__V1__Position *v)
+{
+    json_t *p = json_object();
+    put_text(p, "node", v->node);
+    put_u64(p, "kind", v->kind);
+    put_fen(p, "net_fen", v->net_fen);
+    return p;
+}
+
+/* Which kinds were settled, what bounded it, and what is still owed. */
+static void put_left(json_t *o, const Sanquan__V1__Settlement *v)
+{
+    json_t *kinds = json_array(), *funds = json_array(), *left = json_array();
+    for (uint32_t kind = 1; kind <= SQ_KIND_COUNT; kind++)
+        if (v->kinds >> kind & 1)
+            json_array_append_new(kinds, json_integer((json_int_t)kind));
+    for (size_t i = 0; i < v->n_funds; i++)
+        json_array_append_new(funds, position_of(v->funds[i]));
+    for (size_t i = 0; i < v->n_left; i++)
+        json_array_append_new(left, payment_of(v->left[i]));
+    json_object_set_new(o, "kinds", kinds);
+    json_object_set_new(o, "funds", funds);
+    json_object_set_new(o, "left", left);
+}
+
 static uint32_t node_of(const struct sq_core *core, const char *code)
 {
     for (uint32_t i = 0; i < sq_core_node_count(core); i++)
@@ -253,15 +278,12 @@ static void put_value(json_t *o, const struct sq_core *core, const Sanquan__V1__
         put_hash(p, "hash", v->pairs[i]->hash.data); /* 32 bytes: the settlement was found valid */
         put_u64(p, "count", v->pairs[i]->count);
         json_object_set_new(p, "total_fen", fen_by_kind(v->pairs[i]->total_fen));
+        if (v->pairs[i]->n_carried_fen == SQ_KIND_COUNT)
+            json_object_set_new(p, "carried_fen", fen_by_kind(v->pairs[i]->carried_fen));
         json_array_append_new(pairs, p);
     }
-    for (size_t i = 0; i < v->n_nets; i++) {
-        json_t *p = json_object();
-        put_text(p, "node", v->nets[i]->node);
-        put_u64(p, "kind", v->nets[i]->kind);
-        put_fen(p, "net_fen", v->nets[i]->net_fen);
-        json_array_append_new(nets, p);
-    }
+    for (size_t i = 0; i < v->n_nets; i++)
+        json_array_append_new(nets, position_of(v->nets[i]));
     for (size_t i = 0; i < v->n_payments; i++) {
         json_t *p = payment_of(v->payments[i]);
         uint32_t payer = node_of(core, v->payments[i]->payer);
@@ -274,6 +296,7 @@ static void put_value(json_t *o, const struct sq_core *core, const Sanquan__V1__
     json_object_set_new(o, "pairs", pairs);
     json_object_set_new(o, "nets", nets);
     json_object_set_new(o, "payments", payments);
+    put_left(o, v);
 }
 
 static json_t *signers(const struct sq_core *core, const struct sq_settlement *s, uint64_t window)

@@ -78,18 +78,20 @@ int model_settled(struct model *m, const Sanquan__V1__Settlement *value, char *w
         const struct model_step *step = owes ? l->owes : l->owed;
         size_t steps = owes ? l->owes_count : l->owed_count;
         int64_t total[MODEL_KINDS] = {0};
-        if (p->first != *settled + 1 || p->last < p->first || p->last > steps) {
+        if (p->first != *settled + 1 || p->last + (p->n_carried_fen != 0) < p->first || p->last > steps) {
             snprintf(why, why_size,
                      "window %" PRIu64 ": link %s to %s from %" PRIu64 " to %" PRIu64 " after %" PRIu64 " of %zu",
                      value->window, p->debtor, p->creditor, p->first, p->last, *settled, steps);
             return 1;
         }
+        for (size_t k = 0; k < p->n_carried_fen; k++)
+            total[k] = p->carried_fen[k];
         for (uint64_t n = p->first; n <= p->last; n++) {
             count += step[n - 1].count;
             for (size_t k = 0; k < MODEL_KINDS; k++)
                 total[k] += step[n - 1].total_fen[k];
         }
-        if (count != p->count || memcmp(p->hash.data, step[p->last - 1].hash, 32) != 0 ||
+        if (count != p->count || (p->last >= p->first && memcmp(p->hash.data, step[p->last - 1].hash, 32) != 0) ||
             memcmp(total, p->total_fen, sizeof total) != 0) {
             snprintf(why, why_size, "window %" PRIu64 ": link %s to %s does not add up to its items", value->window,
                      p->debtor, p->creditor);

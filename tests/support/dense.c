@@ -102,7 +102,7 @@ static void make_statement(struct dense *t, uint32_t self)
     struct sq_settlement *s = empty_books(t, self);
     owe_all(t, s, self);
     struct sq_effects fx = dense_effects(t, self);
-    dense_must(sq_settlement_cut(s, DENSE_WINDOW, DENSE_NOW_MS, &fx, &err), &err);
+    dense_must(sq_settlement_cut(s, DENSE_WINDOW, 0, DENSE_NOW_MS, &fx, &err), &err);
     t->statement[self] = dense_keep(dense_sent(&fx, SANQUAN__V1__MESSAGE_TYPE__STATEMENT));
     sq_settlement_free(s);
 }
@@ -206,7 +206,7 @@ void dense_close_books(struct dense *t, struct sq_settlement *s, uint32_t self)
 {
     struct sq_error err = {0};
     struct sq_effects fx = dense_effects(t, self);
-    dense_must(sq_settlement_cut(s, DENSE_WINDOW, DENSE_NOW_MS, &fx, &err), &err);
+    dense_must(sq_settlement_cut(s, DENSE_WINDOW, 0, DENSE_NOW_MS, &fx, &err), &err);
     for (int counter = 0; counter < 2; counter++)
         for (uint32_t from = 0; from < t->n - (counter ? 1u : 0u); from++)
             if (from != self)

@@ -294,7 +294,7 @@ static void a_million_numbers_are_searched_with_four_questions(void **state)
     corrupt(&l.side[1]->owed[0], WRONG, 0);
     struct sq_out room[16];
     struct sq_effects fx = {.arena = &l.arena, .peer_next = l.peer_next, .node_count = 3, .self = 0, .out = room};
-    assert_int_equal(sq_settlement_cut(l.side[0], 1, 2000, &fx, &err), SQ_OK);
+    assert_int_equal(sq_settlement_cut(l.side[0], 1, 0, 2000, &fx, &err), SQ_OK);
     say(&l, 0, &fx);
     struct sq_settlement_due due = sq_settlement_next(l.side[1]);
     fx = (struct sq_effects){.arena = &l.arena, .peer_next = l.peer_next, .node_count = 3, .self = 1, .out = room};

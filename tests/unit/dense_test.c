@@ -79,7 +79,7 @@ static struct sq_settlement *untold(struct dense *d, const struct dense_bytes *p
     struct sq_error err = {0};
     struct sq_settlement *s = dense_books(d, UNTOLD);
     struct sq_effects fx = dense_effects(d, UNTOLD);
-    dense_must(sq_settlement_cut(s, DENSE_WINDOW, DENSE_NOW_MS, &fx, &err), &err);
+    dense_must(sq_settlement_cut(s, DENSE_WINDOW, 0, DENSE_NOW_MS, &fx, &err), &err);
     for (int counter = 0; counter < 2; counter++)
         for (uint32_t from = 1; from < d->n; from++)
             if (from != SILENT)
@@ -315,7 +315,7 @@ static struct dense_bytes play_to_the_proposal(struct node *n)
     struct sq_settlement *proposer = dense_books(d, PROPOSER);
     struct sq_error err = {0};
     struct sq_effects fx = dense_effects(d, PROPOSER);
-    dense_must(sq_settlement_cut(proposer, DENSE_WINDOW, DENSE_NOW_MS, &fx, &err), &err);
+    dense_must(sq_settlement_cut(proposer, DENSE_WINDOW, 0, DENSE_NOW_MS, &fx, &err), &err);
     for (uint32_t counter = 0; counter < 2; counter++)
         for (uint32_t from = 1; from < d->n; from++) {
             const struct dense_bytes *b = counter ? &d->counter[from] : &d->statement[from];
