@@ -167,6 +167,7 @@ SQ_MUST_CHECK sq_status sq_daemon_open(struct sq_daemon *d, const char *config_p
                                        struct sq_error *err);
 void sq_daemon_close(struct sq_daemon *d);
 uint64_t sq_daemon_wall_ms(void);
+unsigned sq_daemon_disk_permille(const struct sq_daemon *d); /* what is free where the ledger lies, or of its map */
 uint64_t sq_daemon_monotonic_ms(void);
 
 /* state.c: the ledger and the state it makes; an empty ledger gets its first entry */

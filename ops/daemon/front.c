@@ -433,7 +433,7 @@ static sq_status run_timers(struct sq_daemon *d, struct sq_error *err)
         d->housekeep_ms = d->now_ms + 60000;
     }
     if (d->now_ms >= d->disk_ms) {
-        d->free_permille = sq_ledger_free_permille(d->ledger);
+        d->free_permille = sq_daemon_disk_permille(d);
         d->disk_ms = d->now_ms + 1000;
     }
     if (greeted)

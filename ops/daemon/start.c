@@ -29,6 +29,11 @@ uint64_t sq_daemon_monotonic_ms(void)
     return clock_ms(CLOCK_MONOTONIC);
 }
 
+unsigned sq_daemon_disk_permille(const struct sq_daemon *d)
+{
+    return sq_ledger_free_permille(d->ledger);
+}
+
 /* ---- who we are ---- */
 
 static sq_status open_identity(struct sq_daemon *d, const char *config_path, const Sanquan__V1__Genesis **genesis,

@@ -52,6 +52,6 @@ sq_status sq_state_open(struct sq_daemon *d, const Sanquan__V1__Genesis *g, uint
     if (st == SQ_OK)
         st = replay(d, g, now_ms, err);
     if (st == SQ_OK)
-        d->free_permille = sq_ledger_free_permille(d->ledger);
+        d->free_permille = sq_daemon_disk_permille(d);
     return st;
 }
