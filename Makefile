@@ -137,7 +137,7 @@ $(BUILD)/tests/preload/%.so: tests/preload/%.c
 $(BUILD)/tests/disk/%: $(BUILD)/tests/disk/%.o $(BUILD)/tests/disk/state.o $(BUILD)/tests/disk/place.o $(LIB)
 	$(call say,LINK,$@)
 	$(link)
-DISK_TESTS := $(addprefix $(BUILD)/tests/,disk/images disk/damage preload/disk.so)
+DISK_TESTS := $(addprefix $(BUILD)/tests/,disk/images disk/damage preload/disk.so preload/memory.so)
 
 # ---- tests ----
 
@@ -160,9 +160,12 @@ test: ## install what the tests need, build, test
 CLAIMS ?= 5000000
 IMAGES ?= 1000000
 .PHONY: test-long
-test-long: all unit-tests ## what takes minutes: CLAIMS=n random claims against a second opinion, IMAGES=n power cuts, every bit of a ledger
+test-long: all unit-tests ## what takes minutes: CLAIMS=n random claims against a second opinion, IMAGES=n power cuts, every bit, a fault at every write, 1,000 kills
 	POLICY_CLAIMS=$(CLAIMS) $(BUILD)/tests/unit/policy_model_test
 	IMAGES=$(IMAGES) EVERY=1 tests/run $(BUILD) e2e/disk
+	FAULTS=all tests/run $(BUILD) e2e/faults
+	FLAPS=200 tests/run $(BUILD) e2e/netns
+	KILLS=334 tests/run $(BUILD) e2e/kill
 
 SEEDS ?= 20
 SEED ?= 1

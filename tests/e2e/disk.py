@@ -17,7 +17,8 @@ class Preloaded:
     """Processes started inside have the library, and these variables."""
 
     def __init__(self, **variables):
-        self.variables = {"LD_PRELOAD": SHIM, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0", **variables}
+        asan = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        self.variables = {"LD_PRELOAD": SHIM, "ASAN_OPTIONS": asan, **variables}
 
     def __enter__(self):
         self.kept = {k: os.environ.get(k) for k in self.variables}
@@ -30,21 +31,23 @@ class Preloaded:
 
 def market(net, told=lambda: None):
     """What a region needs before its first claim; the voucher. `told` after each command, which then has been answered."""
-    steps = (lambda: net.enrol("provider", PROVIDER, NODE), lambda: net.enrol("holder", HOLDER, NODE), lambda: net.programme(NODE, 1, NODE, pool="1亿"),
-             lambda: net.grant(NODE, 1, HOLDER, 900000, NODE), lambda: None)
-    voucher = None
-    for step in steps[:4]:
-        voucher = step() or voucher
-        told()
+    net.enrol("provider", PROVIDER, NODE)
+    told()
+    net.enrol("holder", HOLDER, NODE)
+    told()
+    net.programme(NODE, 1, NODE, pool="1亿")
+    told()
+    voucher = net.grant(NODE, 1, HOLDER, 900000, NODE)
+    told()
     net.mandate(HOLDER, PROVIDER, voucher, 900000, NODE)
     told()
     return voucher
 
 
-def rows(voucher, first, count):
-    """Every third invoice has its home in the other region, which is asked before the claim is decided."""
+def rows(voucher, first, count, elsewhere=3):
+    """One invoice in `elsewhere` has its home in the other region, which is asked before the claim is decided; 0: none."""
     def invoice(n):
-        return f"26{PEER[:2] if n % 3 == 0 else NODE[:2]}200000000{n:07d}"
+        return f"26{PEER[:2] if elsewhere and n % elsewhere == 0 else NODE[:2]}200000000{n:07d}"
     return "\n".join([HEADER, *(f"{voucher},30,100,{invoice(n)},100,rent,2026-01-05" for n in range(first, first + count))]) + "\n"
 
 

@@ -5,8 +5,8 @@ import subprocess
 from disk import NODE, PEER, Recording
 from network import BUILD, Network, check, done
 
-IMAGES = os.environ.get("IMAGES", "6000")
-EVERY = os.environ.get("EVERY", "211")  # bits
+IMAGES = os.environ.get("IMAGES", "4000")
+EVERY = os.environ.get("EVERY", "401")  # bits
 JOBS = str(os.cpu_count())
 
 

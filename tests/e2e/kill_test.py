@@ -61,7 +61,7 @@ class Killer(threading.Thread):
     def __init__(self, net, node):
         super().__init__()
         self.net, self.node, self.dice = net, node, random.Random(f"{SEED}/{node}")
-        self.kills, self.error = 0, None
+        self.kills, self.error, self.restarts = 0, None, []
 
     def run(self):
         try:
@@ -70,7 +70,9 @@ class Killer(threading.Thread):
                 self.net.stop(self.node, signal.SIGKILL)
                 self.kills += 1
                 time.sleep(self.dice.random() * 0.1)
+                began = time.monotonic()
                 self.net.start(self.node)
+                self.restarts.append(time.monotonic() - began)
         except BaseException as e:  # pylint: disable=broad-except
             self.error = e
 
@@ -129,6 +131,10 @@ def load(net):
         t.join()
     check(f"each node was killed {KILLS} times and came back each time", all(k.error is None and k.kills == KILLS for k in killers),
           [(k.node, k.kills, str(k.error)) for k in killers])
+    restarts = sorted(s for k in killers for s in k.restarts)
+    if restarts:
+        print(f"# note: {len(restarts)} kills; from start to the first answer: p50 {restarts[len(restarts) // 2]:.2f} s, "
+              f"p99 {restarts[len(restarts) * 99 // 100]:.2f} s, longest {restarts[-1]:.2f} s")
     check("every file came through in the end", all(p.error is None for p in providers), [str(p.error) for p in providers])
     print(f"# note: {sum(p.sent for p in providers)} rows in {sum(len(p.files) for p in providers)} files, {sum(p.broken for p in providers)} runs broken off")
     return providers
