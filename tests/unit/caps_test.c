@@ -81,6 +81,14 @@ static void a_cap_needs_two_people_who_say_the_same(void **state)
     assert_int_equal(debts_owe(d, SH, SD, 1), SQ_OK);
 }
 
+/* A voucher of Shanghai's, on which Shandong's provider may draw. */
+static uint64_t voucher_of_shanghai(struct debts *d)
+{
+    uint64_t voucher = world_voucher(d->w, SH, 310000, 1, d->holder[SH], 100000);
+    assert_int_equal(world_mandate(d->w, SH, d->holder[SH], d->provider[SD], voucher, 100000), SQ_OK);
+    return voucher;
+}
+
 static void items_go_up_to_the_cap_and_a_refused_one_moves_nothing(void **state)
 {
     struct debts *d = *state;
@@ -101,8 +109,7 @@ static void a_batch_is_cut_exactly_where_the_cap_is_reached(void **state)
     static const char *const invoices[4] = {"26312999000000000001", "26312999000000000002", "26312999000000000003",
                                             "26312999000000000004"};
     set_cap(d, 1000);
-    uint64_t voucher = world_voucher(d->w, SH, 310000, 1, d->holder[SH], 100000);
-    assert_int_equal(world_mandate(d->w, SH, d->holder[SH], d->provider[SD], voucher, 100000), SQ_OK);
+    uint64_t voucher = voucher_of_shanghai(d);
     for (size_t i = 0; i < 4; i++)
         rows[i] = (struct world_row){.voucher = voucher,
                                      .amount_fen = 300,
@@ -143,13 +150,10 @@ static unsigned one(struct debts *d, const struct world_row *row)
     return status == SQ_OK && d->w->answer.code_count != 0 ? d->w->answer.code[0] : status;
 }
 
-static void reservations_take_room_and_give_it_back_when_they_are_released_end_or_are_spent(void **state)
+/* 700 of such a voucher are held, under reservation 1; the row, to be changed for what comes of it. */
+static struct world_row reserve_700(struct debts *d)
 {
-    struct debts *d = *state;
-    set_cap(d, 1000);
-    uint64_t voucher = world_voucher(d->w, SH, 310000, 1, d->holder[SH], 100000);
-    assert_int_equal(world_mandate(d->w, SH, d->holder[SH], d->provider[SD], voucher, 100000), SQ_OK);
-    struct world_row row = {.voucher = voucher,
+    struct world_row row = {.voucher = voucher_of_shanghai(d),
                             .amount_fen = 700,
                             .base_fen = 700,
                             .total_fen = 700,
@@ -157,6 +161,14 @@ static void reservations_take_room_and_give_it_back_when_they_are_released_end_o
                             .verb = SANQUAN__V1__VERB__RESERVE,
                             .reservation = 1};
     assert_int_equal(one(d, &row), SQ_OK);
+    return row;
+}
+
+static void reservations_take_room_and_give_it_back_when_they_are_released_end_or_are_spent(void **state)
+{
+    struct debts *d = *state;
+    set_cap(d, 1000);
+    struct world_row row = reserve_700(d);
     assert_int_equal(cap_at(d, SH, SH, SD).used_fen, 700);
     row.reservation = 2;
     assert_int_equal(one(d, &row), SQ_R_NET_DEBIT_CAP);
@@ -191,16 +203,7 @@ static void reservations_take_room_and_give_it_back_when_they_are_released_end_o
 static void a_commit_that_the_cap_refuses_leaves_its_reservation_as_it_was(void **state)
 {
     struct debts *d = *state;
-    uint64_t voucher = world_voucher(d->w, SH, 310000, 1, d->holder[SH], 100000);
-    assert_int_equal(world_mandate(d->w, SH, d->holder[SH], d->provider[SD], voucher, 100000), SQ_OK);
-    struct world_row row = {.voucher = voucher,
-                            .amount_fen = 700,
-                            .base_fen = 700,
-                            .total_fen = 700,
-                            .service_day = 20260901,
-                            .verb = SANQUAN__V1__VERB__RESERVE,
-                            .reservation = 1};
-    assert_int_equal(one(d, &row), SQ_OK);
+    struct world_row row = reserve_700(d);
     set_cap(d, 100); /* lowered below what is used */
     row.verb = SANQUAN__V1__VERB__COMMIT;
     row.invoice = "26312999000000000001";
@@ -260,16 +263,7 @@ static void caps_and_what_is_held_are_read_back_from_a_dump(void **state)
     struct sq_core *copy;
     struct sq_error err = {0};
     set_cap(d, 1000);
-    uint64_t voucher = world_voucher(d->w, SH, 310000, 1, d->holder[SH], 100000);
-    assert_int_equal(world_mandate(d->w, SH, d->holder[SH], d->provider[SD], voucher, 100000), SQ_OK);
-    struct world_row row = {.voucher = voucher,
-                            .amount_fen = 700,
-                            .base_fen = 700,
-                            .total_fen = 700,
-                            .service_day = 20260901,
-                            .verb = SANQUAN__V1__VERB__RESERVE,
-                            .reservation = 1};
-    assert_int_equal(one(d, &row), SQ_OK);
+    (void)reserve_700(d);
     sq_core_dump(d->w->core[SH], &dump);
     sq_core_dump_done(d->w->core[SH]);
     assert_int_equal(sq_core_new(&copy, &err), SQ_OK);

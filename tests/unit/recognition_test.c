@@ -79,21 +79,29 @@ static unsigned abroad(struct story *s, struct claims_row row)
 
 #define ABROAD(...) abroad(s, (struct claims_row){__VA_ARGS__})
 
-static void recognised(Sanquan__V1__Programme *p)
+/* Only under an agreement does the programme pay providers of other regions. */
+static void begin_recognised(struct story *s, uint32_t rate_bp)
 {
-    plain(p, 1);
-    p->rate_bp = 10000;
-    p->recognition = 1;
+    Sanquan__V1__Programme p;
+    plain(&p, 1);
+    p.rate_bp = rate_bp;
+    p.recognition = 1;
+    begin_abroad(s, &p);
+}
+
+/* Of the newest item, so much comes back, and its base stays claimed. */
+static unsigned give_back(struct story *s, int64_t fen)
+{
+    return ABROAD(.amount_fen = fen, .base_fen = 0, .total_fen = 100 * WAN, .invoice = s->invoice,
+                  .verb = SANQUAN__V1__VERB__RETURN);
 }
 
 static void it_is_in_force_when_both_have_said_the_same_and_not_before(void **state)
 {
     struct story *s = *state;
-    Sanquan__V1__Programme p;
     struct terms t;
     struct sq_recognition_view v;
-    recognised(&p);
-    begin_abroad(s, &p);
+    begin_recognised(s, 10000);
     assert_int_equal(CLAIM(.amount_fen = 10), SQ_OK); /* at home nobody asks for one */
     assert_int_equal(ABROAD(.amount_fen = 10), SQ_R_NO_AGREEMENT);
     terms(&t, 1);
@@ -124,10 +132,8 @@ static void it_is_in_force_when_both_have_said_the_same_and_not_before(void **st
 static void statements_that_cross_on_the_way_are_in_force_at_both_ends(void **state)
 {
     struct story *s = *state;
-    Sanquan__V1__Programme p;
     struct terms t;
-    recognised(&p);
-    begin_abroad(s, &p);
+    begin_recognised(s, 10000);
     terms(&t, 1);
     assert_int_equal(say(s, SH, &t), SQ_OK);
     assert_int_equal(say(s, SD, &t), SQ_OK);
@@ -205,10 +211,8 @@ static enum sq_recognition_state state_of_version(struct story *s, uint32_t vers
 static void it_holds_for_its_kinds_and_days_and_the_next_one_replaces_it(void **state)
 {
     struct story *s = *state;
-    Sanquan__V1__Programme p;
     struct terms t;
-    recognised(&p);
-    begin_abroad(s, &p);
+    begin_recognised(s, 10000);
     terms(&t, 1);
     t.kinds[0] = 2;
     t.kinds[1] = 3;
@@ -244,11 +248,8 @@ static void it_holds_for_its_kinds_and_days_and_the_next_one_replaces_it(void **
 static void its_rate_holds_beside_the_programmes(void **state)
 {
     struct story *s = *state;
-    Sanquan__V1__Programme p;
     struct terms t;
-    recognised(&p);
-    p.rate_bp = 5000;
-    begin_abroad(s, &p);
+    begin_recognised(s, 5000);
     terms(&t, 1);
     t.m.rate_ceiling_bp = 3333;
     agree(s, &t);
@@ -260,10 +261,8 @@ static void its_rate_holds_beside_the_programmes(void **state)
 static void what_one_region_may_owe_is_net_and_holds_reservations_too(void **state)
 {
     struct story *s = *state;
-    Sanquan__V1__Programme p;
     struct terms t;
-    recognised(&p);
-    begin_abroad(s, &p);
+    begin_recognised(s, 10000);
     terms(&t, 1);
     t.side[0].exposure_fen = 1000;
     t.side[1].exposure_fen = 1; /* of Shandong's vouchers */
@@ -278,9 +277,7 @@ static void what_one_region_may_owe_is_net_and_holds_reservations_too(void **sta
     assert_int_equal(ABROAD(.amount_fen = 300), SQ_OK);
     struct claims_row two[2] = {{.voucher = s->voucher, .amount_fen = 1, .base_fen = 1, .invoice = 801},
                                 {.voucher = s->voucher, .amount_fen = 1, .base_fen = 1, .invoice = 802}};
-    assert_int_equal(ABROAD(.amount_fen = 1, .base_fen = 0, .total_fen = 100 * WAN, .invoice = s->invoice,
-                            .verb = SANQUAN__V1__VERB__RETURN),
-                     SQ_OK);
+    assert_int_equal(give_back(s, 1), SQ_OK);
     assert_int_equal(claims_batch(s->w, SD, WORLD_OTHER, two, 2, NULL), SQ_OK); /* each fits, both do not */
     world_run(s->w);
     assert_true(s->w->answer.count == 1 && s->w->answer.amount_fen == 1);
@@ -332,12 +329,10 @@ static void location_rules_are_relaxed_for_the_others_providers_only(void **stat
 static void shares_add_up_to_the_fen_however_claims_are_cut(void **state)
 {
     struct story *s = *state;
-    Sanquan__V1__Programme p;
     struct terms t;
     struct dice dice = {26};
     struct sq_recognition_view v;
-    recognised(&p);
-    begin_abroad(s, &p);
+    begin_recognised(s, 10000);
     terms(&t, 1);
     t.side[0].borne_bp = 3333;
     t.side[1].borne_bp = 9999; /* of Shandong's vouchers */
@@ -352,9 +347,7 @@ static void shares_add_up_to_the_fen_however_claims_are_cut(void **state)
         int back = i % 3 == 2;
         if (back) {
             amount = 1;
-            assert_int_equal(ABROAD(.amount_fen = 1, .base_fen = 0, .total_fen = 100 * WAN, .invoice = s->invoice,
-                                    .verb = SANQUAN__V1__VERB__RETURN),
-                             SQ_OK);
+            assert_int_equal(give_back(s, 1), SQ_OK);
         } else {
             assert_int_equal(ABROAD(.amount_fen = amount), SQ_OK);
         }
@@ -370,10 +363,8 @@ static void shares_add_up_to_the_fen_however_claims_are_cut(void **state)
 static void what_is_returned_under_a_later_version_is_shared_by_the_later_one(void **state)
 {
     struct story *s = *state;
-    Sanquan__V1__Programme p;
     struct terms t;
-    recognised(&p);
-    begin_abroad(s, &p);
+    begin_recognised(s, 10000);
     terms(&t, 1);
     t.side[0].borne_bp = 2000;
     agree(s, &t);
@@ -382,9 +373,7 @@ static void what_is_returned_under_a_later_version_is_shared_by_the_later_one(vo
     terms(&t, 2);
     t.side[0].borne_bp = 5000;
     agree(s, &t);
-    assert_int_equal(ABROAD(.amount_fen = 101, .base_fen = 0, .total_fen = 100 * WAN, .invoice = s->invoice,
-                            .verb = SANQUAN__V1__VERB__RETURN),
-                     SQ_OK);
+    assert_int_equal(give_back(s, 101), SQ_OK);
     assert_true(owed(s) == 801 - 50); /* of -101 it bears floor(-50.5) = -51, so -50 are Shanghai's */
     assert_int_equal(ABROAD(.amount_fen = 101), SQ_OK);
     assert_true(owed(s) == 801); /* the sum is nothing again, and so is the share */
@@ -393,10 +382,8 @@ static void what_is_returned_under_a_later_version_is_shared_by_the_later_one(vo
 static void a_debtor_that_takes_off_too_much_is_not_believed(void **state)
 {
     struct story *s = *state;
-    Sanquan__V1__Programme p;
     struct terms t;
-    recognised(&p);
-    begin_abroad(s, &p);
+    begin_recognised(s, 10000);
     terms(&t, 1);
     t.side[0].borne_bp = 2000;
     agree(s, &t);
