@@ -7,85 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/support/world.h"
-
-#define SH  0u /* 310000 */
-#define SD  1u /* 370000 */
-#define GD  2u /* 440000, hosts 440300 */
-#define DAY 20260901u
-
-struct story {
-    struct world *w;
-    uint64_t voucher;
-};
-
-/* Provider and holder at Shanghai, a voucher of 10,000 yuan under a programme of 30 %, mandate 8,000 yuan. */
-static int begin(void **state)
-{
-    struct story *s = calloc(1, sizeof *s);
-    char name[48];
-    s->w = world_new(3, SQ_NET_HUB);
-    snprintf(name, sizeof name, "provider:%s", WORLD_PROVIDER);
-    assert_int_equal(world_enrol(s->w, SH, name), SQ_OK);
-    snprintf(name, sizeof name, "holder:%s", WORLD_HOLDER);
-    assert_int_equal(world_enrol(s->w, SH, name), SQ_OK);
-    Sanquan__V1__Programme p;
-    world_programme_init(&p, 310000, 1);
-    assert_int_equal(world_say(s->w, SH, "issuer:310000", SANQUAN__V1__MESSAGE_TYPE__PROGRAMME, &p.base), SQ_OK);
-    world_run(s->w);
-    s->voucher = world_voucher(s->w, SH, 310000, 1, WORLD_HOLDER, 1000000);
-    assert_true(s->voucher == 3100000001000000001u);
-    assert_int_equal(world_mandate(s->w, SH, WORLD_HOLDER, WORLD_PROVIDER, s->voucher, 800000), SQ_OK);
-    *state = s;
-    return 0;
-}
-
-static int end(void **state)
-{
-    struct story *s = *state;
-    world_free(s->w);
-    free(s);
-    return 0;
-}
-
-static struct world_row good(const struct story *s)
-{
-    return (struct world_row){.voucher = s->voucher,
-                              .amount_fen = 30000,
-                              .base_fen = 100000,
-                              .total_fen = 100000,
-                              .invoice = "26312000000000000001",
-                              .service = 7,
-                              .service_day = DAY};
-}
-
-/* Everything the core knows, as bytes, less what every message changes: ids, counters and the clock. */
-static int64_t spent(const struct story *s)
-{
-    struct sq_voucher_view v;
-    assert_int_equal(sq_core_voucher(s->w->core[SH], s->voucher, &v), SQ_OK);
-    return v.spent_fen;
-}
-
-static int64_t reserved(const struct story *s)
-{
-    struct sq_voucher_view v;
-    assert_int_equal(sq_core_voucher(s->w->core[SH], s->voucher, &v), SQ_OK);
-    return v.reserved_fen;
-}
-
-static void pool_is(const struct story *s, int64_t pool_reserved, int64_t pool_spent)
-{
-    struct sq_programme_view p;
-    sq_core_programme(s->w->core[SH], 0, &p);
-    assert_true(p.reserved_fen == pool_reserved && p.spent_fen == pool_spent);
-}
-
-static unsigned redeem(struct story *s, const struct world_row *row)
-{
-    assert_int_equal(world_batch(s->w, SH, WORLD_PROVIDER, row, 1), SQ_OK);
-    return s->w->answer.code_count == 0 ? 0 : s->w->answer.code[0];
-}
+#include "tests/support/redeemer.h"
 
 static void a_good_redemption_is_spent_once(void **state)
 {
@@ -225,168 +147,6 @@ static void a_foreign_acquirer_is_decided_by_the_issuer_and_owed_by_its_region(v
     world_run(s->w);
     const uint8_t again[3] = {SQ_R_INVOICE_OVERDRAWN, SQ_R_INVOICE_OVERDRAWN, 0};
     assert_memory_equal(s->w->answer.code, again, 3);
-}
-
-static void a_reservation_is_committed_in_part_and_the_rest_is_free_again(void **state)
-{
-    struct story *s = *state;
-    struct world_row row = good(s);
-    row.verb = SANQUAN__V1__VERB__RESERVE;
-    row.reservation = 77;
-    row.invoice = NULL;
-    assert_int_equal(redeem(s, &row), SQ_OK);
-    assert_int_equal(reserved(s), 30000);
-    pool_is(s, 30000, 0);
-    assert_int_equal(redeem(s, &row), SQ_R_RESERVATION_EXISTS);
-    row = good(s);
-    row.verb = SANQUAN__V1__VERB__COMMIT;
-    row.reservation = 77;
-    row.amount_fen = 30001;
-    row.base_fen = row.total_fen = 1000000;
-    assert_int_equal(redeem(s, &row), SQ_R_RESERVATION_EXCEEDED);
-    assert_int_equal(reserved(s), 30000);
-    row.amount_fen = 20000;
-    assert_int_equal(redeem(s, &row), SQ_OK);
-    assert_int_equal(reserved(s), 0);
-    assert_int_equal(spent(s), 20000);
-    pool_is(s, 0, 20000);
-    assert_int_equal(redeem(s, &row), SQ_R_INVOICE_OVERDRAWN * (row.base_fen * 2 > row.total_fen));
-}
-
-static void a_commit_that_is_refused_leaves_the_reservation_as_it_was(void **state)
-{
-    struct story *s = *state;
-    struct world_row row = good(s);
-    row.verb = SANQUAN__V1__VERB__RESERVE;
-    row.reservation = 8;
-    assert_int_equal(redeem(s, &row), SQ_OK);
-    row.verb = SANQUAN__V1__VERB__COMMIT;
-    row.base_fen = 10; /* 30 % of ten fen */
-    assert_int_equal(redeem(s, &row), SQ_R_RATE_EXCEEDED);
-    assert_int_equal(reserved(s), 30000);
-    assert_int_equal(spent(s), 0);
-    row = good(s);
-    row.verb = SANQUAN__V1__VERB__COMMIT;
-    row.reservation = 8;
-    assert_int_equal(redeem(s, &row), SQ_OK);
-}
-
-static void a_reservation_ends_by_itself_at_its_time(void **state)
-{
-    struct story *s = *state;
-    struct world_row row = good(s);
-    row.verb = SANQUAN__V1__VERB__RESERVE;
-    row.reservation = 1;
-    assert_int_equal(redeem(s, &row), SQ_OK);
-    uint64_t ends = s->w->now_ms + 3600000u;
-    s->w->now_ms = ends; /* the last moment still holds */
-    struct world_row other = good(s);
-    other.invoice = "26312000000000000002";
-    assert_int_equal(redeem(s, &other), SQ_OK);
-    assert_int_equal(reserved(s), 30000);
-    s->w->now_ms = ends + 1;
-    other.invoice = "26312000000000000003";
-    assert_int_equal(redeem(s, &other), SQ_OK);
-    assert_int_equal(reserved(s), 0);
-    row.verb = SANQUAN__V1__VERB__COMMIT;
-    assert_int_equal(redeem(s, &row), SQ_R_RESERVATION_UNKNOWN);
-}
-
-static void what_was_spent_can_be_returned_once(void **state)
-{
-    struct story *s = *state;
-    struct world_row row = good(s);
-    assert_int_equal(redeem(s, &row), SQ_OK);
-    row.verb = SANQUAN__V1__VERB__RETURN;
-    row.amount_fen = 10000;
-    row.base_fen = 40000;
-    assert_int_equal(redeem(s, &row), SQ_OK);
-    assert_int_equal(s->w->answer.amount_fen, -10000);
-    assert_int_equal(spent(s), 20000);
-    row.amount_fen = 20001;
-    assert_int_equal(redeem(s, &row), SQ_R_RETURN_EXCEEDS);
-    row.amount_fen = 20000;
-    row.base_fen = 60000;
-    assert_int_equal(redeem(s, &row), SQ_OK);
-    assert_int_equal(spent(s), 0);
-    pool_is(s, 0, 0);
-    row = good(s);
-    assert_int_equal(redeem(s, &row), SQ_OK); /* the invoice is free again */
-}
-
-static void a_return_never_takes_from_what_is_only_reserved(void **state)
-{
-    struct story *s = *state;
-    struct world_row row = good(s);
-    row.service_day = 20260101;
-    assert_int_equal(redeem(s, &row), SQ_OK);
-    Sanquan__V1__Programme p;
-    world_programme_init(&p, 310000, 1);
-    p.version = 2;
-    p.from_day = 20250101;
-    assert_int_equal(world_say(s->w, SH, "issuer:310000", SANQUAN__V1__MESSAGE_TYPE__PROGRAMME, &p.base), SQ_OK);
-    row = good(s);
-    row.verb = SANQUAN__V1__VERB__RESERVE;
-    row.reservation = 5;
-    row.service_day = 20251231; /* another year */
-    row.invoice = NULL;
-    assert_int_equal(redeem(s, &row), SQ_OK);
-    row = good(s);
-    row.verb = SANQUAN__V1__VERB__RETURN;
-    row.service_day = 20251231;
-    assert_int_equal(redeem(s, &row), SQ_R_RETURN_EXCEEDS); /* nothing was spent in that year */
-    row.verb = SANQUAN__V1__VERB__RELEASE;
-    row.reservation = 5;
-    assert_int_equal(redeem(s, &row), SQ_OK);
-    assert_int_equal(reserved(s), 0);
-    assert_int_equal(spent(s), 30000);
-}
-
-/* Spent at Shanghai on an invoice of Guangdong; then two returns of all of it are under way at once. */
-static void of_two_returns_under_way_only_one_gets_the_money(void **state)
-{
-    struct story *s = *state;
-    struct world_row row = good(s);
-    row.invoice = "26442000000000000001";
-    redeem(s, &row);
-    world_run(s->w);
-    row.invoice =
-        "26442000000000000002"; /* as much again on another invoice: the voucher alone would allow both returns */
-    redeem(s, &row);
-    world_run(s->w);
-    assert_int_equal(spent(s), 60000);
-    row.invoice = "26442000000000000001";
-    row.verb = SANQUAN__V1__VERB__RETURN;
-    redeem(s, &row);
-    redeem(s, &row);
-    world_run(s->w);
-    assert_int_equal(spent(s), 30000);
-    redeem(s, &row);
-    world_run(s->w);
-    assert_int_equal(spent(s), 30000);
-    row.invoice = "26442000000000000002";
-    redeem(s, &row);
-    world_run(s->w);
-    assert_int_equal(spent(s), 0);
-}
-
-/* A claim that is under way may still be refused: what it asks for is no money to return, not even within its own batch. */
-static void what_is_not_decided_yet_cannot_be_returned(void **state)
-{
-    struct story *s = *state;
-    struct world_row rows[2] = {good(s), good(s)}, back = good(s);
-    rows[0].invoice = rows[1].invoice = back.invoice = "26442000000000000001";
-    rows[0].total_fen = rows[1].total_fen = back.total_fen = 200000;
-    rows[1].verb = back.verb = SANQUAN__V1__VERB__RETURN;
-    redeem(s, &back);
-    world_run(s->w);
-    world_batch(s->w, SH, WORLD_PROVIDER, rows, 2);
-    redeem(s, &back); /* the home has not even heard of it */
-    world_run(s->w);
-    assert_int_equal(spent(s), 30000);
-    redeem(s, &back);
-    world_run(s->w);
-    assert_int_equal(spent(s), 0);
 }
 
 static void ids_count_up_repeats_are_known_and_gaps_told(void **state)
@@ -560,29 +320,6 @@ static void an_outcome_says_which_rows_wait_and_which_window_was_opened(void **s
     assert_int_equal(sq_settlement_last_final(sq_core_settlement(s->w->core[SD])), 1);
 }
 
-static void a_node_gives_back_only_what_it_has_claimed_itself(void **state)
-{
-    struct story *s = *state;
-    struct world_row row = good(s), again = good(s);
-    assert_int_equal(redeem(s, &row), SQ_OK);
-    char provider[19];
-    uint8_t cell[10] = {0x26, 0x31, 0x20, 0, 0, 0, 0, 0, 0, 0x01},
-            end_code = 1; /* the claim was refused by its issuer */
-    Sanquan__V1__Unregister m;
-    sanquan__v1__unregister__init(&m);
-    strcpy(provider, WORLD_PROVIDER);
-    m.provider = provider;
-    m.invoice = (ProtobufCBinaryData){10, cell};
-    m.end = (ProtobufCBinaryData){1, &end_code};
-    m.n_voucher = m.n_amount_fen = m.n_base_fen = 1;
-    m.voucher = &row.voucher;
-    m.amount_fen = &row.amount_fen;
-    m.base_fen = &row.base_fen;
-    assert_int_equal(world_say(s->w, SH, "node:440000", SANQUAN__V1__MESSAGE_TYPE__UNREGISTER, &m.base), 0);
-    assert_int_equal(s->w->peer_status, SQ_OK);
-    assert_int_equal(redeem(s, &again), SQ_R_INVOICE_OVERDRAWN); /* still claimed, whole */
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -593,18 +330,10 @@ int main(void)
         STORY(the_same_invoice_is_claimed_once_in_whatever_region_it_is_submitted),
         STORY(a_claim_that_was_refused_does_not_keep_an_invoice_from_its_seller),
         STORY(a_foreign_acquirer_is_decided_by_the_issuer_and_owed_by_its_region),
-        STORY(a_reservation_is_committed_in_part_and_the_rest_is_free_again),
-        STORY(a_commit_that_is_refused_leaves_the_reservation_as_it_was),
-        STORY(a_reservation_ends_by_itself_at_its_time),
-        STORY(what_was_spent_can_be_returned_once),
-        STORY(a_return_never_takes_from_what_is_only_reserved),
-        STORY(of_two_returns_under_way_only_one_gets_the_money),
-        STORY(what_is_not_decided_yet_cannot_be_returned),
         STORY(ids_count_up_repeats_are_known_and_gaps_told),
         STORY(a_role_does_only_what_it_may),
         STORY(caps_of_year_and_life_count_what_is_reserved_and_spent),
         STORY(a_step_that_runs_out_of_memory_says_so),
-        STORY(a_node_gives_back_only_what_it_has_claimed_itself),
         STORY(an_outcome_says_which_rows_wait_and_which_window_was_opened),
         STORY(a_core_read_back_from_its_dump_goes_on_as_if_nothing_had_happened),
     };
