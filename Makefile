@@ -186,7 +186,7 @@ asan ubsan tsan: ## the tests again under a sanitizer
 # ---- measurements ----
 
 .PHONY: benches bench bench-postgres
-benches: $(BENCHES) ## build the benches
+benches: $(BENCHES) $(BUILD)/tests/unit/hotpath_test ## build the benches
 bench: ## every figure against its goal; FULL=1 for the sizes of the goals (tests/bench/README.md)
 	ops/deps bench
 	$(MAKE) all benches
