@@ -4,7 +4,7 @@
  *   pending:  sent --answer--> gone          silence: Hello, and when the node speaks again everything pending goes once more, in order
  *
  * Invariants: ids are given once and count up by one; the bytes under an id never change; an answer counts only with the node's signature,
- * and a receipt only for the bytes whose hash it names: another process with this key may have used the number.
+ * and a receipt only for the bytes that it names: another process with this key may have used the number.
  */
 #include "peers/client.h"
 
@@ -30,7 +30,7 @@
 
 struct pending {
     uint64_t id;
-    uint8_t *envelope;
+    uint8_t *envelope, name[SQ_HASH_SIZE];
     size_t size;
     int sent; /* handed to the socket since the last resend */
 };
@@ -129,12 +129,12 @@ void sq_client_close(struct sq_client *c)
 /* ---- sending ---- */
 
 static sq_status seal(struct sq_client *c, uint32_t type, uint64_t id, uint64_t sent_at_ms, sq_bytes body,
-                      sq_bytes *envelope, struct sq_error *err)
+                      sq_bytes *envelope, uint8_t *name_out, struct sq_error *err)
 {
     struct sq_header h = {type, c->keys->name, c->receiver, id, sent_at_ms};
     struct sq_wire_memory memory = {take, &c->scratch};
     sq_arena_reset(&c->scratch);
-    return sq_message_seal(&h, body, c->network_id, c->keys->secret, &memory, envelope, err);
+    return sq_message_seal_named(&h, body, c->network_id, c->keys->secret, &memory, envelope, name_out, err);
 }
 
 static sq_status send_unnumbered(struct sq_client *c, uint32_t type, const ProtobufCMessage *m, struct sq_error *err)
@@ -143,7 +143,7 @@ static sq_status send_unnumbered(struct sq_client *c, uint32_t type, const Proto
     sq_bytes body, envelope;
     sq_status st = sq_wire_pack(m, &memory, &body, err);
     if (st == SQ_OK)
-        st = seal(c, type, 0, now_ms(CLOCK_REALTIME), body, &envelope, err);
+        st = seal(c, type, 0, now_ms(CLOCK_REALTIME), body, &envelope, NULL, err);
     if (st == SQ_OK && zmq_send(c->socket, envelope.data, envelope.size, ZMQ_DONTWAIT) < 0)
         st = SQ_E_NETWORK; /* not connected: the caller tries again */
     return st;
@@ -208,7 +208,8 @@ static sq_status keep(struct sq_client *c, uint64_t id, uint64_t sent_at_ms, uin
     sq_bytes envelope;
     if (c->count == c->in_flight)
         return sq_fail(err, SQ_E_FULL, "%u requests await their answers", c->count);
-    sq_status st = seal(c, type, id, sent_at_ms, body, &envelope, err);
+    uint8_t name[SQ_HASH_SIZE];
+    sq_status st = seal(c, type, id, sent_at_ms, body, &envelope, name, err);
     if (st != SQ_OK)
         return st;
     uint8_t *copy = malloc(envelope.size);
@@ -217,7 +218,9 @@ static sq_status keep(struct sq_client *c, uint64_t id, uint64_t sent_at_ms, uin
     memcpy(copy, envelope.data, envelope.size);
     if (c->count == 0)
         heard(c);
-    c->pending[c->count++] = (struct pending){id, copy, envelope.size, 0};
+    struct pending *p = &c->pending[c->count++];
+    *p = (struct pending){.id = id, .envelope = copy, .size = envelope.size};
+    memcpy(p->name, name, sizeof name);
     flush(c);
     return SQ_OK;
 }
@@ -358,12 +361,9 @@ static void set_detail(struct sq_client *c, unsigned status, const char *detail)
 /* Does the receipt name the bytes that were sent under this number, or only the number? -1: nothing waits under it. */
 static int names_request(const struct sq_client *c, uint64_t id, const ProtobufCBinaryData *request)
 {
-    uint8_t hash[SQ_HASH_SIZE];
     for (unsigned i = 0; i < c->count; i++)
-        if (c->pending[i].id == id) {
-            sq_sha256(c->pending[i].envelope, c->pending[i].size, hash);
-            return request->len == sizeof hash && memcmp(request->data, hash, sizeof hash) == 0;
-        }
+        if (c->pending[i].id == id)
+            return request->len == SQ_HASH_SIZE && memcmp(request->data, c->pending[i].name, SQ_HASH_SIZE) == 0;
     return -1;
 }
 

@@ -65,9 +65,47 @@ static uint8_t *put_field(uint8_t *at, uint8_t field_tag, const void *data, size
     return at + size;
 }
 
+/* Signed bytes, and the signature behind them; in parts, because a header that nobody has checked may be long. */
+static void name_of(uint32_t type, sq_bytes header, const uint8_t body_hash[static SQ_HASH_SIZE],
+                    const uint8_t network_id[static 32], sq_bytes signature, uint8_t out[static SQ_HASH_SIZE])
+{
+    uint8_t type_bytes[4];
+    sq_put_be32(type_bytes, type);
+    const struct sq_sha256_part parts[] = {{(const uint8_t *)tag, sizeof tag}, {network_id, 32},
+                                           {type_bytes, sizeof type_bytes},    {header.data, header.size},
+                                           {body_hash, SQ_HASH_SIZE},          {signature.data, signature.size}};
+    sq_sha256_parts(parts, sizeof parts / sizeof *parts, out);
+}
+
+void sq_message_name(const struct sq_envelope *e, const uint8_t body_hash[static SQ_HASH_SIZE],
+                     const uint8_t network_id[static 32], uint8_t out[static SQ_HASH_SIZE])
+{
+    name_of(e->type, e->header, body_hash, network_id, e->signature, out);
+}
+
+sq_status sq_message_name_of(sq_bytes envelope, const uint8_t network_id[static 32], uint8_t out[static SQ_HASH_SIZE],
+                             struct sq_error *err)
+{
+    struct sq_envelope e;
+    uint8_t hash[SQ_HASH_SIZE];
+    sq_status st = sq_envelope_open(envelope, &e, err);
+    if (st != SQ_OK)
+        return st;
+    sq_sha256(e.body.data, e.body.size, hash);
+    sq_message_name(&e, hash, network_id, out);
+    return SQ_OK;
+}
+
 sq_status sq_message_seal(const struct sq_header *h, sq_bytes body, const uint8_t network_id[static 32],
                           const uint8_t secret[static SQ_SECRET_SIZE], const struct sq_wire_memory *memory,
                           sq_bytes *envelope, struct sq_error *err)
+{
+    return sq_message_seal_named(h, body, network_id, secret, memory, envelope, NULL, err);
+}
+
+sq_status sq_message_seal_named(const struct sq_header *h, sq_bytes body, const uint8_t network_id[static 32],
+                                const uint8_t secret[static SQ_SECRET_SIZE], const struct sq_wire_memory *memory,
+                                sq_bytes *envelope, uint8_t *name_out, struct sq_error *err)
 {
     uint8_t header[256], to_sign[SIGNED_MAX], signature[SQ_SIGNATURE_SIZE], hash[SQ_HASH_SIZE];
     if (strlen(h->sender) > SQ_NAME_SIZE_MAX || strlen(h->receiver) > SQ_NAME_SIZE_MAX)
@@ -88,6 +126,9 @@ sq_status sq_message_seal(const struct sq_header *h, sq_bytes body, const uint8_
         at = put_field(at, 0x12, body.data, body.size);
     at = put_field(at, 0x1a, signature, sizeof signature);
     *envelope = sq_bytes_of(out, (size_t)(at - out));
+    if (name_out != NULL)
+        name_of(h->type, sq_bytes_of(header, header_size), hash, network_id, sq_bytes_of(signature, sizeof signature),
+                name_out);
     return SQ_OK;
 }
 

@@ -66,14 +66,14 @@ static sq_status put_answer(struct sq_ledger *l, MDB_txn *txn, const struct sq_a
     uint8_t key[12];
     sq_put_be32(key, a->party);
     sq_put_be64(key + 4, a->id);
-    /* value: be64 seq | request hash | hash of these, the key and the body | body */
+    /* value: be64 seq | name of the request | hash of these, the key and the body | body */
     MDB_val k = {sizeof key, key}, v = {SQ_ANSWER_HEAD_SIZE + a->body.size, NULL};
     int rc = mdb_put(txn, l->answer, &k, &v, MDB_RESERVE);
     if (rc != 0)
         return sq_fail_mdb(err, rc, "keep answer");
     uint8_t *to = v.mv_data;
     sq_put_be64(to, a->seq);
-    memcpy(to + 8, a->request_hash, SQ_HASH_SIZE);
+    memcpy(to + 8, a->request, SQ_HASH_SIZE);
     sq_answer_hash(key, to, a->body, to + 8 + SQ_HASH_SIZE);
     if (a->body.size != 0)
         memcpy(to + SQ_ANSWER_HEAD_SIZE, a->body.data, a->body.size);

@@ -69,9 +69,9 @@ struct sq_entry {
 
 struct sq_answer_put {
     uint32_t party;
-    uint64_t id, seq;                   /* seq: entry that decided it */
-    uint8_t request_hash[SQ_HASH_SIZE]; /* of the whole request envelope */
-    sq_bytes body;                      /* canonical Answer */
+    uint64_t id, seq;              /* seq: entry that decided it */
+    uint8_t request[SQ_HASH_SIZE]; /* name of the request envelope: SHA-256 of its signed bytes and signature */
+    sq_bytes body;                 /* canonical Answer */
 };
 
 struct sq_outbox_put {
@@ -141,7 +141,7 @@ SQ_MUST_CHECK sq_status sq_ledger_walk(const struct sq_ledger *l, uint64_t first
 
 struct sq_answer {
     uint64_t seq;
-    uint8_t request_hash[SQ_HASH_SIZE];
+    uint8_t request[SQ_HASH_SIZE];
     sq_bytes body;
 };
 SQ_MUST_CHECK sq_status sq_ledger_answer(const struct sq_ledger *l, uint32_t party, uint64_t id, struct sq_arena *arena,

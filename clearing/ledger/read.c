@@ -219,7 +219,7 @@ sq_status sq_ledger_answer(const struct sq_ledger *l, uint32_t party, uint64_t i
         const uint8_t *p = v.mv_data;
         size_t size = v.mv_size - SQ_ANSWER_HEAD_SIZE;
         out->seq = sq_get_be64(p);
-        memcpy(out->request_hash, p + 8, SQ_HASH_SIZE);
+        memcpy(out->request, p + 8, SQ_HASH_SIZE);
         out->body = sq_bytes_of(sq_arena_copy(arena, p + SQ_ANSWER_HEAD_SIZE, size), size);
         if (out->body.data == NULL)
             st = sq_fail(err, SQ_E_FULL, "memory for a kept answer");

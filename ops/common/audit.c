@@ -271,7 +271,7 @@ static sq_status check_sender(struct sq_audit *a, const struct sq_core *core, co
                          err); /* a party's key never changes */
 }
 
-/* The answer kept for repeats is the one that this entry gave, under the hash of the request that it answers. */
+/* The answer kept for repeats is the one that this entry gave, under the name of the request that it answers. */
 static sq_status check_kept(struct sq_audit *a, const struct sq_entry *entry, const struct sq_out *out,
                             struct sq_error *err)
 {
@@ -289,9 +289,10 @@ static sq_status check_kept(struct sq_audit *a, const struct sq_entry *entry, co
     if (st != SQ_OK)
         return sq_fail_context(err, st == SQ_E_NOT_FOUND ? SQ_E_VERIFY : st, "entry %" PRIu64 ": its kept answer",
                                entry->seq);
-    sq_sha256(request.input.data, request.input.size, hash);
-    if (kept.seq != entry->seq || memcmp(kept.request_hash, hash, sizeof hash) != 0 ||
-        kept.body.size != out->body.size || memcmp(kept.body.data, out->body.data, out->body.size) != 0)
+    if ((st = sq_message_name_of(request.input, sq_directory_network_id(a->o.directory), hash, err)) != SQ_OK)
+        return sq_fail_context(err, SQ_E_VERIFY, "entry %" PRIu64 ": the request that it answers", entry->seq);
+    if (kept.seq != entry->seq || memcmp(kept.request, hash, sizeof hash) != 0 || kept.body.size != out->body.size ||
+        memcmp(kept.body.data, out->body.data, out->body.size) != 0)
         return sq_fail(err, SQ_E_VERIFY, "entry %" PRIu64 ": the answer kept for repeats is not the one that it gave",
                        entry->seq);
     return SQ_OK;

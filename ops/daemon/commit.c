@@ -23,7 +23,7 @@ static sq_status seal(struct sq_daemon *d, uint32_t type, const char *receiver, 
 }
 
 sq_status sq_receipt_seal(struct sq_daemon *d, uint64_t seq, const char *receiver, uint64_t now_ms, sq_bytes answer,
-                          const uint8_t request_hash[static SQ_HASH_SIZE], struct sq_arena *arena, sq_bytes *envelope,
+                          const uint8_t request[static SQ_HASH_SIZE], struct sq_arena *arena, sq_bytes *envelope,
                           struct sq_error *err)
 {
     uint8_t leaf[SQ_LEAF_SIZE], proof[SQ_PROOF_MAX * SQ_HASH_SIZE];
@@ -43,7 +43,7 @@ sq_status sq_receipt_seal(struct sq_daemon *d, uint64_t seq, const char *receive
     union {
         const uint8_t *in;
         uint8_t *out;
-    } answer_bytes = {answer.data}, request = {request_hash}; /* messages do not say const; packing only reads */
+    } answer_bytes = {answer.data}, named = {request}; /* messages do not say const; packing only reads */
     Sanquan__V1__Receipt m;
     sanquan__v1__receipt__init(&m);
     m.answer = (ProtobufCBinaryData){answer.size, answer_bytes.out};
@@ -51,7 +51,7 @@ sq_status sq_receipt_seal(struct sq_daemon *d, uint64_t seq, const char *receive
     m.index = seq - 1;
     m.proof = (ProtobufCBinaryData){hashes * SQ_HASH_SIZE, proof};
     m.checkpoint = text;
-    m.request = (ProtobufCBinaryData){SQ_HASH_SIZE, request.out};
+    m.request = (ProtobufCBinaryData){SQ_HASH_SIZE, named.out};
     st = sq_wire_pack(&m.base, &memory, &body, err);
     return st != SQ_OK ? st
                        : seal(d, SANQUAN__V1__MESSAGE_TYPE__RECEIPT, receiver, 0, now_ms, body, arena, envelope, err);
@@ -63,13 +63,13 @@ static const char *receiver_of(const struct sq_pending_out *o)
     return (const char *)o->body.data + o->body.size;
 }
 
-static sq_status hash_request(struct sq_daemon *d, struct sq_group *g, struct sq_pending_out *o, struct sq_error *err)
+static sq_status name_request(struct sq_daemon *d, struct sq_group *g, struct sq_pending_out *o, struct sq_error *err)
 {
     struct sq_entry request;
     size_t mark = g->sealed.used;
     sq_status st = o->request_known ? SQ_OK : sq_ledger_read(d->ledger, o->request_seq, &g->sealed, &request, err);
     if (st == SQ_OK && !o->request_known)
-        sq_sha256(request.input.data, request.input.size, o->request_hash);
+        st = sq_message_name_of(request.input, sq_directory_network_id(d->directory), o->request, err);
     g->sealed.used = mark;
     return st;
 }
@@ -94,10 +94,10 @@ static sq_status commit(struct sq_daemon *d, struct sq_group *g, struct sq_error
             if (st == SQ_OK)
                 st = seal(d, o->type, receiver_of(o), o->id, o->now_ms, body, &g->sealed, &o->envelope, err);
             g->outbox[c.outbox_count++] = (struct sq_outbox_put){o->to, o->id, o->envelope};
-        } else if ((st = hash_request(d, g, o, err)) == SQ_OK) {
+        } else if ((st = name_request(d, g, o, err)) == SQ_OK) {
             struct sq_answer_put *a = &g->answers[c.answer_count++];
             *a = (struct sq_answer_put){.party = o->to, .id = o->id, .seq = o->seq, .body = o->body};
-            memcpy(a->request_hash, o->request_hash, SQ_HASH_SIZE);
+            memcpy(a->request, o->request, SQ_HASH_SIZE);
         }
     }
     return st == SQ_OK ? sq_ledger_commit(d->ledger, &c, &d->log_signer, err) : st;
@@ -108,7 +108,7 @@ static void make_receipts(struct sq_daemon *d, struct sq_group *g)
     struct sq_error err;
     for (size_t i = 0; i < g->out_count; i++) {
         struct sq_pending_out *o = &g->outs[i];
-        if (o->kind == SQ_OUT_ANSWER && sq_receipt_seal(d, o->seq, receiver_of(o), o->now_ms, o->body, o->request_hash,
+        if (o->kind == SQ_OUT_ANSWER && sq_receipt_seal(d, o->seq, receiver_of(o), o->now_ms, o->body, o->request,
                                                         &g->sealed, &o->envelope, &err) != SQ_OK) {
             o->envelope = (sq_bytes){NULL, 0}; /* it is durable; the client asks again and gets the kept answer */
             sq_log(SQ_LOG_WARNING, "receipt", "seq=%" PRIu64 " reason=\"%s\"", o->seq, err.text);

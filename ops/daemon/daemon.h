@@ -53,11 +53,11 @@ struct sq_pending_out {
     enum sq_out_kind kind; /* ANSWER or PEER */
     uint32_t to, type;     /* party, or node */
     uint64_t id, now_ms;
-    sq_bytes body;                      /* in the group's arena */
-    uint8_t request_hash[SQ_HASH_SIZE]; /* ANSWER: of the whole request */
-    int request_known;                  /* 0: the request is entry `request_seq` of the ledger */
-    uint64_t request_seq, seq;          /* seq: the entry that decided it */
-    sq_bytes envelope;                  /* sealed by the commit thread; size 0: could not be */
+    sq_bytes body;                 /* in the group's arena */
+    uint8_t request[SQ_HASH_SIZE]; /* ANSWER: the name of the request (peers/message.h) */
+    int request_known;             /* 0: the request is entry `request_seq` of the ledger */
+    uint64_t request_seq, seq;     /* seq: the entry that decided it */
+    sq_bytes envelope;             /* sealed by the commit thread; size 0: could not be */
 };
 
 /* A question where a stream stands. */
@@ -187,9 +187,9 @@ SQ_MUST_CHECK sq_status sq_front_turn(struct sq_daemon *d, uint64_t now_ms, stru
 /* Parts of a turn: send what a group that has become durable allows; let the hub know of parties enrolled since. */
 SQ_MUST_CHECK sq_status sq_front_finish(struct sq_daemon *d, struct sq_error *err);
 SQ_MUST_CHECK sq_status sq_front_allow(struct sq_daemon *d, struct sq_error *err);
-/* Step an event and put what comes of it into the group being filled. `input` is copied. request_hash may be NULL. */
+/* Step an event and put what comes of it into the group being filled. `input` is copied. `request`: its name, or NULL. */
 SQ_MUST_CHECK sq_status sq_front_step(struct sq_daemon *d, const struct sq_event *event, sq_bytes input,
-                                      const uint8_t *request_hash, struct sq_effects *fx, struct sq_error *err);
+                                      const uint8_t *request, struct sq_effects *fx, struct sq_error *err);
 /* Seal and send an unnumbered message now. A connection that is gone is no error. */
 void sq_front_send(struct sq_daemon *d, const struct sq_route *route, const char *receiver, uint32_t type,
                    const ProtobufCMessage *body);
@@ -202,7 +202,7 @@ SQ_MUST_CHECK sq_status sq_group_commit(struct sq_daemon *d, struct sq_group *g,
 void sq_group_reset(struct sq_daemon *d, struct sq_group *g);
 /* A Receipt of an answer in entry `seq`, sealed, into arena. */
 SQ_MUST_CHECK sq_status sq_receipt_seal(struct sq_daemon *d, uint64_t seq, const char *receiver, uint64_t now_ms,
-                                        sq_bytes answer, const uint8_t request_hash[static SQ_HASH_SIZE],
+                                        sq_bytes answer, const uint8_t request[static SQ_HASH_SIZE],
                                         struct sq_arena *arena, sq_bytes *envelope, struct sq_error *err);
 
 /* commit_thread.c */

@@ -60,7 +60,7 @@ static void refuse(struct sq_daemon *d, const struct sq_arrival *a, uint64_t id,
 
 /* A copy of `body` with the receiver's name behind it, for the commit thread. */
 static sq_status put_out(struct sq_daemon *d, const struct sq_effects *fx, const struct sq_out *out,
-                         const uint8_t *request_hash, struct sq_error *err)
+                         const uint8_t *request, struct sq_error *err)
 {
     struct sq_group *g = d->filling;
     const char *name = out->kind == SQ_OUT_PEER ? sq_core_party(d->core, sq_core_node(d->core, out->to)->party)->name
@@ -86,13 +86,13 @@ static sq_status put_out(struct sq_daemon *d, const struct sq_effects *fx, const
     if (st != SQ_OK)
         return st;
     o->request_seq = ((const Sanquan__V1__Answer *)m)->seq;
-    o->request_known = o->request_seq == fx->seq && request_hash != NULL;
+    o->request_known = o->request_seq == fx->seq && request != NULL;
     if (o->request_known)
-        memcpy(o->request_hash, request_hash, SQ_HASH_SIZE);
+        memcpy(o->request, request, SQ_HASH_SIZE);
     return SQ_OK;
 }
 
-sq_status sq_front_step(struct sq_daemon *d, const struct sq_event *event, sq_bytes input, const uint8_t *request_hash,
+sq_status sq_front_step(struct sq_daemon *d, const struct sq_event *event, sq_bytes input, const uint8_t *request,
                         struct sq_effects *fx, struct sq_error *err)
 {
     struct sq_group *g = d->filling;
@@ -118,7 +118,7 @@ sq_status sq_front_step(struct sq_daemon *d, const struct sq_event *event, sq_by
     memcpy(to_outcome.out, fx->outcome.data, fx->outcome.size);
     for (size_t i = 0; st == SQ_OK && i < fx->out_count; i++)
         if (fx->out[i].kind == SQ_OUT_ANSWER || fx->out[i].kind == SQ_OUT_PEER)
-            st = put_out(d, fx, &fx->out[i], request_hash, err);
+            st = put_out(d, fx, &fx->out[i], request, err);
     return st;
 }
 
@@ -244,19 +244,17 @@ static sq_status on_question(struct sq_daemon *d, const struct sq_arrival *a, co
 
 /* The same id again: the kept answer for the same bytes, a refusal for others, patience while it is being decided. */
 static sq_status on_repeat(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e, uint32_t party,
-                           struct sq_error *err)
+                           const uint8_t name[static SQ_HASH_SIZE], struct sq_error *err)
 {
     struct sq_answer kept;
-    uint8_t hash[SQ_HASH_SIZE];
     sq_bytes envelope;
     sq_arena_reset(&d->step_arena);
     sq_status st = sq_ledger_answer(d->ledger, party, e->id, &d->step_arena, &kept, err);
     if (st != SQ_OK)
         return st == SQ_E_NOT_FOUND ? SQ_OK : st;
-    sq_sha256(e->whole.data, e->whole.size, hash);
-    if (memcmp(hash, kept.request_hash, sizeof hash) != 0)
+    if (memcmp(name, kept.request, SQ_HASH_SIZE) != 0)
         return sq_reject(d, a, e, SQ_R_ID_REUSED, "", err);
-    st = sq_receipt_seal(d, kept.seq, a->from, d->now_ms, kept.body, kept.request_hash, &d->step_arena, &envelope, err);
+    st = sq_receipt_seal(d, kept.seq, a->from, d->now_ms, kept.body, kept.request, &d->step_arena, &envelope, err);
     if (st == SQ_OK && sq_hub_reply(d->hub, &a->route, envelope, err) != SQ_OK)
         sq_log(SQ_LOG_DEBUG, "unsent", "to=%s reason=\"%s\"", a->from, err->text);
     return st;
@@ -278,13 +276,12 @@ static void send_refusals(struct sq_daemon *d, const struct sq_arrival *a, const
 }
 
 static sq_status decide(struct sq_daemon *d, const struct sq_arrival *a, const struct sq_envelope *e, uint32_t party,
-                        struct sq_error *err)
+                        const uint8_t name[static SQ_HASH_SIZE], struct sq_error *err)
 {
     const struct sq_party *p = sq_core_party(d->core, party);
     int from_node = p->role == SQ_ROLE_NODE;
     uint32_t node = p->node;
     struct sq_effects fx;
-    uint8_t hash[SQ_HASH_SIZE];
     if (e->id > p->last_id && !sq_streams_greeted(d)) {
         if (!from_node) /* a node's outbox sends it again */
             refuse(d, a, e->id, SQ_R_BUSY, BUSY_RETRY_MS);
@@ -298,8 +295,6 @@ static sq_status decide(struct sq_daemon *d, const struct sq_arrival *a, const s
     }
     if (from_node && !has_room(d, GROUP_PEER_LIMIT))
         return SQ_OK; /* its outbox sends it again */
-    if (!from_node)
-        sq_sha256(e->whole.data, e->whole.size, hash);
     int bulk = e->whole.size > SQ_BULK_BYTES;
     sq_status st = bulk ? clear_way(d, err) : SQ_OK;
     if (st != SQ_OK)
@@ -307,7 +302,7 @@ static sq_status decide(struct sq_daemon *d, const struct sq_arrival *a, const s
     if (!bulk && !from_node)
         d->small_until_ms = d->now_ms + SMALL_MS;
     struct sq_event event = {d->now_ms, e->type, e, e->body};
-    st = sq_front_step(d, &event, e->whole, from_node ? NULL : hash, &fx, err);
+    st = sq_front_step(d, &event, e->whole, from_node ? NULL : name, &fx, err);
     if (st != SQ_OK)
         return st;
     d->filling->holds_bulk |= bulk && fx.append;
@@ -327,7 +322,7 @@ static sq_status decide(struct sq_daemon *d, const struct sq_arrival *a, const s
     send_refusals(d, a, &fx);
     for (size_t i = 0; i < fx.out_count; i++)
         if (fx.out[i].kind == SQ_OUT_REPEAT)
-            return on_repeat(d, a, e, party, err);
+            return on_repeat(d, a, e, party, name, err);
     return SQ_OK;
 }
 
@@ -354,6 +349,7 @@ static sq_status on_arrival(struct sq_daemon *d, const struct sq_arrival *a, str
 {
     struct sq_envelope e;
     struct sq_error why = {0};
+    uint8_t body_hash[SQ_HASH_SIZE], name[SQ_HASH_SIZE];
     if (a->no_room)
         return tell_busy(d, a);
     sq_status st = sq_envelope_open(a->bytes, &e, &why);
@@ -366,14 +362,20 @@ static sq_status on_arrival(struct sq_daemon *d, const struct sq_arrival *a, str
         return sq_reject(d, a, &e, SQ_R_WRONG_TRANSPORT, e.sender, err);
     if (strcmp(e.receiver, d->keys->name) != 0)
         return sq_reject(d, a, &e, SQ_R_WRONG_RECEIVER, e.receiver, err);
-    st = sq_message_check(&e, sq_directory_network_id(d->directory), sq_core_party(d->core, party)->key, &why);
+    const uint8_t *network = sq_directory_network_id(d->directory);
+    sq_sha256(e.body.data, e.body.size,
+              body_hash); /* once, for the signature and the name: with bulk it takes longer than all else here */
+    st = sq_message_check_shown(&e, body_hash, network, sq_core_party(d->core, party)->key, &why);
     if (st != SQ_OK)
         return sq_reject(d, a, &e, st, why.text, err);
     if ((st = keep_route(d, party, &a->route, err)) != SQ_OK)
         return st;
     if (is_nobodys_request(e.type))
         return SQ_OK; /* nothing to say to them */
-    return reads_only(e.type) ? on_question(d, a, &e, party, err) : decide(d, a, &e, party, err);
+    if (reads_only(e.type))
+        return on_question(d, a, &e, party, err);
+    sq_message_name(&e, body_hash, network, name);
+    return decide(d, a, &e, party, name, err);
 }
 
 /* ---- time ---- */

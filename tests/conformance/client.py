@@ -144,6 +144,13 @@ def signed_bytes(network_id, message_type, header, body):
     return b"".join((TAG, network_id, message_type.to_bytes(4, "big"), header, sha256(body)))
 
 
+def message_name(network_id, frame):
+    """By which receipts know a message that was sent: its signed bytes and its signature, hashed (§7)."""
+    envelope = parse(pb.Envelope, frame)
+    message_type = parse(pb.Header, envelope.header).type
+    return sha256(signed_bytes(network_id, message_type, envelope.header, envelope.body), envelope.signature)
+
+
 def seal(keys, network_id, message_type, receiver, message_id, body, sent_at_ms=None):
     """The frame to send. `body` is bytes: what libprotobuf writes for these messages is the canonical form (§6)."""
     header = pb.Header(version=1, type=message_type, algorithm=ED25519, sender=keys.name, receiver=receiver, id=message_id,
@@ -395,6 +402,8 @@ class Client:
             elif isinstance(answer, pb.HelloOk):
                 self.put(frame)
             elif isinstance(answer, pb.Receipt) and parse(pb.Answer, answer.answer).id == message_id:
+                if answer.request != message_name(self.directory.network_id, frame):
+                    raise Invalid(f"somebody else with this key used id {message_id}")
                 return verify_receipt(answer, frame, message_type, message_id, self.log_name, self.log_key, received)
             elif isinstance(answer, pb.Refusal) and answer.id in (message_id, 0):   # 0: the envelope could not be read
                 if answer.status != BUSY:     # what else passes with time, such as DISK_LOW, is for people to know

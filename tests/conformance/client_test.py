@@ -46,6 +46,7 @@ def batch_example():
     equal(body, example("body", part))
     frame = sq.seal(keys, example("network id", part), pb.BATCH, "node:310000", 1, body, 1790000000000)
     equal(frame, example("envelope", part))
+    equal(sq.message_name(example("network id", part), frame), example("name", part))
     envelope = pb.Envelope.FromString(frame)
     equal(envelope.header, example("header", part))
     equal(sq.signed_bytes(example("network id", part), pb.BATCH, envelope.header, body), example("signed", part))

@@ -155,7 +155,7 @@ static sq_status read_answers(struct state_questions *q, const struct sq_ledger 
         if (st != SQ_OK)
             return st;
         add(hash, &kept.seq, sizeof kept.seq);
-        add(hash, kept.request_hash, SQ_HASH_SIZE);
+        add(hash, kept.request, SQ_HASH_SIZE);
         add(hash, kept.body.data, kept.body.size);
     }
     return SQ_OK;

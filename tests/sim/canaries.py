@@ -123,7 +123,7 @@ CANARIES = [
      "    if (st != SQ_OK)\n        return sq_reject(d, a, &e, st, why.text, err);\n    if ((st = keep_route", "    if ((st = keep_route",
      "hostile client", "refused|entry \\d+|VIOLATION|never asked|answered"),
     ("other-content", "another request under a used id gets the first one's answer", "ops/daemon/front.c",
-     "    if (memcmp(hash, kept.request_hash, sizeof hash) != 0)\n        return sq_reject", "    if (kept.seq == 0)\n        return sq_reject",
+     "    if (memcmp(name, kept.request, SQ_HASH_SIZE) != 0)\n        return sq_reject", "    if (kept.seq == 0)\n        return sq_reject",
      "hostile client", "used \\d+ ids again"),
     ("chance", "something of the process gets into what is signed", "ops/daemon/commit.c",
      "struct sq_header h = {type, d->keys->name, receiver, id, now_ms};",

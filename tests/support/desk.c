@@ -91,7 +91,9 @@ static void enter(struct desk *d, uint32_t node, struct sq_event *event, sq_byte
             if (seq != fx.seq && sq_ledger_read(d->ledger[node], seq, &d->sealed, &request, &err) != SQ_OK)
                 rig_die("request", &err);
             *a = (struct sq_answer_put){.party = o->to, .id = o->id, .seq = fx.seq, .body = o->body};
-            sq_sha256(request.input.data, request.input.size, a->request_hash);
+            if (sq_message_name_of(request.input, sq_directory_network_id(d->rig->directory), a->request, &err) !=
+                SQ_OK)
+                rig_die("request", &err);
             read_answer(d, o->body);
         } else if (o->kind == SQ_OUT_PEER) {
             const char *to = sq_core_party(d->core[node], sq_core_node(d->core[node], o->to)->party)->name;

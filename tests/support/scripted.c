@@ -173,7 +173,8 @@ static void hear(struct scripted_node *n, const struct sq_arrival *a, struct sq_
     uint8_t hash[32];
     if (sq_envelope_open(a->bytes, &e, NULL) != SQ_OK || n->log_count == SCRIPT_LOG_MAX)
         return;
-    sq_sha256(a->bytes.data, a->bytes.size, hash);
+    if (sq_message_name_of(a->bytes, n->network, hash, NULL) != SQ_OK)
+        abort();
     struct scripted_arrival *l = &n->log[n->log_count++];
     *l = (struct scripted_arrival){e.type, e.id, {0}};
     memcpy(l->hash, hash, 32);

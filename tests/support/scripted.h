@@ -35,7 +35,7 @@ enum scripted {
 struct scripted_arrival {
     uint32_t type;
     uint64_t id;
-    uint8_t hash[32]; /* of the whole envelope */
+    uint8_t hash[32]; /* its name: the same only for the same bytes */
 };
 
 struct scripted_node {

@@ -166,7 +166,7 @@ static void forge(struct desk *d, uint32_t node, struct sq_commit *c)
         if (f->part == KEPT_ANSWER)
             answer.body = changed(f, answer.body);
         else
-            answer.request_hash[3] ^= 1;
+            answer.request[3] ^= 1;
         c->answers = &answer;
         break;
     case OUTBOX_BODY:

@@ -74,7 +74,7 @@ static void work(struct disk *d)
     for (uint64_t i = 1; i <= 3; i++) {
         struct sq_entry e = {.seq = i, .type = 14, .input = sq_bytes_of("request", 7)};
         struct sq_answer_put a = {
-            .party = 5, .id = i, .seq = i, .request_hash = {9}, .body = sq_bytes_of("kept answer", 11)};
+            .party = 5, .id = i, .seq = i, .request = {9}, .body = sq_bytes_of("kept answer", 11)};
         struct sq_outbox_put m = {.node = 258, .number = i, .envelope = sq_bytes_of("sealed message", 14)};
         struct sq_commit c = {
             .entries = &e, .entry_count = 1, .answers = &a, .answer_count = 1, .outbox = &m, .outbox_count = 1};

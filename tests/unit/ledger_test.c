@@ -214,7 +214,7 @@ static void answers_and_outbox_are_kept_until_they_are_dropped(void **state)
     struct disk *d = *state;
     struct sq_ledger *l = open_ledger(d);
     struct sq_outbox_put put[5], got[8];
-    struct sq_answer_put a = {.party = 3, .id = 7, .seq = 1, .request_hash = {8}, .body = sq_bytes_of("answer", 6)};
+    struct sq_answer_put a = {.party = 3, .id = 7, .seq = 1, .request = {8}, .body = sq_bytes_of("answer", 6)};
     struct sq_answer kept;
     size_t count;
     for (uint64_t i = 0; i < 5; i++)
@@ -224,7 +224,7 @@ static void answers_and_outbox_are_kept_until_they_are_dropped(void **state)
     assert_int_equal(sq_ledger_commit(l, &c, &signer, NULL), SQ_OK);
     assert_int_equal(sq_ledger_answer(l, 3, 7, &d->arena, &kept, NULL), SQ_OK);
     assert_int_equal(kept.seq, 1);
-    assert_int_equal(kept.request_hash[0], 8);
+    assert_int_equal(kept.request[0], 8);
     assert_memory_equal(kept.body.data, "answer", 6);
     assert_int_equal(sq_ledger_outbox(l, 1, 2, 8, &d->arena, got, &count, NULL), SQ_OK);
     assert_int_equal(count, 3);

@@ -102,6 +102,45 @@ static void the_same_message_has_the_same_bytes(void **state)
     assert_memory_equal(one.data, two.data, one.size);
 }
 
+/* By which a repeat is told from another message under its id. */
+static void a_message_has_one_name_and_no_other_has_it(void **state)
+{
+    struct desk *d = *state;
+    uint8_t at_sealing[SQ_HASH_SIZE], name[SQ_HASH_SIZE], other[SQ_HASH_SIZE], made[512];
+    struct sq_envelope e;
+    sq_bytes bytes;
+    assert_int_equal(
+        sq_message_seal_named(&header, body(), d->network, d->secret, &d->memory, &bytes, at_sealing, NULL), SQ_OK);
+    assert_int_equal(sq_message_name_of(bytes, d->network, name, NULL), SQ_OK);
+    assert_memory_equal(name, at_sealing, sizeof name);
+
+    assert_int_equal(sq_envelope_open(bytes, &e, NULL), SQ_OK); /* the signed bytes and the signature behind them */
+    uint8_t *at = made + 19 + 32 + 4;
+    memcpy(made, "sanquan/message/v1", 19);
+    memcpy(made + 19, d->network, 32);
+    sq_put_be32(made + 19 + 32, header.type);
+    memcpy(at, e.header.data, e.header.size);
+    sq_sha256(e.body.data, e.body.size, at + e.header.size);
+    memcpy(at + e.header.size + SQ_HASH_SIZE, e.signature.data, SQ_SIGNATURE_SIZE);
+    sq_sha256(made, (size_t)(at - made) + e.header.size + SQ_HASH_SIZE + SQ_SIGNATURE_SIZE, other);
+    assert_memory_equal(name, other, sizeof name);
+
+    uint8_t *changed = malloc(bytes.size);
+    unsigned opened = 0;
+    for (size_t i = 0; i < bytes.size * 8; i++) {
+        memcpy(changed, bytes.data, bytes.size);
+        changed[i / 8] ^= (uint8_t)(1u << i % 8);
+        if (sq_message_name_of(sq_bytes_of(changed, bytes.size), d->network, other, NULL) != SQ_OK)
+            continue; /* not an envelope any more */
+        assert_memory_not_equal(name, other, sizeof name);
+        opened++;
+    }
+    assert_true(opened > 8 * (SQ_SIGNATURE_SIZE + sizeof body_bytes - 1));
+    free(changed);
+    assert_int_equal(sq_message_name_of(sq_bytes_of(bytes.data, bytes.size - 1), d->network, name, NULL),
+                     SQ_R_MALFORMED);
+}
+
 static void another_network_key_or_signer_is_refused(void **state)
 {
     struct desk *d = *state;
@@ -217,6 +256,7 @@ int main(void)
         STORY(what_was_sealed_opens_and_checks),
         STORY(the_signed_bytes_are_those_of_the_header_file),
         STORY(the_same_message_has_the_same_bytes),
+        STORY(a_message_has_one_name_and_no_other_has_it),
         STORY(another_network_key_or_signer_is_refused),
         STORY(one_bit_off_anywhere_is_refused),
         STORY(parts_of_two_messages_do_not_go_together),

@@ -336,6 +336,9 @@ static void the_batch_example_is_what_the_code_signs(void **state)
     assert_example("body hash", hash, sizeof hash);
     assert_example("signature", e.signature.data, e.signature.size);
     assert_example("envelope", envelope.data, envelope.size);
+    uint8_t name[SQ_HASH_SIZE];
+    assert_int_equal(sq_message_name_of(sq_bytes_of(envelope.data, envelope.size), network.data, name, NULL), SQ_OK);
+    assert_example("name", name, sizeof name);
     /* The bytes that are signed, as the table beside the example lays them out. */
     assert_int_equal(sq_ed25519_check(sq_bytes_of(to_sign.data, to_sign.size), e.signature.data, key.data), 1);
     assert_memory_equal(to_sign.data, "sanquan/message/v1", 19);
