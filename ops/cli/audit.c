@@ -165,16 +165,21 @@ static json_t *report_json(const struct result *r)
     for (int i = 0; i < 32; i++)
         snprintf(root + 2 * i, 3, "%02x", p->root[i]);
     if (r->status == SQ_OK)
-        o = json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:o}", "verifies", 1, "node",
+        o = json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:o, s:I}", "verifies", 1, "node",
                       p->node, "entries", (json_int_t)p->entries, "signatures", (json_int_t)p->signatures, "items",
                       (json_int_t)p->items, "links", (json_int_t)p->links, "settlements", (json_int_t)p->settlements,
                       "open_window", (json_int_t)p->open_window, "root", root, "snapshot", snapshot_names[p->snapshot],
                       "receipts", (json_int_t)r->receipts, "evidence_count", (json_int_t)p->evidence, "evidence",
-                      evidence_json(p));
+                      evidence_json(p), "witnessed", (json_int_t)p->witnessed);
     else
         o = json_pack("{s:b, s:s, s:I, s:{s:s, s:i, s:s, s:s}}", "verifies", 0, "node", p->node, "entry",
                       (json_int_t)p->bad_entry, "error", "status", sq_status_name(r->status), "number", (int)r->status,
                       "text", sq_status_text(r->status), "detail", r->err.text);
+    if (r->status == SQ_OK && p->fork.code[0] != '\0')
+        json_object_set_new(o, "fork",
+                            json_pack("{s:s, s:I, s:I, s:I}", "node", p->fork.code, "first_size",
+                                      (json_int_t)p->fork.first_size, "second_size", (json_int_t)p->fork.second_size,
+                                      "entry", (json_int_t)p->fork.entry));
     return o;
 }
 
@@ -192,11 +197,16 @@ static void print_report(const struct result *r)
                  {N_("items"), p->items},
                  {N_("steps of link streams"), p->links},
                  {N_("settlements"), p->settlements},
+                 {N_("entries that witnesses have cosigned"), p->witnessed},
                  {N_("receipts"), r->receipts}};
     char n[SQ_TEXT_SIZE];
     printf(_("The ledger of node %s verifies.\n"), p->node);
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         printf("  %s: %s\n", _(lines[i].label), sq_text_count(lines[i].n, n));
+    if (p->fork.code[0] != '\0')
+        printf(_("  Node %s HAS SIGNED TWO HISTORIES: checkpoints of %" PRIu64 " and %" PRIu64
+                 " entries that do not go together, see entry %" PRIu64 " of this journal.\n"),
+               p->fork.code, p->fork.first_size, p->fork.second_size, p->fork.entry);
     printf("  %s: ", _("root"));
     for (int i = 0; i < 32; i++)
         printf("%02x", p->root[i]);

@@ -184,6 +184,10 @@ int sq_cmd_history(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_settle(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_audit(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_index(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_witnesses(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_proof_get(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_proof_verify(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_proof_policy(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_backup(struct sq_cli *cli, int argc, char **argv);
 
 #endif

@@ -100,6 +100,11 @@ static void print_status(const json_t *a)
            sq_text_count(u64_of(t, "items_refused"), three), u64_of(t, "batches_waiting"));
     printf(_("as issuer it decided %s rows; %s messages were turned away\n"),
            sq_text_count(u64_of(t, "items_decided"), one), sq_text_count(u64_of(t, "rejected"), two));
+    const json_t *w = json_object_get(a, "witness");
+    if (w != NULL)
+        printf(_("witnessed up to entry %s, cosigned by %" PRIu64 " nodes%s\n"),
+               sq_text_count(u64_of(w, "witnessed_size"), one), u64_of(w, "cosigned_by"),
+               u64_of(w, "forks") != 0 ? _("; A NODE HAS SIGNED TWO HISTORIES: see 'sanquan witnesses'") : "");
     const json_t *c = json_object_get(a, "connections");
     printf(_("connections since its start: %s, of which %s became sessions; %s had an unknown key\n"),
            sq_text_count(u64_of(c, "accepted"), one), sq_text_count(u64_of(c, "established"), two),

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clearing/core/witness.h"
 #include "clearing/ledger/ledger.h"
 #include "clearing/ledger/tree.h"
 #include "ops/common/books.h"
@@ -452,6 +453,21 @@ static sq_status check_entries(struct sq_audit *a, struct sq_error *err)
     return st;
 }
 
+static void report_witnesses(const struct sq_core *core, struct sq_audit_report *report)
+{
+    const struct sq_own_log *own = sq_core_own_log(core);
+    report->witnessed = own != NULL ? own->witnessed.size : 0;
+    for (uint32_t node = 0; own != NULL && report->fork.code[0] == '\0' && node < sq_core_node_count(core); node++) {
+        const struct sq_witness *w = sq_core_witness(core, node);
+        if (w->fork[0].size == 0)
+            continue;
+        memcpy(report->fork.code, sq_core_node(core, node)->code, sizeof report->fork.code);
+        report->fork.first_size = w->fork[0].size;
+        report->fork.second_size = w->fork[1].size;
+        report->fork.entry = w->fork_entry;
+    }
+}
+
 sq_status sq_audit_run(struct sq_audit *a, struct sq_audit_report *report, struct sq_error *err)
 {
     struct sq_books_sums sums;
@@ -484,6 +500,7 @@ sq_status sq_audit_run(struct sq_audit *a, struct sq_audit_report *report, struc
     if (st == SQ_OK) {
         report->open_window = sq_settlement_open_window(sq_core_settlement(a->core));
         report->evidence = sq_evidence_list(a->core, 0, report->shown, SQ_AUDIT_EVIDENCE_MAX);
+        report_witnesses(a->core, report);
     }
     return st;
 }

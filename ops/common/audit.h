@@ -44,6 +44,12 @@ struct sq_audit_report {
     struct sq_evidence shown[SQ_AUDIT_EVIDENCE_MAX];
     uint64_t open_window;
     uint8_t root[32];
+    uint64_t
+        witnessed; /* entries that more than half of the other nodes have cosigned; 0 also where nodes are no witnesses */
+    struct sq_audit_fork { /* the first node, in the directory's order, that has signed two histories; code "": none */
+        char code[7];
+        uint64_t first_size, second_size, entry; /* entry: of this journal, that holds what shows it */
+    } fork;
     enum sq_audit_snapshot snapshot;
     uint64_t bad_entry; /* what is wrong is wrong there; 0: not of one entry */
 };

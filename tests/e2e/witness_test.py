@@ -53,6 +53,25 @@ with Network(("310000", "370000", "440000"), directory=("--witness-ms", "200")) 
     check("a node's checkpoint is cosigned by all others", good and good["quorum"] == 2 and good["forks"] == 0, net.status("310000"))
     check("and so are the others'", all(until(lambda n=n: witnessed(net, n, 1, 2)) for n in ("370000", "440000")))
 
+    # -- proofs: by anybody, offline, under a policy of one's own --
+    got = net.run("proof", "get", 2, node="310000", key=net.operator("310000"))
+    file = net.write("2.tlog-proof", got.out)
+    policy = net.write("mof.policy", net.must("proof", "policy", "--directory", net.directory).out)
+    said = net.run("proof", "verify", file, "--policy", policy, "--json")
+    check("an entry's proof with the cosignatures of two verifies under a policy that asks for them", got.code == 0 and said.code == 0 and
+          said.json["seq"] == 2 and said.json["log"] == "test/310000" and len(said.json["cosigned_by"]) == 2, (str(got), str(said)))
+    all_three = net.write("all.policy", net.must("proof", "policy", "--directory", net.directory, "--quorum", 3).out)
+    check("and does not where the policy asks for more", net.run("proof", "verify", file, "--policy", all_three).code == 4)
+    lines = got.out.splitlines(keepends=True)
+    less = net.write("less.tlog-proof", "".join(lines[:-1]))
+    check("or where a cosignature is taken off", net.run("proof", "verify", less, "--policy", policy).code == 4)
+    wrong = [i for i, l in enumerate(lines) if l.startswith("extra")][0]
+    changed = net.write("changed.tlog-proof", "".join(l if i != wrong else l[:40] + ("A" if l[40] != "A" else "B") + l[41:] for i, l in enumerate(lines)))
+    check("or where the record is another", net.run("proof", "verify", changed, "--policy", policy).code == 4)
+    check("the first entry beyond the ledger has none", net.run("proof", "get", 999999, node="310000", key=net.operator("310000")).code == 1)
+    shown = net.run("witnesses", node="310000", key=net.key("regulator:mof"))
+    check("for people: who has cosigned what", shown.code == 0 and "370000" in shown.out and "witnessed up to" in shown.out and "continued" in shown.out, shown)
+
     net.stop("440000")
     net.enrol("provider", uscc(31, 2), "310000")
     second = net.status("310000")["seq"]
@@ -104,6 +123,6 @@ with Network(("310000", "370000", "440000"), directory=("--witness-ms", "200")) 
     check("with the right ledger it is witnessed again", until(lambda: witnessed(net, "310000", last, 2)), net.status("310000"))
     for n in net.codes:
         net.stop(n, signal.SIGTERM)
-        audited = net.run("audit", "--ledger", net.path(n), "--directory", net.directory)
-        check(f"the ledger of {n} verifies, cosignatures and all", audited.code == 0, audited)
+        audited = net.run("audit", "--ledger", net.path(n), "--directory", net.directory, "--json")
+        check(f"the ledger of {n} verifies, cosignatures and all", audited.code == 0 and audited.json["witnessed"] > 0 and "fork" not in audited.json, audited)
 done()
