@@ -1,7 +1,7 @@
 /*
  * The daemon's parts. A redemption goes: front (receive, check, decide) -> commit (append) -> front (answer).
  *
- *   front thread    sockets, core, timers            front.c, hello.c, streams.c, recall.c, witness.c, query.c, questions.c, rejects.c
+ *   front thread    sockets, core, timers            front.c, hello.c, streams.c, recall.c, witness.c, query*.c, questions.c, rejects.c
  *   commit thread   ledger, signatures of answers    commit_thread.c, commit.c
  *   snapshot thread one file, now and then           snapshots.c
  *
@@ -257,6 +257,14 @@ unsigned sq_query_answer(struct sq_daemon *d, uint32_t party, const char *path, 
 /* query_disputes.c: a new reference (jansson). */
 struct json_t;
 struct json_t *sq_query_disputes(const struct sq_daemon *d, const struct sq_party *asker, int sees_all);
+/* query_settlement.c: likewise. */
+struct json_t *sq_query_windows(const struct sq_daemon *d);
+struct json_t *sq_query_window(const struct sq_daemon *d, uint64_t number); /* NULL: it is not kept */
+struct json_t *sq_query_links(const struct sq_daemon *d);
+struct json_t *sq_query_regions(const struct sq_daemon *d);
+struct json_t *sq_query_account(const struct sq_daemon *d);
+struct json_t *sq_query_caps(const struct sq_daemon *d);
+struct json_t *sq_query_breaks(const struct sq_daemon *d);
 /* query_policy.c: likewise. */
 struct json_t *sq_query_agreements(const struct sq_daemon *d);
 /* query_witness.c: new references. sq_query_proof: NULL when there is no such entry */

@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "ops/daemon/daemon.h"
+#include "ops/daemon/query_parts.h"
 
 #define DISPUTES_LISTED_MAX 500u /* an answer is one message; a ledger's reader sees all of them */
 
@@ -23,36 +23,27 @@ static int concerns(const struct sq_party *asker, const struct sq_dispute_view *
     return strcmp(asker->name, issuer) == 0 || strcmp(asker->name, v->provider) == 0;
 }
 
-static void put(json_t *o, const char *key, uint64_t v)
-{
-    json_object_set_new(o, key, json_integer((json_int_t)v));
-}
-static void put_text(json_t *o, const char *key, const char *v)
-{
-    json_object_set_new(o, key, json_string(v));
-}
-
 static json_t *case_of(const struct sq_core *core, const struct sq_dispute_view *v)
 {
     static const uint8_t none[16];
     char hex[40];
     json_t *o = json_object();
     put_text(o, "node", sq_core_node(core, v->node)->code);
-    put(o, "number", v->number);
+    put_u64(o, "number", v->number);
     put_text(o, "state", states[v->state]);
     put_text(o, "reason", v->reason < sizeof reasons / sizeof *reasons ? reasons[v->reason] : "");
-    put(o, "voucher", v->voucher);
+    put_u64(o, "voucher", v->voucher);
     put_text(o, "provider", v->provider);
     sq_hex(v->invoice, 10, hex); /* two digits a byte: its hexadecimal is its number */
     put_text(o, "invoice", hex);
-    put(o, "service_day", v->service_day);
+    put_u64(o, "service_day", v->service_day);
     json_object_set_new(o, "amount_fen", json_integer(v->amount_fen));
     json_object_set_new(o, "returned_fen", json_integer(v->returned_fen));
     json_object_set_new(o, "taken_fen", json_integer(v->taken_fen));
-    put(o, "deadline_day", v->deadline_day);
-    put(o, "opened_ms", v->opened_ms);
-    put(o, "since_ms", v->since_ms);
-    put(o, "entry", v->entry);
+    put_u64(o, "deadline_day", v->deadline_day);
+    put_u64(o, "opened_ms", v->opened_ms);
+    put_u64(o, "since_ms", v->since_ms);
+    put_u64(o, "entry", v->entry);
     put_text(o, "note", v->note);
     sq_hex(v->evidence, 16, hex);
     put_text(o, "evidence", memcmp(v->evidence, none, sizeof none) != 0 ? hex : "");

@@ -8,20 +8,7 @@
 
 #include "clearing/core/witness.h"
 #include "clearing/ledger/proof.h"
-#include "ops/daemon/daemon.h"
-
-static void put(json_t *o, const char *key, uint64_t v)
-{
-    json_object_set_new(o, key, json_integer((json_int_t)v));
-}
-static void put_text(json_t *o, const char *key, const char *v)
-{
-    json_object_set_new(o, key, json_string(v));
-}
-static const char *code_of(const struct sq_daemon *d, uint32_t node)
-{
-    return sq_core_node(d->core, node)->code;
-}
+#include "ops/daemon/query_parts.h"
 
 static void put_note(json_t *o, const char *key, const struct sq_core *core, uint32_t node, const struct sq_head *head)
 {
@@ -36,11 +23,11 @@ static void put_note(json_t *o, const char *key, const struct sq_core *core, uin
 static json_t *fork_of(const struct sq_daemon *d, uint32_t node, const struct sq_witness *w)
 {
     json_t *o = json_object();
-    put(o, "found_ms", w->fork_ms);
-    put(o, "entry", w->fork_entry);
-    put_text(o, "told_by", code_of(d, w->fork_from));
-    put(o, "first_size", w->fork[0].size);
-    put(o, "second_size", w->fork[1].size);
+    put_u64(o, "found_ms", w->fork_ms);
+    put_u64(o, "entry", w->fork_entry);
+    put_text(o, "told_by", code_of(d->core, w->fork_from));
+    put_u64(o, "first_size", w->fork[0].size);
+    put_u64(o, "second_size", w->fork[1].size);
     put_note(o, "first", d->core, node, &w->fork[0]);
     put_note(o, "second", d->core, node, &w->fork[1]);
     return o;
@@ -51,15 +38,15 @@ static json_t *member(const struct sq_daemon *d, uint32_t node)
 {
     const struct sq_witness *w = sq_core_witness(d->core, node);
     json_t *o = json_object();
-    put_text(o, "node", code_of(d, node));
+    put_text(o, "node", code_of(d->core, node));
     if (node != sq_core_self(d->core)) {
-        put(o, "cosigned_size", w->size);
-        put(o, "cosigned_ms", w->time_s * 1000);
-        put(o, "accused_ms", w->accused_ms);
-        put(o, "seen_size", w->seen[0].size);
-        put(o, "seen_ms", w->cosigned_ms);
-        put(o, "heard_size", w->heard.size);
-        put(o, "unproven_ms", w->unproven_ms);
+        put_u64(o, "cosigned_size", w->size);
+        put_u64(o, "cosigned_ms", w->time_s * 1000);
+        put_u64(o, "accused_ms", w->accused_ms);
+        put_u64(o, "seen_size", w->seen[0].size);
+        put_u64(o, "seen_ms", w->cosigned_ms);
+        put_u64(o, "heard_size", w->heard.size);
+        put_u64(o, "unproven_ms", w->unproven_ms);
         put_note(o, "checkpoint", d->core, node, &w->seen[0]);
     }
     if (w->fork[0].size != 0)
@@ -72,13 +59,13 @@ json_t *sq_query_witnesses(const struct sq_daemon *d)
     const struct sq_own_log *own = sq_core_own_log(d->core);
     json_t *o = json_object(), *nodes = json_array();
     put_text(o, "log", d->origin);
-    put(o, "witness_ms", own != NULL ? own->witness_ms : 0);
-    put(o, "quorum", sq_core_witness_quorum(d->core));
-    put(o, "seq", sq_ledger_seq(d->ledger));
+    put_u64(o, "witness_ms", own != NULL ? own->witness_ms : 0);
+    put_u64(o, "quorum", sq_core_witness_quorum(d->core));
+    put_u64(o, "seq", sq_ledger_seq(d->ledger));
     if (own != NULL) {
-        put(o, "shown_size", sq_core_witness(d->core, sq_core_self(d->core))->seen[0].size);
-        put(o, "shown_ms", own->shown_ms);
-        put(o, "witnessed_size", own->witnessed.size);
+        put_u64(o, "shown_size", sq_core_witness(d->core, sq_core_self(d->core))->seen[0].size);
+        put_u64(o, "shown_ms", own->shown_ms);
+        put_u64(o, "witnessed_size", own->witnessed.size);
         put_note(o, "witnessed", d->core, sq_core_self(d->core), &own->witnessed);
         for (uint32_t node = 0; node < sq_core_node_count(d->core); node++)
             json_array_append_new(nodes, member(d, node));
@@ -100,13 +87,13 @@ void sq_query_put_witness(const struct sq_daemon *d, json_t *status)
         behind += w->unproven_ms != 0;
         agree += node != sq_core_self(d->core) && own->witnessed.size != 0 && w->kept_size == own->witnessed.size;
     }
-    put(o, "witnessed_size", own->witnessed.size);
-    put(o, "cosigned_by", agree);
-    put(o, "quorum", sq_core_witness_quorum(d->core));
-    put(o, "shown_size", sq_core_witness(d->core, sq_core_self(d->core))->seen[0].size);
-    put(o, "shown_ms", own->shown_ms);
-    put(o, "forks", forks);
-    put(o, "unproven", behind);
+    put_u64(o, "witnessed_size", own->witnessed.size);
+    put_u64(o, "cosigned_by", agree);
+    put_u64(o, "quorum", sq_core_witness_quorum(d->core));
+    put_u64(o, "shown_size", sq_core_witness(d->core, sq_core_self(d->core))->seen[0].size);
+    put_u64(o, "shown_ms", own->shown_ms);
+    put_u64(o, "forks", forks);
+    put_u64(o, "unproven", behind);
     json_object_set_new(status, "witness", o);
 }
 
@@ -147,8 +134,8 @@ json_t *sq_query_proof(struct sq_daemon *d, uint64_t seq)
         return NULL;
     const struct sq_own_log *own = sq_core_own_log(d->core);
     json_t *o = json_object();
-    put(o, "seq", seq);
-    put(o, "size", size);
+    put_u64(o, "seq", seq);
+    put_u64(o, "size", size);
     json_object_set_new(o, "witnessed", json_boolean(own != NULL && own->witnessed.size >= seq));
     json_object_set_new(o, "proof", json_stringn(text, length));
     return o;
