@@ -107,6 +107,7 @@ static sq_status record_baseline(struct measured *x)
 
 static void set_free(struct measured *x)
 {
+    SQ_ASSERT(x->detail != NULL); /* a programme in stages keeps one for each voucher */
     x->progress->free |= 1u << (x->m->stage - 1);
     x->progress->last_day = x->m->day;
     x->detail->free_fen = sq_stages_free_fen(x->terms, x->progress->free, x->voucher->face_fen);

@@ -301,7 +301,7 @@ static sq_status visit(void *ctx, const struct sq_core *core, const struct sq_en
     x->last_type = entry->type;
     snprintf(x->last_sender, sizeof x->last_sender, "%s", envelope != NULL ? envelope->sender : "");
     if (own && entry->seq == x->batch)
-        return entry->type == SANQUAN__V1__MESSAGE_TYPE__BATCH
+        return entry->type == SANQUAN__V1__MESSAGE_TYPE__BATCH && envelope != NULL
                    ? look_into_batch(x, envelope->body, err)
                    : sq_fail(err, SQ_E_NOT_FOUND, _("entry %" PRIu64 " of node %s is no batch of redemptions"),
                              x->batch, self);

@@ -169,7 +169,9 @@ static void fill_entry(const struct statement *s, const struct sq_tally_line *l,
              code_of(s, of_own_ledger ? sq_core_self(s->core) : l->acquirer), l->entry, l->row,
              l->what == SQ_TALLY_BORNE && of_own_ledger ? "-C" : "", marks[l->what]);
     snprintf(out->end_to_end, sizeof out->end_to_end, "%s", l->invoice);
-    snprintf(text, 64, l->voucher != 0 ? "voucher %019" PRIu64 " provider %s" : "", l->voucher, l->provider);
+    text[0] = '\0';
+    if (l->voucher != 0)
+        snprintf(text, 64, "voucher %019" PRIu64 " provider %s", l->voucher, l->provider);
     out->what = sq_tally_name(l);
     out->text = text[0] != '\0' ? text : NULL;
     out->amount_fen = sign * l->fen;

@@ -54,7 +54,8 @@ static sq_bytes field_of(sq_bytes body, uint32_t wanted)
 static void copy_uscc(sq_bytes text, char out[static 19])
 {
     size_t size = text.size < 18 ? text.size : 18;
-    memcpy(out, text.data, size);
+    if (size != 0)
+        memcpy(out, text.data, size);
     out[size] = '\0';
 }
 

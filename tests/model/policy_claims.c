@@ -176,7 +176,7 @@ static int64_t used_of_limit(const struct pm_case *c, const Sanquan__V1__Limit *
 
 static int has_subject(const struct pm_case *c, const Sanquan__V1__Limit *l)
 {
-    return l->scope == 3 ? c->g->contract_number != 0 : l->scope == 9 ? c->row->scenario != 0 : 1;
+    return l->scope == 3 ? c->g->contract_number != 0 : l->scope == 9 ? c->row != NULL && c->row->scenario != 0 : 1;
 }
 
 static unsigned check_limits(const struct pm_case *c, int64_t amount, int64_t base, int64_t quantity, const char *root,

@@ -62,7 +62,7 @@ static void check_settlement(struct sim_node *n, sq_bytes bytes)
     Sanquan__V1__Settlement *v = sanquan__v1__settlement__unpack(NULL, bytes.size, bytes.data);
     SIM_CHECK(s, v != NULL && v->window != 0 && v->window < SIM_WINDOWS_MAX,
               "node %s: a settlement that does not unpack", n->config.node);
-    if (s->failed)
+    if (s->failed || v == NULL)
         return;
     SIM_CHECK(s, v->window == n->final_windows + 1, "node %s: window %" PRIu64 " is final after %" PRIu64,
               n->config.node, v->window, n->final_windows);

@@ -400,7 +400,7 @@ static void every_flipped_bit_is_noticed_or_lies_where_nothing_is(void **state)
     char path[128], data[160];
     struct sq_audit_report good;
     struct sq_error err;
-    struct stat size;
+    struct stat size = {0};
     unsigned noticed = 0, unused = 0;
     trade(s);
     desk_close(s->d);
@@ -414,7 +414,7 @@ static void every_flipped_bit_is_noticed_or_lies_where_nothing_is(void **state)
         /* Evenly over the file's pages, so that each kind of page is hit. */
         off_t at =
             (off_t)((uint64_t)size.st_size * i / FLIPS) + (off_t)dice_below(&dice, (uint32_t)(size.st_size / FLIPS));
-        uint8_t byte, flipped;
+        uint8_t byte = 0, flipped;
         assert_int_equal(pread(fd, &byte, 1, at), 1);
         flipped = byte ^ (uint8_t)(1u << dice_below(&dice, 8));
         assert_int_equal(pwrite(fd, &flipped, 1, at), 1);

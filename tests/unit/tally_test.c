@@ -297,9 +297,9 @@ static void both_sides_of_a_link_have_the_same_lines_one_by_one(void **state)
 static void a_budget_goes_on_where_the_window_before_ended(void **state)
 {
     struct story *s = *state;
-    struct sq_programme_view p;
-    struct sq_recognition_view r;
-    int64_t unused;
+    struct sq_programme_view p = {0};
+    struct sq_recognition_view r = {0};
+    int64_t unused = 0;
     first_window(s);
     second_window(s);
     struct book sh = open_book(s, SH);

@@ -255,7 +255,7 @@ static const ProtobufCMessageDescriptor *shape_of(const char *name)
 static void every_refused_spelling_is_refused_for_the_reason_given(void **state)
 {
     (void)state;
-    char cell[CELLS_MAX][CELL_SIZE];
+    char cell[CELLS_MAX][CELL_SIZE] = {0};
     const char *at = section("## 6. Canonical form"), *good = strstr(at, "`09 0700");
     uint8_t bytes[BYTES_MAX];
     unsigned rows = 0;
