@@ -31,7 +31,9 @@ struct explaining {
     int in_batch; /* the row is there */
     uint64_t voucher;
     uint8_t verb;
-    uint64_t last_ms; /* of the newest entry: the one that decided, when one did */
+    uint32_t bundle;     /* 0: the row is by itself, or this is not its acquirer's ledger */
+    json_t *bundle_rows; /* the other rows of it */
+    uint64_t last_ms;    /* of the newest entry: the one that decided, when one did */
     uint32_t last_type;
     char issuer_node[7]; /* where the row's voucher is decided on */
     char last_sender[SQ_NAME_SIZE_MAX + 1];
@@ -236,8 +238,13 @@ static sq_status look_into_batch(struct explaining *x, sq_bytes body, struct sq_
     Sanquan__V1__Batch *m = sanquan__v1__batch__unpack(NULL, body.size, body.data);
     if (m == NULL)
         return sq_fail(err, SQ_E_NOMEM, "a batch");
-    if (x->row < m->n_voucher)
+    if (x->row < m->n_voucher) {
         found(x, m->voucher[x->row], &m->verb, (size_t)x->row);
+        x->bundle = x->row < m->n_bundle ? m->bundle[x->row] : 0;
+    }
+    for (size_t i = 0; x->bundle != 0 && i < m->n_bundle; i++)
+        if (m->bundle[i] == x->bundle && i != x->row)
+            json_array_append_new(x->bundle_rows, sq_need(json_integer((json_int_t)i)));
     sq_status st =
         x->in_batch ? SQ_OK
                     : sq_fail(err, SQ_E_NOT_FOUND, _("batch %" PRIu64 " has %zu rows, from 0"), x->batch, m->n_voucher);
@@ -324,12 +331,13 @@ static int is_of_home(unsigned status)
 
 /*
  * Which node knows more than this one: the one whose answer decided the row, or is waited for. What came out in the batch's own entry, or
- * when an invoice's home had let it pass, was decided here.
+ * when an invoice's home had let it pass, was decided here; so was a part of a bundle that another part has broken.
  */
 static enum asked whom_to_ask(const struct explaining *x, const struct sq_explain *why)
 {
-    if (why->decided && (x->last_type == SANQUAN__V1__MESSAGE_TYPE__DECIDED ||
-                         (x->last_type == SANQUAN__V1__MESSAGE_TYPE__REGISTER && why->status == SQ_OK)))
+    int by_issuer = x->last_type == SANQUAN__V1__MESSAGE_TYPE__DECIDED && why->status != SQ_R_BUNDLE &&
+                    strcmp(x->last_sender + strlen("node:"), x->issuer_node) == 0;
+    if (why->decided && (by_issuer || (x->last_type == SANQUAN__V1__MESSAGE_TYPE__REGISTER && why->status == SQ_OK)))
         return ASK_ISSUER;
     return why->decided && x->last_type == SANQUAN__V1__MESSAGE_TYPE__REGISTERED && is_of_home(why->status)
                ? ASK_HOME
@@ -359,6 +367,11 @@ static void print(const struct explaining *in, const struct outcome *o)
         printf(_("decided by entry %" PRIu64 " of this ledger, %s\n"), o->x->seq, sq_text_time(in->last_ms, time));
     else
         puts(_("not decided yet: it waits for another node"));
+    if (in->bundle != 0) {
+        char *rows = sq_need(json_dumps(in->bundle_rows, JSON_COMPACT));
+        printf(_("part of bundle %u, with rows %s: they are spent together or not at all\n"), in->bundle, rows);
+        free(rows);
+    }
     if (o->x->decided)
         sq_explanation_print(o->x);
     if (o->asked == ASK_HOME)
@@ -381,6 +394,10 @@ static void print_json(const struct explaining *in, const struct outcome *o)
                              o->acquirer, "batch", (json_int_t)in->batch, "row", (json_int_t)in->row, "decided_seq",
                              (json_int_t)o->x->seq, "decided_ms", (json_int_t)(o->x->decided ? in->last_ms : 0),
                              "voucher", voucher, "verb", verbs[in->verb < 6 ? in->verb : 0])));
+    if (in->bundle != 0) {
+        json_object_set_new(j, "bundle", json_integer(in->bundle));
+        json_object_set(j, "bundle_rows", in->bundle_rows);
+    }
     json_object_set_new(j, "ask_node", o->ask != NULL ? json_string(o->ask) : json_null());
     sq_cli_json(j);
 }
@@ -419,15 +436,17 @@ static sq_status explain(struct explaining *x, struct sq_explain *why, struct sq
 
 int sq_cmd_explain(struct sq_cli *cli, int argc, char **argv)
 {
-    struct explaining x = {.cli = cli};
+    struct explaining x = {.cli = cli, .bundle_rows = sq_need(json_array())};
     struct sq_error err = {0};
     int code = sq_cli_parse(cli, &args, argc, argv, &x);
-    if (code != SQ_PARSED)
-        return code;
-    struct sq_explain *why = sq_need(calloc(1, sizeof *why));
-    sq_status st = x.batch == 0 ? find_row(&x, &err) : SQ_OK;
-    if (st == SQ_OK)
-        st = explain(&x, why, &err);
-    free(why);
-    return st == SQ_OK ? SQ_EXIT_DONE : sq_cli_fail(cli, &err);
+    if (code == SQ_PARSED) {
+        struct sq_explain *why = sq_need(calloc(1, sizeof *why));
+        sq_status st = x.batch == 0 ? find_row(&x, &err) : SQ_OK;
+        if (st == SQ_OK)
+            st = explain(&x, why, &err);
+        free(why);
+        code = st == SQ_OK ? SQ_EXIT_DONE : sq_cli_fail(cli, &err);
+    }
+    json_decref(x.bundle_rows);
+    return code;
 }

@@ -56,6 +56,7 @@ static const struct rule {
     {SQ_R_LIMIT_SOFT, N_("usual limit"), FEN},
     {SQ_R_SERVICE_TAKEN, N_("delivery claimed once"), NUMBER},
     {SQ_R_POOL_EXHAUSTED, N_("programme's pool"), FEN},
+    {SQ_R_BUNDLE, N_("the other parts of its bundle"), NUMBER},
     {SQ_R_INVOICE_OVERDRAWN, N_("base within the invoice's total"), FEN},
     {SQ_R_STAGE_NOT_FREE, N_("stages of the voucher that are free"), FEN},
     {SQ_R_PAYEE, N_("payee"), NUMBER},

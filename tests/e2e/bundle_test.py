@@ -152,5 +152,11 @@ with Network(NODES) as net:
     paid = net.must("payout", 1, "--ledger", net.path(SH)).out
     check("payouts tie to the settlement", sum(line.startswith("1,") for line in paid.splitlines()) == 18, paid)
     why = net.must("explain", item, "--ledger", net.path(SH)).out
-    check("a part that another one broke is explained as such", "another part of its bundle was refused" in why, why)
+    check("a part that another one broke is explained as such, and nobody else need be asked", "another part of its bundle was refused" in why and
+          "part of bundle 1, with rows [2,4]:" in why and "--acquirer" not in why, why)
+    broke = item.split(".")[0] + ".4"
+    why = net.must("explain", broke, "--ledger", net.path(SH), "--json").json
+    check("of the one that broke it its issuer knows more", why["bundle"] == 1 and why["bundle_rows"] == [0, 2] and why["ask_node"] == GD, why)
+    why = net.must("explain", broke, "--acquirer", SH, "--ledger", net.path(GD), "--json").json
+    check("which tells the rule", why["status"] != 0 and not why.get("bundle"), why)
 done()
