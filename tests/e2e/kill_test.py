@@ -12,7 +12,8 @@ KILLS = int(os.environ.get("KILLS", "50"))  # of each node
 SEED = int(os.environ.get("SEED", random.SystemRandom().randrange(1 << 32)))
 NODES = ("310000", "370000", "440000")
 ROWS, BATCH = 400, 40
-HEADER = "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day"
+HEADER = "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day,bundle,reserve_until"
+UNTIL = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 30 * 86400))
 print(f"# note: seed {SEED}, {KILLS} kills of each node")
 
 
@@ -26,18 +27,23 @@ class Provider(threading.Thread):
         self.invoice, self.files, self.broken, self.error = 0, [], 0, None
         self.sent, self.refused = 0, 0
 
-    def row(self):
+    def pair(self, bundle):
+        """Two rows, now and then of one bundle, on vouchers of whatever regions: what refuses one of them refuses both."""
+        wrong = [self.dice.randrange(25) == 0 for _ in range(2)]
+        together = self.dice.randrange(4) == 0
+        self.refused += 2 * any(wrong) if together else sum(wrong)
+        return [self.row(w) + (f",{bundle},{UNTIL}" if together else ",,") for w in wrong]
+
+    def row(self, wrong):
         self.invoice += 1
         base = self.dice.randrange(100, 9000)
-        wrong = self.dice.randrange(25) == 0
-        self.refused += wrong
         province = self.node[:2] if self.dice.randrange(5) else "37"  # an invoice of another region's home now and then
         return f"{self.dice.choice(self.vouchers)},{base * (9 if wrong else 3) // 10},{base},26{province}2{self.number:03d}{self.invoice:012d},{base},rent,2026-01-05"
 
     def run(self):
         try:
             while not self.over.is_set() or not self.files:
-                path = self.net.write(f"{self.number}-{len(self.files)}.csv", "\n".join([HEADER, *(self.row() for _ in range(ROWS))]) + "\n")
+                path = self.net.write(f"{self.number}-{len(self.files)}.csv", "\n".join([HEADER, *(row for k in range(ROWS // 2) for row in self.pair(k + 1))]) + "\n")
                 self.files.append(path)
                 self.sent += ROWS
                 self.through(path)
@@ -161,8 +167,13 @@ def afterwards(net, providers, last):
         items = items_of(net, node)
         check(f"{node}: every row is there once", len(items) == p.sent and len({i["invoice"] for i in items}) == p.sent, (len(items), p.sent))
         check(f"{node}: and has one outcome", {i["state"] for i in items} == {"accepted", "refused"} and
-              sum(i["state"] == "refused" for i in items) == p.refused and {i.get("refusal_name") for i in items} == {None, "SQ_R_RATE_EXCEEDED"},
+              sum(i["state"] == "refused" for i in items) == p.refused and {i.get("refusal_name") for i in items} == {None, "SQ_R_RATE_EXCEEDED", "SQ_R_BUNDLE"},
               (p.refused, {i.get("refusal_name") for i in items}))
+        bundles = {}
+        for i in items:
+            if "bundle" in i:
+                bundles.setdefault((i["batch"], i["bundle"]), []).append(i["state"])
+        check(f"{node}: no bundle is half spent", bundles and all(states in (["accepted"] * 2, ["refused"] * 2) for states in bundles.values()), bundles)
         check(f"{node}: every obligation is in a window that is final", all(1 <= i["window"] <= last for i in items if i["state"] == "accepted"))
     windows = {n: settled_windows(net, n, last) for n in NODES}
     hashes = {n: [w.get("settlement_hash") for w in windows[n]] for n in NODES}
