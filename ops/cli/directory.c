@@ -84,7 +84,7 @@ static error_t parse_new(int key, char *value, struct argp_state *state)
 
 static const struct argp_option new_options[] = {
     {"network", KEY_NETWORK, N_("NAME"), 0, N_("what the network is called; of a-z, 0-9, - _ ."), 0},
-    {"netting", KEY_NETTING, N_("METHOD"), 0, N_("hub, bilateral, cycles or gross (hub)"), 0},
+    {"netting", KEY_NETTING, N_("METHOD"), 0, N_("hub, bilateral, cycles, funds or gross (hub)"), 0},
     {"round-timeout-ms", KEY_ROUND, "N", 0, N_("first round of the settlement agreement (1000)"), 0},
     {"witness-ms", KEY_WITNESS, "N", 0,
      N_("how often nodes show each other their checkpoints, to be cosigned; 0: never (60000)"), 0},

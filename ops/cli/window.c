@@ -14,6 +14,7 @@
 #include "ops/cli/session.h"
 #include "ops/cli/sheet.h"
 #include "ops/cli/text.h"
+#include "ops/common/schedule.h"
 #include "proto/wire.h"
 
 #define AMOUNT_MAX_FEN INT64_MAX
@@ -279,10 +280,11 @@ int sq_cmd_window(struct sq_cli *cli, int argc, char **argv)
 
 struct cutting {
     uint64_t window;
+    uint32_t kinds;
     int wait;
 };
 
-enum { KEY_WAIT = 0x100, KEY_ROLE, KEY_PAYMENTS, KEY_YES };
+enum { KEY_WAIT = 0x100, KEY_KIND, KEY_ROLE, KEY_PAYMENTS, KEY_YES };
 
 static error_t parse_cut(int key, char *value, struct argp_state *state)
 {
@@ -291,6 +293,11 @@ static error_t parse_cut(int key, char *value, struct argp_state *state)
     case KEY_WAIT:
         c->wait = 1;
         return 0;
+    case KEY_KIND: {
+        uint32_t kind = sq_schedule_kind(value);
+        c->kinds |= 1u << kind;
+        return kind != 0 ? 0 : sq_args_wrong(state, _("--kind %s: compute, model, corpus, or a number"), value);
+    }
     case ARGP_KEY_ARG:
         if (c->window != 0)
             return ARGP_ERR_UNKNOWN;
@@ -304,6 +311,7 @@ static error_t parse_cut(int key, char *value, struct argp_state *state)
 
 static const struct argp_option cut_options[] = {
     {"wait", KEY_WAIT, NULL, 0, N_("come back when the window is final (at most --timeout seconds)"), 0},
+    {"kind", KEY_KIND, N_("KIND"), 0, N_("settle only this kind, and what other --kind say; the rest stays owed"), 0},
     {0},
 };
 static const struct sq_args cut_args = {
@@ -313,7 +321,8 @@ static const struct sq_args cut_args = {
     N_("Close the open settlement window on all nodes, and open the next. For operators."),
     N_("N guards against cutting another window than the one that you mean; without it the open one is cut.\n"
        "\n"
-       "  sanquan window cut --wait --key zhang.key"),
+       "  sanquan window cut --wait --key zhang.key\n"
+       "  sanquan window cut --kind compute --key zhang.key"),
     1};
 
 static int is_final(const json_t *w)
@@ -355,6 +364,7 @@ static sq_status cut(struct sq_session *s, struct cutting *c, json_t **out, stru
     json_decref(status);
     sanquan__v1__window_cut__init(&m);
     m.window = c->window;
+    m.kinds = c->kinds;
     st = sq_session_say(s, SANQUAN__V1__MESSAGE_TYPE__WINDOW_CUT, &m.base, NULL, err);
     if (st == SQ_OK)
         st = c->wait ? wait_for_finality(s, c->window, out, err) : ask_window(s, c->window, out, err);

@@ -4,17 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/common/schedule.h"
 #include "peers/yaml.h"
-
-#define MS_PER_DAY 86400000u
-#define UTC8_MS    (8u * 3600000u)
 
 static const cyaml_schema_field_t peer_fields[] = {
     CYAML_FIELD_STRING_PTR("code", CYAML_FLAG_POINTER, struct sq_config_peer, code, 6, 6),
     CYAML_FIELD_STRING_PTR("endpoint", CYAML_FLAG_POINTER, struct sq_config_peer, endpoint, 8, 200), CYAML_FIELD_END};
 static const cyaml_schema_value_t peer_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sq_config_peer, peer_fields)};
-static const cyaml_schema_value_t cutoff_schema = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 5, 5)};
+static const cyaml_schema_value_t cutoff_schema = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 100)};
 static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_STRING_PTR("node", CYAML_FLAG_POINTER, struct sq_config, node, 6, 6),
     CYAML_FIELD_STRING_PTR("directory", CYAML_FLAG_POINTER, struct sq_config, directory, 1, 4000),
@@ -34,20 +32,6 @@ static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_END};
 static const cyaml_schema_value_t config_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct sq_config, config_fields)};
-
-static int is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* "17:05" in ms of the day; -1 when it is no time. */
-static int64_t time_of_day(const char *t)
-{
-    if (strlen(t) != 5 || t[2] != ':' || !is_digit(t[0]) || !is_digit(t[1]) || !is_digit(t[3]) || !is_digit(t[4]))
-        return -1;
-    int hour = (t[0] - '0') * 10 + t[1] - '0', minute = (t[3] - '0') * 10 + t[4] - '0';
-    return hour < 24 && minute < 60 ? (hour * 60 + minute) * 60000ll : -1;
-}
 
 /* What is wrong about peer i; NULL: nothing. */
 static const char *wrong_peer(const struct sq_config *c, unsigned i)
@@ -83,7 +67,8 @@ static sq_status check(const struct sq_config *c, const char *path, sq_bytes tex
     }
     for (unsigned i = 0; why == NULL && i < c->cutoffs_count; i++) {
         snprintf(where, sizeof where, "cutoffs[%u]", i);
-        why = time_of_day(c->cutoffs[i]) < 0 ? "a cut-off is a time of day like 17:00" : NULL;
+        struct sq_schedule s;
+        why = sq_schedule_read(c->cutoffs[i], &s);
     }
     return why == NULL ? SQ_OK : sq_fail(err, SQ_E_CONFIG, "%.100s:%u: %s", path, sq_yaml_line(text, where), why);
 }
@@ -121,13 +106,16 @@ void sq_config_free(struct sq_config *c)
         sq_yaml_free(&config_schema, c);
 }
 
-uint64_t sq_config_next_cutoff(const struct sq_config *c, uint64_t now_ms)
+struct sq_cutoff sq_config_next_cutoff(const struct sq_config *c, uint64_t now_ms)
 {
-    uint64_t day = (now_ms + UTC8_MS) / MS_PER_DAY, next = UINT64_MAX;
+    struct sq_cutoff next = {.at_ms = UINT64_MAX};
     for (unsigned i = 0; i < c->cutoffs_count; i++) {
-        uint64_t at = day * MS_PER_DAY + (uint64_t)time_of_day(c->cutoffs[i]) - UTC8_MS;
-        at += at <= now_ms ? MS_PER_DAY : 0;
-        next = at < next ? at : next;
+        struct sq_schedule s;
+        uint64_t at = sq_schedule_read(c->cutoffs[i], &s) == NULL ? sq_schedule_next(&s, now_ms) : UINT64_MAX;
+        if (at < next.at_ms)
+            next = (struct sq_cutoff){at, s.kinds};
+        else if (at == next.at_ms && at != UINT64_MAX)
+            next.kinds = s.kinds == 0 || next.kinds == 0 ? 0 : next.kinds | s.kinds;
     }
     return next;
 }

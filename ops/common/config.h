@@ -9,7 +9,9 @@
  *     bind: tcp://0.0.0.0:7310
  *     peers:
  *       - {code: "370000", endpoint: "tcp://10.0.0.2:7310"}
- *     cutoffs: ["17:00"]             # UTC+8, any number a day; left out: only by hand
+ *     cutoffs:                       # UTC+8, any number (ops/common/schedule.h); left out: only by hand
+ *       - "17:00"
+ *       - "30 11 * * 1-5 compute"    # Mondays to Fridays 11:30, compute only
  *     map_size_gib: 1024             # largest size of the ledger
  *     disk_low_permille: 50          # refuse new work when less of the disk (or map) is free
  *     snapshot_every_items: 12000000
@@ -36,7 +38,11 @@ struct sq_config {
 SQ_MUST_CHECK sq_status sq_config_read(const char *path, struct sq_config **out, struct sq_error *err);
 void sq_config_free(struct sq_config *c);
 
-/* The first cut-off after now_ms, Unix ms; UINT64_MAX when there is none. */
-uint64_t sq_config_next_cutoff(const struct sq_config *c, uint64_t now_ms);
+/* The first cut-off after now_ms, Unix ms, for the kinds of all that are due then; UINT64_MAX when there is none. */
+struct sq_cutoff {
+    uint64_t at_ms;
+    uint32_t kinds; /* a bit 1 << kind each; 0: all */
+};
+struct sq_cutoff sq_config_next_cutoff(const struct sq_config *c, uint64_t now_ms);
 
 #endif

@@ -127,7 +127,8 @@ struct sq_daemon {
     uint64_t small_until_ms;  /* a client has sent something small lately */
     int bulk_under_way;       /* the group that is being committed holds some */
     uint64_t opened_ms;       /* of the first turn */
-    uint64_t cutoff_ms, housekeep_ms, watchdog_ms, disk_ms;
+    struct sq_cutoff cutoff;
+    uint64_t housekeep_ms, watchdog_ms, disk_ms;
     unsigned free_permille;
 
     struct sq_peer *peers;   /* [node] */

@@ -390,15 +390,16 @@ static sq_status tick(struct sq_daemon *d, sq_bytes body, struct sq_error *err)
     return sq_front_step(d, &event, event.body, NULL, &fx, err);
 }
 
-static sq_status cut_off(struct sq_daemon *d, struct sq_error *err)
+static sq_status cut_off(struct sq_daemon *d, uint32_t kinds, struct sq_error *err)
 {
     Sanquan__V1__Tick m;
     uint8_t body[64];
     sanquan__v1__tick__init(&m);
     m.reason = 1;
     m.window = sq_settlement_open_window(sq_core_settlement(d->core));
+    m.kinds = kinds;
     size_t size = sanquan__v1__tick__pack(&m, body);
-    sq_log(SQ_LOG_INFO, "cutoff", "window=%" PRIu64, m.window);
+    sq_log(SQ_LOG_INFO, "cutoff", "window=%" PRIu64 " kinds=%x", m.window, kinds);
     return tick(d, sq_bytes_of(body, size), err);
 }
 
@@ -422,9 +423,10 @@ static sq_status run_timers(struct sq_daemon *d, struct sq_error *err)
         }
         st = tick(d, body, err);
     }
-    if (st == SQ_OK && greeted && d->now_ms >= d->cutoff_ms) {
-        d->cutoff_ms = sq_config_next_cutoff(d->config, d->now_ms);
-        st = cut_off(d, err);
+    if (st == SQ_OK && greeted && d->now_ms >= d->cutoff.at_ms) {
+        uint32_t kinds = d->cutoff.kinds;
+        d->cutoff = sq_config_next_cutoff(d->config, d->now_ms);
+        st = cut_off(d, kinds, err);
     }
     if (st == SQ_OK && greeted && has_room(d, GROUP_ARENA_SIZE / 2)) {
         st = sq_witness_show(d, &at, err);
@@ -439,7 +441,7 @@ static sq_status run_timers(struct sq_daemon *d, struct sq_error *err)
         d->disk_ms = d->now_ms + 1000;
     }
     if (greeted)
-        d->next_ms = sooner(d->next_ms, d->cutoff_ms);
+        d->next_ms = sooner(d->next_ms, d->cutoff.at_ms);
     return st;
 }
 

@@ -125,7 +125,7 @@ sq_status sq_daemon_open(struct sq_daemon *d, const char *config_path, int check
         return st;
     sq_clock_start(&d->clock, sq_core_now_ms(d->core), sq_daemon_wall_ms(), sq_daemon_monotonic_ms());
     d->now_ms = d->clock.now_ms;
-    d->cutoff_ms = sq_config_next_cutoff(d->config, d->now_ms);
+    d->cutoff = sq_config_next_cutoff(d->config, d->now_ms);
     sq_snapshot_begin(d);
     return SQ_OK;
 }

@@ -52,7 +52,7 @@ static sq_status start(struct sim_node *n, struct sq_error *err)
         st = sq_groups_new(d, err);
     sq_clock_start(&d->clock, sq_core_now_ms(d->core), sim_node_clock_ms(n), monotonic_ms(n));
     d->now_ms = d->clock.now_ms;
-    d->cutoff_ms = sq_config_next_cutoff(d->config, d->now_ms);
+    d->cutoff = sq_config_next_cutoff(d->config, d->now_ms);
     return st;
 }
 

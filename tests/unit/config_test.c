@@ -96,7 +96,7 @@ static void what_may_be_left_out_has_its_usual_value(void **state)
     assert_int_equal(sq_config_read(p->path, &c, NULL), SQ_OK);
     assert_true(c->map_size_gib == 1024 && c->disk_low_permille == 50 && c->snapshot_every_items == 12000000);
     assert_true(c->peers_count == 0 && c->cutoffs_count == 0 && c->passphrase_file == NULL && c->log == NULL);
-    assert_true(sq_config_next_cutoff(c, 1790000000000u) == UINT64_MAX);
+    assert_true(sq_config_next_cutoff(c, 1790000000000u).at_ms == UINT64_MAX);
     sq_config_free(c);
 }
 
@@ -122,7 +122,9 @@ static void one_wrong_line_is_named_with_its_reason(void **state)
         {11, "cutoffs: [\"17:60\"]", "time of day"},
         {11, "cutoffs: [\"1::00\"]", "time of day"},
         {11, "cutoffs: [\"17.00\"]", "time of day"},
-        {11, "cutoffs: [\"7:00\"]", "cutoffs"},
+        {11, "cutoffs: [\"7:00\"]", "time of day"},
+        {11, "cutoffs: [\"0 17 * * 1-8\"]", "cron"},
+        {11, "cutoffs: [\"17:00 money\"]", "compute, model, corpus"},
         {11, "cutoffs: \"17:00\"", "cutoffs"},
         {12, "map_size_gib: 65537", "1 to 65536"},
         {12, "map_size_gib: -1", "map_size_gib"},
@@ -201,7 +203,7 @@ static void the_next_cutoff_is_the_first_after_now_by_the_clock_of_beijing(void 
             snprintf(times[i], sizeof times[i], "%02u:%02u", dice_below(&d, 24), dice_below(&d, 60));
         uint64_t now = 1790000000000u + (uint64_t)dice_below(&d, 1000000) * 100000 + dice_below(&d, 1000);
         for (int k = 0; k < 5; k++) {
-            uint64_t next = sq_config_next_cutoff(&c, now);
+            uint64_t next = sq_config_next_cutoff(&c, now).at_ms;
             assert_true(next == looked_for(&c, now));
             now = next - dice_below(&d, 2); /* the moment itself, or one before it */
         }
@@ -215,10 +217,19 @@ static void around_midnight_and_at_the_very_moment(void **state)
     struct sq_config c = {.cutoffs = list, .cutoffs_count = 2};
     const uint64_t day = 1789920000000u; /* 2026-09-20 16:00 UTC: midnight of the 21st in Beijing */
     assert_true(day % 86400000u == 16 * 3600000u);
-    assert_true(sq_config_next_cutoff(&c, day - 1) == day);
-    assert_true(sq_config_next_cutoff(&c, day) == day + 8 * 3600000u); /* the moment itself is over */
-    assert_true(sq_config_next_cutoff(&c, day + 8 * 3600000u - 1) == day + 8 * 3600000u);
-    assert_true(sq_config_next_cutoff(&c, day + 8 * 3600000u) == day + 86400000u);
+    assert_true(sq_config_next_cutoff(&c, day - 1).at_ms == day);
+    assert_true(sq_config_next_cutoff(&c, day).at_ms == day + 8 * 3600000u); /* the moment itself is over */
+    assert_true(sq_config_next_cutoff(&c, day + 8 * 3600000u - 1).at_ms == day + 8 * 3600000u);
+    assert_true(sq_config_next_cutoff(&c, day + 8 * 3600000u).at_ms == day + 86400000u);
+}
+
+static void cutoffs_of_one_minute_are_one_for_the_kinds_of_all(void **state)
+{
+    (void)state;
+    char a[] = "17:00 compute", b[] = "0 17 * * * 3", c[] = "17:00", *list[3] = {a, b, c};
+    struct sq_config two = {.cutoffs = list, .cutoffs_count = 2}, three = {.cutoffs = list, .cutoffs_count = 3};
+    assert_int_equal(sq_config_next_cutoff(&two, 1790000000000u).kinds, 1u << 1 | 1u << 3);
+    assert_int_equal(sq_config_next_cutoff(&three, 1790000000000u).kinds, 0);
 }
 
 int main(void)
@@ -231,6 +242,7 @@ int main(void)
         STORY(what_must_be_there_is_asked_for_by_name),
         STORY(a_file_that_is_not_there_is_told),
         cmocka_unit_test(the_next_cutoff_is_the_first_after_now_by_the_clock_of_beijing),
+        cmocka_unit_test(cutoffs_of_one_minute_are_one_for_the_kinds_of_all),
         cmocka_unit_test(around_midnight_and_at_the_very_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
