@@ -73,6 +73,12 @@ static inline uint32_t sq_row_issuer(const struct sq_core *core, const struct sq
     return issuer > 999999 ? SQ_ROW_NONE : sq_node_of_issuer(core, (uint32_t)issuer);
 }
 
+/* Kind of the row's programme, which is known here; from 1. */
+static inline uint32_t sq_row_kind(const struct sq_core *core, const struct sq_rows *r, size_t i)
+{
+    return sq_programme_at(core, sq_programme_of_voucher(core, r->voucher[i]))->kind;
+}
+
 /* What the row moves when it is accepted: spent positive, given back negative. */
 static inline int64_t sq_row_moves(const struct sq_rows *r, size_t i)
 {
@@ -110,6 +116,14 @@ sq_status sq_owe_local(struct sq_step *s, const struct sq_decision *d, uint64_t 
                        const uint8_t *code, size_t n);
 /* The provider is answered when all rows are decided; the batch is forgotten when nobody is asked any more. */
 sq_status sq_answer_if_done(struct sq_step *s, struct sq_waiting *w);
+
+/* Rows that wait for this answer of their issuer have it: the codes are those of m->row. `before`: as of sq_bundles_begin. */
+sq_status sq_rows_decided(struct sq_step *s, struct sq_waiting *w, const Sanquan__V1__Batch *batch,
+                          const struct sq_rows *r, const Sanquan__V1__Decided *m, const uint8_t *before);
+
+/* ---- broken.c ---- */
+/* A decision in form that does not continue its link, with its bytes: kept until a statement of the link has been taken. */
+sq_status sq_broken_keep(struct sq_step *s, uint32_t from, const Sanquan__V1__Decided *m, sq_bytes body);
 
 /* ---- bundle.c ---- */
 /* At the begin of a step about a waiting batch: which rows are decided before it. *before is NULL when it has no bundles. */

@@ -279,7 +279,7 @@ static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
     case SANQUAN__V1__MESSAGE_TYPE__CLEAR:
         return sq_on_clear(s, from, (const Sanquan__V1__Clear *)m);
     case SANQUAN__V1__MESSAGE_TYPE__DECIDED:
-        return sq_on_decided(s, from, (const Sanquan__V1__Decided *)m);
+        return sq_on_decided(s, from, (const Sanquan__V1__Decided *)m, body);
     case SANQUAN__V1__MESSAGE_TYPE__CHECKPOINT:
         return sq_on_checkpoint(s, from, (const Sanquan__V1__Checkpoint *)m);
     case SANQUAN__V1__MESSAGE_TYPE__COSIGNED:
@@ -295,6 +295,7 @@ static sq_status dispatch(struct sq_step *s, uint32_t type, sq_bytes body)
 
 #define TICK_DISPUTES 5u /* the settlement has the others */
 #define TICK_BUNDLES  7u
+#define TICK_BROKEN   8u
 
 static sq_status on_tick(struct sq_step *s, sq_bytes body)
 {
@@ -311,6 +312,8 @@ static sq_status on_tick(struct sq_step *s, sq_bytes body)
         return sq_disputes_expire(s);
     if (t->reason == TICK_BUNDLES)
         return sq_bundles_expire(s, t->batch);
+    if (t->reason == TICK_BROKEN)
+        return sq_broken_end(s, t->entry);
     struct sq_settlement_due due = {s->core->now_ms, t->window, t->reason, t->round, t->step};
     return sq_settlement_tick(s->core->settlement, &due, s->core->now_ms, s->fx, s->err);
 }
@@ -379,6 +382,7 @@ static sq_status seal_outcome(struct sq_step *s, sq_status status, const struct 
     outcome.listed = s->row != NULL;
     outcome.row = s->row;
     outcome.n_row = s->row != NULL ? s->code_count : 0;
+    outcome.link = s->link;
     outcome.clawed = s->clawed;
     outcome.n_clawed = s->clawed_count;
     outcome.sent.data = sq_arena_take(fx->arena, fx->out_count * SQ_HASH_SIZE + 1);
@@ -490,6 +494,9 @@ int sq_core_due(const struct sq_core *core, uint64_t now_ms, struct sq_arena *ar
         due = (struct sq_settlement_due){.at_ms = core->dispute_next_ms, .reason = TICK_DISPUTES};
     if (core->bundles_next_ms < due.at_ms)
         due = (struct sq_settlement_due){.at_ms = core->bundles_next_ms, .reason = TICK_BUNDLES};
+    const struct sq_broken *broken = sq_broken_due(core);
+    if (broken != NULL && core->now_ms < due.at_ms)
+        due = (struct sq_settlement_due){.at_ms = core->now_ms, .reason = TICK_BROKEN};
     *at_ms_out = due.at_ms;
     if (due.at_ms > now_ms)
         return 0;
@@ -503,5 +510,9 @@ int sq_core_due(const struct sq_core *core, uint64_t now_ms, struct sq_arena *ar
     t.step = due.step;
     if (due.reason == TICK_BUNDLES)
         t.batch = next_of_bundles(core);
+    if (due.reason == TICK_BROKEN) {
+        t.batch = broken->batch;
+        t.entry = broken->entry;
+    }
     return sq_wire_pack(&t.base, &memory, tick, NULL) == SQ_OK;
 }

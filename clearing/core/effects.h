@@ -34,6 +34,13 @@ struct sq_taken {
 };
 #define SQ_TAKEN_MAX 1024 /* one voucher's providers, or the cases of one step */
 
+/* Rows whose decision was kept, and counts since a statement of the link was taken: the sums of those accepted, by kind. */
+struct sq_counted {
+    uint64_t link; /* its number in the stream of `debtor` */
+    uint32_t debtor, padding;
+    int64_t fen[SQ_KIND_COUNT];
+};
+
 #define SQ_OUT_MAX 4096 /* a step may send two messages to each of some 333 nodes, and answer a few waiting batches */
 
 struct sq_effects {
@@ -45,6 +52,7 @@ struct sq_effects {
     size_t out_count;
     const struct sq_taken *taken; /* for who replays: nothing else says it of the node's own business */
     size_t taken_count;
+    const struct sq_counted *counted; /* NULL: none; for who replays: the message was refused when it came */
     /* core's own: where peer stream numbers come from */
     uint64_t *peer_next; /* per node, next stream number */
     uint32_t node_count, self;

@@ -82,6 +82,7 @@ sq_status sq_core_new(struct sq_core **out, struct sq_error *err)
     core->progress = SQ_TABLE_OF(struct sq_progress);
     core->recognitions = SQ_TABLE_OF(struct sq_recognition);
     core->disputes = SQ_TABLE_OF(struct sq_dispute);
+    core->broken = SQ_TABLE_OF(struct sq_broken);
     core->calendar = SQ_TABLE_OF(struct sq_calendar_day);
     core->witnesses = SQ_TABLE_OF(struct sq_witness);
     core->own_log = SQ_TABLE_OF(struct sq_own_log);
@@ -116,6 +117,7 @@ void sq_core_free(struct sq_core *core)
         sq_table_free(&core->vouchers[i]);
     for (uint32_t i = 0; i < core->waiting_count; i++)
         sq_waiting_free(&core->waiting[i]);
+    sq_broken_free(core);
     sq_invoices_free(&core->invoices);
     sq_settlement_free(core->settlement);
     free(core->vouchers);
@@ -293,7 +295,7 @@ void sq_core_totals(const struct sq_core *core, struct sq_core_totals *out)
 
 /* ---- snapshot ---- */
 
-#define SNAPSHOT_VERSION 18u
+#define SNAPSHOT_VERSION 19u
 
 void sq_core_dump(struct sq_core *core, struct sq_dump *d)
 {
@@ -317,6 +319,7 @@ void sq_core_dump(struct sq_core *core, struct sq_dump *d)
         sq_dump_u64(d, core->peer_next[i]);
     sq_invoices_dump(&core->invoices, d);
     sq_waiting_dump(core, d);
+    sq_broken_dump(core, d);
     if (core->born)
         sq_settlement_dump(core->settlement, d);
 }
@@ -354,6 +357,8 @@ static sq_status undump_rest(struct sq_core *core, struct sq_reader *r, struct s
         st = sq_invoices_undump(&core->invoices, r, err);
     if (st == SQ_OK)
         st = sq_waiting_undump(core, r, err);
+    if (st == SQ_OK)
+        st = sq_broken_undump(core, r, err);
     if (st == SQ_OK && core->born) {
         struct sq_settlement_setup setup = {.codes = codes,
                                             .node_count = core->nodes.count,

@@ -451,9 +451,8 @@ static sq_status check_link(struct sq_step *s, uint32_t from, const Sanquan__V1_
         int64_t fen = m->code.data[k] == SQ_OK ? sq_row_moves(r, m->row[k]) : 0;
         if (fen == 0 || m->verb == SANQUAN__V1__VERB__RESERVE || m->verb == SANQUAN__V1__VERB__RELEASE)
             continue;
-        uint32_t kind = sq_programme_at(s->core, sq_programme_of_voucher(s->core, r->voucher[m->row[k]]))->kind;
         step->count++;
-        step->total_fen[kind - 1] += fen;
+        step->total_fen[sq_row_kind(s->core, r, m->row[k]) - 1] += fen;
     }
     if (m->link == NULL)
         return step->count == 0
@@ -471,7 +470,33 @@ static sq_status check_link(struct sq_step *s, uint32_t from, const Sanquan__V1_
     return SQ_OK;
 }
 
-sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Decided *m)
+sq_status sq_rows_decided(struct sq_step *s, struct sq_waiting *w, const Sanquan__V1__Batch *batch,
+                          const struct sq_rows *r, const Sanquan__V1__Decided *m, const uint8_t *before)
+{
+    uint32_t *back;
+    size_t back_count = 0;
+    if (SQ_COLUMN(s, back, m->n_row))
+        return sq_full(s);
+    for (size_t k = 0; k < m->n_row; k++) {
+        uint32_t i = m->row[k];
+        if (m->verb != 0) {
+            if (sq_part_decided(s->core, w, r, i, m->code.data[k]))
+                back[back_count++] = i;
+            continue;
+        }
+        row_done(s->core, w, r, i, m->code.data[k]);
+        if (sq_row_end_of(w, r, i) != SQ_END_NONE)
+            back[back_count++] = i;
+    }
+    sq_status st = sq_give_back(s, w, r, back, back_count);
+    if (st == SQ_OK)
+        st = sq_bundles_go_on(s, w, batch, r);
+    if (st == SQ_OK)
+        st = sq_bundles_list(s, w, before);
+    return st != SQ_OK ? st : sq_answer_if_done(s, w);
+}
+
+sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Decided *m, sq_bytes body)
 {
     struct sq_waiting *w = open_waiting(s, m->batch, m->row, m->n_row, m->code.len);
     const Sanquan__V1__Batch *batch;
@@ -491,34 +516,20 @@ sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Dec
                              m->code.data[k]);
     }
     int64_t gross[SQ_KIND_COUNT] = {0};
-    if ((st = check_link(s, from, m, &r, &step, gross)) != SQ_OK ||
-        (st = sq_result_hash(m->row, m->code.data, m->n_row, s->fx->arena, hash, s->err)) != SQ_OK)
-        return st;
-    if (step.count != 0 && sq_settlement_owed(s->core->settlement, from, m->batch, hash, &step, &s->why) != SQ_OK)
-        return SQ_R_LINK_BROKEN; /* s->why says how; the rows stay open until the debtor's stream is right */
-    sq_link_take_borne(s->core, from, m->link, gross);
-    uint32_t *back;
     uint8_t *before;
-    size_t back_count = 0;
-    if (SQ_COLUMN(s, back, m->n_row))
-        return sq_full(s);
-    if ((st = sq_bundles_begin(s, w, &r, &before)) != SQ_OK)
-        return st;
-    for (size_t k = 0; k < m->n_row; k++) {
-        uint32_t i = m->row[k];
-        if (m->verb != 0) {
-            if (sq_part_decided(s->core, w, &r, i, m->code.data[k]))
-                back[back_count++] = i;
-            continue;
-        }
-        row_done(s->core, w, &r, i, m->code.data[k]);
-        if (sq_row_end_of(w, &r, i) != SQ_END_NONE)
-            back[back_count++] = i;
+    st = check_link(s, from, m, &r, &step, gross);
+    if (st == SQ_OK)
+        st = sq_result_hash(m->row, m->code.data, m->n_row, s->fx->arena, hash, s->err);
+    if (st == SQ_OK && step.count != 0 &&
+        sq_settlement_owed(s->core->settlement, from, m->batch, hash, &step, &s->why) != SQ_OK)
+        st = SQ_R_LINK_BROKEN;    /* s->why says how */
+    if (st == SQ_R_LINK_BROKEN) { /* the rows stay open until people have said what is owed */
+        sq_status kept = sq_broken_keep(s, from, m, body);
+        return kept != SQ_OK ? kept : st;
     }
-    st = sq_give_back(s, w, &r, back, back_count);
-    if (st == SQ_OK)
-        st = sq_bundles_go_on(s, w, batch, &r);
-    if (st == SQ_OK)
-        st = sq_bundles_list(s, w, before);
-    return st != SQ_OK ? st : sq_answer_if_done(s, w);
+    if (st != SQ_OK)
+        return st;
+    sq_link_take_borne(s->core, from, m->link, gross);
+    st = sq_bundles_begin(s, w, &r, &before);
+    return st == SQ_OK ? sq_rows_decided(s, w, batch, &r, m, before) : st;
 }

@@ -208,6 +208,13 @@ struct sq_calendar_day {
     uint32_t day, works;
 };
 
+/* A DECIDED that was refused as LINK_BROKEN (broken.c). */
+struct sq_broken {
+    uint64_t entry, batch; /* entry: of this ledger */
+    uint32_t from, first_row, verb, size;
+    uint8_t *body; /* its canonical bytes */
+};
+
 struct sq_core {
     int (*key_ok)(const uint8_t key[static 32]);
     sq_signature_check signed_by;
@@ -236,7 +243,7 @@ struct sq_core {
     uint64_t parts_held; /* of bundles; not part of the state */
 
     struct sq_table disputes, calendar;
-    struct sq_table witnesses, own_log; /* a row a node, one row; both empty in a network without witnesses */
+    struct sq_table witnesses, own_log;        /* a row a node, one row; both empty in a network without witnesses */
     struct sq_index dispute_index, item_index; /* by node and number; by item */
     uint64_t disputes_opened;                  /* here: number of the last */
     uint64_t dispute_next_ms;                  /* no deadline ends earlier; not part of the state */
@@ -245,6 +252,7 @@ struct sq_core {
     struct sq_waiting *waiting;
     uint32_t waiting_count, waiting_capacity;
     uint64_t bundles_next_ms; /* the least `until_ms` of those that wait; UINT64_MAX: none; not part of the state */
+    struct sq_table broken;   /* struct sq_broken, in the order they came */
     uint64_t *peer_next;      /* per node */
 
     struct sq_core_totals totals;
@@ -273,6 +281,7 @@ struct sq_step {
     struct sq_error why;  /* why the sender is refused */
     uint8_t *code;        /* a byte a row, for the outcome */
     size_t code_count;
+    uint64_t link;    /* a kept decision that counts: its number */
     uint32_t *row;    /* bundles: the rows that the codes are of; NULL: all */
     uint32_t *clawed; /* codes of nodes that owe something back since this step */
     size_t clawed_count;
@@ -611,7 +620,7 @@ static inline int sq_rows_ascend(const uint32_t *row, size_t n)
 }
 sq_status sq_on_batch(struct sq_step *s, sq_bytes body, const Sanquan__V1__Batch *m);
 sq_status sq_on_registered(struct sq_step *s, uint32_t from, const Sanquan__V1__Registered *m);
-sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Decided *m);
+sq_status sq_on_decided(struct sq_step *s, uint32_t from, const Sanquan__V1__Decided *m, sq_bytes body);
 sq_status sq_on_clear(struct sq_step *s, uint32_t from, const Sanquan__V1__Clear *m);
 sq_status sq_on_register(struct sq_step *s, uint32_t from, const Sanquan__V1__Register *m);
 /* What the register says of a claim that it has looked at, for one who asks: what it was refused with, then base and total. */
@@ -625,6 +634,12 @@ static inline int sq_verb_claims(uint8_t verb)
 /* ---- bundle.c ---- */
 /* A TICK: those of this batch that are not decided are refused, if their time is over. */
 sq_status sq_bundles_expire(struct sq_step *s, uint64_t batch);
+/* broken.c: the first kept decision that people have made an end to; NULL. And its rows get their outcome. */
+const struct sq_broken *sq_broken_due(const struct sq_core *core);
+sq_status sq_broken_end(struct sq_step *s, uint64_t entry);
+void sq_broken_free(struct sq_core *core);
+void sq_broken_dump(const struct sq_core *core, struct sq_dump *d);
+SQ_MUST_CHECK sq_status sq_broken_undump(struct sq_core *core, struct sq_reader *r, struct sq_error *err);
 
 /* ---- redeem.c, issue.c ---- */
 /* How a row that touched the register of invoices ended, as Unregister.end has it. */

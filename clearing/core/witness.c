@@ -50,7 +50,7 @@ sq_status sq_witness_begin(struct sq_core *core, const Sanquan__V1__Genesis *g, 
     struct sq_own_log *own = sq_table_add(&core->own_log, NULL);
     memcpy(own->network, g->network, strlen(g->network));
     own->witness_ms = g->witness_ms;
-    own->work_seq = 1; /* GENESIS */
+    own->work_seq = 1;            /* GENESIS */
     own->shown_ms = core->now_ms; /* not at once: peers that start together do not take messages yet */
     return SQ_OK;
 }

@@ -40,6 +40,8 @@ struct sq_link {
     int64_t carried_fen[SQ_KIND_COUNT]; /* left by final settlements: below settled.number and still owed */
     uint64_t first;                     /* number of entries row 0; first + entries.count == now.number + 1 */
     uint64_t adopt;                     /* the debtor's next statement is taken as it is */
+    uint64_t taken_at, taken_first,
+        taken_last; /* it was, in that entry; numbers of it that no kept decision has used up */
     struct sq_cap cap;
     int64_t held_fen[SQ_KIND_COUNT]; /* reserved for the creditor's providers and not spent */
     struct sq_table entries, mixed;
@@ -334,8 +336,8 @@ void sq_link_free(struct sq_link *l);
 struct sq_break_side sq_link_at(const struct sq_link *l, uint64_t number);
 /* Entries of settled numbers go. */
 void sq_link_trim(struct sq_link *l);
-/* The creditor takes what the debtor has stated as what is so. 0: the statement does not begin where this side stands, or overflows. */
-int sq_link_adopt(struct sq_link *l, const struct sq_stated *stated);
+/* The creditor takes what the debtor has stated, in this entry, as what is so. 0: the statement does not begin where this side stands, or overflows. */
+int sq_link_adopt(struct sq_link *l, const struct sq_stated *stated, uint64_t entry);
 
 /* breaks.c */
 /* Do the two sides of a link of this node's, both stated, say the same? If not, a break is opened, and looked into. */

@@ -120,7 +120,7 @@ void sq_link_trim(struct sq_link *l)
         e[i].total_fen -= e[i].kind == 0 ? mixed : 0;
 }
 
-int sq_link_adopt(struct sq_link *l, const struct sq_stated *stated)
+int sq_link_adopt(struct sq_link *l, const struct sq_stated *stated, uint64_t entry)
 {
     struct sq_fold after = l->settled;
     if (stated->first != l->settled.number + 1)
@@ -131,10 +131,27 @@ int sq_link_adopt(struct sq_link *l, const struct sq_stated *stated)
     for (size_t k = 0; k < SQ_KIND_COUNT; k++)
         if (__builtin_add_overflow(after.total_fen[k], stated->total_fen[k], &after.total_fen[k]))
             return 0;
+    l->taken_at = entry;
+    l->taken_first = stated->first;
+    l->taken_last = stated->last;
     l->now = after;
     memcpy(l->carried_fen, stated->carried_fen, sizeof l->carried_fen);
     l->first = after.number + 1; /* what stands under the numbers before is the debtor's to know */
     l->entries.count = l->mixed.count = 0;
+    return 1;
+}
+
+uint64_t sq_settlement_taken_at(const struct sq_settlement *s, uint32_t debtor)
+{
+    return s->owed[debtor].taken_at;
+}
+
+int sq_settlement_take_number(struct sq_settlement *s, uint32_t debtor, uint64_t number)
+{
+    struct sq_link *l = &s->owed[debtor];
+    if (number < l->taken_first || number > l->taken_last)
+        return 0;
+    l->taken_first = number + 1;
     return 1;
 }
 

@@ -418,6 +418,9 @@ static void dump_link(struct sq_dump *d, const struct sq_link *l)
     sq_dump_put(d, &l->settled, sizeof l->settled);
     sq_dump_u64(d, l->first);
     sq_dump_u64(d, l->adopt);
+    sq_dump_u64(d, l->taken_at);
+    sq_dump_u64(d, l->taken_first);
+    sq_dump_u64(d, l->taken_last);
     sq_dump_put(d, &l->cap, sizeof l->cap);
     sq_dump_put(d, l->held_fen, sizeof l->held_fen);
     sq_dump_put(d, l->carried_fen, sizeof l->carried_fen);
@@ -430,6 +433,9 @@ static sq_status undump_link(struct sq_reader *r, struct sq_link *l, struct sq_e
     const uint8_t *now = sq_read_bytes(r, sizeof l->now), *settled = sq_read_bytes(r, sizeof l->settled);
     l->first = sq_read_be64(r);
     l->adopt = sq_read_be64(r);
+    l->taken_at = sq_read_be64(r);
+    l->taken_first = sq_read_be64(r);
+    l->taken_last = sq_read_be64(r);
     const uint8_t *cap = sq_read_bytes(r, sizeof l->cap), *held = sq_read_bytes(r, sizeof l->held_fen),
                   *carried = sq_read_bytes(r, sizeof l->carried_fen);
     if (r->bad)

@@ -122,6 +122,14 @@ struct sq_room {
     int64_t cap_fen, used_fen;
 };
 /*
+ * The debtor's statement of its link was taken as what is so (two people of this node, in a break): the entry in which that last
+ * happened; 0: it never did.
+ */
+uint64_t sq_settlement_taken_at(const struct sq_settlement *s, uint32_t debtor);
+/* Is this number in that statement, and after those asked for before? Then 1, and it is used up. */
+int sq_settlement_take_number(struct sq_settlement *s, uint32_t debtor, uint64_t number);
+
+/*
  * Net debit caps (caps.c). How much more of a kind may this node come to owe `creditor`? `pending_fen`: what is decided in this step and
  * is not a step of the link yet, by kind. 0 where there is no cap.
  */

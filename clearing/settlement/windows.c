@@ -374,7 +374,7 @@ static sq_status on_statement(struct host *h, const struct sq_post *post, uint32
         return st;
     sq_statement_take(s, w, from, rows, news == SQ_SAID_OTHER ? SQ_TAKE_OWN : SQ_TAKE_ALL);
     const struct sq_stated *own = &w->debtor[(size_t)from * s->n + s->self];
-    if (s->owed[from].adopt && own->present && sq_link_adopt(&s->owed[from], own))
+    if (s->owed[from].adopt && own->present && sq_link_adopt(&s->owed[from], own, h->fx->seq))
         s->owed[from].adopt = 0;
     w->heard[from] = s->owed[from].now;
     w->statements++;

@@ -22,11 +22,16 @@ struct advanced { /* a provider with money in advance, and what it had drawn whe
     int64_t drawn_fen;
 };
 
+struct covered {
+    uint64_t window, first, last;
+};
+
 struct sq_moves {
     struct sq_table moves, shares, advances;
     struct sq_table advanced;
     struct sq_table sums;      /* by the number of the agreement in the core */
     struct sq_link_view *owed; /* [node]: its link to this one after the newest entry */
+    struct covered *covered;   /* [node]: numbers of its link that were settled last */
 };
 
 static sq_status no_memory(struct sq_error *err)
@@ -56,6 +61,7 @@ void sq_moves_free(struct sq_moves *x)
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         sq_table_free(tables[i]);
     free(x->owed);
+    free(x->covered);
     free(x);
 }
 
@@ -338,14 +344,48 @@ static sq_status note_statement(struct sq_moves *x, const struct sq_core *core, 
     return st;
 }
 
+/*
+ * Creditor: rows that were decided before the statement was taken have their outcome now. What is owed for them was in the adjustment; it is in
+ * the rows from here on.
+ */
+static sq_status note_counted(struct sq_moves *x, const struct sq_core *core, const struct sq_entry *e,
+                              const struct sq_effects *fx, struct sq_error *err)
+{
+    const struct sq_counted *c = fx->counted;
+    sq_status st = SQ_OK;
+    for (uint32_t k = 0; st == SQ_OK && c != NULL && k < SQ_KIND_COUNT; k++)
+        if (c->fen[k] != 0)
+            st = add_move(x, core, e,
+                          (struct sq_move){.link = c->link,
+                                           .debtor = c->debtor,
+                                           .creditor = sq_core_self(core),
+                                           .kind = k + 1,
+                                           .cause = SQ_MOVE_ADJUSTED,
+                                           .fen = -c->fen[k]},
+                          err);
+    const struct covered *v = c != NULL ? &x->covered[c->debtor] : NULL;
+    for (uint32_t i = x->moves.count; v != NULL && i-- > 0 && SQ_ROW(&x->moves, struct sq_move, i)->seq == e->seq;)
+        if (c->link >= v->first && c->link <= v->last) { /* the window became final before the rows had their outcome */
+            SQ_ROW(&x->moves, struct sq_move, i)->window = v->window;
+            SQ_ROW(&x->moves, struct sq_move, i)->is_final = 1;
+        }
+    return st;
+}
+
 sq_status sq_moves_enter(struct sq_moves *x, const struct sq_core *core, const struct sq_entry *e,
                          const struct sq_envelope *envelope, const struct sq_effects *fx, struct sq_error *err)
 {
-    if (x->owed == NULL && (x->owed = calloc(sq_core_node_count(core) + 1u, sizeof *x->owed)) == NULL)
+    if (x->owed == NULL) {
+        x->owed = calloc(sq_core_node_count(core) + 1u, sizeof *x->owed);
+        x->covered = calloc(sq_core_node_count(core) + 1u, sizeof *x->covered);
+    }
+    if (x->owed == NULL || x->covered == NULL)
         return no_memory(err);
     sq_status st = note_shares(x, core, e, envelope, fx, err);
     if (st == SQ_OK)
         st = note_taken(x, core, e, fx, err);
+    if (st == SQ_OK)
+        st = note_counted(x, core, e, fx, err);
     if (st != SQ_OK || envelope == NULL || number_in(e->outcome, 1) != SQ_OK)
         return st;
     if (e->type == SANQUAN__V1__MESSAGE_TYPE__PREFUND)
@@ -399,8 +439,10 @@ sq_status sq_moves_settle(struct sq_moves *x, const struct sq_core *core, const 
             const char *other = sq_core_node(core, node)->code;
             if (strcmp(m->pairs[i]->debtor, own) == 0 && strcmp(m->pairs[i]->creditor, other) == 0)
                 cover(x, v->window, self, node, m->pairs[i]->first, m->pairs[i]->last);
-            else if (strcmp(m->pairs[i]->creditor, own) == 0 && strcmp(m->pairs[i]->debtor, other) == 0)
+            else if (strcmp(m->pairs[i]->creditor, own) == 0 && strcmp(m->pairs[i]->debtor, other) == 0) {
                 cover(x, v->window, node, self, m->pairs[i]->first, m->pairs[i]->last);
+                x->covered[node] = (struct covered){v->window, m->pairs[i]->first, m->pairs[i]->last};
+            }
         }
     sanquan__v1__settlement__free_unpacked(m, NULL);
     for (uint32_t i = 0; i < x->moves.count; i++) {

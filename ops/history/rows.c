@@ -216,6 +216,7 @@ static int open_tick(const struct sq_entry *e, struct sq_rows_of_entry *r)
     *r = (struct sq_rows_of_entry){
         .seq = e->seq, .now_ms = e->now_ms, .type = SANQUAN__V1__MESSAGE_TYPE__DECIDED, .body = e->input};
     read_numbers(e->input, 5, &r->batch, 0, &unused);
+    read_numbers(e->outcome, 9, &r->link, 0, &unused);
     return open_list(e, r);
 }
 

@@ -158,6 +158,19 @@ void desk_run(struct desk *d)
     }
 }
 
+unsigned desk_time(struct desk *d, uint32_t node)
+{
+    unsigned ticks = 0;
+    uint64_t next_ms;
+    sq_bytes body;
+    for (;; ticks++) {
+        sq_arena_reset(&d->sealed);
+        if (!sq_core_due(d->core[node], d->now_ms, &d->sealed, &body, &next_ms))
+            return ticks;
+        enter(d, node, &(struct sq_event){d->now_ms, SANQUAN__V1__MESSAGE_TYPE__TICK, NULL, body}, body);
+    }
+}
+
 /* ---- from nothing to a ledger, and away ---- */
 
 static void open_node(struct desk *d, uint32_t node)

@@ -52,6 +52,8 @@ void desk_free(struct desk *d);
 unsigned desk_say(struct desk *d, uint32_t node, const struct sq_keys *keys, uint32_t type,
                   const ProtobufCMessage *body);
 void desk_run(struct desk *d); /* deliver until nothing is on the way */
+/* What is due at the node by now happens; what comes of it waits for desk_run. Returns how many ticks there were. */
+unsigned desk_time(struct desk *d, uint32_t node);
 
 /* An operator of the node enrols it. */
 void desk_enrol(struct desk *d, uint32_t node, struct sq_keys *keys);
