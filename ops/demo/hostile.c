@@ -465,8 +465,9 @@ int main(int argc, char **argv)
     forged_messages(&w);
     refused_messages(&w, good);
     known_organisations(&w, argv[8], argv[9]);
-    json_dumpf(json_pack("{s:o, s:o, s:o}", "items", w.items, "messages", w.messages, "rejected", w.rejected), stdout,
-               JSON_COMPACT | JSON_SORT_KEYS);
+    json_t *found = json_pack("{s:o, s:o, s:o}", "items", w.items, "messages", w.messages, "rejected", w.rejected);
+    json_dumpf(found, stdout, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(found);
     printf("\n");
     sq_hub_close(w.hub);
     sq_secret_free(w.provider);
