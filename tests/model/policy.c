@@ -29,6 +29,7 @@ void pm_free(struct pm *m)
     free(m->lift);
     free(m->voucher);
     free(m->use);
+    free(m->taken);
     free(m);
 }
 
@@ -221,6 +222,17 @@ static size_t values_of(const struct pm_case *c, const char *org, uint32_t attri
         n = 1;
     }
     return n;
+}
+
+int pm_on_list(const struct pm *m, uint32_t issuer, const char *org, uint32_t list, uint32_t day)
+{
+    const Sanquan__V1__Programme p = {.issuer = issuer};
+    const struct pm_case c = {.m = m, .p = &p, .day = day};
+    int64_t v[16];
+    int member = 0;
+    for (size_t i = 0, n = values_of(&c, org, list, v); i < n; i++)
+        member |= v[i] == 1;
+    return member;
 }
 
 static int listed(const struct pm_fact *f, uint32_t attribute, int64_t *v)

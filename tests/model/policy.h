@@ -36,6 +36,12 @@ struct pm_grant {
     struct pm_fact fact[PM_FACTS];
 };
 
+struct pm_measurement {
+    uint64_t voucher;
+    uint32_t stage, grade, metric, day;
+    int64_t value;
+};
+
 struct pm *pm_new(void);
 void pm_free(struct pm *m);
 /* Unix ms; never earlier than before. */
@@ -57,12 +63,18 @@ unsigned pm_give(struct pm *m, uint32_t programme, const char *holder, uint64_t 
 unsigned pm_decide(struct pm *m, const char *provider, uint32_t region, uint64_t reserve_until_ms,
                    const struct pm_row *row);
 
+/* By the organisation that is the evaluator: 0 and it counts, or the refusal. */
+unsigned pm_measure(struct pm *m, const char *evaluator, const struct pm_measurement *x);
+
 /* The same question about a fresh use, and nothing is done. */
 unsigned pm_would(struct pm *m, const char *provider, uint32_t region, const struct pm_row *row);
 
 /* What the model has: to be compared with the node's books. */
 int64_t pm_spent(const struct pm *m, uint64_t voucher);
 int64_t pm_reserved(const struct pm *m, uint64_t voucher);
+/* What its stages have set free of its face, -1 without stages; what was taken back of it. */
+int64_t pm_set_free(const struct pm *m, uint64_t voucher);
+int64_t pm_back(const struct pm *m, uint64_t voucher);
 int64_t pm_programme_spent(const struct pm *m, uint32_t programme);
 
 #endif

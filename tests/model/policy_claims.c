@@ -31,7 +31,7 @@ static int alive(const struct pm *m, const struct pm_voucher *v)
     return !v->revoked && pm_day_of(m->now) <= v->g.until;
 }
 
-static struct pm_voucher *voucher_of(const struct pm *m, uint64_t number)
+struct pm_voucher *pm_voucher_of(const struct pm *m, uint64_t number)
 {
     for (size_t i = 0; i < m->voucher_count; i++)
         if (m->voucher[i].number == number)
@@ -49,7 +49,7 @@ void pm_at(struct pm *m, uint64_t now_ms)
 
 void pm_revoke(struct pm *m, uint64_t voucher)
 {
-    struct pm_voucher *v = voucher_of(m, voucher);
+    struct pm_voucher *v = pm_voucher_of(m, voucher);
     if (!v->revoked)
         v->revoked = pm_spent(m, voucher) == 0 && pm_reserved(m, voucher) == 0 ? REVOKED_UNUSED : REVOKED;
 }
@@ -67,6 +67,24 @@ int64_t pm_spent(const struct pm *m, uint64_t voucher)
     for (size_t i = 0; i < m->use_count; i++)
         if (of_use(m, &m->use[i])->number == voucher && !m->use[i].held)
             sum += m->use[i].row.amount;
+    return sum - pm_back(m, voucher);
+}
+
+/* Whatever it was used for, also what was taken back since. */
+static int64_t ever_spent(const struct pm *m, uint64_t voucher)
+{
+    return pm_spent(m, voucher) + pm_back(m, voucher);
+}
+
+int64_t pm_paid(const struct pm *m, const struct pm_voucher *v, const char *provider)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < m->use_count; i++)
+        if (of_use(m, &m->use[i]) == v && !m->use[i].held && strcmp(m->use[i].provider, provider) == 0)
+            sum += m->use[i].row.amount;
+    for (size_t i = 0; i < m->taken_count; i++)
+        if (&m->voucher[m->taken[i].voucher] == v && strcmp(m->taken[i].provider, provider) == 0)
+            sum -= m->taken[i].fen;
     return sum;
 }
 
@@ -85,6 +103,9 @@ int64_t pm_programme_spent(const struct pm *m, uint32_t programme)
     for (size_t i = 0; i < m->use_count; i++)
         if (of_use(m, &m->use[i])->programme == programme && !m->use[i].held)
             sum += m->use[i].row.amount;
+    for (size_t i = 0; i < m->taken_count; i++)
+        if (m->voucher[m->taken[i].voucher].programme == programme)
+            sum -= m->taken[i].fen;
     return sum;
 }
 
@@ -221,7 +242,7 @@ static int64_t support(const struct pm_case *c, const Sanquan__V1__Relation *r)
         int same = r->scope == 3 ? c->g->contract_number != 0 && v->g.contract_number == c->g->contract_number
                                  : strcmp(v->holder, c->holder) == 0;
         if (v->programme == r->number && same)
-            sum += r->state == 1 ? v->g.face : pm_spent(c->m, v->number) + pm_reserved(c->m, v->number);
+            sum += r->state == 1 ? v->g.face : ever_spent(c->m, v->number) + pm_reserved(c->m, v->number);
     }
     return sum;
 }
@@ -379,6 +400,10 @@ unsigned pm_give(struct pm *m, uint32_t programme, const char *holder, uint64_t 
     c.base = c.p->base_kind == 1 ? g->contract : c.p->base_kind == 2 ? g->approved : 0;
     pm_root(m, holder, v.given, v.root);
     unsigned refusal = judge_grant(&c, v.root, v.counted);
+    v.terms = c.p;
+    v.last_day = v.given;
+    for (uint32_t i = 0; i < c.p->n_stages; i++)
+        v.free |= c.p->stages[i]->trigger == 1 ? 1u << i : 0;
     if (refusal == 0)
         PM_ADD(m->voucher, v);
     return refusal;
@@ -453,6 +478,9 @@ static unsigned judge_balances(const struct pm_case *c)
     int64_t amount = c->row->amount, year = 0, life = 0, bases = 0, quantity = 0;
     if (amount > c->g->face - pm_spent(c->m, c->voucher) - pm_reserved(c->m, c->voucher))
         return SQ_R_VOUCHER_OVERDRAWN;
+    int64_t free = pm_set_free(c->m, c->voucher);
+    if (free >= 0 && amount > free - pm_spent(c->m, c->voucher) - pm_reserved(c->m, c->voucher))
+        return SQ_R_STAGE_NOT_FREE;
     for (size_t i = 0; i < c->m->use_count; i++) {
         const struct pm_use *u = &c->m->use[i];
         const struct pm_voucher *v = of_use(c->m, u);
@@ -494,7 +522,7 @@ static unsigned judge_delivery(const struct pm_case *c)
 static unsigned judge_use(struct pm *m, const char *provider, uint32_t region, const struct pm_row *r,
                           struct pm_use *fresh)
 {
-    const struct pm_voucher *v = voucher_of(m, r->voucher);
+    const struct pm_voucher *v = pm_voucher_of(m, r->voucher);
     struct worth w = {0};
     unsigned refusal;
     if (v == NULL)
@@ -539,13 +567,14 @@ static struct pm_use *hold_of(struct pm *m, const char *provider, uint64_t numbe
     return NULL;
 }
 
-static unsigned give_back(struct pm *m, const struct pm_row *r)
+static unsigned give_back(struct pm *m, const char *provider, const struct pm_row *r)
 {
     for (size_t i = 0; i < m->use_count; i++) {
         struct pm_use *u = &m->use[i];
         if (u->held || of_use(m, u)->number != r->voucher || u->row.invoice != r->invoice || u->row.invoice == 0)
             continue;
-        if (r->amount > u->row.amount || r->base > u->row.base || r->quantity > u->row.quantity)
+        if (r->amount > u->row.amount || r->base > u->row.base || r->quantity > u->row.quantity ||
+            r->amount > pm_paid(m, of_use(m, u), provider))
             return SQ_R_RETURN_EXCEEDS;
         u->row.amount -= r->amount;
         u->row.base -= r->base;
@@ -561,7 +590,7 @@ unsigned pm_decide(struct pm *m, const char *provider, uint32_t region, uint64_t
     struct pm_use fresh = {0}, *hold = NULL;
     unsigned refusal;
     if (r->verb == 5)
-        return give_back(m, r);
+        return give_back(m, provider, r);
     if (r->verb == 2 && hold_of(m, provider, r->reservation) != NULL)
         return SQ_R_RESERVATION_EXISTS;
     if (r->verb == 3 || r->verb == 4) {

@@ -42,6 +42,12 @@ struct pm_voucher {
     char holder[PM_NAME], root[PM_NAME];
     struct pm_grant g;
     int revoked;
+    const Sanquan__V1__Programme *terms; /* it was granted under; its stages are those */
+    uint32_t free, last_day;             /* a bit a stage; the day of the newest release, or of the grant */
+    int stopped;
+    uint32_t metric[8]; /* that have a baseline */
+    int64_t baseline[8];
+    size_t baselines;
     uint8_t counted[256]; /* limits of grants that count it */
 };
 
@@ -54,6 +60,12 @@ struct pm_use { /* spent, or held until it ends */
     uint8_t counted[256]; /* limits of redemptions that count it */
 };
 
+struct pm_taken { /* back of what a provider was paid on a voucher */
+    size_t voucher;
+    char provider[PM_NAME];
+    int64_t fen;
+};
+
 struct pm {
     uint64_t now;
     PM_LIST(const Sanquan__V1__Programme *, terms); /* all versions, in the order in which they came */
@@ -63,6 +75,7 @@ struct pm {
     PM_LIST(struct pm_lift, lift);
     PM_LIST(struct pm_voucher, voucher);
     PM_LIST(struct pm_use, use);
+    PM_LIST(struct pm_taken, taken);
 };
 
 /* One question about one case. */
@@ -91,6 +104,11 @@ unsigned pm_conditions(const struct pm_case *c);
 int pm_open(const struct pm_case *c);
 void pm_root(const struct pm *m, const char *org, uint32_t day, char out[PM_NAME]);
 int pm_related(const struct pm *m, const char *a, const char *b, uint32_t hops, uint32_t day);
+/* Is the organisation on the list of the issuer on this day? */
+int pm_on_list(const struct pm *m, uint32_t issuer, const char *org, uint32_t list, uint32_t day);
+struct pm_voucher *pm_voucher_of(const struct pm *m, uint64_t number);
+/* What a provider has of a voucher. */
+int64_t pm_paid(const struct pm *m, const struct pm_voucher *v, const char *provider);
 /* Does an override lift it? sum: what there would be with it; -1 where there is no amount. */
 int pm_lifted(const struct pm_case *c, unsigned refusal, uint32_t limit, int64_t sum);
 

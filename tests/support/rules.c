@@ -191,6 +191,41 @@ static void roll_lists(struct dice *d, struct rules *r)
             r->waivable[p->n_waivable++] = liftable[i];
 }
 
+/* Two or three parts of the face; whoever measures is on list 1003. */
+static void roll_stages(struct dice *d, struct rules *r)
+{
+    uint32_t left = 10000, waits = 0, graded = 0;
+    Sanquan__V1__Programme *p = &r->p;
+    if (!one_in(d, 3))
+        return;
+    p->n_stages = 2 + dice_below(d, 2);
+    p->stages = r->stages;
+    for (size_t i = 0; i < p->n_stages; i++) {
+        Sanquan__V1__Stage *s = r->stages[i] = &r->stage[i];
+        sanquan__v1__stage__init(s);
+        s->share_bp = i + 1 == p->n_stages ? left : (uint32_t)between(d, 2000, 4500);
+        left -= s->share_bp;
+        s->trigger = i == 0 && !one_in(d, 4) ? 1 : 2 + dice_below(d, 2);
+        if (s->trigger == 3) {
+            s->metric = 1 + dice_below(d, 2);
+            s->better = 1 + dice_below(d, 2);
+            s->change_bp = 500 * (uint32_t)between(d, 1, 5);
+        }
+        s->after_months = s->trigger != 1 && one_in(d, 3) ? 1 : 0;
+        waits |= s->trigger != 1;
+        graded |= s->trigger == 2;
+    }
+    p->evaluators = waits ? 1003 : 0;
+    p->n_verdicts = graded ? 3 : 0;
+    p->verdicts = r->verdicts;
+    for (uint32_t i = 0; i < p->n_verdicts; i++) {
+        Sanquan__V1__Verdict *v = r->verdicts[i] = &r->verdict[i];
+        sanquan__v1__verdict__init(v);
+        v->grade = v->action = i + 1;
+        v->back_bp = i == 2 ? (uint32_t)between(d, 1, 10000) : 0;
+    }
+}
+
 void rules_roll(struct dice *d, struct rules *r, uint32_t number, uint32_t other)
 {
     static const uint32_t froms[] = {20250101, 20250101, 20250101, 20260901},
@@ -228,6 +263,7 @@ void rules_roll(struct dice *d, struct rules *r, uint32_t number, uint32_t other
     roll_conditions(d, r, groups);
     roll_windows(d, r);
     roll_relation(d, r, other);
+    roll_stages(d, r);
 }
 
 /* Pointers of a copy lead into the copy. */
@@ -246,6 +282,12 @@ static void settle(struct rules *r)
         r->windows[i] = &r->window[i];
     for (size_t i = 0; i < r->p.n_relations; i++)
         r->relations[i] = &r->relation[i];
+    for (size_t i = 0; i < r->p.n_stages; i++)
+        r->stages[i] = &r->stage[i];
+    for (size_t i = 0; i < r->p.n_verdicts; i++)
+        r->verdicts[i] = &r->verdict[i];
+    r->p.stages = r->stages;
+    r->p.verdicts = r->verdicts;
     r->p.title = r->title;
     r->p.services = r->services;
     r->p.provider_regions = r->regions;

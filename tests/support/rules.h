@@ -18,6 +18,8 @@ struct rules { /* a Programme with all that hangs on it */
     Sanquan__V1__Limit limit[4], *limits[4];
     Sanquan__V1__ClaimWindow window[2], *windows[2];
     Sanquan__V1__Relation relation[1], *relations[1];
+    Sanquan__V1__Stage stage[3], *stages[3];
+    Sanquan__V1__Verdict verdict[3], *verdicts[3];
 };
 
 /* The first version of programme `number` of 310000; relations are to programme `other`. */

@@ -21,7 +21,8 @@
 enum {
     HOLDERS = 3,
     PROVIDERS = 2,
-    ORGS = 6,
+    ORGS = 7,
+    EVALUATOR = 6,
     PROGRAMMES = 3,
     VERSIONS = 4,
     VOUCHERS = 40,
@@ -49,7 +50,7 @@ struct round {
     struct done done[DONE], held[DONE];
     size_t done_count, held_count;
     uint64_t next_invoice, next_reservation, seed, rows;
-    uint64_t crowded_out, by_code[256];
+    uint64_t crowded_out, by_code[256], measured[256];
 };
 
 static uint32_t below(struct round *r, uint32_t n)
@@ -106,6 +107,7 @@ static void state_something(struct round *r)
                  {SQ_ATTR(STANDING), 3},
                  {1001, 1},
                  {1002, 1},
+                 {1003, 1},
                  {SQ_ATTR(PFLOPS), 100},
                  {SQ_ATTR(ZONE), 6},
                  {SQ_ATTR(FILING), 3},
@@ -120,6 +122,13 @@ static void state_something(struct round *r)
                                   facts[k].attribute, value, from, until),
                      SQ_OK);
     pm_state(r->m, issuer, r->org[org], facts[k].attribute, value, from, until);
+}
+
+/* Most of the time it is on the list; what is stated at random may take it off. */
+static void list_evaluator(struct round *r)
+{
+    assert_int_equal(claims_state(r->w, 0, ISSUER, 310000, r->org[EVALUATOR], 1003, 1, 20250101, 0), SQ_OK);
+    pm_state(r->m, 310000, r->org[EVALUATOR], 1003, 1, 20250101, 0);
 }
 
 static void tie_something(struct round *r)
@@ -243,6 +252,41 @@ static void revoke_something(struct round *r)
     m.voucher = &number;
     assert_int_equal(world_say(r->w, 0, ISSUER, SANQUAN__V1__MESSAGE_TYPE__REVOKE, &m.base), SQ_OK);
     pm_revoke(r->m, number);
+}
+
+/* ---- measurements ---- */
+
+static void measure_something(struct round *r)
+{
+    char name[48], note[] = "";
+    uint8_t evidence[16] = {1};
+    Sanquan__V1__Measure m;
+    if (r->voucher_count == 0)
+        return;
+    struct pm_measurement x = {.voucher = r->voucher[below(r, (uint32_t)r->voucher_count)] + (one_in(r, 50) ? 500 : 0),
+                               .stage = one_in(r, 3) ? 0 : below(r, 5),
+                               .grade = below(r, 5),
+                               .metric = below(r, 3),
+                               .day = one_in(r, 6) ? some_day(r) : today(r)};
+    x.value = one_in(r, 30) ? 0 : 50 * (14 + below(r, 12)); /* round numbers: thresholds are met exactly */
+    x.day = one_in(r, 40) ? sq_day_add(x.day, 1) : x.day;
+    struct sq_voucher_view v;
+    if (x.stage != 0 && one_in(r, 2) && sq_core_voucher(r->w->core[0], x.voucher, &v) == SQ_OK)
+        for (x.stage = 1; v.stages_free >> (x.stage - 1) & 1; x.stage++)
+            ;
+    sanquan__v1__measure__init(&m);
+    m.voucher = x.voucher;
+    m.stage = x.stage;
+    m.grade = x.grade;
+    m.metric = x.metric;
+    m.value = x.value;
+    m.day = x.day;
+    m.evidence = (ProtobufCBinaryData){sizeof evidence, evidence};
+    m.note = note;
+    snprintf(name, sizeof name, "evaluator:%s", r->org[EVALUATOR]);
+    unsigned status = world_say(r->w, 0, name, SANQUAN__V1__MESSAGE_TYPE__MEASURE, &m.base);
+    differ(r, "measurement", status, pm_measure(r->m, r->org[EVALUATOR], &x));
+    r->measured[status]++;
 }
 
 /* ---- batches ---- */
@@ -385,6 +429,9 @@ static void compare_books(const struct round *r)
             fail_msg("seed %" PRIu64 ": voucher %" PRIu64 ": spent %" PRId64 ", reserved %" PRId64, r->seed,
                      r->voucher[i], v.spent_fen, v.reserved_fen);
         assert_true(v.spent_fen + v.reserved_fen <= v.face_fen);
+        if (v.free_fen != pm_set_free(r->m, r->voucher[i]) || v.back_fen != pm_back(r->m, r->voucher[i]))
+            fail_msg("seed %" PRIu64 ": voucher %" PRIu64 ": free %" PRId64 ", back %" PRId64, r->seed, r->voucher[i],
+                     v.free_fen, v.back_fen);
     }
     for (uint32_t i = 0; i < PROGRAMMES; i++) {
         sq_core_programme(r->w->core[0], i, &p);
@@ -418,8 +465,11 @@ static struct round *begin_round(uint64_t seed)
         snprintf(name, sizeof name, "provider:%s", r->provider[i]);
         assert_int_equal(world_enrol(r->w, 0, name), SQ_OK);
     }
+    snprintf(name, sizeof name, "evaluator:%s", r->org[EVALUATOR]);
+    assert_int_equal(world_enrol(r->w, 0, name), SQ_OK);
     for (uint32_t i = 0; i < PROGRAMMES; i++)
         publish(r, i);
+    list_evaluator(r);
     for (int i = 0; i < 8; i++)
         state_something(r);
     for (int i = 0; i < 4; i++)
@@ -439,8 +489,10 @@ static void end_round(struct round *r)
 
 static void one_step(struct round *r)
 {
-    uint32_t what = below(r, 24);
-    if (what < 12)
+    uint32_t what = below(r, 30);
+    if (what >= 24)
+        measure_something(r);
+    else if (what < 12)
         send_batch(r);
     else if (what < 15)
         grant_something(r);
@@ -459,7 +511,8 @@ static void one_step(struct round *r)
         if (r->versions[programme] < VERSIONS)
             publish(r, programme);
     } else if (what == 23) {
-        r->w->now_ms += one_in(r, 2) ? below(r, 5400000) : (uint64_t)below(r, 8) * 86400000u + below(r, 86400000);
+        uint32_t days = r->seed % 4 == 0 ? 40 : 8; /* some rounds last for months */
+        r->w->now_ms += one_in(r, 2) ? below(r, 5400000) : (uint64_t)below(r, days) * 86400000u + below(r, 86400000);
         pm_at(r->m, r->w->now_ms);
         assert_int_equal(world_enrol(r->w, 0,
                                      "holder:"
@@ -478,7 +531,7 @@ static void engine_and_model_agree_on_every_claim(void **state)
 {
     (void)state;
     uint64_t wanted = number_of("POLICY_CLAIMS", 300000), seed = number_of("POLICY_SEED", 1), rows = 0, crowded_out = 0;
-    uint64_t by_code[256] = {0};
+    uint64_t by_code[256] = {0}, measured[256] = {0};
     for (; rows < wanted; seed++) {
         struct round *r = begin_round(seed);
         for (int i = 0; i < STEPS; i++) {
@@ -487,12 +540,15 @@ static void engine_and_model_agree_on_every_claim(void **state)
         }
         rows += r->rows;
         crowded_out += r->crowded_out;
-        for (int i = 0; i < 256; i++)
+        for (int i = 0; i < 256; i++) {
             by_code[i] += r->by_code[i];
+            measured[i] += r->measured[i];
+        }
         end_round(r);
     }
     /* The claims reached every rule of this engine that a row can meet in a world of one node, and were accepted often enough. */
     static const unsigned met[] = {SQ_R_VOUCHER_OVERDRAWN,
+                                   SQ_R_STAGE_NOT_FREE,
                                    SQ_R_POOL_EXHAUSTED,
                                    SQ_R_RATE_EXCEEDED,
                                    SQ_R_CAP_CLAIM,
@@ -537,6 +593,11 @@ static void engine_and_model_agree_on_every_claim(void **state)
     for (size_t i = 0; i < sizeof met / sizeof *met; i++)
         if (by_code[met[i]] == 0)
             fail_msg("no claim was refused as %s", sq_status_name(met[i]));
+    static const unsigned of_measurement[] = {SQ_OK,     SQ_R_STAGE,     SQ_R_BASELINE,       SQ_R_NOT_REACHED,
+                                              SQ_R_FACT, SQ_R_EVALUATOR, SQ_R_UNKNOWN_VOUCHER};
+    for (size_t i = 0; i < sizeof of_measurement / sizeof *of_measurement; i++)
+        if (measured[of_measurement[i]] == 0)
+            fail_msg("no measurement was answered with %s", sq_status_name(of_measurement[i]));
     assert_true(by_code[0] > rows / 20 && crowded_out > rows / 500);
     print_message("# note: %" PRIu64 " rows, %" PRIu64 " accepted, %" PRIu64 " would have fitted alone\n", rows,
                   by_code[0], crowded_out);
