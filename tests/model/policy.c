@@ -30,6 +30,7 @@ void pm_free(struct pm *m)
     free(m->voucher);
     free(m->use);
     free(m->taken);
+    free(m->asked);
     free(m);
 }
 

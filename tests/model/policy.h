@@ -42,6 +42,12 @@ struct pm_measurement {
     int64_t value;
 };
 
+struct pm_application {
+    int64_t asked;
+    uint32_t side;     /* 1 who buys, 2 who supplies */
+    struct pm_grant g; /* without face and last day; approved is the office's */
+};
+
 struct pm *pm_new(void);
 void pm_free(struct pm *m);
 /* Unix ms; never earlier than before. */
@@ -65,6 +71,14 @@ unsigned pm_decide(struct pm *m, const char *provider, uint32_t region, uint64_t
 
 /* By the organisation that is the evaluator: 0 and it counts, or the refusal. */
 unsigned pm_measure(struct pm *m, const char *evaluator, const struct pm_measurement *x);
+
+/* 0 and it is the programme's next, or the refusal. */
+unsigned pm_apply(struct pm *m, uint32_t programme, const char *holder, const struct pm_application *a);
+unsigned pm_assess(struct pm *m, uint32_t programme, uint64_t application, int64_t approved, uint32_t score,
+                   uint32_t grade, uint32_t verdict);
+/* A code for each application that was open, in the order of their numbers; how many; 0: none was. `granted`: sum of faces. */
+size_t pm_allocate(struct pm *m, uint32_t programme, int64_t budget, uint32_t until, int assessed, uint8_t *code,
+                   int64_t *granted);
 
 /* The same question about a fresh use, and nothing is done. */
 unsigned pm_would(struct pm *m, const char *provider, uint32_t region, const struct pm_row *row);

@@ -390,14 +390,46 @@ static unsigned judge_grant(const struct pm_case *c, const char *root, uint8_t c
     return 0;
 }
 
+const Sanquan__V1__Programme *pm_terms_today(const struct pm *m, uint32_t programme)
+{
+    const Sanquan__V1__Programme *p = in_force(m, programme, pm_day_of(m->now));
+    return p != NULL ? p : newest(m, programme);
+}
+
+static struct pm_case case_of_grant(struct pm *m, uint32_t programme, const char *holder, const struct pm_grant *g)
+{
+    struct pm_case c = {
+        .m = m, .grant = 1, .day = pm_day_of(m->now), .holder = holder, .provider = "", .g = g, .voucher = 0};
+    c.p = pm_terms_today(m, programme);
+    c.base = c.p->base_kind == 1 ? g->contract : c.p->base_kind == 2 ? g->approved : 0;
+    return c;
+}
+
+int64_t pm_face_most(struct pm *m, uint32_t programme, const char *holder, const struct pm_grant *g)
+{
+    struct pm_case c = case_of_grant(m, programme, holder, g);
+    struct worth w = worth_of(&c);
+    return c.base == 0 && w.lump == 0 ? INT64_MAX : w.found ? w.fen : 0;
+}
+
+int64_t pm_left_for_grants(const struct pm *m, uint32_t programme)
+{
+    const Sanquan__V1__Programme *last = newest(m, programme);
+    int64_t faces = 0;
+    if (last->pool_fen == 0)
+        return -1;
+    for (size_t i = 0; i < m->voucher_count; i++)
+        faces += m->voucher[i].programme == programme ? m->voucher[i].g.face : 0;
+    int64_t left =
+        last->pool_fen - (last->pool_at == 1 ? promised(m, programme) + pm_programme_spent(m, programme) : faces);
+    return left > 0 ? left : 0;
+}
+
 unsigned pm_give(struct pm *m, uint32_t programme, const char *holder, uint64_t number, const struct pm_grant *g)
 {
     struct pm_voucher v = {.number = number, .programme = programme, .given = pm_day_of(m->now), .g = *g};
-    struct pm_case c = {.m = m, .grant = 1, .day = v.given, .holder = holder, .provider = "", .g = g, .voucher = 0};
+    struct pm_case c = case_of_grant(m, programme, holder, g);
     strcpy(v.holder, holder);
-    c.p = in_force(m, programme, v.given);
-    c.p = c.p != NULL ? c.p : newest(m, programme);
-    c.base = c.p->base_kind == 1 ? g->contract : c.p->base_kind == 2 ? g->approved : 0;
     pm_root(m, holder, v.given, v.root);
     unsigned refusal = judge_grant(&c, v.root, v.counted);
     v.terms = c.p;

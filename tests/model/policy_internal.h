@@ -60,6 +60,14 @@ struct pm_use { /* spent, or held until it ends */
     uint8_t counted[256]; /* limits of redemptions that count it */
 };
 
+struct pm_asked { /* an application */
+    uint32_t programme, day, score, grade, verdict;
+    uint64_t number;
+    char holder[PM_NAME];
+    int closed;
+    struct pm_application a;
+};
+
 struct pm_taken { /* back of what a provider was paid on a voucher */
     size_t voucher;
     char provider[PM_NAME];
@@ -76,6 +84,7 @@ struct pm {
     PM_LIST(struct pm_voucher, voucher);
     PM_LIST(struct pm_use, use);
     PM_LIST(struct pm_taken, taken);
+    PM_LIST(struct pm_asked, asked);
 };
 
 /* One question about one case. */
@@ -109,6 +118,10 @@ int pm_on_list(const struct pm *m, uint32_t issuer, const char *org, uint32_t li
 struct pm_voucher *pm_voucher_of(const struct pm *m, uint64_t number);
 /* What a provider has of a voucher. */
 int64_t pm_paid(const struct pm *m, const struct pm_voucher *v, const char *provider);
+/* The version in force at a grant of today; the most that it gives; what its pool has left for grants, -1 without one. */
+const Sanquan__V1__Programme *pm_terms_today(const struct pm *m, uint32_t programme);
+int64_t pm_face_most(struct pm *m, uint32_t programme, const char *holder, const struct pm_grant *g);
+int64_t pm_left_for_grants(const struct pm *m, uint32_t programme);
 /* Does an override lift it? sum: what there would be with it; -1 where there is no amount. */
 int pm_lifted(const struct pm_case *c, unsigned refusal, uint32_t limit, int64_t sum);
 
