@@ -28,6 +28,7 @@ struct sq_ledger {
     uint64_t map_size;
     pthread_mutex_t mutex; /* guards seq and edge: written by commit, read by anyone */
     uint64_t seq;
+    uint64_t seq_at_open; /* what came later this process has appended itself */
     struct sq_edge edge;
 };
 

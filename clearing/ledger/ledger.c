@@ -301,6 +301,7 @@ static sq_status load(struct sq_ledger *l, const struct sq_ledger_options *o, st
         st = check_transaction(l, txn, err);
     if (st == SQ_OK)
         st = sq_ledger_last(l, txn, &l->seq, err);
+    l->seq_at_open = l->seq;
     if (st == SQ_OK) {
         uint64_t leaves = last_key(txn, l->leaf, &rc);
         MDB_stat entries;

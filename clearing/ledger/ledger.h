@@ -139,6 +139,13 @@ typedef sq_status (*sq_entry_visit)(void *ctx, const struct sq_entry *entry, str
 SQ_MUST_CHECK sq_status sq_ledger_walk(const struct sq_ledger *l, uint64_t first, uint64_t last, sq_entry_visit visit,
                                        void *ctx, struct sq_error *err);
 
+/*
+ * The same for one who follows this process's own appending: what it has appended since it opened is not hashed again. The hash was made of
+ * the very bytes, a moment ago, and whoever shows an entry to anyone reads it with its hash.
+ */
+SQ_MUST_CHECK sq_status sq_ledger_follow(const struct sq_ledger *l, uint64_t first, uint64_t last, sq_entry_visit visit,
+                                         void *ctx, struct sq_error *err);
+
 struct sq_answer {
     uint64_t seq;
     uint8_t request[SQ_HASH_SIZE];

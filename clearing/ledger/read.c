@@ -163,8 +163,9 @@ static void note_seen(struct seen *s, const struct sq_entry *e)
     s->end = end > s->end ? end : s->end;
 }
 
-sq_status sq_ledger_walk(const struct sq_ledger *l, uint64_t first, uint64_t last, sq_entry_visit visit, void *ctx,
-                         struct sq_error *err)
+/* Entries up to hash_until are hashed again. */
+static sq_status walk(const struct sq_ledger *l, uint64_t first, uint64_t last, uint64_t hash_until,
+                      sq_entry_visit visit, void *ctx, struct sq_error *err)
 {
     uint64_t end = sq_ledger_seq(l), seq = first < 1 ? 1 : first;
     sq_status st = SQ_OK;
@@ -178,7 +179,7 @@ sq_status sq_ledger_walk(const struct sq_ledger *l, uint64_t first, uint64_t las
             return st;
         for (; st == SQ_OK && seq <= end && entries < WALK_ENTRIES && bytes < WALK_BYTES; entries++, seq++) {
             struct sq_entry e;
-            st = sq_view_entry(l, txn, seq, 1, &e, err);
+            st = sq_view_entry(l, txn, seq, seq <= hash_until, &e, err);
             if (st != SQ_OK)
                 break;
             bytes += e.input.size;
@@ -189,6 +190,18 @@ sq_status sq_ledger_walk(const struct sq_ledger *l, uint64_t first, uint64_t las
         mdb_txn_abort(txn);
     }
     return st;
+}
+
+sq_status sq_ledger_walk(const struct sq_ledger *l, uint64_t first, uint64_t last, sq_entry_visit visit, void *ctx,
+                         struct sq_error *err)
+{
+    return walk(l, first, last, UINT64_MAX, visit, ctx, err);
+}
+
+sq_status sq_ledger_follow(const struct sq_ledger *l, uint64_t first, uint64_t last, sq_entry_visit visit, void *ctx,
+                           struct sq_error *err)
+{
+    return walk(l, first, last, l->read_only ? UINT64_MAX : l->seq_at_open, visit, ctx, err);
 }
 
 sq_status sq_ledger_answer(const struct sq_ledger *l, uint32_t party, uint64_t id, struct sq_arena *arena,

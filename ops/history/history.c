@@ -300,7 +300,7 @@ sq_status sq_history_take(struct sq_history *h, uint64_t entries, uint64_t *left
     if (last > end || last < next)
         last = end;
     sq_status st =
-        last >= next && !sq_history_due(h) ? sq_ledger_walk(h->ledger, next, last, take_entry, h, err) : SQ_OK;
+        last >= next && !sq_history_due(h) ? sq_ledger_follow(h->ledger, next, last, take_entry, h, err) : SQ_OK;
     *left_out = end - (sq_run_builder_next(h->builder) - 1);
     return st == SQ_E_FULL && sq_history_due(h) ? SQ_OK : st;
 }

@@ -152,21 +152,50 @@ static sq_status count_entries(void *ctx, const struct sq_entry *e, struct sq_er
     return SQ_OK;
 }
 
+/* Where a page of the data file is full of what `append` appends. */
+static off_t payload_in(const char *data)
+{
+    char page[4096];
+    off_t at = 0;
+    int fd = open(data, O_RDONLY);
+    while (read(fd, page, sizeof page) == (ssize_t)sizeof page && !(page[2000] == 0x42 && page[3000] == 0x42))
+        at += (off_t)sizeof page;
+    close(fd);
+    return at;
+}
+
+static void who_follows_hashes_what_was_there_and_not_what_this_process_appended(void **state)
+{
+    struct disk *d = *state;
+    struct sq_ledger *l = open_ledger(d);
+    struct sq_error err = {0};
+    char data[128];
+    uint64_t seen = 0;
+    append(l, 20, 5000);
+    snprintf(data, sizeof data, "%s/data.mdb", d->path);
+    off_t at = payload_in(data);
+    damage(d, at + 2000, "\x43", 1);
+    assert_int_equal(sq_ledger_follow(l, 1, UINT64_MAX, count_entries, &seen, &err), SQ_OK);
+    assert_int_equal(seen, 20);
+    assert_int_equal(sq_ledger_walk(l, 1, UINT64_MAX, count_entries, &seen, &err), SQ_E_CORRUPT);
+    sq_ledger_close(l);
+    l = open_ledger(d);
+    assert_int_equal(sq_ledger_follow(l, 1, UINT64_MAX, count_entries, &seen, &err), SQ_E_CORRUPT);
+    sq_ledger_close(l);
+}
+
 static void a_cut_off_a_zeroed_and_a_flipped_file_are_found_out(void **state)
 {
     struct disk *d = *state;
     struct sq_ledger *l = open_ledger(d);
     struct sq_ledger_options o = options(d);
     struct sq_error err = {0};
-    char data[128], zero[8192] = {0}, page[4096];
+    char data[128], zero[8192] = {0};
     append(l, 20, 5000);
     sq_ledger_close(l);
     snprintf(data, sizeof data, "%s/data.mdb", d->path);
-    /* Find a page full of our payload and flip one bit in it. */
+    off_t at = payload_in(data); /* one bit in it will flip */
     int fd = open(data, O_RDONLY);
-    off_t at = 0;
-    while (read(fd, page, sizeof page) == (ssize_t)sizeof page && !(page[2000] == 0x42 && page[3000] == 0x42))
-        at += (off_t)sizeof page;
     off_t length = lseek(fd, 0, SEEK_END);
     close(fd);
     damage(d, at + 2000, "\x43", 1);
@@ -485,6 +514,7 @@ int main(void)
 #define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
         STORY(what_was_committed_is_read_back_after_reopening),
         STORY(a_second_writer_and_foreign_ledgers_are_refused_with_the_reason),
+        STORY(who_follows_hashes_what_was_there_and_not_what_this_process_appended),
         STORY(a_cut_off_a_zeroed_and_a_flipped_file_are_found_out),
         STORY(a_file_that_ends_before_pages_that_nobody_uses_is_sound_and_a_page_shorter_is_not),
         STORY(a_group_is_stored_whole_or_not_at_all),
