@@ -212,8 +212,7 @@ static sq_status see_items(struct reckoning *r, struct sq_query *q, const struct
 
 static sq_status see_move(struct reckoning *r, const struct sq_move *m, struct sq_error *err)
 {
-    struct sq_tally_line l = {.what = m->cause == SQ_MOVE_CLAWBACK ? SQ_TALLY_CLAWBACK : SQ_TALLY_ADJUSTED,
-                              .of_region = m->cause == SQ_MOVE_ADJUSTED,
+    struct sq_tally_line l = {.what = SQ_TALLY_CLAWBACK,
                               .acquirer = m->creditor,
                               .issuer = m->debtor,
                               .kind = m->kind,
@@ -236,8 +235,35 @@ static sq_status see_moves(struct reckoning *r, struct sq_error *err)
     sq_status st = SQ_OK;
     for (uint32_t i = 0; st == SQ_OK && i < sq_moves_count(moves); i++) {
         const struct sq_move *m = sq_moves_at(moves, i);
-        if ((r->programme == 0 ? m->creditor : m->debtor) == r->self)
+        if (m->cause == SQ_MOVE_CLAWBACK && (r->programme == 0 ? m->creditor : m->debtor) == r->self)
             st = see_move(r, m, err);
+    }
+    return st;
+}
+
+/*
+ * Where two people have taken the debtor's statement of this window, what it says beyond all other lines is the region's: what it was at that
+ * moment (the move knows), less rows that have found their end since.
+ */
+static sq_status see_adjusted(struct reckoning *r, struct sq_error *err)
+{
+    const struct sq_moves *moves = sq_timeline_moves(r->timeline);
+    sq_status st = SQ_OK;
+    for (uint32_t i = 0; st == SQ_OK && i < sq_moves_count(moves); i++) {
+        const struct sq_move *m = sq_moves_at(moves, i);
+        if (m->cause != SQ_MOVE_ADJUSTED || m->window != r->window || !m->is_final)
+            continue;
+        struct sq_tally_line l = {.what = SQ_TALLY_ADJUSTED,
+                                  .of_region = 1,
+                                  .acquirer = m->creditor,
+                                  .issuer = m->debtor,
+                                  .kind = m->kind,
+                                  .row = m->place,
+                                  .entry = m->seq,
+                                  .link = m->link,
+                                  .fen = (int64_t)r->owed[(size_t)m->debtor * SQ_KIND_COUNT + m->kind - 1]};
+        if (l.fen != 0)
+            st = see(r, &l, m->window, 1, err);
     }
     return st;
 }
@@ -358,6 +384,8 @@ static sq_status reckon(struct reckoning *r, struct sq_query *q, const struct sq
         st = see_moves(r, err);
     if (st == SQ_OK && r->programme == 0)
         st = see_advances(r, err);
+    if (st == SQ_OK && r->programme == 0)
+        st = see_adjusted(r, err);
     if (st == SQ_OK)
         st = close_cursors(r, err);
     if (st == SQ_OK)

@@ -16,7 +16,7 @@ enum sq_tally_what {
     SQ_TALLY_CLAWBACK, /* taken back by a measurement or a case */
     SQ_TALLY_BORNE,    /* of the row or clawback at the same place, what the acquirer's region bears itself */
     SQ_TALLY_ADVANCE,  /* paid by money in advance: less to the provider, and that much the region has paid already */
-    SQ_TALLY_ADJUSTED, /* what a debtor's statement that was taken says beyond the rows */
+    SQ_TALLY_ADJUSTED, /* what a debtor's statement that was taken says beyond the other lines */
 };
 
 struct sq_tally_line {
