@@ -5,7 +5,7 @@
 #ifndef SQ_ACQUIRER_H
 #define SQ_ACQUIRER_H
 
-#include "clearing/core/state.h"
+#include "clearing/core/issuer.h"
 
 /* A batch at its acquirer that waits for invoice homes or issuers. */
 enum sq_row_stage {

@@ -5,7 +5,7 @@
  * and the first refusal stays the answer.
  */
 #include "clearing/base/day.h"
-#include "clearing/core/state.h"
+#include "clearing/core/issuer.h"
 
 /* ---- what a row touches ---- */
 

@@ -12,7 +12,7 @@
  *                                                                      floor(asked * budget / all asked), the rest stays in the pool
  */
 #include "clearing/base/day.h"
-#include "clearing/core/state.h"
+#include "clearing/core/rows.h"
 
 enum { OPEN = SQ_APPLICATION_OPEN, GRANTED = SQ_APPLICATION_GRANTED, REFUSED = SQ_APPLICATION_REFUSED };
 enum { FACTS_MAX = 18 }; /* of one application: 16 of its own, and the office's grade and score */

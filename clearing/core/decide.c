@@ -9,7 +9,7 @@
  * could ask about is held with it, its COMMIT spends exactly what was reserved and is judged by nothing but that it is held, and no time ends
  * it (reservations.c). Otherwise one part could be refused when another is spent already.
  */
-#include "clearing/core/state.h"
+#include "clearing/core/issuer.h"
 
 #include "clearing/base/day.h"
 

@@ -15,7 +15,7 @@
  * ruled on. What comes back is at most what was asked for, less what the provider has returned since, and at most what is still
  * spent; it is a step of the link to the provider's region in the window that is open, and no return can give it back twice.
  */
-#include "clearing/core/state.h"
+#include "clearing/core/issuer.h"
 
 #include <stdio.h>
 

@@ -8,7 +8,7 @@
  */
 #include "clearing/base/day.h"
 #include "clearing/base/uscc.h"
-#include "clearing/core/state.h"
+#include "clearing/core/rows.h"
 
 /* ---- vouchers ---- */
 

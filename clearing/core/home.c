@@ -5,7 +5,7 @@
  * held, until its issuer has decided.
  */
 #include "clearing/base/uscc.h"
-#include "clearing/core/state.h"
+#include "clearing/core/issuer.h"
 
 static sq_status claim_of_cell(struct sq_step *s, uint32_t from, uint32_t seller, const uint8_t *cell, uint64_t voucher,
                                struct sq_invoice_claim *c)

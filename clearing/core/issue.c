@@ -5,7 +5,7 @@
  * stream to the acquirer; a request past its stated time moves nothing. What was promised by holding a part of a bundle is kept
  * whenever the acquirer's word comes, and whatever the standing of the two regions is by then.
  */
-#include "clearing/core/state.h"
+#include "clearing/core/issuer.h"
 
 #include "clearing/base/uscc.h"
 

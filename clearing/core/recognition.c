@@ -12,7 +12,7 @@
  * function of its sum: floor(sum * borne_bp / 10000), so however claims are cut, rounding never comes to more than a fen.
  */
 #include "clearing/base/day.h"
-#include "clearing/core/state.h"
+#include "clearing/core/issuer.h"
 
 /* ---- terms ---- */
 

@@ -2,7 +2,7 @@
  * Rows of a batch: are the columns whole, and is each row in order by itself?
  */
 #include "clearing/base/day.h"
-#include "clearing/core/state.h"
+#include "clearing/core/rows.h"
 
 #define FACT_SETS_MAX    64u /* what one provider declares in one batch differs by product, not by row */
 #define FACTS_IN_SET_MAX 16u

@@ -485,103 +485,6 @@ sq_status sq_on_shown(struct sq_step *s, sq_bytes body);
 sq_status sq_on_reverse(struct sq_step *s, const Sanquan__V1__Reverse *m);
 sq_status sq_on_reversed(struct sq_step *s, uint32_t from, const Sanquan__V1__Reverse *m);
 
-/* ---- rows.c: columns of a batch ---- */
-/* All of the same length; optional ones may be NULL. */
-struct sq_rows {
-    size_t count;
-    const uint64_t *voucher;
-    const int64_t *amount_fen, *base_fen, *total_fen;
-    const uint8_t *invoice;
-    const uint32_t *service, *service_day, *scenario;
-    const uint8_t *verb;
-    const uint64_t *reservation;
-    const uint32_t *facts, *documents;
-    const int64_t *quantity;
-    const uint8_t *evidence, *payee;
-    const uint32_t *bundle;
-    Sanquan__V1__FactSet *const *fact_sets;
-};
-/* Are the columns whole? 0, SQ_R_BATCH_SIZE, SQ_R_COLUMNS, SQ_R_FACT or SQ_R_ORDER. */
-unsigned sq_rows_of(const Sanquan__V1__Batch *m, int must_ascend, struct sq_rows *out);
-static inline uint8_t sq_row_verb(const struct sq_rows *r, size_t i)
-{
-    return r->verb == NULL ? SANQUAN__V1__VERB__REDEEM : r->verb[i];
-}
-/* Number of the row's bundle; 0: it is decided by itself. */
-static inline uint32_t sq_row_bundle(const struct sq_rows *r, size_t i)
-{
-    return r->bundle == NULL ? 0 : r->bundle[i];
-}
-/* Would this verb make an issuer's region owe an acquirer's something new, or hold it for that? */
-static inline int sq_verb_debits(uint8_t verb)
-{
-    return verb == SANQUAN__V1__VERB__REDEEM || verb == SANQUAN__V1__VERB__RESERVE || verb == SANQUAN__V1__VERB__COMMIT;
-}
-/* What is wrong with the row by itself? 0 or a refusal. */
-unsigned sq_row_check(const struct sq_core *core, const struct sq_rows *r, size_t i);
-/* Are all sets in form, at most `max`, and does each row of the column name one? A column of no rows is left out. */
-int sq_fact_sets_ok(Sanquan__V1__FactSet *const *sets, size_t count, size_t max, const uint32_t *rows,
-                    size_t row_count);
-static inline struct sq_declared sq_declared_of(Sanquan__V1__FactSet *const *sets, const uint32_t *rows, size_t i)
-{
-    if (rows == NULL || rows[i] == 0)
-        return (struct sq_declared){0};
-    const Sanquan__V1__FactSet *set = sets[rows[i] - 1];
-    return (struct sq_declared){set->n_attribute, set->attribute, set->value};
-}
-
-/* ---- decide.c: the issuer's side ---- */
-struct sq_decision {
-    uint32_t acquirer;        /* node */
-    uint32_t acquirer_region; /* its code as a number */
-    uint32_t provider;        /* party */
-    uint32_t provider_org;
-    uint64_t at_ms; /* the moment of the claim */
-    uint32_t day;   /* in UTC+8 */
-    uint64_t reserve_until_ms;
-    const struct sq_recognition *agreement; /* with the acquirer's region, or NULL */
-    struct sq_explain *explain;             /* NULL, or where the next row says why */
-    /* running sums of what was accepted */
-    uint64_t count;
-    int64_t total_fen[SQ_KIND_COUNT];
-};
-/* The row of this batch that somebody wants explained; SIZE_MAX: none. */
-static inline size_t sq_watched_row(const struct sq_core *core, uint32_t acquirer, uint64_t batch)
-{
-    return core->watch.out != NULL && core->watch.batch == batch && core->watch.acquirer == acquirer ? core->watch.row
-                                                                                                     : SIZE_MAX;
-}
-/* The watched row came out like this. */
-void sq_watch_end(struct sq_core *core, uint64_t seq, uint8_t verb, unsigned status);
-int sq_recognition_check(const struct sq_core *core, const struct sq_decision *d, const struct sq_terms *t,
-                         uint32_t kind, int64_t amount_fen, int64_t base_fen, struct sq_verdict *v);
-struct sq_decision sq_decision_of(const struct sq_core *core, uint32_t acquirer, uint32_t provider, uint64_t at_ms,
-                                  uint64_t reserve_until_ms);
-/* Room for what `rows` more decisions may add: after this, sq_decide_row cannot run out of memory. */
-SQ_MUST_CHECK sq_status sq_decide_reserve(struct sq_core *core, uint32_t rows, struct sq_error *err);
-/* Decide one row under its issuer's rules and apply it when it is accepted. 0 or a refusal that changed nothing. */
-unsigned sq_decide_row(struct sq_core *core, struct sq_decision *d, const struct sq_rows *r, size_t i);
-/* Could the one row be taken back from its provider? 0 or a refusal. */
-unsigned sq_reversal_check(struct sq_core *core, uint32_t provider, const struct sq_rows *r);
-/* Takes the one row back as far as it is still spent, without its provider; room must be reserved. Returns how much that was. */
-int64_t sq_reverse(struct sq_core *core, uint32_t provider, const struct sq_rows *r);
-/* While row i is decided, ask the memory for the vouchers and mandates of rows after it. */
-void sq_decide_prefetch(const struct sq_core *core, const struct sq_rows *r, size_t i);
-
-/* ---- check.c: every rule of one use; changes nothing ---- */
-struct sq_touched {
-    struct sq_programme *programme;
-    struct sq_voucher *voucher;
-    struct sq_mandate *mandate;
-    struct sq_account *account;
-    uint32_t number; /* of the programme */
-};
-/* 0, SQ_R_UNKNOWN_PROGRAMME or SQ_R_UNKNOWN_VOUCHER; the mandate is NULL where there is none. */
-unsigned sq_find_touched(struct sq_core *core, uint32_t provider, uint64_t voucher, struct sq_touched *t);
-/* 0 and what is to be posted, or a refusal. */
-unsigned sq_check_use(struct sq_core *core, const struct sq_decision *d, const struct sq_rows *r, size_t i,
-                      struct sq_touched *t, struct sq_posting *p);
-
 /* ---- relations.c: how programmes stand to each other, and what an office has lifted ---- */
 int sq_relations_check(const struct sq_core *core, const struct sq_terms *terms, const struct sq_posting *p,
                        uint32_t holder, enum sq_case_step step, const struct sq_entitlement *e, struct sq_verdict *v);
@@ -646,6 +549,7 @@ SQ_MUST_CHECK sq_status sq_broken_undump(struct sq_core *core, struct sq_reader 
 enum sq_row_end { SQ_END_NONE, SQ_END_CLAIM_REFUSED, SQ_END_RETURN_ACCEPTED, SQ_END_RETURN_REFUSED };
 /* Tell the register of this node. SQ_E_NOMEM: it is of no more use. */
 SQ_MUST_CHECK sq_status sq_register_end(struct sq_core *core, const struct sq_invoice_claim *c, enum sq_row_end end);
+struct sq_rows;
 struct sq_invoice_claim sq_claim_of_row(const struct sq_core *core, uint32_t provider, const struct sq_rows *r,
                                         size_t i);
 /* Identifies what was decided, for the link stream: SHA-256 of rows (be32 each), then codes. */
