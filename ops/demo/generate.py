@@ -174,9 +174,9 @@ def redemptions(folder):
         for voucher, provider, _, _ in rows:
             may.setdefault(provider, []).append(voucher)
 
-    def row(voucher, amount, base, invoice, total=None, service="rent", day=None, verb="", reservation="", until="", quantity="", evidence="", payee=""):
+    def row(voucher, amount, base, invoice, total=None, service="rent", day=None, verb="", reservation="", until="", quantity="", evidence="", payee="", bundle=""):
         return [voucher, amount, base, invoice, base if total is None else total, service, day or str(YEAR_BEGAN + datetime.timedelta(days=rng.randrange((TODAY - YEAR_BEGAN).days + 1))),
-                verb, reservation, until, quantity, evidence, payee]
+                verb, reservation, until, quantity, evidence, payee, bundle]
 
     for n, (node, provider) in enumerate(PROVIDERS):
         home, abroad = Invoices(node[:2], n), Invoices("44" if node != "440000" else "31", 500 + n)
@@ -252,6 +252,10 @@ def redemptions(folder):
              ("SQ_R_RESERVATION_EXCEEDED", row(good, 90, 1000, inv(), verb="commit", reservation="1"))]
     term = [("SQ_R_RESERVATION_TERM", row(good, 50, 1000, "", total=0, verb="reserve", reservation="2", until=late))]
     seller = [("SQ_R_INVOICE_SELLER", row(files[PROVIDERS[1][1]][1][0][0], 30, 100, first, day=str(TODAY)))]
+    # One job on vouchers of three kinds and two issuers, all or none; and one that breaks, because a part of it asks for too much.
+    legs = [next(v for v in may[special[1]] if v[:10] == f"{issuer}{number:04d}") for issuer, number in (("310000", 1), ("440300", 2), ("310000", 3))]
+    together = [row(v, 30, 1000, inv(), until=near, bundle="1") for v in legs]
+    apart = [("SQ_R_BUNDLE", row(v, 30, 1000, inv(), until=near, bundle="2")) for v in legs[:2]] + [("SQ_R_RATE_EXCEEDED", row(legs[2], 900, 1000, inv(), until=near, bundle="2"))]
     # What two regions have not agreed on, or have; a cap; a case that is open: see run.
     recognised, theirs = vouchers["310000-936"][0][0], files[abroad][0].take
     alone = [("SQ_R_NO_AGREEMENT", row(recognised, 300, 1000, theirs()))]
@@ -260,12 +264,13 @@ def redemptions(folder):
     disputed = [("SQ_R_DISPUTED", row(good, 10, 0, first, verb="return", day=pairs[0][6]))]
 
     header = ["voucher", "amount_yuan", "base_yuan", "invoice", "invoice_total_yuan", "service", "service_day", "verb", "reservation", "reserve_until",
-              "quantity", "evidence", "payee"]
+              "quantity", "evidence", "payee", "bundle"]
     jobs = [(node, provider, f"{provider}-1.csv", files[provider][1]) for node, provider in PROVIDERS]
     jobs += [(special[0], special[1], f"{special[1]}-2.csv", [r for _, r in twice]), (special[0], special[1], f"{special[1]}-3.csv", holds),
              (special[0], special[1], f"{special[1]}-4.csv", [r for _, r in after]), (special[0], special[1], f"{special[1]}-5.csv", [r for _, r in term]),
              (PROVIDERS[1][0], PROVIDERS[1][1], f"{PROVIDERS[1][1]}-2.csv", [r for _, r in seller]),
-             (PROVIDERS[3][0], abroad, f"{abroad}-2.csv", [r for _, r in alone])]
+             (PROVIDERS[3][0], abroad, f"{abroad}-2.csv", [r for _, r in alone]),
+             (special[0], special[1], f"{special[1]}-7.csv", together + [r for _, r in apart])]
     later = [(PROVIDERS[3][0], abroad, f"{abroad}-3.csv", [r for _, r in agreed + capped]),
              (special[0], special[1], f"{special[1]}-6.csv", [r for _, r in disputed])]
     for _, _, name, content in jobs + later:
@@ -274,7 +279,7 @@ def redemptions(folder):
         write(f"{folder}/{name}", "".join(f"{node} {provider} {file}\n" for node, provider, file, _ in list_))
     for (node, holder), content in mandates.items():
         table(f"{folder}/mandates/{node}-{holder}.csv", ["voucher", "provider", "limit_yuan", "until"], sorted(content))
-    for reason, _ in bad + twice + after + term + seller + alone + agreed + capped + disputed:
+    for reason, _ in bad + twice + after + term + seller + apart + alone + agreed + capped + disputed:
         expected[reason] = expected.get(reason, 0) + 1
     everything = sum(len(content) for _, _, _, content in jobs + later)
     told = {"rows": everything, "refused": expected, "revoke": own[1], "hostile": [special[1], good] + [v for v, _ in vouchers["310000-922"]],

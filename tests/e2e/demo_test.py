@@ -49,8 +49,9 @@ check("some 20,000 redemptions, a few per cent of them refused", 19000 < result[
       result["rows"])
 with open(os.path.join(TOP, "proto", "README.md"), encoding="utf-8") as f:
     rows = {f"SQ_R_{name}" for number, name in re.findall(r"^\| (\d+) \| ([A-Z_]+) \|", f.read(), re.M) if 130 <= int(number) <= 179 or int(number) >= 220}
-# Grants and applications; a network whose charter asks for money in advance; a region that is suspended; a claim that lay for a week.
-ELSEWHERE = {"SQ_R_CONTRACT_TAKEN", "SQ_R_RIVAL", "SQ_R_ASSESSED_OUT", "SQ_R_NOT_PREFUNDED", "SQ_R_REGION_STANDING", "SQ_R_TOO_LATE"}
+# Grants and applications; a network whose charter asks for money in advance; a region that is suspended; a claim that lay for a week; a node
+# that breaks its word.
+ELSEWHERE = {"SQ_R_CONTRACT_TAKEN", "SQ_R_RIVAL", "SQ_R_ASSESSED_OUT", "SQ_R_NOT_PREFUNDED", "SQ_R_REGION_STANDING", "SQ_R_TOO_LATE", "SQ_R_PROMISE"}
 rows |= {"SQ_R_DISPUTED"}
 check("rows are refused for every reason there is about a row", set(result["refused"]) == rows - ELSEWHERE, set(result["refused"]) ^ (rows - ELSEWHERE))
 gross = {k: sum(p["total_fen"][k] for p in result["pairs"]) for k in range(7)}
