@@ -149,6 +149,8 @@ int sq_cmd_window_cut(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_confirm(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_net(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_settle_preview(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_settle_certificate(struct sq_cli *cli, int argc, char **argv);
+int sq_cmd_settle_verify(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_settle_export(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_payout(struct sq_cli *cli, int argc, char **argv);
 int sq_cmd_budget(struct sq_cli *cli, int argc, char **argv);

@@ -64,6 +64,8 @@ static const struct sq_command {
     {"settle export", N_("a window's payments for the bank (ISO 20022, CSV)"), sq_cmd_settle_export},
     {"payout", N_("what each provider gets for a window, redemption by redemption"), sq_cmd_payout},
     {"budget", N_("what a programme's budget paid for in a window"), sq_cmd_budget},
+    {"settle certificate", N_("a window with its signatures, for those who have no ledger"), sq_cmd_settle_certificate},
+    {"settle verify", N_("check such a certificate with the directory alone"), sq_cmd_settle_verify},
     {"settle preview", N_("what each netting method makes of a window"), sq_cmd_settle_preview},
     {"net", N_("try netting methods on a list of obligations; needs no node"), sq_cmd_net},
     {"region", N_("who takes part, and what nodes want"), sq_cmd_region},

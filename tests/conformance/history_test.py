@@ -1,6 +1,9 @@
 """The signed question history?...: conditions, pages, sums, who sees what, proofs, and that a certified pair is complete."""
 import json
+import os
 import time
+
+import nacl.signing
 
 from talk import (FAR_PROVIDER, HOLDER, HOME, NOBODY, OTHER_HOLDER, PROVIDER, Market, accepted, batch, codes, connect, equal, grant,
                   invoice, name_of, pb, row, run, sq, test, voucher)
@@ -413,6 +416,61 @@ def next_window():
     pair = final_window(world.far_operator, 2)["pairs"][0]
     equal((pair["first"], pair["last"], pair["count"], pair["total_fen"][0]), (3, 3, 1, 1_500))
     equal(items(m.far_provider, "window=2"), [{**item, "final": True}])
+
+
+def check_certificate(text, directory):
+    """Section 13, "To verify a certificate": its settlement, and who signed it; Invalid when it does not verify."""
+    said = json.loads(text)
+    value = bytes.fromhex(said["settlement"])
+    settlement = sq.parse(pb.Settlement, value)
+    wanted, last = settlement_hash(value), ""
+    for vote in said["votes"]:
+        envelope = sq.parse(pb.Envelope, bytes.fromhex(vote["envelope"]))
+        header, body = sq.parse(pb.Header, envelope.header), sq.parse(pb.Vote, envelope.body)
+        node = header.sender.removeprefix("node:")
+        if node != vote["node"] or node <= last or header.type != pb.VOTE or header.network != int.from_bytes(directory.network_id[:8], "big"):
+            raise sq.Invalid(f"vote of {node}")
+        sq.check_signature(nacl.signing.VerifyKey(directory.nodes[node]["node_key"]),
+                           sq.signed_bytes(directory.network_id, header.type, envelope.header, envelope.body), envelope.signature, node)
+        if (body.window, body.round, body.step, body.value) != (settlement.window, said["round"], 2, wanted):
+            raise sq.Invalid(f"{node} has voted for something else")
+        last = node
+    if len(said["votes"]) * 3 <= len(directory.nodes) * 2:
+        raise sq.Invalid("not more than two thirds")
+    return settlement, [v["node"] for v in said["votes"]]
+
+
+@test
+def certificate():
+    """a certificate verifies from its text, the directory and the specification alone; a damaged one does not"""
+    net, path = world.network, world.network.path("window1.json")
+    ledger = ("settle", "certificate", "1", "--ledger", net.path("310000"), "--out", path)
+    r = net.run(*ledger)
+    equal((r.code, "--node-key" in r.err, os.path.exists(path)), (5, True, False))  # one signature of two
+    net.must(*ledger, "--node-key", net.key("node:310000"))
+    text = net.read("window1.json")
+    settlement, signers = check_certificate(text, world.directory)
+    equal((settlement.window, signers), (1, ["310000", "370000"]))
+    equal(settlement_hash(settlement.SerializeToString()).hex(), json.loads(text)["settlement_hash"])
+    verify = ("settle", "verify", path, "--directory", net.directory)
+    equal(net.must(*verify, "--json").json["signers"], signers)
+    good = json.loads(text)
+    half = len(good["settlement"]) // 2
+    other = [("settlement", good["settlement"][:half] + f"{int(good['settlement'][half], 16) ^ 1:x}" + good["settlement"][half + 1:]),
+             ("round", good["round"] + 1), ("votes", good["votes"][:1]), ("votes", good["votes"][:1] * 2),
+             ("votes", [good["votes"][0], {**good["votes"][1], "node": "440000"}]),
+             ("votes", [good["votes"][0], {"node": "370000",
+                                           "envelope": good["votes"][1]["envelope"][:-1] + ("1" if good["votes"][1]["envelope"][-1] == "0" else "0")}])]
+    for name, value in other:
+        bad = json.dumps({**good, name: value})
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(bad)
+        equal((name, net.run(*verify).code), (name, 4))
+        try:
+            check_certificate(bad, world.directory)
+        except sq.Invalid:
+            continue
+        raise AssertionError(f"{name} is damaged, and it verifies")
 
 
 if __name__ == "__main__":
