@@ -224,9 +224,10 @@ sq_status sq_wire_check_long(const ProtobufCMessageDescriptor *type, sq_bytes by
 {
     if (bytes.size > size_max)
         return sq_fail(err, SQ_R_MALFORMED, "%zu bytes; at most %zu go", bytes.size, size_max);
-    struct scan s = {.start = bytes.data,
-                     .at = bytes.data,
-                     .end = bytes.data + bytes.size,
+    const uint8_t *start = bytes.size != 0 ? bytes.data : (const uint8_t *)""; /* there is no NULL + 0 in C */
+    struct scan s = {.start = start,
+                     .at = start,
+                     .end = start + bytes.size,
                      .err = err,
                      .elements_max = size_max / (SQ_MESSAGE_SIZE_MAX / SQ_WIRE_ELEMENTS_MAX)};
     return check_message(&s, type, s.end, 1);
@@ -283,7 +284,8 @@ sq_status sq_wire_pack(const ProtobufCMessage *message, const struct sq_wire_mem
     X(HELLO, hello)                                                                                                    \
     X(QUERY, query)                                                                                                    \
     X(PROGRAMME, programme)                                                                                            \
-    X(ENROL, enrol) X(GRANT, grant) X(MANDATE, mandate) X(FACTS, facts) X(EDGES, edges) X(SANCTION, sanction)          \
+    X(ENROL, enrol)                                                                                                    \
+    X(GRANT, grant) X(MANDATE, mandate) X(FACTS, facts) X(EDGES, edges) X(SANCTION, sanction)                          \
         X(SANCTION_NOTICE, sanction) X(OVERRIDE, override) X(APPLY, apply) X(ASSESS, assess) X(ALLOCATE, allocate)     \
             X(CONSENT, consent) X(PREFUND, prefund) X(MEASURE, measure) X(CLAWBACK, clawback) X(AGREE, agree) X(       \
                 AGREED, agreement) X(REVERSE, reverse) X(REVERSED, reverse) X(DISPUTE, dispute) X(CALENDAR, calendar)  \
@@ -318,9 +320,11 @@ const ProtobufCMessageDescriptor *sq_wire_type(uint32_t type)
 
 uint32_t sq_wire_field(sq_bytes *rest, uint64_t *number, sq_bytes *bytes)
 {
+    if (rest->size == 0) /* also of no address */
+        return 0;
     struct scan s = {.start = rest->data, .at = rest->data, .end = rest->data + rest->size};
     uint64_t tag = 0, size = 0;
-    if (s.at == s.end || !read_varint(&s, &tag))
+    if (!read_varint(&s, &tag))
         return 0;
     switch (tag & 7) {
     case WIRE_VARINT:

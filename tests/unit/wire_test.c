@@ -11,7 +11,7 @@
 #include "tests/support/messages.h"
 #include "tests/support/world.h"
 
-#define TYPES_MAX   64u
+#define TYPES_MAX   128u
 #define SHAPE(name) &sanquan__v1__##name##__descriptor
 
 struct bench {
@@ -531,6 +531,18 @@ static unsigned propose_shells(size_t full, size_t empty)
 }
 
 /* The world ends the test when a step runs out of memory, as the daemon would end. */
+/* Its header is no bytes at all, at no address: not to be counted on from. */
+static void an_envelope_without_a_header_is_refused(void **state)
+{
+    static const uint8_t bytes[3 + 66] = {0x12, 1, 'b', 0x1a, 64};
+    struct sq_envelope e = {.id = 77};
+    struct sq_error err = {0};
+    (void)state;
+    assert_int_equal(sq_envelope_open(sq_bytes_of(bytes, sizeof bytes), &e, &err), SQ_R_UNKNOWN_TYPE);
+    assert_int_equal(e.id, 77);
+    assert_int_equal(sq_wire_check(SHAPE(header), (sq_bytes){NULL, 0}, &err), SQ_OK);
+}
+
 static void a_peer_cannot_stop_a_node_with_shells(void **state)
 {
     (void)state;
@@ -552,6 +564,7 @@ int main(void)
         cmocka_unit_test(every_mutation_is_refused_or_spells_another_message),
         cmocka_unit_test(a_megabyte_of_anything_is_refused_before_memory_is_taken),
         cmocka_unit_test(what_passes_unpacks_within_the_memory_promised),
+        cmocka_unit_test(an_envelope_without_a_header_is_refused),
         cmocka_unit_test(a_peer_cannot_stop_a_node_with_shells),
     };
     return cmocka_run_group_tests(tests, begin, end);
