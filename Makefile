@@ -19,6 +19,7 @@ FLAGS_release :=
 FLAGS_asan := -fsanitize=address -fno-omit-frame-pointer
 FLAGS_ubsan := -fsanitize=undefined -fno-sanitize-recover=all
 FLAGS_tsan := -fsanitize=thread
+FLAGS_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 VARIANT_FLAGS := $(FLAGS_$(VARIANT))
 
 PACKAGES := libzmq libprotobuf-c lmdb libsodium libcyaml yaml-0.1 libcrypto libsystemd jansson libxml-2.0
@@ -139,10 +140,17 @@ $(BUILD)/tests/disk/%: $(BUILD)/tests/disk/%.o $(BUILD)/tests/disk/state.o $(BUI
 	$(link)
 DISK_TESTS := $(addprefix $(BUILD)/tests/,disk/images disk/damage preload/disk.so preload/memory.so)
 
+# A fuzzer is one file and libFuzzer; for `make test`, that file and what replays its corpus.
+FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZ_MAIN = $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer,$(BUILD)/tests/fuzz/replay.o)
+$(FUZZERS): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%_fuzz.o $(BUILD)/tests/fuzz/replay.o $(CLI_LIB) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(FUZZ_MAIN) $(CLI_LIB) $(LIB) $(PKG_LIBS) -lcsv
+
 # ---- tests ----
 
 .PHONY: unit-tests
-unit-tests: $(UNIT_TESTS) $(BUILD)/tests/sim/sim $(DISK_TESTS) ## build the unit tests
+unit-tests: $(UNIT_TESTS) $(BUILD)/tests/sim/sim $(DISK_TESTS) $(FUZZERS) ## build the unit tests
 
 # One test: `make unit-core` runs tests/unit/core_test.c
 unit-%: $(BUILD)/tests/unit/%_test
@@ -160,12 +168,21 @@ test: ## install what the tests need, build, test
 CLAIMS ?= 5000000
 IMAGES ?= 1000000
 .PHONY: test-long
-test-long: all unit-tests ## what takes minutes: CLAIMS=n random claims against a second opinion, IMAGES=n power cuts, every bit, a fault at every write, 1,000 kills
+test-long: all unit-tests ## what takes minutes: CLAIMS=n random claims against a second opinion, IMAGES=n power cuts, every bit, a fault at every write, 1,000 kills, a minute of each fuzzer
 	POLICY_CLAIMS=$(CLAIMS) $(BUILD)/tests/unit/policy_model_test
 	IMAGES=$(IMAGES) EVERY=1 tests/run $(BUILD) e2e/disk
 	FAULTS=all tests/run $(BUILD) e2e/faults
 	FLAPS=200 tests/run $(BUILD) e2e/netns
 	KILLS=334 tests/run $(BUILD) e2e/kill
+	$(MAKE) fuzz
+
+FUZZ_SECONDS ?= 60
+FUZZ ?= $(notdir $(FUZZERS))
+.PHONY: fuzz
+fuzz: ## libFuzzer with ASan and UBSan: FUZZ=name for one, FUZZ_SECONDS=n for each
+	ops/deps fuzz
+	$(MAKE) VARIANT=fuzz CC=clang WARNINGS=-w CFLAGS="-O1 -g" $(addprefix build/fuzz/tests/fuzz/,$(FUZZ))
+	tests/fuzz/run build/fuzz $(FUZZ_SECONDS) $(FUZZ)
 
 SEEDS ?= 20
 SEED ?= 1
