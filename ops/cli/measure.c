@@ -69,7 +69,10 @@ static void print_stages(const json_t *v)
     json_t *n;
     print_amount(v, _("set free by its stages"), "free_fen");
     printf("%s:", _("stages that are free"));
-    json_array_foreach(json_object_get(v, "stages_free"), i, n) printf(" %" JSON_INTEGER_FORMAT, json_integer_value(n));
+    json_array_foreach(json_object_get(v, "stages_free"), i, n)
+    {
+        printf(" %" JSON_INTEGER_FORMAT, json_integer_value(n));
+    }
     putchar('\n');
     if (json_is_true(json_object_get(v, "stopped")))
         puts(_("nothing more is paid"));

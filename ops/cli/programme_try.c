@@ -45,7 +45,8 @@ struct grant {
 struct trying {
     const struct sq_cli *cli;
     const char *path, *claims_path, *holders_path;
-    uint32_t day; /* of the grants; 0: the first service day */
+    uint32_t day;   /* of the grants; 0: the first service day */
+    int all_stages; /* as if all that is measured had come out well */
     Sanquan__V1__Programme *terms;
     struct claim *claims;
     struct grant *grants;
@@ -58,7 +59,7 @@ struct trying {
 
 /* ---- usage ---- */
 
-enum { KEY_CLAIMS = 0x100, KEY_HOLDERS, KEY_DAY };
+enum { KEY_CLAIMS = 0x100, KEY_HOLDERS, KEY_DAY, KEY_ALL_STAGES };
 
 static error_t parse(int key, char *value, struct argp_state *state)
 {
@@ -74,6 +75,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return sq_read_day(value, &t->day)
                    ? 0
                    : sq_args_wrong(state, _("--grant-day %s: a day goes here, as 2026-09-01"), value);
+    case KEY_ALL_STAGES:
+        t->all_stages = 1;
+        return 0;
     case ARGP_KEY_ARG:
         if (t->path != NULL)
             return ARGP_ERR_UNKNOWN;
@@ -92,6 +96,8 @@ static const struct argp_option options[] = {
     {"claims", KEY_CLAIMS, N_("CSV"), 0, N_("claims to be decided, in this order"), 0},
     {"holders", KEY_HOLDERS, N_("CSV"), 0,
      N_("vouchers to be granted before; otherwise each holder has one that is large enough"), 0},
+    {"all-stages", KEY_ALL_STAGES, NULL, 0,
+     N_("as if every stage were free; without it only what the grant itself sets free can be claimed"), 0},
     {"grant-day", KEY_DAY, N_("DAY"), 0, N_("day of the grants (the first service day of the claims)"), 0},
     {0},
 };
@@ -109,6 +115,11 @@ static const struct sq_args args = {
        "its voucher by number or takes its holder's first. Each claim is decided at noon of its service day, or of the "
        "last\n"
        "one before it that is later.\n"
+       "Not shown: measurements and grades that set stages free or take back (see --all-stages), applications and who "
+       "is granted what of\n"
+       "a pool that is short, agreements with other regions and what they bear (every provider stands at the issuer's "
+       "own node), caps\n"
+       "between regions, other programmes that this one goes or does not go with, and credit notes.\n"
        "The exit code is 0 when all is accepted, 1 when something is refused, 2 when a file is wrong.\n"
        "\n"
        "  sanquan programme try compute.yaml --claims claims.csv\n"
@@ -367,6 +378,9 @@ static sq_status try_all(struct trying *t, size_t *refused, struct sq_error *err
     sq_status st = sq_arena_init(&arena, TERMS_ARENA_SIZE, err);
     if (st == SQ_OK)
         st = sq_programme_read(t->path, &arena, &t->terms, err);
+    if (st == SQ_OK && t->all_stages)
+        t->terms->n_stages = t->terms->n_verdicts = t->terms->evaluators =
+            0; /* the whole face is free from the grant on */
     if (st == SQ_OK && t->holders_path != NULL)
         st = read_holders(t, err);
     if (st == SQ_OK)

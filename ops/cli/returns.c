@@ -111,7 +111,10 @@ void sq_returns_items(struct sq_returns *r, const json_t *items)
 {
     size_t i;
     json_t *item;
-    json_array_foreach(items, i, item) take_item(r, item);
+    json_array_foreach(items, i, item)
+    {
+        take_item(r, item);
+    }
 }
 
 void sq_returns_settle(struct sq_returns *r)

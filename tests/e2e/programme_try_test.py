@@ -49,6 +49,14 @@ with tempfile.TemporaryDirectory() as at:
     r = run(terms, "--claims", named, "--holders", holders, "--json")
     check("a holder's voucher has the face that --holders says", [c["status"] for c in r.json["claims"]] == ["SQ_OK", "SQ_R_VOUCHER_OVERDRAWN"], r)
 
+    staged = write("staged.yaml", open(terms, encoding="utf-8").read() + "stages: [{share: 50%}, {share: 50%, trigger: grade}]\nverdicts: [{grade: 1, action: release}]\nevaluators: 1003\n")
+    half = write("half.csv", "holder,amount_yuan,base_yuan,service_day\n91330100TRY000009R,0.01,1,2025-03-01\n91330100TRY000009R,0.01,1,2025-03-01\n")
+    r = run(staged, "--claims", half, "--holders", holders, "--json")
+    check("only what the grant itself sets free can be claimed", [c["status"] for c in r.json["claims"]] == ["SQ_OK", "SQ_R_STAGE_NOT_FREE"], r)
+    r = run(staged, "--claims", half, "--holders", holders, "--all-stages", "--json")
+    check("and all of it as if every stage were free", [c["status"] for c in r.json["claims"]] == ["SQ_OK", "SQ_OK"], r)
+    check("--help says what is not shown", "Not shown:" in run("--help").out and "credit notes" in run("--help").out)
+
     bad = write("bad.csv", "amount_yuan,base_yuan,service_day\n1,1,2025-02-30\nx,1,2025-03-01\n")
     r = run(terms, "--claims", bad)
     check("a bad line is told with line, field, value and reason", r.code == 2 and f'{bad}:2: service_day "2025-02-30": ' in r.err and
