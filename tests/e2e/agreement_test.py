@@ -1,7 +1,6 @@
 """Two real nodes agree on recognising each other's vouchers, with the command line, and redeem under the terms."""
-import time
 
-from network import PATIENCE_S, Network, check, done, uscc
+from network import Network, check, done, patiently, uscc
 
 SH, SD = "310000", "370000"
 HEADER = "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day"
@@ -27,15 +26,6 @@ sides:
   - {node: "370000", borne: 10%}
   - {node: "310000", borne: 20%, exposure: 300, relaxed: [lists, region]}
 """
-
-
-def patiently(what):
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        if what():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 with Network((SH, SD)) as net:

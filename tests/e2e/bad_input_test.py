@@ -7,9 +7,8 @@ import signal
 import socket
 import struct
 import subprocess
-import time
 
-from network import BUILD, PATIENCE_S, SANQUAND, Network, check, done, uscc
+from network import BUILD, PATIENCE_S, SANQUAND, Network, check, done, patiently, uscc
 
 NODE = "310000"
 HEADER = "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day"
@@ -17,15 +16,6 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 PROVIDER, HOLDER = uscc(31, 1), uscc(31, 2)
 RSS_MOST_KIB = 64 << 10  # what an attack may cost a node, at most: a few of the largest frames
 invoices = 0
-
-
-def until(fact):
-    end = time.monotonic() + PATIENCE_S
-    while not fact():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def rows(voucher, count=1, amount="3", base="10", day="2026-01-05"):
@@ -235,13 +225,13 @@ def disk(net, voucher):
     start()
     before, held = net.status(NODE), spent(net, voucher)
     net.write("disk", "low")
-    check("a node that is short of disk says so", until(lambda: not net.status(NODE)["takes_new_work"]))
+    check("a node that is short of disk says so", patiently(lambda: not net.status(NODE)["takes_new_work"]))
     refused = submit(net, "short.csv", rows(voucher))
     check("it refuses new work early, by name", refused.code == 1 and refused.json["error"]["status"] == "SQ_R_DISK_LOW", refused)
     check("nothing has changed", net.status(NODE)["seq"] == before["seq"] and spent(net, voucher) == held)
     check("reading and audit go on", audit(net).code == 0 and net.run("programme", "list", node=NODE, key=net.operator(NODE)).code == 0)
     net.write("disk", "ok")
-    check("with room again it takes new work", until(lambda: net.status(NODE)["takes_new_work"]))
+    check("with room again it takes new work", patiently(lambda: net.status(NODE)["takes_new_work"]))
     again = net.run("submit", net.path("short.csv"), "--receipts", "--json", node=NODE, key=net.key(f"provider:{PROVIDER}"))
     check("the same command then goes through", again.code == 0 and again.json["accepted"] == 1, again)
     held = spent(net, voucher)
@@ -250,7 +240,7 @@ def disk(net, voucher):
     path = net.write("full.csv", rows(voucher, 5))
     late = net.run("submit", path, "--json", "--timeout", "3", node=NODE, key=net.key(f"provider:{PROVIDER}"))
     check("on a disk that is full nobody is told that his work was done, or refused", late.code == 3, late)
-    check("the node stops, and says why", until(lambda: net.processes[NODE].poll() is not None) and net.processes[NODE].returncode == 1 and
+    check("the node stops, and says why", patiently(lambda: net.processes[NODE].poll() is not None) and net.processes[NODE].returncode == 1 and
           "No space left" in net.read(f"{NODE}.log"), net.read(f"{NODE}.log")[-800:])
     net.stop(NODE)
     whole = audit(net)

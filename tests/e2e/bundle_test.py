@@ -3,7 +3,7 @@ import json
 import signal
 import time
 
-from network import PATIENCE_S, Network, check, done, uscc
+from network import PATIENCE_S, Network, check, done, patiently, uscc
 
 SH, SD, GD = "310000", "370000", "440000"
 NODES = (SH, SD, GD)
@@ -11,15 +11,6 @@ HEADER = "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,servi
 PROVIDER = uscc(31, 1)
 MS = 1000
 files = invoices = 0
-
-
-def patiently(what):
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        if what():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def beijing(at_s):

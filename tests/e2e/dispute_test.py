@@ -1,27 +1,16 @@
 """A case about an item, between three real nodes, with the command line: from the query to a ruling, the next cut, payouts, and the audit."""
 import csv
 import io
-import time
 
-from network import PATIENCE_S, Network, check, done, uscc
+from network import Network, check, done, patiently, uscc
 
 SH, SD, GD = "310000", "370000", "440000"
 HEADER = "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day"
 PROVIDER, HOLDER = uscc(37, 1), uscc(31, 2)
 DAY = "2026-09-01"
 
-
 def invoice(n):
     return f"2637200000{n:010d}"
-
-
-def patiently(what):
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        if what():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 with Network((SH, SD, GD)) as net:

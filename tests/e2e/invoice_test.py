@@ -1,7 +1,6 @@
 """Credit notes with the command line: what an invoice's new total no longer covers comes back, at home and from another region's provider."""
-import time
 
-from network import PATIENCE_S, Network, check, done, uscc
+from network import Network, check, done, patiently, uscc
 
 SH, SD = "310000", "370000"
 HEADER = "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day"
@@ -9,15 +8,6 @@ HOLDER, AWAY = uscc(31, 1), uscc(37, 2)
 OWN, FOREIGN = "26372000000000000001", "26312000000000000002"  # homes: the provider's node, and the issuer's
 CREDIT = "26372000000000000099"
 files = 0
-
-
-def patiently(what):
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        if what():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 with Network((SH, SD)) as net:

@@ -1,21 +1,12 @@
 """Three real nodes whose charter sets off under each region's funds: what a window leaves is in the next, by hand and by the schedule."""
 import time
 
-from network import PATIENCE_S, Network, check, done, uscc
+from network import PATIENCE_S, Network, check, done, patiently, uscc
 
 SH, SD, GD = "310000", "370000", "440000"
 CODES = (SH, SD, GD)
 HEADER = "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day"
 invoices = 0
-
-
-def patiently(what):
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        if what():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def redeem(net, debtor, creditor, yuan):

@@ -1,7 +1,6 @@
 """Payment by outcome with the command line: an evaluator with keys of its own, a baseline, stages set free, and a grade that takes back across regions."""
-import time
 
-from network import PATIENCE_S, Network, check, done, uscc
+from network import Network, check, done, patiently, uscc
 
 SH, SD = "310000", "370000"
 HEADER = "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day"
@@ -23,15 +22,6 @@ verdicts: [{grade: 1, action: release}, {grade: 2, action: stop}, {grade: 3, act
 evaluators: 1003
 """
 invoices = 0
-
-
-def patiently(what):
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        if what():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 with Network((SH, SD)) as net:

@@ -41,6 +41,17 @@ def done():
     sys.exit(_failed)
 
 
+def patiently(what, patience_s=PATIENCE_S):
+    """What it gives as soon as it gives something; None when it never does."""
+    until = time.monotonic() + patience_s
+    while time.monotonic() < until:
+        good = what()
+        if good:
+            return good
+        time.sleep(0.05)
+    return None
+
+
 # ---- organisations ----
 
 _ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"

@@ -1,7 +1,7 @@
 """What is said of organisations with the command line: facts, who controls whom, sanctions, and a refusal lifted; each shows in decisions."""
 import time
 
-from network import PATIENCE_S, Network, check, done, uscc
+from network import Network, check, done, patiently, uscc
 
 SH, SD = "310000", "370000"
 HEADER = "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day"
@@ -21,15 +21,6 @@ related_hops: 2
 cap_claim: 200
 """
 invoices = 0
-
-
-def patiently(what):
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        if what():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 with Network((SH, SD)) as net:

@@ -1,21 +1,11 @@
 """Four real nodes suspend a region, and find that it has not paid: with the command line, two people at each node."""
-import time
 
-from network import PATIENCE_S, Network, check, done, uscc
+from network import Network, check, done, patiently, uscc
 
 SH, SD, GD, CQ = "310000", "370000", "440000", "500000"
 CODES = (SH, SD, GD, CQ)
 HEADER = "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day"
 invoices = 0
-
-
-def patiently(what):
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        if what():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def standing(net, node, region):
