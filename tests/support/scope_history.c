@@ -188,22 +188,24 @@ static void step(struct scope *s, struct sq_core *core, const struct scope_entry
         abort();
 }
 
-/* The entries up to this history, the set-up's first; room for as many as the caller needs. */
-static size_t path(const struct scope *s, uint32_t at, const struct scope_entry **out)
+/* The entries up to this history, the set-up's first: at least its genesis. */
+#define PATH_MAX_ENTRIES 512u
+static size_t path(const struct scope *s, uint32_t at, const struct scope_entry *out[static PATH_MAX_ENTRIES])
 {
     const struct scope_history *h = scope_history_at(s, at);
     const struct scope_list *base = &s->base[h->node];
     size_t count = base->count + h->depth;
+    SQ_ASSERT(base->count != 0 && count <= PATH_MAX_ENTRIES);
     for (size_t i = 0; i < base->count; i++)
         out[i] = (const struct scope_entry *)base->row + i;
-    for (size_t i = count; h->depth != 0; h = scope_history_at(s, h->parent))
+    for (size_t i = count; i > base->count; h = scope_history_at(s, h->parent))
         out[--i] = &h->entry;
     return count;
 }
 
 struct sq_core *scope_core(struct scope *s, uint32_t at)
 {
-    const struct scope_entry *entry[512];
+    const struct scope_entry *entry[PATH_MAX_ENTRIES];
     struct sq_core *core;
     struct sq_effects fx;
     size_t count = path(s, at, entry);
@@ -236,7 +238,7 @@ static void check_sums(struct scope *s, const struct model *m)
 /* The model of a history; each of its entries is decided again, and what comes out is held against the journal. */
 struct model *scope_model(struct scope *s, uint32_t at)
 {
-    const struct scope_entry *entry[512];
+    const struct scope_entry *entry[PATH_MAX_ENTRIES];
     struct model *m = model_new();
     size_t count = path(s, at, entry);
     for (size_t i = 0; i < count; i++) {
