@@ -232,8 +232,16 @@ int sq_dump_piece(const struct sq_dump *d, size_t number, sq_bytes *out)
     const struct sq_dump_loan *loan = i < d->loans.count ? SQ_ROW(&d->loans, struct sq_dump_loan, (uint32_t)i) : NULL;
     size_t from = i > 0 ? SQ_ROW(&d->loans, struct sq_dump_loan, (uint32_t)i - 1)->at : 0,
            to = loan != NULL ? loan->at : d->size;
-    *out = number % 2 != 0 && loan != NULL ? sq_bytes_of(loan->data, loan->size) : sq_bytes_of(d->bytes + from, to - from);
+    *out =
+        number % 2 != 0 && loan != NULL ? sq_bytes_of(loan->data, loan->size) : sq_bytes_of(d->bytes + from, to - from);
     return 1;
+}
+
+void sq_dump_clear(struct sq_dump *d)
+{
+    d->size = d->lent_size = 0;
+    d->loans.count = 0;
+    d->failed = 0;
 }
 
 void sq_dump_free(struct sq_dump *d)

@@ -91,6 +91,8 @@ void sq_dump_index(struct sq_dump *d, const struct sq_index *ix);
 void sq_dump_lend(struct sq_dump *d, const void *data, size_t size);
 /* The dump's bytes piece by piece: 0 when there is none with this number. */
 int sq_dump_piece(const struct sq_dump *d, size_t number, sq_bytes *out);
+/* Empty, for another state: memory that has been touched is kept, because the kernel takes longer to give it anew than a copy takes. */
+void sq_dump_clear(struct sq_dump *d);
 void sq_dump_free(struct sq_dump *d);
 
 /* Reading back; a wrong row size, a wrong count or a short file is SQ_E_FORMAT, and what was there stays. */

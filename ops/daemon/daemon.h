@@ -149,6 +149,7 @@ struct sq_daemon {
     } rejects;
     struct sq_historian *historian; /* NULL: nobody answers questions about the history */
     uint64_t snapshot_items;        /* decided items at the last snapshot */
+    struct sq_dump snapshot_dump;   /* the snapshot thread's while it runs; its memory is used again */
     pthread_t snapshot_thread;
     int snapshot_started;
     atomic_int snapshot_busy;

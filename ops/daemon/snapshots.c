@@ -18,7 +18,6 @@
 
 struct job {
     struct sq_daemon *d;
-    struct sq_dump dump;
     uint64_t seq;
 };
 
@@ -45,11 +44,11 @@ static void *run(void *arg)
         poll(NULL, 0, 10);
     if (sq_ledger_seq(j->d->ledger) < j->seq)
         sq_log(SQ_LOG_WARNING, "snapshot", "seq=%" PRIu64 " reason=\"not durable within a minute\"", j->seq);
-    else if (store(j->d, j->seq, &j->dump, &err) != SQ_OK)
+    else if (store(j->d, j->seq, &j->d->snapshot_dump, &err) != SQ_OK)
         sq_log(SQ_LOG_WARNING, "snapshot", "seq=%" PRIu64 " reason=\"%s\"", j->seq, err.text);
     else
-        sq_log(SQ_LOG_INFO, "snapshot", "seq=%" PRIu64 " bytes=%zu", j->seq, j->dump.size + j->dump.lent_size);
-    sq_dump_free(&j->dump);
+        sq_log(SQ_LOG_INFO, "snapshot", "seq=%" PRIu64 " bytes=%zu", j->seq,
+               j->d->snapshot_dump.size + j->d->snapshot_dump.lent_size);
     atomic_store(&j->d->snapshot_busy, 0);
     free(j);
     return NULL;
@@ -74,14 +73,14 @@ static void start(struct sq_daemon *d)
         return;
     j->d = d;
     j->seq = sq_core_seq(d->core);
-    j->dump.borrows = 1;
-    sq_core_dump(d->core, &j->dump);
+    sq_dump_clear(&d->snapshot_dump);
+    d->snapshot_dump.borrows = 1;
+    sq_core_dump(d->core, &d->snapshot_dump);
     atomic_store(&d->snapshot_busy, 1);
-    d->snapshot_started = !j->dump.failed && pthread_create(&d->snapshot_thread, NULL, run, j) == 0;
+    d->snapshot_started = !d->snapshot_dump.failed && pthread_create(&d->snapshot_thread, NULL, run, j) == 0;
     if (d->snapshot_started)
         return;
     sq_log(SQ_LOG_WARNING, "snapshot", "seq=%" PRIu64 " reason=\"no memory\"", j->seq);
-    sq_dump_free(&j->dump);
     free(j);
     atomic_store(&d->snapshot_busy, 0);
     sq_core_dump_done(d->core);

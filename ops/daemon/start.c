@@ -133,6 +133,7 @@ sq_status sq_daemon_open(struct sq_daemon *d, const char *config_path, int check
 void sq_daemon_close(struct sq_daemon *d)
 {
     sq_snapshot_join(d);
+    sq_dump_free(&d->snapshot_dump);
     sq_historian_stop(d->historian);
     sq_commit_stop(d);
     sq_hub_close(d->hub);

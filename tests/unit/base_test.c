@@ -499,9 +499,46 @@ static void another_length_or_a_letter_in_the_region_is_refused(void **state)
     }
 }
 
+static void a_dump_that_is_cleared_makes_the_same_bytes_again(void **state)
+{
+    (void)state;
+    static const uint8_t lent[100] = {7};
+    struct sq_dump once = {.borrows = 1}, again = {.borrows = 1};
+    struct sq_table t = SQ_TABLE_OF(uint64_t);
+    sq_bytes a = {NULL, 0}, b = {NULL, 0};
+    for (uint64_t i = 0; i < 20000; i++)
+        *(uint64_t *)sq_table_add(&t, NULL) = i * i;
+    sq_dump_table(&again, &t); /* more, and other things, than comes after */
+    sq_dump_lend(&again, lent, sizeof lent);
+    sq_dump_table(&again, &t);
+    sq_dump_clear(&again);
+    assert_int_equal(sq_dump_piece(&again, 0, &a), 1);
+    assert_int_equal(a.size, 0);
+    assert_int_equal(sq_dump_piece(&again, 1, &a), 0);
+
+    t.count = 1000;
+    for (struct sq_dump *d = &once; d != NULL; d = d == &once ? &again : NULL) {
+        sq_dump_u64(d, 5);
+        sq_dump_lend(d, lent, sizeof lent);
+        sq_dump_table(d, &t);
+        assert_false(d->failed);
+    }
+    assert_true(once.size == again.size && once.lent_size == again.lent_size);
+    for (size_t piece = 0; sq_dump_piece(&once, piece, &a); piece++) {
+        assert_int_equal(sq_dump_piece(&again, piece, &b), 1);
+        assert_int_equal(a.size, b.size);
+        if (a.size != 0)
+            assert_memory_equal(a.data, b.data, a.size);
+    }
+    sq_dump_free(&once);
+    sq_dump_free(&again);
+    sq_table_free(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_dump_that_is_cleared_makes_the_same_bytes_again),
         cmocka_unit_test(rows_keep_their_numbers_and_contents_while_a_table_grows),
         cmocka_unit_test(a_reserved_table_does_not_move),
         cmocka_unit_test(a_table_of_all_numbers_is_full_and_stays_as_it_was),
