@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "clearing/core/issuer.h"
+#include "clearing/core/rows.h"
 #include "clearing/core/state.h"
 #include "tests/bench/bench.h"
 #include "tests/support/claims.h"
