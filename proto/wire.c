@@ -301,7 +301,7 @@ sq_status sq_wire_pack(const ProtobufCMessage *message, const struct sq_wire_mem
                                                     X(REJECTED, rejected) X(CHECKPOINT, checkpoint)                    \
                                                         X(COSIGNED, cosigned) X(SIGHTING, sighting)                    \
                                                             X(WITNESS_ASK, witness_ask) X(WITNESS_TELL, witness_tell)  \
-                                                                X(SHOWN, checkpoint)
+                                                                X(SHOWN, checkpoint) X(ANCHOR, anchor)
 
 const ProtobufCMessageDescriptor *sq_wire_type(uint32_t type)
 {

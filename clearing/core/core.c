@@ -325,6 +325,8 @@ static sq_status on_own(struct sq_step *s, const struct sq_event *event)
         return sq_genesis_apply(s->core, event->body, s);
     case SANQUAN__V1__MESSAGE_TYPE__TICK:
         return on_tick(s, event->body);
+    case SANQUAN__V1__MESSAGE_TYPE__ANCHOR:
+        return sq_on_anchor(s, event->body);
     case SANQUAN__V1__MESSAGE_TYPE__SHOWN:
         return sq_on_shown(s, event->body);
     case SANQUAN__V1__MESSAGE_TYPE__REJECTED:

@@ -273,6 +273,17 @@ SQ_MUST_CHECK sq_status sq_core_application(const struct sq_core *core, uint32_t
 uint32_t sq_core_application_count(const struct sq_core *core);
 void sq_core_application_at(const struct sq_core *core, uint32_t i, struct sq_application_view *out);
 
+/* The newest anchor of each log that is kept beside the ledger (anchor.c), in the order in which their names came. */
+struct sq_anchor {
+    char name[64];
+    uint64_t size, entry, at_ms; /* entry: of this journal */
+    uint8_t hash[SQ_HASH_SIZE];  /* of its first `size` bytes */
+    uint32_t generation, padding;
+};
+uint32_t sq_core_anchor_count(const struct sq_core *core);
+const struct sq_anchor *sq_core_anchor_at(const struct sq_core *core, uint32_t i);
+const struct sq_anchor *sq_core_anchor(const struct sq_core *core, const char *name); /* NULL: none */
+
 enum sq_voucher_state {
     SQ_VOUCHER_GRANTED = 1,
     SQ_VOUCHER_ACTIVE,

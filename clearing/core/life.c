@@ -7,7 +7,7 @@
 #include "clearing/core/acquirer.h"
 
 /* Tables and indexes, in the one order that dump, undump and the end share. */
-enum { TABLES = 32, INDEXES = 13 };
+enum { TABLES = 33, INDEXES = 13 };
 static void parts(struct sq_core *core, struct sq_table *tables[static TABLES],
                   struct sq_index *indexes[static INDEXES])
 {
@@ -35,6 +35,7 @@ static void parts(struct sq_core *core, struct sq_table *tables[static TABLES],
                                   &core->recognitions,
                                   &core->disputes,
                                   &core->calendar,
+                                  &core->anchors,
                                   &core->witnesses,
                                   &core->own_log,
                                   &core->counts.counters,
@@ -84,6 +85,7 @@ sq_status sq_core_new(struct sq_core **out, struct sq_error *err)
     core->disputes = SQ_TABLE_OF(struct sq_dispute);
     core->broken = SQ_TABLE_OF(struct sq_broken);
     core->calendar = SQ_TABLE_OF(struct sq_calendar_day);
+    core->anchors = SQ_TABLE_OF(struct sq_anchor);
     core->witnesses = SQ_TABLE_OF(struct sq_witness);
     core->own_log = SQ_TABLE_OF(struct sq_own_log);
     core->dispute_next_ms = core->bundles_next_ms = UINT64_MAX;

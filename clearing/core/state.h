@@ -243,6 +243,7 @@ struct sq_core {
     uint64_t parts_held; /* of bundles; not part of the state */
 
     struct sq_table disputes, calendar;
+    struct sq_table anchors;
     struct sq_table witnesses, own_log;        /* a row a node, one row; both empty in a network without witnesses */
     struct sq_index dispute_index, item_index; /* by node and number; by item */
     uint64_t disputes_opened;                  /* here: number of the last */
@@ -471,6 +472,9 @@ int sq_dispute_took(const struct sq_core *core, uint32_t provider, uint64_t vouc
                     const uint8_t invoice[static SQ_INVOICE_CELL]);
 /* After a snapshot was read: what is not in it. */
 void sq_disputes_recount(struct sq_core *core);
+
+/* ---- anchor.c ---- */
+sq_status sq_on_anchor(struct sq_step *s, sq_bytes body);
 
 /* ---- witness.c ---- */
 SQ_MUST_CHECK sq_status sq_witness_begin(struct sq_core *core, const Sanquan__V1__Genesis *g, struct sq_error *err);

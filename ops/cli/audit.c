@@ -16,10 +16,14 @@
 #include "ops/cli/text.h"
 #include "ops/common/audit.h"
 
+#define LOGS_MAX 64
+
 struct audit {
     const char *ledger;
     char **files; /* of receipts; borrowed from argv */
     int file_count;
+    char *logs[LOGS_MAX]; /* access logs */
+    int log_count;
 };
 
 /* What parent and child share. */
@@ -30,6 +34,7 @@ struct result {
     struct sq_error err;
     struct sq_audit_report report;
     uint64_t receipts; /* held against the ledger */
+    uint64_t anchors;  /* that the access logs have met */
 };
 
 struct progress {
@@ -101,6 +106,13 @@ static void run_audit(const struct sq_cli *cli, const struct audit *a, struct re
     sq_bar_end(&p.bar);
     for (int i = 0; r->status == SQ_OK && i < a->file_count; i++)
         r->status = check_receipts(audit, a->files[i], r);
+    for (int i = 0; r->status == SQ_OK && i < a->log_count; i++) {
+        uint64_t held = 0;
+        r->status = sq_audit_log(audit, a->logs[i], &held, &r->err);
+        r->anchors += held;
+    }
+    if (r->status == SQ_OK && a->log_count != 0)
+        r->status = sq_audit_logs_whole(audit, &r->err);
     sq_audit_free(audit);
     sq_directory_free(directory);
 }
@@ -165,12 +177,13 @@ static json_t *report_json(const struct result *r)
     for (int i = 0; i < 32; i++)
         snprintf(root + 2 * i, 3, "%02x", p->root[i]);
     if (r->status == SQ_OK)
-        o = json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:o, s:I}", "verifies", 1, "node",
-                      p->node, "entries", (json_int_t)p->entries, "signatures", (json_int_t)p->signatures, "items",
-                      (json_int_t)p->items, "links", (json_int_t)p->links, "settlements", (json_int_t)p->settlements,
-                      "open_window", (json_int_t)p->open_window, "root", root, "snapshot", snapshot_names[p->snapshot],
-                      "receipts", (json_int_t)r->receipts, "evidence_count", (json_int_t)p->evidence, "evidence",
-                      evidence_json(p), "witnessed", (json_int_t)p->witnessed);
+        o = json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:o, s:I, s:I}", "verifies", 1,
+                      "node", p->node, "entries", (json_int_t)p->entries, "signatures", (json_int_t)p->signatures,
+                      "items", (json_int_t)p->items, "links", (json_int_t)p->links, "settlements",
+                      (json_int_t)p->settlements, "open_window", (json_int_t)p->open_window, "root", root, "snapshot",
+                      snapshot_names[p->snapshot], "receipts", (json_int_t)r->receipts, "evidence_count",
+                      (json_int_t)p->evidence, "evidence", evidence_json(p), "witnessed", (json_int_t)p->witnessed,
+                      "anchors", (json_int_t)r->anchors);
     else
         o = json_pack("{s:b, s:s, s:I, s:{s:s, s:i, s:s, s:s}}", "verifies", 0, "node", p->node, "entry",
                       (json_int_t)p->bad_entry, "error", "status", sq_status_name(r->status), "number", (int)r->status,
@@ -198,7 +211,8 @@ static void print_report(const struct result *r)
                  {N_("steps of link streams"), p->links},
                  {N_("settlements"), p->settlements},
                  {N_("entries that witnesses have cosigned"), p->witnessed},
-                 {N_("receipts"), r->receipts}};
+                 {N_("receipts"), r->receipts},
+                 {N_("anchors of access logs"), r->anchors}};
     char n[SQ_TEXT_SIZE];
     printf(_("The ledger of node %s verifies.\n"), p->node);
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
@@ -225,7 +239,7 @@ static int exit_of(const struct result *r)
 
 /* ---- usage ---- */
 
-enum { KEY_LEDGER = 0x100, KEY_DIRECTORY };
+enum { KEY_LEDGER = 0x100, KEY_DIRECTORY, KEY_LOG };
 
 struct input {
     struct sq_cli *cli;
@@ -241,6 +255,11 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case KEY_DIRECTORY:
         in->cli->directory = value;
+        return 0;
+    case KEY_LOG:
+        if (in->audit->log_count == LOGS_MAX)
+            return sq_args_wrong(state, _("at most %d access logs go"), LOGS_MAX);
+        in->audit->logs[in->audit->log_count++] = value;
         return 0;
     case ARGP_KEY_ARGS:
         in->audit->files = state->argv + state->next;
@@ -258,6 +277,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
 static const struct argp_option options[] = {
     {"ledger", KEY_LEDGER, N_("DIR"), 0, N_("the ledger, or a copy of it"), 0},
     {"directory", KEY_DIRECTORY, N_("FILE"), 0, N_("the network's directory [SANQUAN_DIRECTORY]"), 0},
+    {"access-log", KEY_LOG, N_("FILE"), 0,
+     N_("a log whose hashes this journal anchors; may be given again, once for each file that the log has had"), 0},
     {0},
 };
 static const struct sq_args args = {
@@ -271,6 +292,9 @@ static const struct sq_args args = {
        "meanwhile. 'sanquan backup' "
        "takes a copy. RECEIPTS are files that 'submit --receipts' wrote: each receipt must be of an entry of this "
        "ledger. That shows, too, that nothing was cut off at its end.\n"
+       "An access log (access_log and anchored_logs of the node's configuration, the console's among them) is\n"
+       "given under the name that it has there; a log that was begun anew has another file for each beginning,\n"
+       "in folders of their own.\n"
        "\n"
        "  sanquan audit --ledger /var/lib/sanquan/310000 --directory directory.yaml september.csv.receipts"),
     0};

@@ -4,6 +4,7 @@
  * Invariants: leaf i of `leaves` is made of entry i + 1 as it was read, not of the stored leaf record; what is reported is the lowest entry
  * that is wrong, whichever of the checks met it first.
  */
+#include "ops/common/anchors.h"
 #include "ops/common/audit.h"
 
 #include <stdio.h>
@@ -44,6 +45,7 @@ struct sq_audit {
     uint64_t last;        /* entries when the audit began */
     uint64_t begun, done; /* entries whose checks have begun, and ended */
     struct sq_table unsent;
+    struct sq_anchors anchors;
     uint64_t *made;        /* a node: last message for it that the entries up to `last` made */
     uint64_t snapshot_seq; /* 0: none to compare */
     uint8_t snapshot_hash[SQ_HASH_SIZE], *snapshot;
@@ -64,6 +66,7 @@ sq_status sq_audit_open(const struct sq_audit_options *o, struct sq_audit **out,
         return sq_fail(err, SQ_E_NOMEM, "audit");
     a->o = *o;
     a->unsent = SQ_TABLE_OF(struct unsent);
+    sq_anchors_begin(&a->anchors);
     /* The snapshot before the ledger: a daemon at work may write a newer one, but never one that is ahead of its journal. */
     if (sq_snapshot_read(o->path, &a->snapshot_seq, a->snapshot_hash, &a->snapshot, &a->snapshot_size, NULL) != SQ_OK)
         a->snapshot_seq = 0;
@@ -93,6 +96,7 @@ void sq_audit_free(struct sq_audit *a)
     sq_ledger_close(a->ledger);
     sq_arena_free(&a->arena);
     sq_table_free(&a->unsent);
+    sq_anchors_end(&a->anchors);
     free(a->leaves);
     free(a->made);
     free(a->snapshot);
@@ -332,6 +336,8 @@ static sq_status visit(void *ctx, const struct sq_core *core, const struct sq_en
     struct sq_audit *a = ctx;
     a->begun = entry->seq;
     sq_status st = add_leaf(a, entry, err);
+    if (st == SQ_OK)
+        st = sq_anchors_note(&a->anchors, entry, err);
     if (st == SQ_OK && envelope != NULL)
         st = check_sender(a, core, entry, envelope, err);
     for (size_t i = 0; st == SQ_OK && i < fx->out_count; i++)
@@ -564,4 +570,14 @@ sq_status sq_audit_receipt(struct sq_audit *a, sq_bytes envelope, struct sq_erro
         st = sq_fail(err, SQ_E_VERIFY, "the receipt's checkpoint of %" PRIu64 " entries is not a state of this ledger",
                      c.size);
     return st == SQ_OK ? check_receipt_answer(a, e.receiver, r, err) : st;
+}
+
+sq_status sq_audit_log(struct sq_audit *a, const char *path, uint64_t *held_out, struct sq_error *err)
+{
+    return sq_anchors_check(&a->anchors, path, held_out, err);
+}
+
+sq_status sq_audit_logs_whole(const struct sq_audit *a, struct sq_error *err)
+{
+    return sq_anchors_whole(&a->anchors, err);
 }

@@ -70,4 +70,11 @@ SQ_MUST_CHECK sq_status sq_audit_run(struct sq_audit *a, struct sq_audit_report 
  */
 SQ_MUST_CHECK sq_status sq_audit_receipt(struct sq_audit *a, sq_bytes envelope, struct sq_error *err);
 
+/*
+ * After a run without error: is this file a log that the journal anchors, and what it was at each anchor (anchors.h)? Then, when all files
+ * were seen, whether none of their generations is missing. Errors: SQ_E_VERIFY, SQ_E_NOT_FOUND, SQ_E_IO.
+ */
+SQ_MUST_CHECK sq_status sq_audit_log(struct sq_audit *a, const char *path, uint64_t *held_out, struct sq_error *err);
+SQ_MUST_CHECK sq_status sq_audit_logs_whole(const struct sq_audit *a, struct sq_error *err);
+
 #endif

@@ -13,6 +13,7 @@ static const cyaml_schema_field_t peer_fields[] = {
 static const cyaml_schema_value_t peer_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sq_config_peer, peer_fields)};
 static const cyaml_schema_value_t cutoff_schema = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 100)};
+static const cyaml_schema_value_t log_schema = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 4000)};
 static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_STRING_PTR("node", CYAML_FLAG_POINTER, struct sq_config, node, 6, 6),
     CYAML_FIELD_STRING_PTR("directory", CYAML_FLAG_POINTER, struct sq_config, directory, 1, 4000),
@@ -26,12 +27,44 @@ static const cyaml_schema_field_t config_fields[] = {
                          511),
     CYAML_FIELD_SEQUENCE("cutoffs", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config, cutoffs, &cutoff_schema,
                          0, 96),
+    CYAML_FIELD_STRING_PTR("access_log", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config, access_log, 1,
+                           4000),
+    CYAML_FIELD_SEQUENCE("anchored_logs", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config, anchored_logs,
+                         &log_schema, 0, 16),
+    CYAML_FIELD_UINT("anchor_seconds", CYAML_FLAG_OPTIONAL, struct sq_config, anchor_seconds),
     CYAML_FIELD_UINT("map_size_gib", CYAML_FLAG_OPTIONAL, struct sq_config, map_size_gib),
     CYAML_FIELD_UINT("disk_low_permille", CYAML_FLAG_OPTIONAL, struct sq_config, disk_low_permille),
     CYAML_FIELD_UINT("snapshot_every_items", CYAML_FLAG_OPTIONAL, struct sq_config, snapshot_every_items),
     CYAML_FIELD_END};
 static const cyaml_schema_value_t config_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct sq_config, config_fields)};
+
+/* The last part of a log's path is its name in the journal. */
+static const char *log_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+static int log_name_ok(const char *path)
+{
+    const char *name = log_name(path);
+    return *name != '\0' && strlen(name) < 64 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(name);
+}
+
+/* What is wrong about anchored log i; NULL: nothing. */
+static const char *wrong_log(const struct sq_config *c, unsigned i)
+{
+    if (!log_name_ok(c->anchored_logs[i]))
+        return "a log's file is named with 1 to 63 of A-Z a-z 0-9 . _ -";
+    if (c->access_log != NULL && strcmp(log_name(c->access_log), log_name(c->anchored_logs[i])) == 0)
+        return "two logs have the same file name, which is what the journal calls them";
+    for (unsigned k = 0; k < i; k++)
+        if (strcmp(log_name(c->anchored_logs[k]), log_name(c->anchored_logs[i])) == 0)
+            return "two logs have the same file name, which is what the journal calls them";
+    return NULL;
+}
 
 /* What is wrong about peer i; NULL: nothing. */
 static const char *wrong_peer(const struct sq_config *c, unsigned i)
@@ -55,6 +88,10 @@ static sq_status check(const struct sq_config *c, const char *path, sq_bytes tex
         strcpy(where, "bind"), why = "bind is a tcp:// endpoint";
     else if (c->log != NULL && strcmp(c->log, "info") != 0 && strcmp(c->log, "debug") != 0)
         strcpy(where, "log"), why = "log is info or debug";
+    else if (c->access_log != NULL && !log_name_ok(c->access_log))
+        strcpy(where, "access_log"), why = "a log's file is named with 1 to 63 of A-Z a-z 0-9 . _ -";
+    else if (c->anchor_seconds > 86400)
+        strcpy(where, "anchor_seconds"), why = "anchor_seconds is 1 to 86400";
     else if (c->map_size_gib > 65536)
         strcpy(where, "map_size_gib"), why = "map_size_gib is 1 to 65536";
     else if (c->disk_low_permille > 900)
@@ -64,6 +101,10 @@ static sq_status check(const struct sq_config *c, const char *path, sq_bytes tex
     for (unsigned i = 0; why == NULL && i < c->peers_count; i++) {
         snprintf(where, sizeof where, "peers[%u]", i);
         why = wrong_peer(c, i);
+    }
+    for (unsigned i = 0; why == NULL && i < c->anchored_logs_count; i++) {
+        snprintf(where, sizeof where, "anchored_logs[%u]", i);
+        why = wrong_log(c, i);
     }
     for (unsigned i = 0; why == NULL && i < c->cutoffs_count; i++) {
         snprintf(where, sizeof where, "cutoffs[%u]", i);
@@ -86,6 +127,8 @@ sq_status sq_config_read(const char *path, struct sq_config **out, struct sq_err
     if (st == SQ_OK) {
         if (c->map_size_gib == 0)
             c->map_size_gib = 1024;
+        if (c->anchor_seconds == 0)
+            c->anchor_seconds = 600;
         if (c->disk_low_permille == 0)
             c->disk_low_permille = 50;
         if (c->snapshot_every_items == 0)

@@ -15,6 +15,9 @@
  *     map_size_gib: 1024             # largest size of the ledger
  *     disk_low_permille: 50          # refuse new work when less of the disk (or map) is free
  *     snapshot_every_items: 12000000
+ *     access_log: /var/lib/sanquan/access.log   # who asked the node what; left out: not kept
+ *     anchored_logs: ["/var/log/sanquan/console.log"]    # other logs whose hashes go into the journal too
+ *     anchor_seconds: 600            # how often; 1 to 86400
  *     log: info                      # or debug
  */
 #ifndef SQ_CONFIG_H
@@ -27,10 +30,10 @@ struct sq_config_peer {
 };
 
 struct sq_config {
-    char *node, *directory, *keys, *passphrase_file, *ledger, *bind, *log;
+    char *node, *directory, *keys, *passphrase_file, *ledger, *bind, *log, *access_log;
     struct sq_config_peer *peers;
-    char **cutoffs;
-    unsigned peers_count, cutoffs_count;
+    char **cutoffs, **anchored_logs;
+    unsigned peers_count, cutoffs_count, anchored_logs_count, anchor_seconds;
     unsigned map_size_gib, disk_low_permille, snapshot_every_items;
 };
 

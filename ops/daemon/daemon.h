@@ -147,6 +147,7 @@ struct sq_daemon {
     struct sq_rejects {
         uint64_t minute, in_minute, uncounted;
     } rejects;
+    struct sq_access *access;       /* NULL: no log is kept or anchored */
     struct sq_historian *historian; /* NULL: nobody answers questions about the history */
     uint64_t snapshot_items;        /* decided items at the last snapshot */
     struct sq_dump snapshot_dump;   /* the snapshot thread's while it runs; its memory is used again */
@@ -238,6 +239,14 @@ int sq_recall_ack(struct sq_daemon *d, uint32_t node, uint64_t last);
 /* SQ_E_FOREIGN: the peer shows a message that this node has signed and this ledger does not know: it is an old copy. */
 SQ_MUST_CHECK sq_status sq_recall_hello(struct sq_daemon *d, uint32_t node, const Sanquan__V1__HelloOk *m,
                                         struct sq_error *err);
+
+/* access.c: who asked what, and anchors of logs */
+SQ_MUST_CHECK sq_status sq_access_open(struct sq_daemon *d, struct sq_error *err);
+void sq_access_close(struct sq_daemon *d);
+/* 0: the line could not be written, and the question must not be answered. */
+int sq_access_note(struct sq_daemon *d, const char *who, const char *asked, unsigned status);
+/* Reads on in the logs, and anchors them when it is time. */
+SQ_MUST_CHECK sq_status sq_access_turn(struct sq_daemon *d, struct sq_error *err);
 
 /* witness.c: nodes hold each other to one history */
 /* Show this node's newest checkpoint when it is time; *at_ms_out: when to come again. SQ_E_CORRUPT: it is not what the ledger holds. */

@@ -432,6 +432,8 @@ static sq_status run_timers(struct sq_daemon *d, struct sq_error *err)
         st = sq_witness_show(d, &at, err);
         d->next_ms = sooner(d->next_ms, at);
     }
+    if (st == SQ_OK && greeted && has_room(d, GROUP_ARENA_SIZE / 2))
+        st = sq_access_turn(d, err);
     if (d->now_ms >= d->housekeep_ms) {
         sq_ledger_housekeep(d->ledger);
         d->housekeep_ms = d->now_ms + 60000;

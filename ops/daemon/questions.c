@@ -100,10 +100,18 @@ void sq_questions_hear(struct sq_daemon *d, const struct sq_arrival *a, uint32_t
     const char *question = d->historian != NULL ? history_question(m->path) : NULL;
     struct sq_told t = {.route = a->route, .nonce = m->nonce};
     memcpy(t.to, a->from, sizeof t.to);
-    if (question == NULL) {
+    if (question == NULL)
         t.status = sq_query_answer(d, party, m->path, &t.json);
+    else
+        t.status = ask_historian(d, a, m->nonce, question);
+    if (!sq_access_note(d, t.to, m->path, t.status)) { /* what cannot be kept is not answered */
+        free(t.json);
+        t.json = NULL;
+        t.status = SQ_R_DISK_LOW;
+        tell(d, &t);
+    } else if (question == NULL) {
         tell_when_durable(d, &t);
-    } else if ((t.status = ask_historian(d, a, m->nonce, question)) != SQ_OK) {
+    } else if (t.status != SQ_OK) {
         tell(d, &t);
     } /* else it is answered when the historian has it */
 }

@@ -120,6 +120,8 @@ sq_status sq_daemon_open(struct sq_daemon *d, const char *config_path, int check
     if (st == SQ_OK)
         st = sq_commit_start(d, err);
     if (st == SQ_OK)
+        st = sq_access_open(d, err);
+    if (st == SQ_OK)
         st = sq_historian_start(d->config->ledger, d->ledger, d->config->node, d->hub, &d->historian, err);
     if (st != SQ_OK)
         return st;
@@ -136,6 +138,7 @@ void sq_daemon_close(struct sq_daemon *d)
     sq_dump_free(&d->snapshot_dump);
     sq_historian_stop(d->historian);
     sq_commit_stop(d);
+    sq_access_close(d);
     sq_hub_close(d->hub);
     sq_core_free(d->core);
     sq_ledger_close(d->ledger);

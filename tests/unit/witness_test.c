@@ -646,6 +646,52 @@ static void a_snapshot_keeps_what_a_witness_knows(void **state)
     net_free(n);
 }
 
+static sq_status try_anchor(struct net *n, char *name, uint32_t generation, uint64_t size, size_t hash_size)
+{
+    Sanquan__V1__Anchor m;
+    struct sq_effects fx;
+    uint8_t body[256], hash[SQ_HASH_SIZE] = {(uint8_t)size};
+    sanquan__v1__anchor__init(&m);
+    m.name = name;
+    m.generation = generation;
+    m.size = size;
+    m.hash = (ProtobufCBinaryData){hash_size, hash};
+    size_t packed = sanquan__v1__anchor__pack(&m, body);
+    struct sq_event event = {n->now_ms, SANQUAN__V1__MESSAGE_TYPE__ANCHOR, NULL, sq_bytes_of(body, packed)};
+    sq_arena_reset(&n->arena);
+    return sq_core_step(n->core[0], &event, &n->arena, &fx, NULL);
+}
+
+static void anchors_of_a_log_grow_and_another_file_is_the_next_generation(void **state)
+{
+    struct net *n = net_of(1, 0);
+    char name[] = "access.log", odd[] = "a/b", long_name[65];
+    (void)state;
+    memset(long_name, 'x', 64);
+    long_name[64] = '\0';
+    static const struct {
+        uint32_t generation;
+        uint64_t size;
+        int good;
+    } steps[] = {{2, 100, 0}, {0, 100, 0}, {1, 0, 0},  {1, 100, 1}, {1, 100, 0}, {1, 99, 0},
+                 {1, 101, 1}, {3, 500, 0}, {2, 10, 1}, {1, 102, 0}, {2, 11, 1}};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        uint64_t seq = sq_core_seq(n->core[0]);
+        sq_status st = try_anchor(n, name, steps[i].generation, steps[i].size, SQ_HASH_SIZE);
+        assert_int_equal(st, steps[i].good ? SQ_OK : SQ_E_FORMAT);
+        assert_int_equal(sq_core_seq(n->core[0]), seq + (uint64_t)steps[i].good);
+    }
+    const struct sq_anchor *a = sq_core_anchor(n->core[0], name);
+    assert_int_equal(a->generation, 2);
+    assert_int_equal(a->size, 11);
+    assert_int_equal(a->entry, sq_core_seq(n->core[0]));
+    assert_int_equal(try_anchor(n, odd, 1, 5, SQ_HASH_SIZE), SQ_E_FORMAT);
+    assert_int_equal(try_anchor(n, long_name, 1, 5, SQ_HASH_SIZE), SQ_E_FORMAT);
+    assert_int_equal(try_anchor(n, name, 2, 12, SQ_HASH_SIZE - 1), SQ_E_FORMAT);
+    assert_int_equal(sq_core_anchor_count(n->core[0]), 1);
+    net_free(n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -661,6 +707,7 @@ int main(void)
         cmocka_unit_test(proofs_out_of_form_are_refused),
         cmocka_unit_test(a_network_without_witnesses_takes_none_of_it),
         cmocka_unit_test(a_snapshot_keeps_what_a_witness_knows),
+        cmocka_unit_test(anchors_of_a_log_grow_and_another_file_is_the_next_generation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
