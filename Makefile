@@ -45,7 +45,7 @@ TEST_SUPPORT := $(wildcard tests/support/*.c tests/model/*.c)
 BENCH_SOURCES := $(wildcard tests/bench/*_bench.c)
 # The simulator turns the daemon's own loop; threads, sockets and clock are its own.
 SIM_SOURCES := $(filter-out tests/sim/main.c,$(wildcard tests/sim/*.c)) $(wildcard tests/model/*.c) \
-	$(filter-out $(addprefix ops/daemon/,main.c start.c loop.c commit_thread.c snapshots.c),$(DAEMON_SOURCES))
+	$(filter-out $(addprefix ops/daemon/,main.c start.c loop.c commit_thread.c snapshots.c scrape.c),$(DAEMON_SOURCES))
 BENCH_SUPPORT := $(filter-out $(BENCH_SOURCES),$(wildcard tests/bench/*.c))
 
 GEN := $(BUILD)/gen/proto/sanquan.pb-c
@@ -101,7 +101,7 @@ $(BUILD)/sanquan-console: $(call objects,$(CONSOLE_SOURCES)) $(LIB)
 	$(link) -lmicrohttpd
 $(BUILD)/sanquand: $(call objects,$(DAEMON_SOURCES)) $(LIB)
 	$(call say,LINK,$@)
-	$(link)
+	$(link) -lmicrohttpd
 $(BUILD)/sanquan: $(call objects,$(CLI_MAIN)) $(CLI_LIB) $(LIB)
 	$(call say,LINK,$@)
 	$(link) -lcsv

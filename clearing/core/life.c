@@ -297,7 +297,7 @@ void sq_core_totals(const struct sq_core *core, struct sq_core_totals *out)
 
 /* ---- snapshot ---- */
 
-#define SNAPSHOT_VERSION 19u
+#define SNAPSHOT_VERSION 20u
 
 void sq_core_dump(struct sq_core *core, struct sq_dump *d)
 {

@@ -31,6 +31,7 @@ static const cyaml_schema_field_t config_fields[] = {
                            4000),
     CYAML_FIELD_SEQUENCE("anchored_logs", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config, anchored_logs,
                          &log_schema, 0, 16),
+    CYAML_FIELD_STRING_PTR("metrics", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config, metrics, 11, 21),
     CYAML_FIELD_UINT("anchor_seconds", CYAML_FLAG_OPTIONAL, struct sq_config, anchor_seconds),
     CYAML_FIELD_UINT("map_size_gib", CYAML_FLAG_OPTIONAL, struct sq_config, map_size_gib),
     CYAML_FIELD_UINT("disk_low_permille", CYAML_FLAG_OPTIONAL, struct sq_config, disk_low_permille),
@@ -38,6 +39,15 @@ static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_END};
 static const cyaml_schema_value_t config_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct sq_config, config_fields)};
+
+/* "127.N.N.N:PORT". */
+static int loopback_ok(const char *where)
+{
+    const char *colon = strchr(where, ':');
+    return strncmp(where, "127.", 4) == 0 && colon != NULL && colon - where >= 9 && colon - where <= 15 &&
+           strspn(where, "0123456789.") == (size_t)(colon - where) && colon[1] != '\0' && strlen(colon + 1) <= 5 &&
+           strspn(colon + 1, "0123456789") == strlen(colon + 1);
+}
 
 /* The last part of a log's path is its name in the journal. */
 static const char *log_name(const char *path)
@@ -90,6 +100,8 @@ static sq_status check(const struct sq_config *c, const char *path, sq_bytes tex
         strcpy(where, "log"), why = "log is info or debug";
     else if (c->access_log != NULL && !log_name_ok(c->access_log))
         strcpy(where, "access_log"), why = "a log's file is named with 1 to 63 of A-Z a-z 0-9 . _ -";
+    else if (c->metrics != NULL && !loopback_ok(c->metrics))
+        strcpy(where, "metrics"), why = "metrics is an address of loopback and a port, as in 127.0.0.1:9310";
     else if (c->anchor_seconds > 86400)
         strcpy(where, "anchor_seconds"), why = "anchor_seconds is 1 to 86400";
     else if (c->map_size_gib > 65536)

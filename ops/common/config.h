@@ -18,6 +18,7 @@
  *     access_log: /var/lib/sanquan/access.log   # who asked the node what; left out: not kept
  *     anchored_logs: ["/var/log/sanquan/console.log"]    # other logs whose hashes go into the journal too
  *     anchor_seconds: 600            # how often; 1 to 86400
+ *     metrics: "127.0.0.1:9310"      # where Prometheus may ask for /metrics, on loopback; left out: nowhere
  *     log: info                      # or debug
  */
 #ifndef SQ_CONFIG_H
@@ -30,7 +31,7 @@ struct sq_config_peer {
 };
 
 struct sq_config {
-    char *node, *directory, *keys, *passphrase_file, *ledger, *bind, *log, *access_log;
+    char *node, *directory, *keys, *passphrase_file, *ledger, *bind, *log, *access_log, *metrics;
     struct sq_config_peer *peers;
     char **cutoffs, **anchored_logs;
     unsigned peers_count, cutoffs_count, anchored_logs_count, anchor_seconds;

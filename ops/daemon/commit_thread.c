@@ -4,7 +4,7 @@
  * Invariants: one group at a time is with the thread; after a commit that failed it takes no more.
  */
 #include "ops/common/log.h"
-#include "ops/daemon/daemon.h"
+#include "ops/daemon/metrics.h"
 
 static void *run(void *arg)
 {
@@ -18,7 +18,9 @@ static void *run(void *arg)
         pthread_mutex_unlock(&d->mutex);
         if (g == NULL)
             return NULL;
+        uint64_t began_us = sq_metrics_us(d);
         sq_status st = sq_group_commit(d, g, &err);
+        sq_metrics_took(d, SQ_TIMING_COMMIT, began_us);
         if (st != SQ_OK)
             sq_log(SQ_LOG_ERROR, "commit", "status=%s reason=\"%s\"", sq_status_name(st), err.text);
         pthread_mutex_lock(&d->mutex);

@@ -53,6 +53,7 @@ struct sq_pending_out {
     enum sq_out_kind kind; /* ANSWER or PEER */
     uint32_t to, type;     /* party, or node */
     uint64_t id, now_ms;
+    uint64_t decided_us;           /* for metrics alone; 0: nobody measures */
     sq_bytes body;                 /* in the group's arena */
     uint8_t request[SQ_HASH_SIZE]; /* ANSWER: the name of the request (peers/message.h) */
     int request_known;             /* 0: the request is entry `request_seq` of the ledger */
@@ -106,9 +107,10 @@ struct sq_peer {
     uint64_t retry_at_ms, retry_ms; /* its socket took nothing: when to try again */
     uint64_t false_claims,
         claim_logged_ms; /* it claimed messages of ours and did not show them: how often; since the start */
-    int asked;     /* it has acknowledged more than we sent, and must show it: nothing else goes to it meanwhile */
-    int told;      /* it has said what it knows of this node's log */
-    int connected; /* configured as a peer */
+    int asked; /* it has acknowledged more than we sent, and must show it: nothing else goes to it meanwhile */
+    uint64_t waiting_ms, waiting_acked; /* since when nothing new was acknowledged while messages wait; 0: none does */
+    int told;                           /* it has said what it knows of this node's log */
+    int connected;                      /* configured as a peer */
 };
 
 struct sq_daemon {
@@ -147,6 +149,7 @@ struct sq_daemon {
     struct sq_rejects {
         uint64_t minute, in_minute, uncounted;
     } rejects;
+    struct sq_metrics *metrics;     /* NULL: nobody measures */
     struct sq_access *access;       /* NULL: no log is kept or anchored */
     struct sq_historian *historian; /* NULL: nobody answers questions about the history */
     uint64_t snapshot_items;        /* decided items at the last snapshot */
@@ -278,6 +281,8 @@ struct json_t *sq_query_caps(const struct sq_daemon *d);
 struct json_t *sq_query_breaks(const struct sq_daemon *d);
 /* query_policy.c: likewise. */
 struct json_t *sq_query_agreements(const struct sq_daemon *d);
+/* query_settlement.c: a state of windows, by name */
+const char *sq_query_window_state(enum sq_window_state state);
 /* query_witness.c: new references. sq_query_proof: NULL when there is no such entry */
 struct json_t *sq_query_witnesses(const struct sq_daemon *d);
 void sq_query_put_witness(const struct sq_daemon *d, struct json_t *status);

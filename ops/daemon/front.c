@@ -17,7 +17,7 @@
 
 #include "clearing/base/hash.h"
 #include "ops/common/log.h"
-#include "ops/daemon/daemon.h"
+#include "ops/daemon/metrics.h"
 #include "peers/message.h"
 
 #define PAUSE_MS      10 /* at most: the end of the commit ends it */
@@ -77,7 +77,8 @@ static sq_status put_out(struct sq_daemon *d, const struct sq_effects *fx, const
                                  .id = out->id,
                                  .now_ms = sq_core_now_ms(d->core),
                                  .body = sq_bytes_of(copy, out->body.size),
-                                 .seq = fx->seq};
+                                 .seq = fx->seq,
+                                 .decided_us = out->kind == SQ_OUT_ANSWER ? sq_metrics_us(d) : 0};
     if (out->kind != SQ_OUT_ANSWER)
         return SQ_OK;
     struct sq_wire_memory memory = sq_memory_of(&d->step_arena);
@@ -97,7 +98,9 @@ sq_status sq_front_step(struct sq_daemon *d, const struct sq_event *event, sq_by
 {
     struct sq_group *g = d->filling;
     sq_arena_reset(&d->step_arena);
+    uint64_t began_us = sq_metrics_us(d);
     sq_status st = sq_core_step(d->core, event, &d->step_arena, fx, err);
+    sq_metrics_took(d, SQ_TIMING_DECISION, began_us);
     if (st != SQ_OK || !fx->append)
         return st;
     g->senders[g->entry_count] =
@@ -163,6 +166,8 @@ static void send_answers(struct sq_daemon *d, const struct sq_group *g)
             continue;
         if (sq_hub_reply(d->hub, &d->routes[o->to], o->envelope, NULL) != SQ_OK)
             d->routes[o->to].size = 0; /* it will come back and ask */
+        else
+            sq_metrics_took(d, SQ_TIMING_ANSWER, o->decided_us);
     }
 }
 
@@ -434,6 +439,7 @@ static sq_status run_timers(struct sq_daemon *d, struct sq_error *err)
     }
     if (st == SQ_OK && greeted && has_room(d, GROUP_ARENA_SIZE / 2))
         st = sq_access_turn(d, err);
+    sq_metrics_turn(d);
     if (d->now_ms >= d->housekeep_ms) {
         sq_ledger_housekeep(d->ledger);
         d->housekeep_ms = d->now_ms + 60000;

@@ -73,6 +73,7 @@ static json_t *peers(const struct sq_daemon *d)
         put_u64(o, "sent", p->outbox.sent);
         put_u64(o, "acknowledged", p->outbox.acked);
         put_u64(o, "unacknowledged", p->outbox.durable - p->outbox.acked);
+        put_u64(o, "waiting_since_ms", p->waiting_ms);
         put_u64(o, "false_claims", p->false_claims);
         put_overdue(o, d, node, 0);
         json_array_append_new(a, o);
@@ -113,6 +114,10 @@ static json_t *answer_status(const struct sq_daemon *d)
     json_object_set_new(o, "peers", peers(d));
     json_object_set_new(o, "connections", connections(d));
     sq_query_put_witness(d, o);
+    struct sq_window_view w;
+    uint64_t open = sq_settlement_open_window(sq_core_settlement(d->core));
+    if (open > 1 && sq_settlement_window(sq_core_settlement(d->core), open - 1, &w, NULL) == SQ_OK)
+        put_text(o, "last_window_state", sq_query_window_state(w.state));
     return o;
 }
 

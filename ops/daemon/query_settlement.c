@@ -17,6 +17,12 @@
 
 static const char *const window_states[] = {"",      "open",       "cut",     "stated", "proposed",
                                             "final", "instructed", "settled", "break",  "defaulted"};
+
+const char *sq_query_window_state(enum sq_window_state state)
+{
+    return window_states[state];
+}
+
 static const char *const standing_names[] = {"", "enrolled", "active", "suspended", "defaulted", "closed"};
 static const char *const break_states[] = {"", "looking", "found", "closed"};
 static const char *const break_causes[] = {"", "entry", "sums", "range"};

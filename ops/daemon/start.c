@@ -11,7 +11,7 @@
 
 #include "ops/common/identity.h"
 #include "ops/common/log.h"
-#include "ops/daemon/daemon.h"
+#include "ops/daemon/metrics.h"
 
 static uint64_t clock_ms(clockid_t clock)
 {
@@ -122,6 +122,8 @@ sq_status sq_daemon_open(struct sq_daemon *d, const char *config_path, int check
     if (st == SQ_OK)
         st = sq_access_open(d, err);
     if (st == SQ_OK)
+        st = sq_metrics_open(d, err);
+    if (st == SQ_OK)
         st = sq_historian_start(d->config->ledger, d->ledger, d->config->node, d->hub, &d->historian, err);
     if (st != SQ_OK)
         return st;
@@ -138,6 +140,7 @@ void sq_daemon_close(struct sq_daemon *d)
     sq_dump_free(&d->snapshot_dump);
     sq_historian_stop(d->historian);
     sq_commit_stop(d);
+    sq_metrics_close(d);
     sq_access_close(d);
     sq_hub_close(d->hub);
     sq_core_free(d->core);

@@ -125,12 +125,23 @@ void sq_streams_durable(struct sq_daemon *d, const struct sq_group *g)
 
 static void greet_all(struct sq_daemon *d);
 
+/* Since when has a peer not acknowledged anything, though messages wait for it? */
+static void note_waiting(const struct sq_daemon *d, struct sq_peer *p)
+{
+    if (p->outbox.durable == p->outbox.acked)
+        p->waiting_ms = 0;
+    else if (p->waiting_ms == 0 || p->waiting_acked != p->outbox.acked)
+        p->waiting_ms = d->now_ms;
+    p->waiting_acked = p->outbox.acked;
+}
+
 void sq_streams_flush(struct sq_daemon *d)
 {
     greet_all(d);
     for (uint32_t node = 0; node < sq_core_node_count(d->core); node++) {
         struct sq_peer *p = &d->peers[node];
         uint64_t number;
+        note_waiting(d, p);
         while (p->connected && !held_back(d, node) && d->now_ms >= p->retry_at_ms &&
                (number = sq_outbox_next(&p->outbox, d->now_ms)) != 0) {
             struct sq_outbox_put message;
