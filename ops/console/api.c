@@ -29,6 +29,22 @@ static void refuse(struct sq_reply *out, sq_status st, const struct sq_error *er
     sq_reply_error(out, http, sq_status_name(st), err->text);
 }
 
+/* Keys under which a page verifies what it is given. */
+static json_t *members(const struct sq_directory *d)
+{
+    const Sanquan__V1__Genesis *g = sq_directory_members(d);
+    json_t *a = json_array();
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        char log[SQ_ORIGIN_SIZE], log_key[65], node_key[65];
+        sq_log_origin(d, g->nodes[i]->code, log);
+        sq_hex(g->nodes[i]->log_key.data, 32, log_key);
+        sq_hex(g->nodes[i]->node_key.data, 32, node_key);
+        json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:s}", "code", g->nodes[i]->code, "log", log, "log_key",
+                                           log_key, "node_key", node_key));
+    }
+    return a;
+}
+
 static void session(struct sq_console *c, const struct sq_token *who, struct sq_reply *out)
 {
     json_t *o = json_object();
@@ -42,6 +58,9 @@ static void session(struct sq_console *c, const struct sq_token *who, struct sq_
     json_object_set_new(o, "log", json_string(c->origin));
     json_object_set_new(o, "log_key", json_string(hex));
     json_object_set_new(o, "live", json_boolean(c->live.client != NULL));
+    sq_hex(sq_directory_network_id(c->directory), 32, hex);
+    json_object_set_new(o, "network_id", json_string(hex));
+    json_object_set_new(o, "nodes", members(c->directory));
     sq_reply_json(out, 200, o);
 }
 
@@ -71,7 +90,8 @@ static int is_number(const char *text)
 
 static int is_question(const char *path)
 {
-    static const char *const plain[] = {"status", "windows", "links", "programmes", "breaks", "regions", "caps"};
+    static const char *const plain[] = {"status", "windows", "links", "programmes",
+                                        "breaks", "regions", "caps",  "witnesses"};
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
         if (strcmp(path, plain[i]) == 0)
             return 1;

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import subprocess
 import time
 import urllib.parse
@@ -11,7 +12,7 @@ import urllib.parse
 import yaml
 
 from browser import Browser
-from network import BUILD, PATIENCE_S, Network, check, done, uscc
+from network import BUILD, PATIENCE_S, Network, check, done, free_port, uscc
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONSOLE = os.path.join(HERE, "..", "..", "ops", "console")
@@ -23,7 +24,7 @@ MEMORY_MAX_KIB = 256 * 1024
 
 
 class Console:
-    def __init__(self, net, name="console", requests_a_minute=60000):
+    def __init__(self, net, name="console", requests_a_minute=60000, more=""):
         self.net, self.name, self.tokens = net, name, {}
         lines = []
         for who, until in (("regulator:mof", None), (f"provider:{PROVIDER}", None), ("operator:310000/maker", "20200101")):
@@ -34,7 +35,7 @@ class Console:
         os.chmod(tokens, 0o600)
         config = net.write(f"{name}.yaml", f'node: "{SH}"\ndirectory: {net.directory}\nledger: {net.path(SH)}\nbind: "127.0.0.1:0"\ntokens: {tokens}\npages: {CONSOLE}/pages\n'
                            "chart_library: /usr/share/javascript/chart.js/chart.min.js\nsignature_library: /usr/share/nodejs/tweetnacl/nacl-fast.min.js\n"
-                           f'access_log: {net.path(name + "-access.log")}\nconnect: "tcp://127.0.0.1:{net.ports[SH]}"\nkey: {net.key("regulator:mof")}\nrequests_a_minute: {requests_a_minute}\n')
+                           f'access_log: {net.path(name + "-access.log")}\nconnect: "tcp://127.0.0.1:{net.ports[SH]}"\nkey: {net.key("regulator:mof")}\nrequests_a_minute: {requests_a_minute}\n{more}')
         with open(net.path(name + ".log"), "w", encoding="utf-8") as log:
             self.process = subprocess.Popen([os.path.join(BUILD, "sanquan-console"), "--config", config], stderr=log, env=net.environment())
         until = time.monotonic() + PATIENCE_S
@@ -91,7 +92,7 @@ def business(net):
         for voucher, yuan in rows:
             n += 1
             lines.append(f"{voucher},{yuan},1000,26{node[:2]}2{n:015d},1000,rent,2026-01-05")
-        r = net.run("submit", net.write(f"{provider}.csv", "\n".join([HEADER, *lines]) + "\n"), "--json", node=node, key=net.key(f"provider:{provider}"))
+        r = net.run("submit", net.write(f"{provider}.csv", "\n".join([HEADER, *lines]) + "\n"), "--receipts", "--json", node=node, key=net.key(f"provider:{provider}"))
         assert r.code in (0, 1), r
 
     submit(SH, PROVIDER, [(vouchers[SH], 100)] * 30 + [(vouchers[SD], 50)] * 3 + [(vouchers[SH], 900)] * 2)
@@ -141,9 +142,43 @@ def preview(c, net):
           all(told[m][k] == by_command[m][k] for m in told for k in ("gross_fen", "cleared_fen", "money_fen", "payments")), (told, by_command))
 
 
-def monitoring(c):
+def families(text):
+    """Names of the samples of an exposition, histograms with their parts; and that each is announced before it is given."""
+    kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.M))
+    return {name + part for name, kind in kinds.items() for part in (("_bucket", "_sum", "_count") if kind == "histogram" else ("",))}
+
+
+def daemon_metrics(port):
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    c.request("GET", "/metrics")
+    r = c.getresponse()
+    return r.status, r.read().decode()
+
+
+def measured(net, port):
+    until = time.monotonic() + PATIENCE_S
+    while "sanquan_last_window_state" not in daemon_metrics(port)[1] and time.monotonic() < until:
+        time.sleep(0.2)  # it is written once a second
+    status, text = daemon_metrics(port)
+    value = lambda name: float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.M)[1])
+    check("the daemon serves its metrics on loopback where it is told to", status == 200 and value("sanquan_up") == 1 and value("sanquan_ledger_entries") > 10, text[:500])
+    check("with times of decisions, commits and answers", all(value(f"sanquan_{w}_seconds_count") > 5 and value(f"sanquan_{w}_seconds_sum") > 0 and
+          value(f'sanquan_{w}_seconds_bucket{{le="+Inf"}}') == value(f"sanquan_{w}_seconds_count") for w in ("decision", "commit", "answer")), text)
+    buckets = [float(v) for v in re.findall(r'^sanquan_commit_seconds_bucket\{le="[^"]+"\} (\S+)$', text, re.M)]
+    check("whose buckets only grow", len(buckets) == 12 and buckets == sorted(buckets), buckets)
+    check("and says how the last window stands, and who has cosigned", len(re.findall(r'^sanquan_last_window_state\{state="\w+"\} 1$', text, re.M)) == 1 and value("sanquan_forks") == 0 and value("sanquan_witness_quorum") == 1, text)
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    c.request("GET", "/../../etc/passwd")
+    check("and serves nothing else", c.getresponse().status == 404)
+    net.write("open.yaml", net.read(f"{SH}.yaml").replace(f"metrics: \"127.0.0.1:{port}\"", f"metrics: \"0.0.0.0:{port}\""))
+    bad = subprocess.run([os.path.join(BUILD, "sanquand"), "--check", "--config", net.path("open.yaml")], stderr=subprocess.PIPE, text=True)
+    check("an address that others could reach is refused", bad.returncode == 2 and "loopback" in bad.stderr, bad.stderr)
+    return text
+
+
+def monitoring(c, of_daemon):
     status, text = c.ask("/metrics", "regulator")
-    served = set(re.findall(r"^# TYPE (\w+)", text.decode(), re.M))
+    served = families(text.decode()) | families(of_daemon)
     folder = os.path.join(CONSOLE, "..", "monitoring")
     with open(os.path.join(folder, "alerts.yaml"), encoding="utf-8") as f:
         rules = [r for g in yaml.safe_load(f)["groups"] for r in g["rules"]]
@@ -153,6 +188,75 @@ def monitoring(c):
     check("every metric that an alert or the dashboard asks for is served", status == 200 and len(rules) > 5 and len(panels) > 9 and asked <= served, asked - served)
     results = set(re.findall(r'sanquan_console_requests_total\{result="(\w+)"', text.decode()))
     check("and every label", set(re.findall(r'result="(\w+)"', json.dumps([r["expr"] for r in rules]).replace("\\", ""))) <= results, results)
+
+
+def tls(net):
+    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+                           "-keyout", net.path("tls.key"), "-out", net.path("tls.crt")], stderr=subprocess.PIPE, text=True)
+    assert made.returncode == 0, made.stderr
+    c = Console(net, "tls-console", more=f"certificate: {net.path('tls.crt')}\ncertificate_key: {net.path('tls.key')}\n")
+    trusted = ssl.create_default_context(cafile=net.path("tls.crt"))
+
+    def ask(method, path, body=None, headers=None, context=trusted):
+        h = http.client.HTTPSConnection("127.0.0.1", c.port, timeout=PATIENCE_S, context=context)
+        h.request(method, path, body=body, headers=headers or {})
+        r = h.getresponse()
+        return r.status, r.getheader("Set-Cookie"), r.read()
+
+    status, cookie, _ = ask("POST", "/login", "token=" + c.tokens["regulator"], {"Content-Type": "application/x-www-form-urlencoded"})
+    check("over TLS, with the certificate that was given, one logs in, and the cookie never travels in the clear", status == 200 and "Secure" in cookie and "HttpOnly" in cookie and c.url.startswith("https://"), (status, cookie, c.url))
+    check("and is answered", ask("GET", "/api/session", headers={"Cookie": cookie.split(";")[0]})[0] == 200)
+    check("a wrong token is refused there too", ask("GET", "/api/session", headers={"Authorization": "Bearer " + "0" * 64})[0] == 401)
+    try:
+        ask("GET", "/", context=ssl.create_default_context())
+        refused = False
+    except ssl.SSLError:
+        refused = True
+    check("who does not trust the certificate gets no connection", refused)
+    try:
+        plain = c.ask("/api/session", "regulator")
+    except (OSError, http.client.HTTPException):
+        plain = None
+    check("and plain HTTP gets nothing", plain is None or plain[0] >= 400, plain)
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.load_verify_locations(net.path("tls.crt"))
+    old.minimum_version = ssl.TLSVersion.TLSv1_2
+    check("TLS 1.2 or later is spoken", ask("GET", "/", context=old)[0] == 200)
+    check("it ends when it is asked to", c.end() == 0)
+
+
+def receipts(b, c, net):
+    """The page where a receipt is pasted."""
+    until = time.monotonic() + PATIENCE_S
+    while net.status(SH)["witness"]["witnessed_size"] < 3 and time.monotonic() < until:
+        time.sleep(0.1)
+    proof = net.must("proof", "get", 3, node=SH, key=net.operator(SH)).out
+    with open(net.path(f"{PROVIDER}.csv.receipts"), encoding="utf-8") as f:
+        line = f.readline()
+
+    def pasted(text, needed):
+        b.go(c.url + "/#/overview", "overview")
+        b.go(c.url + "/#/receipt", "receipt")
+        b.script("document.getElementById('receipt-text').value = arguments[0]; document.getElementById('needed').value = arguments[1]", text, str(needed))
+        b.click("#check-receipt")
+        return verdict(b), b.text("#verdict")
+
+    said, steps = pasted(proof, 1)
+    check("a proof that is pasted is verified: inclusion, checkpoint, cosignature", said.startswith("Verified: entry 3 of test/310000") and "node 370000 has cosigned" in steps and "leads from the leaf to the checkpoint" in steps, steps)
+    b.screenshot("receipt-en")
+    said, steps = pasted(line, 0)
+    check("and so is a receipt as a provider keeps it", said.startswith("Verified: entry") and "node:310000 has signed the receipt" in steps, (said, steps))
+    lines = proof.splitlines(keepends=True)
+    swap = lambda s, at: s[:at] + ("A" if s[at] != "A" else "B") + s[at + 1:]
+    changed = lambda i, at: "".join(swap(l, at) if k == i % len(lines) else l for k, l in enumerate(lines))
+    for what, text, needed, why in (("whose cosignature was changed", changed(-1, -20), 1, "the cosignature of node 370000 is wrong"), ("without it", "".join(lines[:-1]), 1, "0 other nodes have cosigned it"),
+                                    ("whose record was changed", changed(1, 50), 1, "does not lead to the checkpoint"), ("of another place", proof.replace("index 2\n", "index 3\n"), 1, ""),
+                                    ("with the log's signature changed", changed(-2, -20), 1, "signature of the checkpoint is wrong"), ("that is none", "hello", 0, "no receipt and no proof file"),
+                                    ("of a receipt whose message was changed", line.replace('"envelope":"', '"envelope":"00', 1), 0, "NOT verified")):
+        said, steps = pasted(text, needed)
+        check(f"one {what} is not verified", said.startswith("NOT verified") and why in said, said)
+    b.go(c.url + "/#/health", "health")
+    check("the ledger's page shows its witnesses", "Witnessed up to entry" in b.text("main") and "370000" in b.text("main") and "continued" in b.text("main"), b.text("main"))
 
 
 def yuan(fen):
@@ -186,7 +290,7 @@ def verdict(b):
     return b.text("#verdict-text")
 
 
-def people(c, voucher, used):
+def people(c, net, voucher, used):
     with Browser() as b:
         b.size(1280, 1500)
         b.go(c.url + "/", "login")
@@ -284,6 +388,7 @@ def people(c, voucher, used):
         b.click("#verify")
         check("nor is one under another log key", "signature of the checkpoint is wrong" in verdict(b), b.text("#verdict"))
 
+        receipts(b, c, net)
         for path, page, words in (("programmes/310000/1", "programmes", "Budget = available + reserved + spent"), ("programmes", "programmes", "370000/1"), ("breaks", "breaks", "both sides of every link say the same"), ("health", "health", "Newest checkpoint")):
             b.go(f"{c.url}/#/{path}", page)
             check(f"page {page} is there, and its charts", words in b.text("main") and all(ink(b)), b.text("main")[:300])
@@ -291,11 +396,11 @@ def people(c, voucher, used):
         b.complaints()
 
         b.size(390, 844)
-        for path in ("overview", "window/1", "search", f"voucher/{voucher}", "programmes", "health"):
+        for path in ("overview", "window/1", "search", f"voucher/{voucher}", "programmes", "receipt", "health"):
             b.go(f"{c.url}/#/{path}", path.split("/")[0])
             wide = b.script("return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
             check(f"{path.split('/')[0]} fits a phone", wide[0] <= wide[1] <= 390, wide)
-            unnamed = b.script("return [...document.querySelectorAll('input, select, canvas, table')].filter(e => !(e.labels?.length || e.getAttribute('aria-label') || e.caption)).length")
+            unnamed = b.script("return [...document.querySelectorAll('input, select, textarea, canvas, table')].filter(e => !(e.labels?.length || e.getAttribute('aria-label') || e.caption)).length")
             check(f"{path.split('/')[0]} names every field, chart and table", unnamed == 0, unnamed)
         b.screenshot("phone-en")
         b.click("#language")
@@ -374,15 +479,18 @@ def rate(net):
 
 
 used = dictionaries()
-with Network((SH, SD)) as net:
+metrics_port = free_port()
+with Network((SH, SD), directory=("--witness-ms", "300")) as net:
+    net.write(f"{SH}.yaml", net.read(f"{SH}.yaml") + f'metrics: "127.0.0.1:{metrics_port}"\n')
     net.start_all()
     number = business(net)
     console = Console(net)
     try:
         http_rules(console)
         preview(console, net)
-        monitoring(console)
-        people(console, number, used)
+        monitoring(console, measured(net, metrics_port))
+        tls(net)
+        people(console, net, number, used)
         narrow(console)
         abuse(console, net, number)
         rate(net)

@@ -4,12 +4,13 @@ import { draw, forget } from "./charts.js";
 import { h } from "./format.js";
 import { lang, switchLanguage, t } from "./i18n.js";
 import { breaks, health, programmes } from "./page_more.js";
+import { receipt } from "./page_receipt.js";
 import { overview } from "./page_overview.js";
 import { search } from "./page_search.js";
 import { item, voucher } from "./page_voucher.js";
 import { windowPage } from "./page_window.js";
 
-const PAGES = { overview, window: windowPage, search, voucher, programmes, breaks, health };
+const PAGES = { overview, window: windowPage, search, voucher, programmes, breaks, health, receipt };
 const HIDDEN = { item };
 const at = id => document.getElementById(id);
 let session = null, shown = 0;

@@ -46,6 +46,17 @@ export async function breaks(session) {
         { head: t("used"), number: true, cell: c => yuan(c.used_fen) }, { head: t("alarm"), cell: c => c.alarm ? t("yes") : t("no") }], caps.caps.filter(c => c.set), t("no_caps")))];
 }
 
+// Who has cosigned this ledger's checkpoints, how far the others' are seen, and forks with both notes.
+function witnessSection(w) {
+    if (w.witness_ms === 0) return section(t("witnesses"), h("p", { class: "empty" }, t("no_witnesses")));
+    const others = w.nodes.filter(n => n.seen_size !== undefined), forks = w.nodes.filter(n => n.fork), state = n => n.fork ? t("w_fork") : n.unproven_ms ? t("w_unproven") : n.seen_size ? t("w_continued") : t("w_unseen");
+    return section(t("witnesses"), cards([[t("w_shown"), w.shown_size.toLocaleString("en-US")], [t("w_witnessed"), w.witnessed_size.toLocaleString("en-US")], [t("w_quorum"), String(w.quorum)]]),
+        table(t("witnesses_caption"), [{ head: t("region"), rowHead: true, cell: n => n.node }, { head: t("w_cosigned"), number: true, cell: n => String(n.cosigned_size) }, { head: t("w_when"), cell: n => n.cosigned_ms ? ago(n.cosigned_ms) : "" },
+            { head: t("w_seen"), number: true, cell: n => String(n.seen_size) }, { head: t("w_heard"), number: true, cell: n => n.heard_size ? String(n.heard_size) : "" }, { head: t("w_log"), cell: state }], others),
+        forks.map(n => h("div", { class: "error fork", role: "alert" }, h("p", {}, t("fork_text", n.node, n.fork.entry, n.fork.told_by)), h("pre", { tabindex: "0" }, n.fork.first), h("pre", { tabindex: "0" }, n.fork.second))),
+        others.filter(n => n.accused_ms).map(n => h("p", { class: "bad", role: "alert" }, t("accused", n.node))));
+}
+
 export async function health(session) {
     const note = await text("/checkpoint"), out = h("div", { id: "verdict", role: "status" });
     const check = async () => {
@@ -55,9 +66,9 @@ export async function health(session) {
     const parts = [section(t("checkpoint"), h("pre", { tabindex: "0" }, note), h("p", { class: "hint" }, t("public_log")), h("div", { class: "buttons" }, h("button", { type: "button", onclick: check }, t("check_checkpoint"))), out)];
     if (!session.live) return [...parts, h("p", { class: "hint" }, t("no_live"))];
     if (!session.sees_all) return [...parts, h("p", { class: "hint" }, t("own_only"))];
-    const s = await live("status"), refused = Object.entries(s.totals.refused).sort((a, b) => b[1] - a[1]);
+    const [s, witnesses] = await Promise.all(["status", "witnesses"].map(live)), refused = Object.entries(s.totals.refused).sort((a, b) => b[1] - a[1]);
     return [section(t("health_title"), cards([[t("entries"), s.seq.toLocaleString("en-US")], [t("open_window"), String(s.open_window)], [t("free"), `${s.free_permille / 10} %`], [t("takes_work"), s.takes_new_work ? t("yes") : t("no")],
-        [t("s_accepted"), s.totals.items_accepted.toLocaleString("en-US")], [t("s_refused"), s.totals.items_refused.toLocaleString("en-US")], [t("waiting"), String(s.totals.batches_waiting)]])), ...parts,
+        [t("s_accepted"), s.totals.items_accepted.toLocaleString("en-US")], [t("s_refused"), s.totals.items_refused.toLocaleString("en-US")], [t("waiting"), String(s.totals.batches_waiting)]])), ...parts, witnessSection(witnesses),
     section(t("peers"), table(t("peers_caption"), [{ head: t("region"), rowHead: true, cell: p => p.node }, { head: t("heard"), cell: p => ago(p.heard_ms) }, { head: t("received"), number: true, cell: p => String(p.received) },
         { head: t("sent"), number: true, cell: p => String(p.sent) }, { head: t("unacknowledged"), number: true, cell: p => String(p.unacknowledged) }, { head: t("overdue"), number: true, cell: p => String(p.overdue_parts) }], s.peers)),
     section(t("refusals"), table(t("refusals"), [{ head: t("f_refusal"), rowHead: true, cell: r => r[0] }, { head: t("count"), number: true, cell: r => String(r[1]) }], refused))];

@@ -1,9 +1,10 @@
 // What a browser can check by itself: RFC 9162 inclusion, C2SP checkpoint, payload against leaf, row against payload.
 // Hashes and signatures are WebCrypto's; where it has no Ed25519, tweetnacl's when the console serves it. Nothing is passed over in silence.
 import { ApiError, bytes } from "./api.js";
+import { when } from "./format.js";
 import { t } from "./i18n.js";
 
-const LEAF_SIZE = 56, TYPE = { BATCH: 14, CLEAR: 33, DECIDED: 34, REGISTERED: 32 };
+const LEAF_SIZE = 56, TYPE = { BATCH: 14, CLEAR: 33, DECIDED: 34, REGISTERED: 32, RECEIPT: 61 };
 
 class Wrong extends Error {}
 const must = (good, key, ...values) => { if (!good) throw new Wrong(t(key, ...values)); };
@@ -147,6 +148,79 @@ export function checkItem(answer, shown, session, keyHex) {
         if (code) steps.push({ ok: true, text: t("p_decided", item.decided_seq) });
         must(note.signed, "p_no_ed25519");
         return entry ? t("verified") : t("verified_part", item.seq);
+    });
+}
+
+// ---- receipts that people bring: a C2SP tlog-proof, or a line that `submit --receipts` wrote ----
+
+function parseProofFile(text) {
+    const lines = text.split("\n");
+    let i = 1;
+    const extra = lines[i]?.startsWith("extra ") ? unbase64(lines[i++].slice(6)) : none, index = /^index (0|[1-9]\d{0,18})$/.exec(lines[i++] ?? "");
+    must(index, "bad_receipt");
+    const proof = [];
+    while (i < lines.length && lines[i] !== "") proof.push(unbase64(lines[i++]));
+    must(i < lines.length, "bad_receipt");
+    return { leaf: extra, index: index[1], proof, note: lines.slice(i + 1).join("\n").trimEnd() + "\n" };
+}
+
+// The envelope as the provider keeps it: the node has signed that the answer belongs to this leaf.
+async function parseEnvelope(line, session, steps) {
+    const parts = fields(unhex(JSON.parse(line).envelope)), header = parts.get(1) ?? none, body = parts.get(2) ?? none, signature = parts.get(3) ?? none;
+    const type = fields(header).get(2), sender = new TextDecoder().decode(fields(header).get(4) ?? none), node = session.nodes.find(n => "node:" + n.code === sender);
+    must(type === TYPE.RECEIPT && node && signature.length === 64, "bad_receipt");
+    const type4 = new Uint8Array(4);
+    view(type4).setUint32(0, type);
+    const by = await ed25519(unhex(node.node_key), join(new TextEncoder().encode("sanquan/message/v1\0"), unhex(session.network_id), type4, header, await sha256(body)), signature);
+    must(by !== null, "bad_message_signature", sender);
+    steps.push(by === undefined ? { ok: false, text: t("p_no_ed25519") } : { ok: true, text: t("p_message", sender, by) });
+    const receipt = fields(body), hashes = receipt.get(4) ?? none;
+    return { leaf: receipt.get(2) ?? none, index: receipt.get(3) ? String(view(receipt.get(3)).getBigUint64(0, true)) : "0",
+        proof: Array.from({ length: Math.ceil(hashes.length / 32) }, (_, i) => hashes.subarray(32 * i, 32 * i + 32)), note: new TextDecoder().decode(receipt.get(5) ?? none) };
+}
+
+async function parseReceipt(text, session, steps) {
+    try {
+        return text.startsWith("c2sp.org/tlog-proof@v1\n") ? parseProofFile(text) : await parseEnvelope(text, session, steps);
+    } catch (e) {
+        if (e instanceof Wrong) throw e;
+        throw new Wrong(t("bad_receipt"));
+    }
+}
+
+// Cosignatures of nodes of the network, each once; one that is there and does not verify condemns the note.
+async function countCosignatures(note, origin, session, steps) {
+    const split = note.indexOf("\n\n"), body = note.slice(0, split + 1), by = new Set();
+    for (const line of note.slice(split + 2).split("\n")) {
+        const m = line.match(/^\u2014 (\S+) (\S+)$/), node = m && m[1] !== origin && session.nodes.find(n => n.log === m[1]);
+        if (!node) continue;
+        const blob = unbase64(m[2]), key = unhex(node.log_key), id = (await sha256(join(new TextEncoder().encode(node.log + "\n"), Uint8Array.of(4), key))).slice(0, 4);
+        if (!same(blob.slice(0, 4), id)) continue;
+        must(blob.length === 76, "bad_cosignature", node.code);
+        const time = view(blob).getBigUint64(4), good = await ed25519(key, new TextEncoder().encode(`cosignature/v1\ntime ${time}\n${body}`), blob.slice(12));
+        must(good !== null, "bad_cosignature", node.code);
+        if (good === undefined || by.has(node.code)) continue;
+        by.add(node.code);
+        steps.push({ ok: true, text: t("p_cosigned", node.code, when(Number(time) * 1000)) });
+    }
+    return by.size;
+}
+
+export function checkReceipt(pasted, session, needed) {
+    const steps = [];
+    return told(steps, async () => {
+        const r = await parseReceipt(pasted.replace(/\r\n/g, "\n").trimStart(), session, steps), origin = r.note.slice(0, r.note.indexOf("\n")), node = session.nodes.find(n => n.log === origin);
+        must(node, "bad_log", origin.slice(0, 80));
+        const note = await openNote(r.note, node.log, node.log_key, steps), seq = BigInt(r.index) + 1n;
+        must(r.leaf.length === LEAF_SIZE && r.leaf[0] === 1 && r.leaf[1] === 0 && view(r.leaf).getBigUint64(8) === seq && r.proof.every(p => p.length === 32), "bad_leaf", seq);
+        steps.push({ ok: true, text: t("p_leaf", seq) });
+        const root = await rootOf(r.index, note.size, r.leaf, r.proof);
+        must(root !== null && same(root, note.root), "bad_inclusion", seq);
+        steps.push({ ok: true, text: t("p_inclusion", seq) });
+        const count = await countCosignatures(r.note, origin, session, steps);
+        must(note.signed, "p_no_ed25519");
+        must(count >= needed, "too_few_cosigned", count, needed);
+        return t("verified_receipt", seq, origin, when(Number(view(r.leaf).getBigUint64(16))), count);
     });
 }
 
