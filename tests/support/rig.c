@@ -65,9 +65,11 @@ unsigned rig_free_port(void)
     const int on = 1;
     for (unsigned tries = 0; tries < 4096; tries++) {
         unsigned port = 16384 + (unsigned)arc4random_uniform(16384);
-        struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+        struct sockaddr_in a = {
+            .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
         int fd = socket(AF_INET, SOCK_STREAM, 0);
-        int taken = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || bind(fd, (struct sockaddr *)&a, sizeof a) != 0;
+        int taken = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+                    bind(fd, (struct sockaddr *)&a, sizeof a) != 0;
         if (fd >= 0)
             close(fd);
         if (!taken)
@@ -92,7 +94,7 @@ static void put_party(FILE *f, const char *label, const char *name, const struct
     fprintf(f, "}");
 }
 
-static void write_directory(struct rig *r)
+static void write_directory(struct rig *r, const char *more)
 {
     char path[300];
     struct sq_error err = {0};
@@ -100,7 +102,7 @@ static void write_directory(struct rig *r)
     FILE *f = fopen(path, "w");
     if (f == NULL)
         rig_die(path, NULL);
-    fprintf(f, "network: rig\nnetting: hub\nround_timeout_ms: 1000\nnodes:\n");
+    fprintf(f, "network: rig\nnetting: hub\nround_timeout_ms: 1000\n%snodes:\n", more);
     for (unsigned i = 0; i < r->node_count; i++) {
         const struct rig_node *n = &r->node[i];
         fprintf(f, "  - code: \"%s\"\n    ", n->code);
@@ -151,7 +153,8 @@ static void write_node(struct rig *r, unsigned i, const char *more)
         rig_die(n->ledger, &err);
 }
 
-struct rig *rig_new(const char *dir, const char *daemon, unsigned node_count, const char *more_config)
+struct rig *rig_new_in(const char *dir, const char *daemon, unsigned node_count, const char *more_config,
+                       const char *more_directory)
 {
     struct rig *r = calloc(1, sizeof *r);
     struct sq_error err = {0};
@@ -178,10 +181,15 @@ struct rig *rig_new(const char *dir, const char *daemon, unsigned node_count, co
         snprintf(name, sizeof name, "%s/zhang", n->code);
         n->checker = rig_keys("operator", name);
     }
-    write_directory(r);
+    write_directory(r, more_directory);
     for (unsigned i = 0; i < node_count; i++)
         write_node(r, i, more_config != NULL ? more_config : "");
     return r;
+}
+
+struct rig *rig_new(const char *dir, const char *daemon, unsigned node_count, const char *more_config)
+{
+    return rig_new_in(dir, daemon, node_count, more_config, "");
 }
 
 void rig_free(struct rig *r)

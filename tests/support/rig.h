@@ -29,6 +29,9 @@ struct rig {
 
 /* Files of a new network under `dir` (removed first). `daemon` is the program; `more_config` is appended to every configuration. */
 struct rig *rig_new(const char *dir, const char *daemon, unsigned node_count, const char *more_config);
+/* The same, with further lines in the directory. */
+struct rig *rig_new_in(const char *dir, const char *daemon, unsigned node_count, const char *more_config,
+                       const char *more_directory);
 void rig_free(struct rig *r); /* kills what still runs */
 
 void rig_start(struct rig *r, unsigned node);                   /* returns when it is ready */
