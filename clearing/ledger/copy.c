@@ -3,6 +3,7 @@
  *
  *   fix where it ends -> entries in groups -> kept answers -> outbox -> root is the checkpoint's? -> checkpoint, and the copy is whole
  *                        \___________________ stopped anywhere: not whole, goes on from the entries it has ______________________/
+ *                         \__ an earlier copy, being brought up to date: goes on, or back to what it was (sq_ledger_copy_undo) __/
  *
  * One short read transaction fixes the end S: the newest entry, its checkpoint, and the last number in the outbox of each node. What hangs
  * on the journal is then filtered to S:
@@ -10,8 +11,14 @@
  *   outbox    up to the number noted at S; what peers acknowledged since is left out, because they have it
  * So the copy is a state that a node stopped at S could have had, except that it may already know of later acknowledgements.
  *
+ * Until the last transaction things are only added: entries, answers and messages beyond those of the whole copy that was there. Meta holds
+ * under "copying" where that one ended, so that whatever is beyond can be taken away again; what peers have acknowledged since goes in
+ * the last transaction, which stores the checkpoint.
+ *
+ *   "copying":   0 be64 entries of the whole copy that was there, 0: none | 8 be32 node, be64 last number of its outbox then | 20 the next
+ *
  * Invariants: no read transaction outlives one group; while meta holds "copying", nobody else opens the copy; it goes away in the transaction
- * that stores the checkpoint, after the copy's own tree has come to the checkpoint's root.
+ * that stores the checkpoint, after the copy's own tree has come to the checkpoint's root, or when all beyond the old end is gone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,9 +30,9 @@
 #define GROUP_BYTES   (16u << 20)
 #define GROUP_ROWS    4096u
 
-struct bound { /* last number of a node's outbox when the end was fixed */
-    uint32_t node;
-    uint64_t last, first; /* first: of the copy's numbers without a gap up to last */
+struct bound { /* the numbers in the outbox for a node when the end was fixed */
+    uint32_t node, padding;
+    uint64_t first, last;
 };
 
 struct copying {
@@ -68,17 +75,17 @@ static int get_meta(MDB_txn *txn, MDB_dbi meta, const char *key, MDB_val *v)
 
 /* ---- where it ends ---- */
 
-static sq_status note_bounds(struct copying *c, MDB_txn *txn, struct sq_error *err)
+static sq_status note_bounds(const struct sq_ledger *l, MDB_txn *txn, struct sq_table *bounds, struct sq_error *err)
 {
     MDB_cursor *cursor;
     MDB_val k, v;
-    int rc = mdb_cursor_open(txn, c->from->outbox, &cursor);
+    int rc = mdb_cursor_open(txn, l->outbox, &cursor);
     if (rc != 0)
         return sq_fail_mdb(err, rc, "open outbox");
     uint8_t next[12] = {0};
     rc = mdb_cursor_get(cursor, &k, &v, MDB_LAST);
     while (rc == 0) { /* node by node, from the last one back */
-        struct bound *b = sq_table_add(&c->bounds, NULL);
+        struct bound *b = sq_table_add(bounds, NULL);
         if (b == NULL) {
             mdb_cursor_close(cursor);
             return sq_fail(err, SQ_E_NOMEM, "copy");
@@ -87,8 +94,10 @@ static sq_status note_bounds(struct copying *c, MDB_txn *txn, struct sq_error *e
         sq_put_be32(next, b->node);
         k = (MDB_val){sizeof next, next};
         rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-        if (rc == 0)
+        if (rc == 0) {
+            b->first = sq_get_be64((const uint8_t *)k.mv_data + 4);
             rc = mdb_cursor_get(cursor, &k, &v, MDB_PREV);
+        }
     }
     mdb_cursor_close(cursor);
     return rc == MDB_NOTFOUND ? SQ_OK : sq_fail_mdb(err, rc, "read outbox");
@@ -113,7 +122,7 @@ static sq_status fix_end(struct copying *c, struct sq_error *err)
         memcpy(c->network, network.mv_data, sizeof c->network);
         memcpy(c->note, note.mv_data, note.mv_size);
         c->note_size = note.mv_size;
-        st = note_bounds(c, txn, err);
+        st = note_bounds(c->from, txn, &c->bounds, err);
     }
     mdb_txn_abort(txn);
     return st;
@@ -127,17 +136,40 @@ static int is_same_folder(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* From here on it is not whole. */
+/* From here on it is not whole. What an earlier run that broke off has noted of the whole copy stays. */
 static sq_status mark(struct sq_ledger *l, struct sq_error *err)
 {
     MDB_txn *txn;
-    char key[] = "copying", one[] = "1";
-    MDB_val k = {strlen(key), key}, v = {1, one};
+    MDB_val v = {0, NULL};
+    char key[] = "copying";
+    struct sq_table bounds = SQ_TABLE_OF(struct bound);
     sq_status st = begin(l, 0, &txn, err);
     if (st != SQ_OK)
         return st;
-    int rc = mdb_put(txn, l->meta, &k, &v, 0);
-    return finish(l, txn, rc == 0 ? SQ_OK : sq_fail_mdb(err, rc, "write meta"), err);
+    if (get_meta(txn, l->meta, key, &v) == 0) {
+        mdb_txn_abort(txn);
+        return SQ_OK;
+    }
+    uint64_t entries = get_meta(txn, l->meta, "checkpoint", &v) == 0 && v.mv_size > 8 ? sq_get_be64(v.mv_data) : 0;
+    st = note_bounds(l, txn, &bounds, err);
+    uint8_t *value = malloc(8 + 12 * (size_t)bounds.count);
+    if (st == SQ_OK && value == NULL)
+        st = sq_fail(err, SQ_E_NOMEM, "copy");
+    if (st == SQ_OK) {
+        sq_put_be64(value, entries);
+        for (uint32_t i = 0; i < bounds.count; i++) {
+            const struct bound *b = SQ_ROW(&bounds, struct bound, i);
+            sq_put_be32(value + 8 + 12 * i, b->node);
+            sq_put_be64(value + 12 + 12 * i, b->last);
+        }
+        MDB_val k = {strlen(key), key};
+        v = (MDB_val){8 + 12 * (size_t)bounds.count, value};
+        int rc = mdb_put(txn, l->meta, &k, &v, 0);
+        st = rc == 0 ? SQ_OK : sq_fail_mdb(err, rc, "write meta");
+    }
+    free(value);
+    sq_table_free(&bounds);
+    return finish(l, txn, st, err);
 }
 
 static sq_status open_copy(struct copying *c, const char *path, struct sq_error *err)
@@ -291,58 +323,61 @@ static sq_status copy_table(struct copying *c, struct walk w, struct sq_error *e
     return st;
 }
 
-/* An earlier copy's outbox may hold what peers have acknowledged since. */
-static sq_status empty_outbox(struct copying *c, struct sq_error *err)
+/* Rows for the node below a number, or from a number on; 0 or LMDB's error. */
+static int drop_numbers(MDB_cursor *cursor, uint32_t node, uint64_t from, uint64_t below)
 {
-    MDB_txn *txn;
-    sq_status st = begin(c->to, 0, &txn, err);
-    if (st != SQ_OK)
-        return st;
-    int rc = mdb_drop(txn, c->to->outbox, 0);
-    return finish(c->to, txn, rc == 0 ? SQ_OK : sq_fail_mdb(err, rc, "empty outbox"), err);
+    uint8_t first[12];
+    sq_put_be32(first, node);
+    sq_put_be64(first + 4, from);
+    for (;;) {
+        MDB_val k = {sizeof first, first}, v;
+        int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+        if (rc != 0 || sq_get_be32(k.mv_data) != node || sq_get_be64((const uint8_t *)k.mv_data + 4) >= below)
+            return rc == MDB_NOTFOUND ? 0 : rc;
+        if ((rc = mdb_cursor_del(cursor, 0)) != 0)
+            return rc;
+    }
 }
 
 /*
- * A peer that acknowledged messages between two groups left a gap: what was copied before it has been acknowledged too. The copy keeps what
- * comes after the last gap.
+ * A peer that acknowledged messages between two groups left a gap: what was copied before it has been acknowledged too. Where the copy's
+ * numbers for the node go on without a gap up to the last.
  */
-static sq_status drop_acked_since(struct copying *c, struct sq_error *err)
+static uint64_t after_gaps(MDB_cursor *cursor, uint32_t node)
 {
-    MDB_txn *txn;
-    MDB_cursor *cursor;
-    MDB_val k, v;
-    uint64_t before = 0;
-    struct bound *b = NULL;
-    sq_status st = begin(c->to, 0, &txn, err);
-    if (st != SQ_OK)
-        return st;
-    int rc = mdb_cursor_open(txn, c->to->outbox, &cursor);
-    if (rc != 0)
-        return finish(c->to, txn, sq_fail_mdb(err, rc, "open outbox"), err);
-    for (rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST); rc == 0; rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
+    uint8_t first[12] = {0};
+    uint64_t start = 0, before = 0;
+    sq_put_be32(first, node);
+    MDB_val k = {sizeof first, first}, v;
+    int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    for (; rc == 0 && sq_get_be32(k.mv_data) == node; rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
         uint64_t number = sq_get_be64((const uint8_t *)k.mv_data + 4);
-        if (b == NULL || b->node != sq_get_be32(k.mv_data) || number != before + 1) {
-            b = find_bound(c, sq_get_be32(k.mv_data));
-            SQ_ASSERT(b != NULL); /* message_belongs let it in */
-            b->first = number;
-        }
+        start = number != before + 1 ? number : start;
         before = number;
     }
-    for (uint32_t i = 0; rc == MDB_NOTFOUND && i < c->bounds.count; i++) {
-        uint8_t first[12] = {0};
-        b = SQ_ROW(&c->bounds, struct bound, i);
-        sq_put_be32(first, b->node);
-        for (;;) {
-            k = (MDB_val){sizeof first, first};
-            rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-            if (rc != 0 || sq_get_be32(k.mv_data) != b->node ||
-                sq_get_be64((const uint8_t *)k.mv_data + 4) >= b->first || (rc = mdb_cursor_del(cursor, 0)) != 0)
-                break;
-        }
-        rc = rc == 0 ? MDB_NOTFOUND : rc;
+    return start;
+}
+
+/* What peers have acknowledged since the copy was whole last, or while it was made. */
+static sq_status drop_acknowledged(struct copying *c, MDB_txn *txn, struct sq_error *err)
+{
+    MDB_cursor *cursor;
+    struct sq_table there = SQ_TABLE_OF(struct bound);
+    sq_status st = note_bounds(c->to, txn, &there, err);
+    int rc = st == SQ_OK ? mdb_cursor_open(txn, c->to->outbox, &cursor) : 0;
+    if (st != SQ_OK || rc != 0) {
+        sq_table_free(&there);
+        return st != SQ_OK ? st : sq_fail_mdb(err, rc, "open outbox");
+    }
+    for (uint32_t i = 0; rc == 0 && i < there.count; i++) {
+        uint32_t node = SQ_ROW(&there, struct bound, i)->node;
+        const struct bound *b = find_bound(c, node);
+        uint64_t start = after_gaps(cursor, node);
+        rc = drop_numbers(cursor, node, 0, b == NULL ? UINT64_MAX : start > b->first ? start : b->first);
     }
     mdb_cursor_close(cursor);
-    return finish(c->to, txn, rc == MDB_NOTFOUND ? SQ_OK : sq_fail_mdb(err, rc, "clear outbox"), err);
+    sq_table_free(&there);
+    return rc == 0 ? SQ_OK : sq_fail_mdb(err, rc, "clear outbox");
 }
 
 /* ---- the end ---- */
@@ -371,6 +406,8 @@ static sq_status complete(struct copying *c, struct sq_error *err)
     sq_status st = begin(c->to, 0, &txn, err);
     if (st != SQ_OK)
         return st;
+    if ((st = drop_acknowledged(c, txn, err)) != SQ_OK)
+        return finish(c->to, txn, st, err);
     int rc = mdb_put(txn, c->to->meta, &k, &v, 0);
     k = (MDB_val){strlen(copying), copying};
     if (rc == 0)
@@ -393,11 +430,7 @@ sq_status sq_ledger_copy(const struct sq_ledger *from, const char *to_path, sq_l
     if (st == SQ_OK)
         st = copy_table(c, (struct walk){.from = from->answer, .to = c->to->answer, .belongs = answer_belongs}, err);
     if (st == SQ_OK)
-        st = empty_outbox(c, err);
-    if (st == SQ_OK)
         st = copy_table(c, (struct walk){.from = from->outbox, .to = c->to->outbox, .belongs = message_belongs}, err);
-    if (st == SQ_OK)
-        st = drop_acked_since(c, err);
     if (st == SQ_OK)
         st = check_root(c, err);
     if (st == SQ_OK)
@@ -407,5 +440,147 @@ sq_status sq_ledger_copy(const struct sq_ledger *from, const char *to_path, sq_l
     sq_ledger_close(c->to);
     sq_table_free(&c->bounds);
     free(c);
+    return st;
+}
+
+/* ---- back to what it was ---- */
+
+struct whole { /* the copy as it was before the run that broke off */
+    uint64_t entries;
+    struct sq_table bounds; /* struct bound: last */
+};
+
+static sq_status read_mark(const struct sq_ledger *l, struct whole *w, struct sq_error *err)
+{
+    MDB_txn *txn;
+    MDB_val v = {0, NULL};
+    sq_status st = begin(l, MDB_RDONLY, &txn, err);
+    if (st != SQ_OK)
+        return st;
+    if (get_meta(txn, l->meta, "copying", &v) != 0)
+        st = sq_fail(err, SQ_E_NOT_FOUND, "%s is whole: there is nothing to take back", l->path);
+    else if (v.mv_size < 8 || (v.mv_size - 8) % 12 != 0 || (w->entries = sq_get_be64(v.mv_data)) == 0)
+        st = sq_fail(err, SQ_E_NOT_FOUND,
+                     "%s was never whole: let 'sanquan backup' finish it, or remove it and begin anew", l->path);
+    for (size_t at = 8; st == SQ_OK && at < v.mv_size; at += 12) {
+        struct bound *b = sq_table_add(&w->bounds, NULL);
+        if (b == NULL)
+            st = sq_fail(err, SQ_E_NOMEM, "copy");
+        else
+            *b = (struct bound){.node = sq_get_be32((const uint8_t *)v.mv_data + at),
+                                .last = sq_get_be64((const uint8_t *)v.mv_data + at + 4)};
+    }
+    mdb_txn_abort(txn);
+    return st;
+}
+
+/* From the newest on, a group at a time: what is left is a journal without a gap whenever this stops. */
+static sq_status drop_entries(const struct sq_ledger *l, uint64_t seq, uint64_t entries, struct sq_error *err)
+{
+    while (seq > entries) {
+        MDB_txn *txn;
+        sq_status st = begin(l, 0, &txn, err);
+        int rc = 0;
+        if (st != SQ_OK)
+            return st;
+        for (unsigned n = 0; rc == 0 && n < GROUP_ENTRIES && seq > entries; n++, seq--) {
+            uint8_t key[8];
+            sq_put_be64(key, seq);
+            MDB_val k = {sizeof key, key};
+            if ((rc = mdb_del(txn, l->journal, &k, NULL)) == 0)
+                rc = mdb_del(txn, l->leaf, &k, NULL);
+        }
+        st = finish(l, txn, rc == 0 ? SQ_OK : sq_fail_mdb(err, rc, "take back entries"), err);
+        if (st != SQ_OK)
+            return st;
+    }
+    return SQ_OK;
+}
+
+/* A full tile of a level covers 256 of the level below; one that covers more than there is goes. */
+static int is_beyond_tile(uint64_t entries, const MDB_val *k, const MDB_val *v)
+{
+    const uint8_t *key = k->mv_data;
+    unsigned __int128 covered = (unsigned __int128)(sq_get_be64(key + 1) + 1) << (8 * (key[0] + 1u));
+    (void)v;
+    return covered > entries;
+}
+static int is_beyond_answer(uint64_t entries, const MDB_val *k, const MDB_val *v)
+{
+    (void)k;
+    return v->mv_size >= 8 && sq_get_be64(v->mv_data) > entries;
+}
+
+static int drop_rows(MDB_txn *txn, MDB_dbi table, uint64_t entries,
+                     int (*is_beyond)(uint64_t entries, const MDB_val *k, const MDB_val *v))
+{
+    MDB_cursor *cursor;
+    MDB_val k, v;
+    int rc = mdb_cursor_open(txn, table, &cursor);
+    if (rc != 0)
+        return rc;
+    while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0)
+        if (is_beyond(entries, &k, &v) && (rc = mdb_cursor_del(cursor, 0)) != 0)
+            break;
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int drop_messages(const struct sq_ledger *l, MDB_txn *txn, const struct whole *w, struct sq_table *there)
+{
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(txn, l->outbox, &cursor);
+    if (rc != 0)
+        return rc;
+    for (uint32_t i = 0; rc == 0 && i < there->count; i++) {
+        uint32_t node = SQ_ROW(there, struct bound, i)->node;
+        uint64_t from = 0;
+        for (uint32_t k = 0; k < w->bounds.count; k++)
+            if (SQ_ROW(&w->bounds, struct bound, k)->node == node)
+                from = SQ_ROW(&w->bounds, struct bound, k)->last + 1;
+        rc = drop_numbers(cursor, node, from, UINT64_MAX);
+    }
+    mdb_cursor_close(cursor);
+    return rc;
+}
+
+/* All that hangs on entries that are gone, and the mark with it. */
+static sq_status drop_rest(const struct sq_ledger *l, const struct whole *w, struct sq_error *err)
+{
+    MDB_txn *txn;
+    char copying[] = "copying";
+    MDB_val k = {strlen(copying), copying};
+    struct sq_table there = SQ_TABLE_OF(struct bound);
+    sq_status st = begin(l, 0, &txn, err);
+    if (st != SQ_OK)
+        return st;
+    st = note_bounds(l, txn, &there, err);
+    int rc = st == SQ_OK ? drop_rows(txn, l->tile, w->entries, is_beyond_tile) : 0;
+    if (st == SQ_OK && rc == 0)
+        rc = drop_rows(txn, l->answer, w->entries, is_beyond_answer);
+    if (st == SQ_OK && rc == 0)
+        rc = drop_messages(l, txn, w, &there);
+    if (st == SQ_OK && rc == 0)
+        rc = mdb_del(txn, l->meta, &k, NULL);
+    sq_table_free(&there);
+    return finish(l, txn, st != SQ_OK ? st : rc == 0 ? SQ_OK : sq_fail_mdb(err, rc, "take back a copy"), err);
+}
+
+sq_status sq_ledger_copy_undo(const char *path, uint64_t *entries_out, struct sq_error *err)
+{
+    const struct sq_ledger_options o = {.path = path, .unfinished = 1};
+    struct sq_ledger *l = NULL;
+    struct whole w = {.bounds = SQ_TABLE_OF(struct bound)};
+    sq_status st = sq_ledger_open(&o, &l, err);
+    if (st == SQ_OK)
+        st = read_mark(l, &w, err);
+    if (st == SQ_OK)
+        st = drop_entries(l, l->seq, w.entries, err);
+    if (st == SQ_OK)
+        st = drop_rest(l, &w, err);
+    if (st == SQ_OK)
+        *entries_out = w.entries;
+    sq_ledger_close(l);
+    sq_table_free(&w.bounds);
     return st;
 }

@@ -228,15 +228,21 @@ sq_status sq_ledger_last(const struct sq_ledger *l, MDB_txn *txn, uint64_t *seq,
 
 static sq_status check_meta(struct sq_ledger *l, MDB_txn *txn, const struct sq_ledger_options *o, struct sq_error *err)
 {
-    char name[] = "origin";
-    MDB_val k = {strlen(name), name}, v;
+    char name[] = "origin", copying[] = "copying";
+    MDB_val k = {strlen(name), name}, copying_key = {strlen(copying), copying}, v;
     if (!meta_is(txn, l->meta, "format", FORMAT, strlen(FORMAT)))
         return sq_fail(err, SQ_E_FOREIGN, "%s has another format than %s", l->path, FORMAT);
     if (o->network_id != NULL && !meta_is(txn, l->meta, "network", o->network_id, 32))
         return sq_fail(err, SQ_E_FOREIGN, "%s belongs to another network", l->path);
-    if (!o->unfinished && meta_is(txn, l->meta, "copying", "1", 1))
-        return sq_fail(err, SQ_E_STORAGE, "%s is a copy that is not whole yet: let 'sanquan backup' finish it",
-                       l->path);
+    if (!o->unfinished && mdb_get(txn, l->meta, &copying_key, &v) == 0)
+        return v.mv_size >= 8 && sq_get_be64(v.mv_data) != 0
+                   ? sq_fail(err, SQ_E_STORAGE,
+                             "%s is a copy that is not whole: bringing it up to date broke off. 'sanquan backup' goes "
+                             "on with it; "
+                             "'sanquan backup --undo --to %s' takes it back to the %" PRIu64 " entries it had before",
+                             l->path, l->path, sq_get_be64(v.mv_data))
+                   : sq_fail(err, SQ_E_STORAGE, "%s is a copy that is not whole yet: let 'sanquan backup' finish it",
+                             l->path);
     if (mdb_get(txn, l->meta, &k, &v) != 0 || v.mv_size >= sizeof l->origin)
         return sq_fail(err, SQ_E_FOREIGN, "%s has no origin", l->path);
     memcpy(l->origin, v.mv_data, v.mv_size);

@@ -198,6 +198,7 @@ SQ_MUST_CHECK sq_status sq_ledger_tile(const struct sq_ledger *l, unsigned level
  * 256 entries or 16 MiB. If to_path is a copy already, whole or not, it goes on from the entries that are there. Kept answers and the outbox
  * are those of the last copied entry, less what peers have acknowledged since. Snapshots are not copied.
  *
+ * What was there stays until the last transaction, so an earlier copy whose refreshing broke off can go on, or back (below).
  * The copy can be opened when it is whole: its tree has the root of the copied checkpoint. Whether that is signed is for the caller to see.
  * progress  after each group of entries, answers or messages; a status other than SQ_OK ends the copying and is returned (NULL: nobody is told)
  * Errors: SQ_E_FOREIGN what is at to_path is of another ledger; SQ_E_LOCKED it is in use; SQ_E_VERIFY, SQ_E_CORRUPT `from` is damaged;
@@ -206,6 +207,13 @@ SQ_MUST_CHECK sq_status sq_ledger_tile(const struct sq_ledger *l, unsigned level
 typedef sq_status (*sq_ledger_copied)(void *ctx, uint64_t entry, uint64_t last, struct sq_error *err);
 SQ_MUST_CHECK sq_status sq_ledger_copy(const struct sq_ledger *from, const char *to_path, sq_ledger_copied progress,
                                        void *ctx, uint64_t *entries_out, struct sq_error *err);
+
+/*
+ * A copy that was being brought up to date, and broke off, becomes again what it was before: whole, with *entries_out entries, its answers and
+ * its outbox. Stopped anywhere, it can be called again, or the copying go on.
+ * Errors: SQ_E_NOT_FOUND it is whole, or never was; SQ_E_LOCKED it is being copied to; as sq_ledger_open.
+ */
+SQ_MUST_CHECK sq_status sq_ledger_copy_undo(const char *path, uint64_t *entries_out, struct sq_error *err);
 
 /* ---- snapshot: PATH/snapshot, replaced whole (temporary file, fsync, rename, fsync of the directory) ---- */
 

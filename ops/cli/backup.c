@@ -13,6 +13,7 @@
 
 struct backup {
     const char *ledger, *to;
+    int undo;
     uint64_t entries;
     char node[7];
     uint8_t root[SQ_HASH_SIZE];
@@ -20,7 +21,7 @@ struct backup {
 
 /* ---- usage ---- */
 
-enum { KEY_LEDGER = 0x100, KEY_TO };
+enum { KEY_LEDGER = 0x100, KEY_TO, KEY_UNDO };
 
 static error_t parse(int key, char *value, struct argp_state *state)
 {
@@ -32,7 +33,14 @@ static error_t parse(int key, char *value, struct argp_state *state)
     case KEY_TO:
         b->to = value;
         return 0;
+    case KEY_UNDO:
+        b->undo = 1;
+        return 0;
     case ARGP_KEY_END:
+        if (b->undo)
+            return b->to == NULL       ? sq_args_wrong(state, _("say which copy: --to DIR"))
+                   : b->ledger != NULL ? sq_args_wrong(state, _("--undo needs no ledger: it works on the copy alone"))
+                                       : 0;
         return b->ledger == NULL ? sq_args_wrong(state, _("say which ledger: --ledger DIR"))
                : b->to == NULL   ? sq_args_wrong(state, _("say where to: --to DIR"))
                                  : 0;
@@ -44,6 +52,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 static const struct argp_option options[] = {
     {"ledger", KEY_LEDGER, N_("DIR"), 0, N_("the ledger; its node may be working"), 0},
     {"to", KEY_TO, N_("DIR"), 0, N_("the copy: a new folder, or an earlier copy, which is brought up to date"), 0},
+    {"undo", KEY_UNDO, NULL, 0, N_("bringing the copy up to date broke off: make it what it was before"), 0},
     {0},
 };
 static const struct sq_args args = {
@@ -54,10 +63,12 @@ static const struct sq_args args = {
     N_("The copy ends at the entry that was the newest when the command began. A run that broke off, or the\n"
        "next day's, goes on with the entries that the copy lacks. It can be audited and read like the ledger,\n"
        "and a node can be started from it when the ledger is lost. If peers have had more from that node than\n"
-       "the copy knows, they stop it at its start: nothing is decided twice. A copy that broke off is of no\n"
-       "use until a later run finishes it: keep two, and bring them up to date in turn.\n"
+       "the copy knows, they stop it at its start: nothing is decided twice. Nothing of an earlier copy is\n"
+       "touched before the new part is complete: when a run broke off, a later one goes on, and if there is\n"
+       "no ledger any more, --undo makes the copy what it was before.\n"
        "\n"
        "  sanquan backup --ledger /var/lib/sanquan/310000 --to /backup/310000\n"
+       "  sanquan backup --undo --to /backup/310000\n"
        "  sanquan audit --ledger /backup/310000 --directory directory.yaml"),
     0};
 
@@ -126,6 +137,20 @@ static sq_status verify(struct backup *b, struct sq_error *err)
     return st;
 }
 
+static int undo(struct sq_cli *cli, struct backup *b)
+{
+    struct sq_error err = {0};
+    char n[SQ_TEXT_SIZE];
+    if (sq_ledger_copy_undo(b->to, &b->entries, &err) != SQ_OK)
+        return sq_cli_fail(cli, &err);
+    if (cli->json)
+        sq_cli_json(json_pack("{s:s, s:I}", "copy", b->to, "entries", (json_int_t)b->entries));
+    else
+        printf(_("%s holds its %s entries again, as before the run that broke off.\n"), b->to,
+               sq_text_count(b->entries, n));
+    return SQ_EXIT_DONE;
+}
+
 int sq_cmd_backup(struct sq_cli *cli, int argc, char **argv)
 {
     struct backup b = {0};
@@ -134,6 +159,8 @@ int sq_cmd_backup(struct sq_cli *cli, int argc, char **argv)
     int code = sq_cli_parse(cli, &args, argc, argv, &b);
     if (code != SQ_PARSED)
         return code;
+    if (b.undo)
+        return undo(cli, &b);
     sq_status st = copy(cli, &b, &err);
     if (st == SQ_OK)
         st = verify(&b, &err);

@@ -1,9 +1,11 @@
 """sanquan backup: a copy made while nodes work can be audited, read, brought up to date, and started from."""
 import os
+import resource
 import shutil
+import subprocess
 import threading
 
-from network import Network, check, done, uscc
+from network import SANQUAN, Network, check, done, uscc
 
 NODES = ("310000", "440000")
 HEADER = "voucher,amount_yuan,base_yuan,invoice,invoice_total_yuan,service,service_day"
@@ -51,6 +53,20 @@ with Network(NODES) as net:
     check("meanwhile the node lost nothing", set(submitted) == {0}, submitted)
     text = net.run(*backup)
     check("for people it says what it holds", text.code == 0 and "of node 310000" in text.out and "verifies" in text.out, text)
+
+    # A run that breaks off because its disk is full: the file may not grow beyond this.
+    entries = net.run("audit", "--ledger", copy, "--directory", net.directory, "--json").json["entries"]
+    for k in range(8):
+        assert submit(net, f"more{k}.csv", voucher, 100000 + 500 * k, 500).code == 0
+    limit = os.path.getsize(os.path.join(copy, "data.mdb")) + 65536
+    broken = subprocess.run([SANQUAN, *backup], capture_output=True, text=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    refused = net.run("audit", "--ledger", copy, "--directory", net.directory)
+    check("a copy whose refreshing broke off says so, and what to do", broken.returncode != 0 and refused.code != 0 and "--undo" in refused.out + refused.err, (broken, refused))
+    undone = net.run("backup", "--undo", "--to", copy, "--json")
+    audited = net.run("audit", "--ledger", copy, "--directory", net.directory, "--json")
+    check("it can go back to what it was", undone.code == 0 and undone.json["entries"] == entries and audited.code == 0 and audited.json["entries"] == entries, (undone, audited))
+    check("which it can once", net.run("backup", "--undo", "--to", copy).code != 0)
+    check("and go on", net.run(*backup).code == 0 and net.run("audit", "--ledger", copy, "--directory", net.directory).code == 0)
 
     check("the copy of another ledger is refused", net.run("backup", "--ledger", net.path("440000"), "--to", copy).code != 0)
     check("and a ledger is not copied onto itself", net.run("backup", "--ledger", net.path("310000"), "--to", net.path("310000")).code == 2)

@@ -238,6 +238,76 @@ static void an_earlier_copy_is_brought_up_to_date(void **state)
     sq_ledger_close(l);
 }
 
+static sq_status stop_at(void *ctx, uint64_t entry, uint64_t last, struct sq_error *err)
+{
+    struct meanwhile *m = ctx;
+    (void)entry;
+    (void)last;
+    return ++m->calls == m->stop_after ? sq_fail(err, SQ_E_TIMEOUT, "stopped") : SQ_OK;
+}
+
+/* Wherever a refresh breaks off, the copy is what it was, or what it was to become: whoever has it chooses. */
+static void a_refresh_that_breaks_off_anywhere_goes_back_or_on(void **state)
+{
+    struct pair *p = *state;
+    const struct sq_ledger_options o = options(p->copy, 1);
+    uint64_t entries = 0, first, last;
+    unsigned stops = 0;
+    work(p, 6);
+    acknowledge(p, 0, 40);
+    assert_int_equal(sq_ledger_copy(p->from, p->copy, NULL, NULL, &entries, NULL), SQ_OK);
+    work(p, 14);
+    acknowledge(p, 0, 45);
+    acknowledge(p, 1, 500); /* all that node 1 was ever sent */
+    for (sq_status st = SQ_E_TIMEOUT; st != SQ_OK;) {
+        struct meanwhile m = {.p = p, .stop_after = ++stops};
+        struct sq_ledger *l = NULL;
+        struct sq_error err = {0};
+        st = sq_ledger_copy(p->from, p->copy, stop_at, &m, &entries, &err);
+        if (st == SQ_OK)
+            break;
+        assert_int_equal(st, SQ_E_TIMEOUT);
+        assert_int_equal(sq_ledger_open(&o, &l, &err), SQ_E_STORAGE);
+        assert_non_null(strstr(err.text, "--undo"));
+        if (stops % 2 == 0) { /* some runs break off twice */
+            struct meanwhile again = {.p = p, .stop_after = 1};
+            assert_int_equal(sq_ledger_copy(p->from, p->copy, stop_at, &again, &entries, NULL), SQ_E_TIMEOUT);
+        }
+        if (sq_ledger_copy_undo(p->copy, &entries, &err) != SQ_OK)
+            fail_msg("%s", err.text);
+        assert_int_equal(entries, 300);
+        is_whole(p, 300);
+        l = open_at(p->copy, 0);
+        assert_int_equal(waiting(p, l, 0, &first, &last), 150 - 40);
+        assert_true(first == 41 && last == 150);
+        assert_int_equal(waiting(p, l, 1, &first, &last), 150);
+        sq_ledger_close(l);
+        assert_int_equal(sq_ledger_copy_undo(p->copy, &entries, &err), SQ_E_NOT_FOUND); /* it is whole */
+    }
+    assert_true(stops > 4);
+    is_whole(p, 1000);
+    struct sq_ledger *l = open_at(p->copy, 0);
+    assert_int_equal(waiting(p, l, 0, &first, &last), 500 - 45);
+    assert_true(first == 46 && last == 500);
+    assert_int_equal(waiting(p, l, 1, &first, &last), 0);
+    sq_ledger_close(l);
+}
+
+static void a_copy_that_was_never_whole_has_nothing_to_go_back_to(void **state)
+{
+    struct pair *p = *state;
+    struct meanwhile m = {.p = p, .stop_after = 2};
+    struct sq_error err = {0};
+    uint64_t entries = 0;
+    work(p, 20);
+    assert_int_equal(sq_ledger_copy(p->from, p->copy, stop_at, &m, &entries, &err), SQ_E_TIMEOUT);
+    assert_int_equal(sq_ledger_copy_undo(p->copy, &entries, &err), SQ_E_NOT_FOUND);
+    assert_non_null(strstr(err.text, "never whole"));
+    assert_int_equal(sq_ledger_copy_undo(p->path, &entries, &err), SQ_E_LOCKED); /* nor is a ledger in use touched */
+    assert_int_equal(sq_ledger_copy(p->from, p->copy, NULL, NULL, &entries, NULL), SQ_OK);
+    is_whole(p, 1000);
+}
+
 /* The outbox is copied in groups too: the peer may acknowledge what one group has copied and the beginning of the next. */
 static sq_status acknowledge_later(void *ctx, uint64_t entry, uint64_t last, struct sq_error *err)
 {
@@ -300,6 +370,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_copy_made_while_the_writer_goes_on_ends_where_it_began, begin, end),
         cmocka_unit_test_setup_teardown(a_copy_that_was_stopped_is_not_usable_and_goes_on, begin, end),
         cmocka_unit_test_setup_teardown(an_earlier_copy_is_brought_up_to_date, begin, end),
+        cmocka_unit_test_setup_teardown(a_refresh_that_breaks_off_anywhere_goes_back_or_on, begin, end),
+        cmocka_unit_test_setup_teardown(a_copy_that_was_never_whole_has_nothing_to_go_back_to, begin, end),
         cmocka_unit_test_setup_teardown(messages_acknowledged_while_they_are_copied_leave_no_gap, begin, end),
         cmocka_unit_test_setup_teardown(what_is_of_another_ledger_stays_as_it_is, begin, end),
     };
