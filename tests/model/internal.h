@@ -155,6 +155,7 @@ struct m_asker {
 uint32_t model_decide(struct model *m, const struct m_row *r, const struct m_asker *a);
 int64_t model_moves(const struct m_row *r); /* fen that the row moves when it is accepted */
 const char *model_home(const struct model *m, const struct m_row *r);
+int model_is_open(const struct model *m, const struct m_hold *h); /* it holds its amount */
 void model_budget_sums(const struct model *m, const struct m_programme *p, int64_t *reserved, int64_t *spent);
 
 /* claims.c: the invoice register */

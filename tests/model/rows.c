@@ -109,7 +109,7 @@ const char *model_home(const struct model *m, const struct m_row *r)
 
 /* ---- sums ---- */
 
-static int is_open(const struct model *m, const struct m_hold *h)
+int model_is_open(const struct model *m, const struct m_hold *h)
 {
     return h->fen != 0 && (h->until_ms >= m->now_ms || h->number >= PART_NUMBERS);
 }
@@ -128,7 +128,7 @@ static int64_t reserved(const struct model *m, const struct m_voucher *v, const 
 {
     int64_t sum = 0;
     for (size_t i = 0; i < v->hold_count; i++)
-        if (is_open(m, &v->hold[i]) && (provider == NULL || strcmp(v->hold[i].provider, provider) == 0) &&
+        if (model_is_open(m, &v->hold[i]) && (provider == NULL || strcmp(v->hold[i].provider, provider) == 0) &&
             (year == 0 || v->hold[i].day / 10000 == year))
             sum += v->hold[i].fen;
     return sum;
@@ -298,7 +298,7 @@ static uint32_t decide_held(struct model *m, const struct m_row *r, const struct
     const char *provider = a->provider;
     struct m_voucher *on;
     struct m_hold *h = hold_of(m, provider, r->reservation, &on);
-    if (h == NULL || !is_open(m, h) || on->number != r->voucher)
+    if (h == NULL || !model_is_open(m, h) || on->number != r->voucher)
         return SQ_R_RESERVATION_UNKNOWN;
     int64_t held = h->fen;
     if (r->verb == SANQUAN__V1__VERB__COMMIT && r->amount > held)

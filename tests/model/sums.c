@@ -32,7 +32,7 @@ void model_voucher(const struct model *m, size_t i, struct model_voucher *out)
     for (size_t k = 0; k < v->use_count; k++)
         out->spent_fen += v->use[k].fen;
     for (size_t k = 0; k < v->hold_count; k++)
-        out->reserved_fen += v->hold[k].until_ms >= m->now_ms ? v->hold[k].fen : 0;
+        out->reserved_fen += model_is_open(m, &v->hold[k]) ? v->hold[k].fen : 0;
 }
 
 void model_totals(const struct model *m, struct model_totals *out)

@@ -247,7 +247,7 @@ struct row {
     uint64_t voucher, reservation;
     int64_t amount, base, total;
     uint8_t invoice[10], verb;
-    uint32_t day;
+    uint32_t day, bundle;
 };
 
 static int by_invoice(const void *a, const void *b)
@@ -343,6 +343,20 @@ static void draw_row(struct sim *s, struct sim_client *c, struct row *row)
     }
 }
 
+/* Some redemptions of a batch go together, two to five at a time; now and then a row that cannot be a part is among them. */
+static void draw_bundles(struct sim_random *r, struct row *row, size_t n)
+{
+    uint32_t bundle = 0;
+    for (size_t i = 0; i < n;) {
+        size_t parts = sim_between(r, 2, 5);
+        uint32_t together = sim_chance(r, 300);
+        bundle += together;
+        for (; parts > 0 && i < n; parts--, i++)
+            if (together && (row[i].verb == SANQUAN__V1__VERB__REDEEM || sim_chance(r, 20)))
+                row[i].bundle = sim_chance(r, 995) ? bundle : 8193;
+    }
+}
+
 static int ask_batch(struct sim *s, struct sim_client *c, struct row *row, size_t n)
 {
     struct sim_random *r = &s->work_random;
@@ -357,7 +371,10 @@ static int ask_batch(struct sim *s, struct sim_client *c, struct row *row, size_
     m.service_day = sq_arena_take(&s->scratch, n * 4);
     m.verb.data = sq_arena_take(&s->scratch, n);
     m.reservation = sq_arena_take(&s->scratch, n * 8);
-    SQ_ASSERT(m.reservation != NULL);
+    m.bundle = sq_arena_take(&s->scratch, n * 4);
+    SQ_ASSERT(m.bundle != NULL);
+    if (sim_chance(r, 400))
+        draw_bundles(r, row, n);
     qsort(row, n, sizeof *row, by_invoice);
     for (size_t i = 0; i < n; i++) {
         m.voucher[i] = row[i].voucher;
@@ -369,6 +386,8 @@ static int ask_batch(struct sim *s, struct sim_client *c, struct row *row, size_
         m.service_day[i] = row[i].day;
         m.verb.data[i] = row[i].verb;
         m.reservation[i] = row[i].reservation;
+        m.bundle[i] = row[i].bundle;
+        m.n_bundle = row[i].bundle != 0 ? n : m.n_bundle;
     }
     m.n_voucher = m.n_amount_fen = m.n_base_fen = m.n_invoice_total_fen = m.n_service = m.n_service_day =
         m.n_reservation = n;
