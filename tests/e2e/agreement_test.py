@@ -105,8 +105,17 @@ with Network((SH, SD)) as net:
     for words in ((), ("terms.yaml",), ("terms.yaml", "--role", "boss")):
         r = net.run("agreement", "sign", *words, node=SH, key=net.operator(SH))
         check(f"wrong usage is told: agreement sign {' '.join(words)}", r.code == 2 and "--help" in r.err, r)
+    net.must("window", "cut", "--wait", node=SH, key=net.operator(SH))
     for code in (SH, SD):
         net.stop(code)
         r = net.run("audit", "--ledger", net.path(code), "--directory", net.directory)
         check(f"the ledger of {code} passes the audit", r.code == 0, r)
+    r = net.must("payout", 1, "--ledger", net.path(SD), "--out", net.path("payout.csv"), "--json").json
+    check("the provider gets all of it, of which its own region bears a fifth", r["providers"] == [{"provider": PROVIDER, "items": 1, "amount_fen": 10000}] and
+          r["region"] == {"borne_fen": -2000, "advance_fen": 0, "adjusted_fen": 0}, r)
+    check("as a line of its own, at the redemption's place", [x.split(",")[i] for x in net.read("payout.csv").splitlines()[1:] for i in (1, 7, 8)] ==
+          [PROVIDER, "redeem", "10000", "", "borne", "-2000"], net.read("payout.csv"))
+    check("a person reads that too", "borne by the region" in net.must("payout", 1, "--ledger", net.path(SD), "--out", net.path("payout.csv")).out)
+    r = net.must("budget", f"{SH}/1", 1, "--ledger", net.path(SH), "--format", "camt.053", "--out", net.path("budget.xml"), "--json").json
+    check("the budget pays the rest", (r["opening_fen"] - r["closing_fen"], r["borne_fen"]) == (8000, -2000) and "<Cd>borne</Cd>" in net.read("budget.xml"), r)
 done()

@@ -92,4 +92,8 @@ with Network((SH, SD)) as net:
         net.stop(code)
         r = net.run("audit", "--ledger", net.path(code), "--directory", net.directory)
         check(f"the ledger of {code} passes the audit", r.code == 0, r)
+    paid = [net.must("payout", w, "--ledger", net.path(SD), "--out", net.path("payout.csv"), "--json").json["providers"] for w in (1, 2)]
+    check("payouts pay it, and take it back where it was taken back", paid == [[{"provider": AWAY, "items": 2, "amount_fen": 80000}], [{"provider": AWAY, "items": 1, "amount_fen": -80000}]], paid)
+    r = net.must("budget", f"{SH}/1", 2, "--ledger", net.path(SH), "--out", net.path("budget.csv"), "--json").json
+    check("and the budget has it again", r["closing_fen"] - r["opening_fen"] == 80000 and ",clawback,-80000," in net.read("budget.csv"), r)
 done()
