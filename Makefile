@@ -19,6 +19,7 @@ FLAGS_release :=
 FLAGS_asan := -fsanitize=address -fno-omit-frame-pointer
 FLAGS_ubsan := -fsanitize=undefined -fno-sanitize-recover=all
 FLAGS_tsan := -fsanitize=thread
+FLAGS_coverage := --coverage -fprofile-update=atomic
 FLAGS_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 VARIANT_FLAGS := $(FLAGS_$(VARIANT))
 
@@ -111,6 +112,7 @@ $(BUILD)/tests/unit/%_test: $(BUILD)/tests/unit/%_test.o $(SUPPORT) $(CLI_LIB) $
 $(BUILD)/tests/unit/console_test: $(BUILD)/tests/unit/console_test.o $(call objects,$(filter-out ops/console/main.c,$(CONSOLE_SOURCES))) $(LIB)
 	$(call say,LINK,$@)
 	$(link) -lmicrohttpd -lcmocka
+$(BUILD)/tests/unit/ledger_faults_test: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc)
 # What it counts, it counts there.
 $(BUILD)/tests/unit/hotpath_test: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc sq_tree_node_hash)
 $(BUILD)/locale/%/LC_MESSAGES/sanquan.mo: ops/locale/%.po
@@ -199,6 +201,20 @@ tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/tests/tsan.supp
 .PHONY: asan ubsan tsan
 asan ubsan tsan: ## the tests again under a sanitizer
 	$(MAKE) VARIANT=$@ CFLAGS="-O1 -g" check
+
+COVERED := clearing/* proto/* peers/yaml.c peers/directory.c peers/message.c ops/common/programme_yaml.c ops/cli/sheet.c ops/cli/cells.c ops/cli/batch.c ops/files/*
+.PHONY: coverage
+coverage: ## lines and branches that the tests run, of what decides and what reads (COVERAGE=pattern: only these tests)
+	ops/deps coverage
+	$(MAKE) VARIANT=coverage WARNINGS=-w CFLAGS="-O0 -g" all unit-tests
+	tests/coverage build/coverage '$(COVERED)' $(COVERAGE)
+
+MUTATE ?= clearing
+.PHONY: mutation
+mutation: ## change the code line by line and see which tests notice: MUTATE=files or folders, MUTANTS=n of them, SEED=s
+	ops/deps test
+	$(MAKE) all unit-tests
+	tests/mutation --cc "$(CC) $(ALL_CFLAGS)" --link "$(LDFLAGS) $(PKG_LIBS)" --build $(BUILD) --seed $(SEED) --mutants $(or $(MUTANTS),100) $(MUTATE)
 
 # ---- measurements ----
 
