@@ -167,7 +167,7 @@ static void each_netting_has_its_number(void **state)
     static const struct {
         const char *name;
         uint32_t number;
-    } methods[] = {{"bilateral", 1}, {"hub", 2}, {"cycles", 3}, {"gross", 5}};
+    } methods[] = {{"bilateral", 1}, {"hub", 2}, {"cycles", 3}, {"funds", 4}, {"gross", 5}};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         struct sq_directory *d;
         snprintf(t->line[2], sizeof t->line[2], "netting: %s", methods[i].name);
@@ -223,7 +223,7 @@ static void one_wrong_line_is_named_with_its_reason(void **state)
         {1, 1, "network: Sanquan", "network: only"},
         {1, 1, "network: sanquan/test", "network: only"},
         {1, 1, "network: \"\"", "network"},
-        {2, 2, "netting: funds", "netting is"},
+        {2, 2, "netting: fund", "netting is"},
         {2, 2, "netting: Hub", "netting is"},
         {3, 3, "round_timeout_ms: 49", "50 to 600000"},
         {3, 3, "round_timeout_ms: 600001", "50 to 600000"},
