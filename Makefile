@@ -172,6 +172,9 @@ IMAGES ?= 1000000
 .PHONY: test-long
 test-long: all unit-tests ## what takes minutes: CLAIMS=n random claims against a second opinion, IMAGES=n power cuts, every bit, a fault at every write, 1,000 kills, a minute of each fuzzer
 	POLICY_CLAIMS=$(CLAIMS) $(BUILD)/tests/unit/policy_model_test
+	POLICY_ROUNDS=$$(($(CLAIMS) / 50)) $(BUILD)/tests/unit/allocation_model_test
+	AGREEMENTS=$$(($(CLAIMS) / 5)) $(BUILD)/tests/unit/recognition_model_test
+	REVERSALS=$$(($(CLAIMS) / 5)) $(BUILD)/tests/unit/reversal_model_test
 	IMAGES=$(IMAGES) EVERY=1 tests/run $(BUILD) e2e/disk
 	FAULTS=all tests/run $(BUILD) e2e/faults
 	FLAPS=200 tests/run $(BUILD) e2e/netns

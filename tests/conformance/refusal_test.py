@@ -268,6 +268,11 @@ def who_may_ask():
             equal(asked(client, f"party/provider:{PROVIDER}")["last_id"], m.provider.hello().last_id)
             equal([w["state"] for w in asked(client, "windows")["windows"]], ["open"])
             equal(asked(client, "window/1")["window"], 1)
+            equal(asked(client, "agreements")["agreements"], [])
+            equal(asked(client, "prefunds")["prefunds"], [])
+            equal(asked(client, "applications/310000/1")["applications"], [])
+            equal(asked(client, f"org/{PROVIDER}")["facts"], [])
+            equal(asked(client, "invoice/26310000000000000099/5")["known"], False)
             equal([(link["debtor"], link["creditor"], link["count"], link["total_fen"][0]) for link in asked(client, "links")["links"]
                    if link["debtor"] != link["creditor"]], [("310000", "370000", 1, 5_000), ("370000", "310000", 0, 0)])
         equal(asked(m.holder, f"voucher/{voucher(1)}")["holder"], f"holder:{HOLDER}")
@@ -279,7 +284,11 @@ def who_may_ask():
                 (m.provider, "window/1", "NOT_PERMITTED"), (m.holder, "links", "NOT_PERMITTED"),
                 (m.holder, f"party/provider:{PROVIDER}", "NOT_PERMITTED"), (mof, "nothing", "UNKNOWN_QUERY"),
                 (mof, "window/9", "UNKNOWN_QUERY"), (mof, "window/1x", "UNKNOWN_QUERY"), (mof, f"voucher/{voucher(99)}", "UNKNOWN_VOUCHER"),
-                (mof, f"party/provider:{NOBODY}", "UNKNOWN_SENDER")):
+                (mof, f"party/provider:{NOBODY}", "UNKNOWN_SENDER"), (m.provider, "agreements", "NOT_PERMITTED"),
+                (m.holder, "prefunds", "NOT_PERMITTED"), (m.provider, "applications/310000/1", "NOT_PERMITTED"),
+                (mof, "applications/310000", "UNKNOWN_QUERY"), (m.holder, f"org/{PROVIDER}", "NOT_PERMITTED"),
+                (mof, "org/12", "BAD_USCC"), (mof, f"org/{NOBODY}", "UNKNOWN_SENDER"),
+                (m.holder, "invoice/26370000000000000009", "NOT_PERMITTED"), (mof, "invoice/123", "UNKNOWN_QUERY")):
             asked(client, path, status)
 
 
