@@ -124,6 +124,15 @@ static sq_status sign_checkpoint(struct sq_ledger *l, MDB_txn *txn, const struct
     return put(txn, l->meta, key, strlen(key), stored, 8 + note, 0, "store checkpoint", err);
 }
 
+/* From the first entry on it is a ledger like any other. */
+static sq_status no_copy_any_more(const struct sq_ledger *l, MDB_txn *txn, struct sq_error *err)
+{
+    char key[] = "copy";
+    MDB_val k = {strlen(key), key};
+    int rc = l->is_copy ? mdb_del(txn, l->meta, &k, NULL) : 0;
+    return rc == 0 || rc == MDB_NOTFOUND ? SQ_OK : sq_fail_mdb(err, rc, "write meta");
+}
+
 static sq_status write_group(struct sq_ledger *l, MDB_txn *txn, const struct sq_commit *c, struct sq_edge *edge,
                              const struct sq_signer *log_key, struct sq_error *err)
 {
@@ -144,6 +153,8 @@ static sq_status write_group(struct sq_ledger *l, MDB_txn *txn, const struct sq_
     }
     for (size_t i = 0; st == SQ_OK && i < c->ack_count; i++)
         st = drop_acked(l, txn, &c->acks[i], err);
+    if (st == SQ_OK && c->entry_count != 0)
+        st = no_copy_any_more(l, txn, err);
     if (st == SQ_OK && c->entry_count != 0)
         st = sign_checkpoint(l, txn, edge, l->seq + c->entry_count, log_key, err);
     int rc = st == SQ_OK ? sq_mark_transaction(txn, l->meta) : 0;

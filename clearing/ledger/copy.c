@@ -401,7 +401,7 @@ static sq_status check_root(const struct copying *c, struct sq_error *err)
 static sq_status complete(struct copying *c, struct sq_error *err)
 {
     MDB_txn *txn;
-    char checkpoint[] = "checkpoint", copying[] = "copying";
+    char checkpoint[] = "checkpoint", copying[] = "copying", copy[] = "copy", yes[] = "1";
     MDB_val k = {strlen(checkpoint), checkpoint}, v = {c->note_size, c->note};
     sq_status st = begin(c->to, 0, &txn, err);
     if (st != SQ_OK)
@@ -412,6 +412,10 @@ static sq_status complete(struct copying *c, struct sq_error *err)
     k = (MDB_val){strlen(copying), copying};
     if (rc == 0)
         rc = mdb_del(txn, c->to->meta, &k, NULL);
+    k = (MDB_val){strlen(copy), copy};
+    v = (MDB_val){strlen(yes), yes};
+    if (rc == 0)
+        rc = mdb_put(txn, c->to->meta, &k, &v, 0);
     return finish(c->to, txn, rc == 0 ? SQ_OK : sq_fail_mdb(err, rc, "store checkpoint"), err);
 }
 

@@ -23,6 +23,7 @@ struct sq_ledger {
     MDB_env *env;
     MDB_dbi journal, leaf, tile, answer, outbox, meta;
     int lock_fd, read_only, poisoned;
+    int is_copy; /* when it was opened */
     char *path;
     char origin[128];
     uint64_t map_size;

@@ -246,9 +246,15 @@ static sq_status check_meta(struct sq_ledger *l, MDB_txn *txn, const struct sq_l
     if (mdb_get(txn, l->meta, &k, &v) != 0 || v.mv_size >= sizeof l->origin)
         return sq_fail(err, SQ_E_FOREIGN, "%s has no origin", l->path);
     memcpy(l->origin, v.mv_data, v.mv_size);
+    l->is_copy = meta_is(txn, l->meta, "copy", "1", 1);
     if (o->origin != NULL && strcmp(o->origin, l->origin) != 0)
         return sq_fail(err, SQ_E_FOREIGN, "%s is the ledger of %s, not of %s", l->path, l->origin, o->origin);
     return SQ_OK;
+}
+
+int sq_ledger_is_copy(const struct sq_ledger *l)
+{
+    return l->is_copy;
 }
 
 /* The tables that LMDB found are those of the file's newest transaction. A writer's own has the number after it. */

@@ -6,7 +6,7 @@
  *   tile      level, index -> 256 hashes            full tiles of the RFC 6962 tree over leaf records
  *   answer    party, id -> kept answer              for repeats
  *   outbox    node, number -> signed message        until the peer acknowledges
- *   meta      format, network id, newest checkpoint
+ *   meta      format, network id, newest checkpoint; in a copy that no node has written to, "copy"
  *
  * The only place that includes <lmdb.h>. Default flags: a commit that returned 0 is durable.
  *
@@ -104,6 +104,9 @@ struct sq_commit { /* one group: all of it or nothing */
  */
 SQ_MUST_CHECK sq_status sq_ledger_commit(struct sq_ledger *l, const struct sq_commit *c,
                                          const struct sq_signer *log_key, struct sq_error *err);
+
+/* Was it made by sq_ledger_copy, and nothing has been committed to it since? As it was when it was opened. */
+int sq_ledger_is_copy(const struct sq_ledger *l);
 
 /* Once a minute: frees the slots of readers that died. */
 void sq_ledger_housekeep(struct sq_ledger *l);

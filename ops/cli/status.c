@@ -100,6 +100,9 @@ static void print_status(const json_t *a)
            sq_text_count(u64_of(t, "items_refused"), three), u64_of(t, "batches_waiting"));
     printf(_("as issuer it decided %s rows; %s messages were turned away\n"),
            sq_text_count(u64_of(t, "items_decided"), one), sq_text_count(u64_of(t, "rejected"), two));
+    if (json_is_true(json_object_get(a, "waits_for_witnesses")))
+        printf(_("its ledger is a copy: it TAKES NO WORK until more than half of the other nodes have said what they "
+                 "know of it\n"));
     const json_t *w = json_object_get(a, "witness");
     if (w != NULL)
         printf(_("witnessed up to entry %s, cosigned by %" PRIu64 " nodes%s\n"),

@@ -32,6 +32,7 @@ static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_SEQUENCE("anchored_logs", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config, anchored_logs,
                          &log_schema, 0, 16),
     CYAML_FIELD_STRING_PTR("metrics", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct sq_config, metrics, 11, 21),
+    CYAML_FIELD_BOOL("start_alone", CYAML_FLAG_OPTIONAL, struct sq_config, start_alone),
     CYAML_FIELD_UINT("anchor_seconds", CYAML_FLAG_OPTIONAL, struct sq_config, anchor_seconds),
     CYAML_FIELD_UINT("map_size_gib", CYAML_FLAG_OPTIONAL, struct sq_config, map_size_gib),
     CYAML_FIELD_UINT("disk_low_permille", CYAML_FLAG_OPTIONAL, struct sq_config, disk_low_permille),

@@ -13,6 +13,7 @@
  *       - "17:00"
  *       - "30 11 * * 1-5 compute"    # Mondays to Fridays 11:30, compute only
  *     map_size_gib: 1024             # largest size of the ledger
+ *     start_alone: false             # true: a copy of a ledger serves though its witnesses have not been heard
  *     disk_low_permille: 50          # refuse new work when less of the disk (or map) is free
  *     snapshot_every_items: 12000000
  *     access_log: /var/lib/sanquan/access.log   # who asked the node what; left out: not kept
@@ -23,6 +24,8 @@
  */
 #ifndef SQ_CONFIG_H
 #define SQ_CONFIG_H
+
+#include <stdbool.h>
 
 #include "proto/status.h"
 
@@ -35,6 +38,7 @@ struct sq_config {
     struct sq_config_peer *peers;
     char **cutoffs, **anchored_logs;
     unsigned peers_count, cutoffs_count, anchored_logs_count, anchor_seconds;
+    bool start_alone;
     unsigned map_size_gib, disk_low_permille, snapshot_every_items;
 };
 

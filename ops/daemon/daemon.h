@@ -149,6 +149,7 @@ struct sq_daemon {
     struct sq_rejects {
         uint64_t minute, in_minute, uncounted;
     } rejects;
+    uint64_t warned_ms;             /* that witnesses are waited for */
     struct sq_metrics *metrics;     /* NULL: nobody measures */
     struct sq_access *access;       /* NULL: no log is kept or anchored */
     struct sq_historian *historian; /* NULL: nobody answers questions about the history */
@@ -258,6 +259,8 @@ SQ_MUST_CHECK sq_status sq_witness_show(struct sq_daemon *d, uint64_t *at_ms_out
 SQ_MUST_CHECK sq_status sq_witness_cosign(struct sq_daemon *d, const char *receiver, sq_bytes body,
                                           struct sq_arena *arena, sq_bytes *out, struct sq_error *err);
 /* Has this peer said what it knows of this node's log? 1 also where nobody is asked. */
+/* 0: the ledger is a copy, and more than half of the other nodes have not yet said what they know of it. */
+int sq_witness_heard_enough(const struct sq_daemon *d);
 int sq_witness_told(const struct sq_daemon *d, uint32_t node);
 void sq_witness_ask(struct sq_daemon *d, uint32_t node);
 void sq_witness_answer(struct sq_daemon *d, const struct sq_route *route, uint32_t party,

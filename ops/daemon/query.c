@@ -109,6 +109,7 @@ static json_t *answer_status(const struct sq_daemon *d)
     put_u64(o, "open_window", sq_settlement_open_window(sq_core_settlement(d->core)));
     put_u64(o, "free_permille", d->free_permille);
     put_u64(o, "parties", sq_core_party_count(d->core));
+    json_object_set_new(o, "waits_for_witnesses", json_boolean(!sq_witness_heard_enough(d)));
     json_object_set_new(o, "takes_new_work", json_boolean(d->free_permille >= d->config->disk_low_permille));
     json_object_set_new(o, "totals", totals(d->core));
     json_object_set_new(o, "peers", peers(d));

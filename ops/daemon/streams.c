@@ -266,6 +266,8 @@ void sq_streams_spoken(struct sq_daemon *d, uint32_t node)
 
 int sq_streams_greeted(const struct sq_daemon *d)
 {
+    if (!sq_witness_heard_enough(d))
+        return 0; /* however long it takes */
     if (d->now_ms >= d->opened_ms + GREET_PATIENCE_MS)
         return 1;
     int connecting = d->now_ms < d->opened_ms + CONNECT_PATIENCE_MS;

@@ -15,6 +15,8 @@
 #include "ops/daemon/daemon.h"
 #include "peers/message.h"
 
+#define WARN_EVERY_MS 10000u
+
 static int witnessed_network(const struct sq_daemon *d)
 {
     return sq_core_own_log(d->core) != NULL;
@@ -162,6 +164,28 @@ int sq_witness_told(const struct sq_daemon *d, uint32_t node)
     return !witnessed_network(d) || d->peers[node].told;
 }
 
+int sq_witness_heard_enough(const struct sq_daemon *d)
+{
+    uint32_t told = 0;
+    if (!witnessed_network(d) || !sq_ledger_is_copy(d->ledger) || d->config->start_alone)
+        return 1;
+    for (uint32_t node = 0; node < sq_core_node_count(d->core); node++)
+        told += node != sq_core_self(d->core) && d->peers[node].told;
+    return told >= sq_core_witness_quorum(d->core);
+}
+
+static void warn_of_waiting(struct sq_daemon *d)
+{
+    if (sq_witness_heard_enough(d) || d->now_ms < d->warned_ms + WARN_EVERY_MS)
+        return;
+    d->warned_ms = d->now_ms;
+    sq_log(SQ_LOG_WARNING, "waits_for_witnesses",
+           "needed=%u reason=\"the ledger is a copy: more than half of the other nodes must say what they know of it "
+           "first; "
+           "'start_alone: true' in the configuration does without\"",
+           sq_core_witness_quorum(d->core));
+}
+
 void sq_witness_ask(struct sq_daemon *d, uint32_t node)
 {
     Sanquan__V1__WitnessAsk m;
@@ -169,6 +193,7 @@ void sq_witness_ask(struct sq_daemon *d, uint32_t node)
     sq_bytes body, envelope;
     if (!witnessed_network(d))
         return;
+    warn_of_waiting(d);
     sanquan__v1__witness_ask__init(&m);
     m.nonce = d->now_ms;
     m.node = d->config->node;

@@ -121,8 +121,38 @@ with Network(("310000", "370000", "440000"), directory=("--witness-ms", "200")) 
     net.enrol("provider", uscc(31, 30), "310000")
     last = net.status("310000")["seq"]
     check("with the right ledger it is witnessed again", until(lambda: witnessed(net, "310000", last, 2)), net.status("310000"))
-    for n in net.codes:
+    # -- a backup: it is known to be one, and hears its witnesses before anything --
+    net.stop("310000")
+    backup = net.path("backup")
+    net.must("backup", "--ledger", net.path("310000"), "--to", backup)
+    shutil.rmtree(net.path("310000"))
+    shutil.copytree(backup, net.path("310000"))
+    for other in ("370000", "440000"):
+        net.stop(other)
+    net.start("310000")
+    before = net.status("310000")["seq"]
+    time.sleep(4)  # longer than peers that are down are waited for otherwise
+    key = net.keygen(f"provider:{uscc(31, 31)}")
+    late = net.run("provider", "enrol", key, "--timeout", "2", node="310000", key=net.operator("310000"))
+    check("started from a backup a node takes no work before its witnesses have been heard", late.code != 0 and net.status("310000")["waits_for_witnesses"] and net.status("310000")["seq"] == before, (str(late), net.status("310000")))
+    check("and says so", "waits_for_witnesses" in net.read("310000.log") and "TAKES NO WORK" in net.run("status", node="310000", key=net.operator("310000")).out)
+    net.start("370000")
+    check("one of two is not more than half", until(lambda: net.status("370000")["peers"][0]["heard_ms"] > 0) and net.status("310000")["waits_for_witnesses"])
+    net.start("440000")
+    check("when more than half have been heard it works", until(lambda: net.run("provider", "enrol", key, "--timeout", "2", node="310000", key=net.operator("310000")).code == 0) and
+          not net.status("310000")["waits_for_witnesses"], net.status("310000"))
+    net.stop("310000")
+    shutil.rmtree(net.path("310000"))
+    shutil.copytree(backup, net.path("310000"))
+    launch(net, "310000")
+    code = ends(net, "310000")
+    check("and the same backup, which is an old copy by now, does not serve", code == 2, net.read("310000.log")[-1500:])
+    net.processes.pop("310000")
+    for n in ("370000", "440000"):
         net.stop(n, signal.SIGTERM)
         audited = net.run("audit", "--ledger", net.path(n), "--directory", net.directory, "--json")
         check(f"the ledger of {n} verifies, cosignatures and all", audited.code == 0 and audited.json["witnessed"] > 0 and "fork" not in audited.json, audited)
+    net.write("310000.yaml", net.read("310000.yaml") + "start_alone: true\n")
+    net.start("310000")
+    check("where its operators say so, it serves alone", until(lambda: net.run("provider", "enrol", net.keygen(f"provider:{uscc(31, 40)}"), "--timeout", "5", node="310000", key=net.operator("310000")).code == 0), net.read("310000.log")[-1500:])
 done()
