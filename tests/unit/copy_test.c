@@ -213,6 +213,32 @@ static void a_copy_that_was_stopped_is_not_usable_and_goes_on(void **state)
     is_whole(p, entries);
 }
 
+static void a_copy_is_known_as_one_until_it_is_written_to(void **state)
+{
+    struct pair *p = *state;
+    uint64_t entries;
+    work(p, 1);
+    assert_false(sq_ledger_is_copy(p->from));
+    assert_int_equal(sq_ledger_copy(p->from, p->copy, NULL, NULL, &entries, NULL), SQ_OK);
+    struct sq_ledger *l = open_at(p->copy, 0), *from = p->from;
+    assert_true(sq_ledger_is_copy(l));
+    sq_ledger_close(l);
+    l = open_at(p->copy, 0); /* opening it is not writing to it */
+    assert_true(sq_ledger_is_copy(l));
+    p->from = l;
+    acknowledge(p, 0, 1); /* what peers have acknowledged is no entry */
+    sq_ledger_close(l);
+    l = open_at(p->copy, 0);
+    assert_true(sq_ledger_is_copy(l));
+    p->from = l;
+    work(p, 1);
+    p->from = from;
+    sq_ledger_close(l);
+    l = open_at(p->copy, 1);
+    assert_false(sq_ledger_is_copy(l));
+    sq_ledger_close(l);
+}
+
 static void an_earlier_copy_is_brought_up_to_date(void **state)
 {
     struct pair *p = *state;
@@ -369,6 +395,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_copy_made_while_the_writer_goes_on_ends_where_it_began, begin, end),
         cmocka_unit_test_setup_teardown(a_copy_that_was_stopped_is_not_usable_and_goes_on, begin, end),
+        cmocka_unit_test_setup_teardown(a_copy_is_known_as_one_until_it_is_written_to, begin, end),
         cmocka_unit_test_setup_teardown(an_earlier_copy_is_brought_up_to_date, begin, end),
         cmocka_unit_test_setup_teardown(a_refresh_that_breaks_off_anywhere_goes_back_or_on, begin, end),
         cmocka_unit_test_setup_teardown(a_copy_that_was_never_whole_has_nothing_to_go_back_to, begin, end),
