@@ -47,7 +47,7 @@ static const struct sq_run *last_run(const struct sq_history *h)
 
 static sq_status add_run(struct sq_history *h, const struct sq_run *r, struct sq_error *err)
 {
-    if (h->run_count == h->run_capacity) {
+    if (h->runs == NULL || h->run_count == h->run_capacity) {
         unsigned capacity = h->run_capacity == 0 ? 16 : h->run_capacity * 2;
         struct sq_run *grown = realloc(h->runs, capacity * sizeof *grown);
         if (grown == NULL)
