@@ -17,7 +17,11 @@
 #include "clearing/ledger/internal.h"
 
 #define FORMAT           "sanquan-ledger 2"
+#ifdef __SANITIZE_THREAD__ /* leaves a program less room for addresses than this, and in pieces */
+#define MAP_SIZE_DEFAULT (1ull << 36)
+#else
 #define MAP_SIZE_DEFAULT (1ull << 40)
+#endif
 
 sq_status(sq_fail_mdb)(struct sq_error *err, int rc, const char *what)
 {
