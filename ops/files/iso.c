@@ -422,7 +422,7 @@ static void put_entry(struct sq_xml_out *o, const struct sq_iso_entry *e)
     sq_xml_open(o, "NtryDtls");
     sq_xml_open(o, "TxDtls");
     sq_xml_open(o, "Refs");
-    sq_xml_put(o, "EndToEndId", "%s", e->end_to_end);
+    sq_xml_put(o, "EndToEndId", "%s", e->end_to_end[0] != '\0' ? e->end_to_end : "NOTPROVIDED");
     sq_xml_close(o);
     if (e->text != NULL) {
         sq_xml_open(o, "RmtInf");

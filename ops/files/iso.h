@@ -82,12 +82,12 @@ void sq_iso_told_free(struct sq_iso_told *t);
 /* ---- statements ---- */
 
 struct sq_iso_entry {
-    char reference[SQ_ISO_REFERENCE_SIZE]; /* unique in the statement */
-    char end_to_end[SQ_ISO_REFERENCE_SIZE];
-    const char *what;   /* "REDEEM", ...: proprietary transaction code */
-    const char *text;   /* remittance text, at most 140 bytes; NULL: none */
-    int64_t amount_fen; /* negative: a debit */
-    uint32_t day;       /* booked, yyyymmdd */
+    char reference[SQ_ISO_REFERENCE_SIZE];  /* unique in the statement */
+    char end_to_end[SQ_ISO_REFERENCE_SIZE]; /* "": there is none, which is written NOTPROVIDED */
+    const char *what;                       /* "REDEEM", ...: proprietary transaction code */
+    const char *text;                       /* remittance text, at most 140 bytes; NULL: none */
+    int64_t amount_fen;                     /* negative: a debit */
+    uint32_t day;                           /* booked, yyyymmdd */
 };
 
 struct sq_iso_statement {

@@ -127,7 +127,8 @@ static void a_statement_holds_by_its_schema_and_closes_with_the_sum_of_its_entri
     (void)state;
     const struct sq_iso_entry entries[] = {
         {"310000-12-0", "26312000000000000001", "REDEEM", "voucher 3100000001000000001", 30000, 20260921},
-        {"310000-12-1", "26312000000000000001", "RETURN", NULL, -10000, 20260921},
+        {"310000-12-1", "26312000000000000001", "RETURN", NULL, -9000, 20260921},
+        {"310000-14-0-C", "", "clawback", "voucher 3100000001000000001", -1000, 20260921},
     };
     const struct sq_iso_statement s[] = {
         {.id = "SQ-7-91310199TXXXXX0015",
@@ -137,7 +138,7 @@ static void a_statement_holds_by_its_schema_and_closes_with_the_sum_of_its_entri
          .from_day = 20260901,
          .to_day = 20260921,
          .entries = entries,
-         .count = 2},
+         .count = 3},
         {.id = "SQ-7-empty", .account = "x", .from_day = 20260901, .to_day = 20260921}};
     struct sq_error err = {0};
     uint8_t *bytes;
