@@ -463,9 +463,26 @@ int sq_cmd_net(struct sq_cli *cli, int argc, char **argv)
     return code;
 }
 
-sq_status sq_net_show_pairs(const struct sq_cli *cli, const json_t *pairs, uint32_t method, struct sq_error *err)
+/* What regions have stated to hold in a window whose method is funds. */
+static void add_stated_funds(struct net *n, const json_t *funds)
 {
-    struct net n = {.problems = sq_need(json_array()), .method = method};
+    size_t i;
+    json_t *f;
+    json_array_foreach(funds, i, f)
+    {
+        struct row r = {.kind = (uint32_t)json_integer_value(json_object_get(f, "kind")),
+                        .fen = json_integer_value(json_object_get(f, "net_fen")),
+                        .line = i + 1};
+        const char *node = json_string_value(json_object_get(f, "node"));
+        if (node == NULL || r.kind < 1 || r.kind > SQ_KIND_COUNT || r.fen < 0)
+            continue;
+        r.debtor = sq_need(strdup(node));
+        add_row(n, &r);
+    }
+}
+
+static void add_pairs(struct net *n, const json_t *pairs)
+{
     size_t i, k;
     json_t *pair, *fen;
     json_array_foreach(pairs, i, pair)
@@ -479,12 +496,34 @@ sq_status sq_net_show_pairs(const struct sq_cli *cli, const json_t *pairs, uint3
                 continue;
             r.debtor = sq_need(strdup(debtor));
             r.creditor = sq_need(strdup(creditor));
-            add_row(&n, &r);
+            add_row(n, &r);
         }
     }
+}
+
+sq_status sq_net_show_window(const struct sq_cli *cli, const json_t *window, const char *funds_path, uint32_t method,
+                             struct sq_error *err)
+{
+    struct net n = {.problems = sq_need(json_array()), .method = method, .funds_path = funds_path};
+    const char *own = json_string_value(json_object_get(window, "method"));
+    int stated = funds_path == NULL && own != NULL && strcmp(own, "funds") == 0;
+    sq_status st = SQ_OK;
+    add_pairs(&n, json_object_get(window, "pairs"));
     n.owed = n.count;
-    put_obligations(&n);
-    sq_status st = show(&n, cli, err);
+    if (funds_path != NULL)
+        st = read_file(&n, cli, funds_path, 1, err);
+    else if (stated)
+        add_stated_funds(&n, json_object_get(window, "funds"));
+    else if (method == SQ_NET_FUNDS)
+        st = sq_fail(err, SQ_E_USAGE, _("nobody has stated funds for this window: --funds FILE says what each has"));
+    if (st == SQ_OK && n.wrong != 0)
+        st = sq_fail(err, SQ_E_FORMAT, _("%" PRIu64 " problems, listed above; nothing was computed"), n.wrong);
+    if (st == SQ_OK) {
+        put_obligations(&n);
+        st = funds_path != NULL || stated ? take_funds(&n, err) : SQ_OK;
+    }
+    if (st == SQ_OK)
+        st = show(&n, cli, err);
     net_free(&n);
     return st;
 }

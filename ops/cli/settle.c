@@ -10,11 +10,11 @@
 
 struct settle {
     uint64_t window; /* 0: the newest that is final, or the open one when none is */
-    const char *ledger;
+    const char *ledger, *funds;
     uint32_t method; /* of a preview; 0: all */
 };
 
-enum { KEY_LEDGER = 0x100, KEY_METHOD };
+enum { KEY_LEDGER = 0x100, KEY_METHOD, KEY_FUNDS };
 
 static error_t parse(int key, char *value, struct argp_state *state)
 {
@@ -25,9 +25,12 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case KEY_METHOD:
         s->method = sq_netting_find(value);
-        return s->method == 0 || s->method == SQ_NET_FUNDS
-                   ? sq_args_wrong(state, _("there is no method '%s': gross, bilateral, hub or cycles"), value)
+        return s->method == 0
+                   ? sq_args_wrong(state, _("there is no method '%s': gross, bilateral, hub, cycles or funds"), value)
                    : 0;
+    case KEY_FUNDS:
+        s->funds = value;
+        return 0;
     case ARGP_KEY_ARG:
         if (s->window != 0)
             return ARGP_ERR_UNKNOWN;
@@ -148,8 +151,9 @@ int sq_cmd_settle(struct sq_cli *cli, int argc, char **argv)
 
 static const struct argp_option preview_options[] = {
     {"ledger", KEY_LEDGER, N_("DIR"), 0, N_("read this ledger instead of asking a node"), 0},
-    {"method", KEY_METHOD, N_("METHOD"), 0, N_("only this method, with its payments: gross, bilateral, hub or cycles"),
-     0},
+    {"method", KEY_METHOD, N_("METHOD"), 0,
+     N_("only this method, with its payments: gross, bilateral, hub, cycles or funds"), 0},
+    {"funds", KEY_FUNDS, N_("FILE"), 0, N_("what money each participant has, for the method 'funds'"), 0},
     {0},
 };
 static const struct sq_args preview_args = {
@@ -181,7 +185,7 @@ int sq_cmd_settle_preview(struct sq_cli *cli, int argc, char **argv)
         st = sq_fail(&err, SQ_E_FULL,
                      _("window %" PRIu64 " has more pairs than a node tells in one answer: use --ledger"), s.window);
     if (st == SQ_OK)
-        st = sq_net_show_pairs(cli, pairs, s.method, &err);
+        st = sq_net_show_window(cli, window, s.funds, s.method, &err);
     json_decref(window);
     return st == SQ_OK ? SQ_EXIT_DONE : sq_cli_fail(cli, &err);
 }

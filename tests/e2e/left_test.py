@@ -66,6 +66,8 @@ with Network(CODES, directory=("--netting", "funds")) as net:
     check("a pair says what of it earlier windows have left", pair["carried_fen"][0] == 10000 and pair["total_fen"][0] == 10500 and pair["count"] == 1, pair)
     shown = net.must("settle", "2", "--ledger", net.path(SH)).out
     check("people see what is left", "Left: still owed" in shown and "45.00" in shown, shown)
+    methods = {m["method"]: m for m in net.must("settle", "preview", "2", "--ledger", net.path(SH), "--json").json["methods"]}
+    check("a preview takes the funds that were stated", methods["funds"]["left_fen"] == 4500 and methods["funds"]["money_fen"] == 6000, methods)
     r = net.run("window", "cut", "--kind", "money", node=SH, key=net.operator(SH))
     check("a kind that is none is told", r.code == 2 and "--kind money" in r.err, r)
     cut(net, SH, "--kind", "model", "--kind", "3")

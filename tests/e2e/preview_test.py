@@ -44,7 +44,10 @@ with Network((SH, SD, GD)) as net:
     check("the network's own method makes the payments that were settled",
           [(p["payer"], p["payee"], p["fen"]) for p in hub] == [(p["payer"], p["payee"], p["amount_fen"]) for p in settled], (hub, settled))
     r = net.run("settle", "preview", "--method", "funds", **operator)
-    check("a method that needs funds is not offered where nobody says what they are", r.code == 2, r)
+    check("a method that needs funds is not offered where nobody says what they are", r.code == 2 and "--funds" in r.err, r)
+    cash = net.write("cash.csv", f"participant,kind,yuan\n{SH},compute,10\n")
+    methods = {m["method"]: m for m in net.must("settle", "preview", "1", "--funds", cash, "--json", **operator).json["methods"]}
+    check("with what each has it stands beside the others, and says what is left", methods["funds"]["left_fen"] == 2000 and methods["funds"]["money_fen"] == 1000, methods)
 
     sd, checker = {"node": SD, "key": net.operator(SD)}, {"node": SD, "key": net.operator(SD, "checker")}
     r = net.run("cap", "set", SH, "150", "--role", "checker", **checker)
