@@ -168,13 +168,16 @@ test: ## install what the tests need, build, test
 	$(MAKE) check
 
 CLAIMS ?= 5000000
+SETS ?= 1000000
 IMAGES ?= 1000000
 .PHONY: test-long
-test-long: all unit-tests ## what takes minutes: CLAIMS=n random claims against a second opinion, IMAGES=n power cuts, every bit, a fault at every write, 1,000 kills, a minute of each fuzzer
+test-long: all unit-tests ## what takes minutes: CLAIMS=n random claims and SETS=n sets of obligations against a second opinion, IMAGES=n power cuts, every bit, a fault at every write, 1,000 kills, a minute of each fuzzer
 	POLICY_CLAIMS=$(CLAIMS) $(BUILD)/tests/unit/policy_model_test
 	POLICY_ROUNDS=$$(($(CLAIMS) / 50)) $(BUILD)/tests/unit/allocation_model_test
 	AGREEMENTS=$$(($(CLAIMS) / 5)) $(BUILD)/tests/unit/recognition_model_test
 	REVERSALS=$$(($(CLAIMS) / 5)) $(BUILD)/tests/unit/reversal_model_test
+	SETS=$(SETS) $(BUILD)/tests/unit/netting_test
+	SETS=$(SETS) $(BUILD)/tests/unit/setoff_test
 	IMAGES=$(IMAGES) EVERY=1 tests/run $(BUILD) e2e/disk
 	FAULTS=all tests/run $(BUILD) e2e/faults
 	FLAPS=200 tests/run $(BUILD) e2e/netns
@@ -194,6 +197,10 @@ SEED ?= 1
 .PHONY: sim
 sim: $(BUILD)/tests/sim/sim ## the simulator: SEEDS=n seeds from SEED=s on
 	$< --seeds=$(SEEDS) --seed=$(SEED)
+
+.PHONY: sim-provinces
+sim-provinces: $(BUILD)/tests/sim/sim ## 34 nodes that crash, are cut off and lie, for 200 windows and more: a quarter of an hour
+	$< --nodes=34 --requests=120 --windows=200 --faults=crash,partition,lie --once --seeds=5 --seed=$(SEED)
 
 .PHONY: sim-canaries
 sim-canaries: $(BUILD)/tests/sim/sim ## known bugs, one at a time: the simulator must find each; CANARY=name for one

@@ -20,7 +20,8 @@ struct arguments {
     uint64_t seeds, seed;
     unsigned workers;
     int trace, once;
-    uint32_t faults;
+    struct sim_wish wish;
+    uint32_t windows; /* fewer final ones are a failure */
     const char *dir;
 };
 
@@ -31,6 +32,14 @@ struct report { /* one a worker, in memory that all share */
     char why[FAILURES_MAX][400];
 };
 
+static int take_number(const char *text, unsigned long least, unsigned long most, uint32_t *out)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    *out = (uint32_t)n;
+    return *text != '\0' && *end == '\0' && n >= least && n <= most;
+}
+
 static int take_faults(struct arguments *a, char *names)
 {
     char *rest = NULL;
@@ -40,7 +49,7 @@ static int take_faults(struct arguments *a, char *names)
             i++;
         if (i == SIM_FAULTS)
             return -1;
-        a->faults |= 1u << i;
+        a->wish.faults |= 1u << i;
     }
     return 0;
 }
@@ -66,6 +75,12 @@ static error_t parse(int key, char *value, struct argp_state *state)
         return 0;
     case 'f':
         return take_faults(a, value) == 0 ? 0 : EINVAL;
+    case 'N':
+        return take_number(value, 3, SIM_NODES_MAX, &a->wish.nodes) ? 0 : EINVAL;
+    case 'r':
+        return take_number(value, 1, 10000, &a->wish.requests) ? 0 : EINVAL;
+    case 'w':
+        return take_number(value, 1, UINT32_MAX, &a->windows) ? 0 : EINVAL;
     case 'd':
         a->dir = value;
         return 0;
@@ -81,6 +96,9 @@ static const struct argp_option options[] = {
     {"trace", 't', NULL, 0, "print every noted event", 0},
     {"once", '1', NULL, 0, "run each seed once instead of twice", 0},
     {"faults", 'f', "NAME,...", 0, "these kinds of faults and no others", 0},
+    {"nodes", 'N', "COUNT", 0, "so many nodes, 3 to 34 (as the seed has it)", 0},
+    {"requests", 'r', "COUNT", 0, "so many requests of each client (as the seed has it)", 0},
+    {"windows", 'w', "COUNT", 0, "fail when fewer windows than that became final", 0},
     {"dir", 'd', "DIR", 0, "where ledgers lie (/dev/shm, else /tmp)", 0},
     {0},
 };
@@ -109,9 +127,9 @@ static void run_seed(const struct arguments *a, uint64_t seed, const char *dir, 
 {
     struct sim_result one, two;
     r->running = seed;
-    sim_run(seed, a->faults, dir, a->trace, &one);
+    sim_run(seed, &a->wish, dir, a->trace, &one);
     if (!one.failed && !a->once) {
-        sim_run(seed, a->faults, dir, 0, &two);
+        sim_run(seed, &a->wish, dir, 0, &two);
         if (two.failed || two.hash != one.hash) {
             one.failed = 1;
             snprintf(one.failure, sizeof one.failure, "the same seed went two ways: %016" PRIx64 " and %016" PRIx64,
@@ -199,7 +217,9 @@ static int print_report(const struct arguments *a, const struct report *reports,
     printf("invariants checked %" PRIu64 ", violations %" PRIu64 "\n", c->checks, all.failed);
     for (uint64_t k = 0; k < all.failed && k < FAILURES_MAX; k++)
         printf("  seed %" PRIu64 ": %s\n", all.failure[k], all.why[k]);
-    return all.failed == 0 && all.seeds == a->seeds ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (c->settlements < a->windows)
+        printf("%u windows were wanted\n", a->windows);
+    return all.failed == 0 && all.seeds == a->seeds && c->settlements >= a->windows ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)

@@ -21,19 +21,21 @@ static uint64_t most(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-static void draw_size(struct sim_plan *p, struct sim_random *r)
+static void draw_size(struct sim_plan *p, struct sim_random *r, const struct sim_wish *wish)
 {
     uint64_t dice = sim_below(r, 100);
     p->nodes = (uint32_t)(dice < 75   ? sim_between(r, 3, 5)
                           : dice < 90 ? sim_between(r, 6, 8)
                           : dice < 97 ? sim_between(r, 9, 14)
                                       : sim_between(r, 15, SIM_NODES_MAX));
+    p->nodes = wish->nodes != 0 ? wish->nodes : p->nodes;
     p->providers = p->nodes <= 5 ? (uint32_t)sim_between(r, 1, 3) : 1;
     p->holders = p->nodes <= 5 ? (uint32_t)sim_between(r, 1, 2) : 1;
     p->requests = (uint32_t)(p->nodes <= 5    ? sim_between(r, 8, 40)
                              : p->nodes <= 8  ? sim_between(r, 6, 16)
                              : p->nodes <= 14 ? sim_between(r, 4, 8)
                                               : 4);
+    p->requests = wish->requests != 0 ? wish->requests : p->requests;
     p->think_us = sim_scale(r, 20 * SIM_MS, 1200ull * SIM_SECOND);
     p->bilateral = sim_chance(r, 300);
     p->round_timeout_ms = (uint32_t)sim_scale(r, 100, 5000);
@@ -49,14 +51,14 @@ static void draw_faults(struct sim_plan *p, struct sim_random *r)
         p->on[i] = sim_chance(r, 350);
 }
 
-void sim_plan_draw(struct sim *s, uint32_t faults)
+void sim_plan_draw(struct sim *s, const struct sim_wish *wish)
 {
     struct sim_random random = sim_random_of(s->seed, 1), *r = &random;
     struct sim_plan *p = &s->plan;
-    draw_size(p, r);
+    draw_size(p, r, wish);
     draw_faults(p, r);
-    for (int i = 0; faults != 0 && i < SIM_FAULTS; i++)
-        p->on[i] = faults >> i & 1;
+    for (int i = 0; wish->faults != 0 && i < SIM_FAULTS; i++)
+        p->on[i] = wish->faults >> i & 1;
     if (p->on[SIM_LIAR] && p->nodes < 4)
         p->nodes = 4;
     p->on[SIM_CRASH] |= p->on[SIM_OLD_COPY]; /* copies are taken of nodes that are down */

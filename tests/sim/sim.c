@@ -14,7 +14,7 @@
 #define HEAL_WITHIN_US (3600ull * SIM_SECOND)
 #define CLOSE_ROUND_US (60ull * SIM_SECOND)
 #define CLOSE_ROUNDS   12u
-#define EVENTS_MAX     20000000u
+#define EVENTS_MAX     100000000u
 
 /* ---- the trace ---- */
 
@@ -241,7 +241,7 @@ static void handle(struct sim *s, struct sim_event *e)
     }
 }
 
-static void begin(struct sim *s, uint64_t seed, uint32_t faults, const char *dir, int trace)
+static void begin(struct sim *s, uint64_t seed, const struct sim_wish *wish, const char *dir, int trace)
 {
     char command[400];
     s->seed = seed;
@@ -257,7 +257,7 @@ static void begin(struct sim *s, uint64_t seed, uint32_t faults, const char *dir
     s->fault_random = sim_random_of(seed, 4);
     s->node_random = sim_random_of(seed, 5);
     s->now_us = sim_below(&s->node_random, 86400ull * SIM_SECOND);
-    sim_plan_draw(s, faults);
+    sim_plan_draw(s, wish);
     sim_checks_begin(s);
     sim_people(s);
     sim_faults_begin(s);
@@ -290,12 +290,12 @@ static void end(struct sim *s)
         fprintf(stderr, "%s is left behind\n", s->dir);
 }
 
-void sim_run(uint64_t seed, uint32_t faults, const char *dir, int trace, struct sim_result *out)
+void sim_run(uint64_t seed, const struct sim_wish *wish, const char *dir, int trace, struct sim_result *out)
 {
     struct sim *s = calloc(1, sizeof *s);
     struct sim_event e;
     SQ_ASSERT(s != NULL);
-    begin(s, seed, faults, dir, trace);
+    begin(s, seed, wish, dir, trace);
     uint64_t began_us = s->now_us;
     while (!s->failed && s->phase != SIM_DONE && sim_queue_take(&s->queue, &e)) {
         handle(s, &e);

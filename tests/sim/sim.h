@@ -257,8 +257,12 @@ struct sim_result {
     int failed;
     char failure[400];
 };
-/* One run. faults: only these, as bits of enum sim_fault; 0: those that the seed has in store. `dir` is made and removed. What went wrong is printed to stderr with the last events. */
-void sim_run(uint64_t seed, uint32_t faults, const char *dir, int trace, struct sim_result *out);
+struct sim_wish {             /* 0: as the seed has it in store */
+    uint32_t faults;          /* only these, as bits of enum sim_fault */
+    uint32_t nodes, requests; /* how many nodes; requests of each client */
+};
+/* One run. `dir` is made and removed. What went wrong is printed to stderr with the last events. */
+void sim_run(uint64_t seed, const struct sim_wish *wish, const char *dir, int trace, struct sim_result *out);
 void sim_put(struct sim *s, uint64_t at_us, enum sim_event_kind kind, uint32_t who, uint32_t token);
 void sim_note(struct sim *s, const char *format, ...) SQ_PRINTF(2, 3);
 /* A violation: the first is kept and ends the run. */
@@ -268,7 +272,7 @@ void sim_mix_bytes(struct sim *s, const void *data, size_t size);
 #define SIM_CHECK(s, fact, ...) ((s)->counts.checks++, (fact) ? (void)0 : sim_fail(s, __VA_ARGS__))
 
 /* plan.c: what may happen under this seed, and when */
-void sim_plan_draw(struct sim *s, uint32_t faults);
+void sim_plan_draw(struct sim *s, const struct sim_wish *wish);
 void sim_plan_print(const struct sim_plan *p, char *out, size_t size);
 void sim_faults_begin(struct sim *s);
 void sim_faults_event(struct sim *s, const struct sim_event *e);

@@ -15,7 +15,7 @@ static void run(uint64_t seed, uint32_t faults, struct sim_result *out)
     char dir[64];
     snprintf(dir, sizeof dir, "%s/sanquan-sim-test-%d", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
              (int)getpid());
-    sim_run(seed, faults, dir, 0, out);
+    sim_run(seed, &(struct sim_wish){.faults = faults}, dir, 0, out);
 }
 
 static void ten_seeds_end_with_everything_answered_and_agreed(void **state)
