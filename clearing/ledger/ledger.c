@@ -272,7 +272,10 @@ static sq_status check_transaction(const struct sq_ledger *l, MDB_txn *txn, stru
                          "%s: its tables are not those of its last transaction; restore it from a backup", l->path);
 }
 
-/* A row of the outbox that is lost leaves a peer waiting for ever: numbers are without a gap, and as many as LMDB counts. */
+/*
+ * A row of the outbox that is lost leaves a peer waiting for ever: numbers are without a gap, as many as LMDB counts, and each is found by its
+ * key, as who sends it looks for it. (Walking does not see that a page says it has fewer rows than lie in it.)
+ */
 static sq_status check_outbox(const struct sq_ledger *l, MDB_txn *txn, struct sq_error *err)
 {
     MDB_cursor *cursor;
@@ -291,6 +294,7 @@ static sq_status check_outbox(const struct sq_ledger *l, MDB_txn *txn, struct sq
                 (count == 0 || memcmp(k.mv_data, next, 4) > 0 || memcmp(k.mv_data, next, sizeof next) == 0);
         if (whole) {
             memcpy(next, k.mv_data, sizeof next);
+            whole = mdb_get(txn, l->outbox, &k, &v) == 0;
             sq_put_be64(next + 4, sq_get_be64(next + 4) + 1);
             rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
         }

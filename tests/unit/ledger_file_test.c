@@ -246,6 +246,30 @@ static void a_message_that_is_missing_in_the_outbox_is_noticed_at_opening(void *
     opens_as_it_was(d);
 }
 
+/* The one message that waits lies there still, and LMDB's walk meets it; nobody who looks for it finds it. */
+static void a_page_of_the_outbox_that_says_it_is_empty_is_noticed_at_opening(void **state)
+{
+    struct disk *d = *state;
+    struct sq_ledger_options o = options(d);
+    struct sq_ledger *l = NULL;
+    struct sq_outbox_ack ack = {258, 2};
+    const struct sq_commit c = {.acks = &ack, .ack_count = 1};
+    work(d);
+    assert_int_equal(sq_ledger_open(&o, &l, NULL), SQ_OK);
+    assert_int_equal(sq_ledger_commit(l, &c, NULL, NULL), SQ_OK);
+    sq_ledger_close(l);
+    load(d);
+    uint8_t *bytes = malloc(d->size);
+    memcpy(bytes, d->bytes, d->size);
+    for (size_t page = 2 * PAGE; page < d->size; page += PAGE)
+        if (memmem(bytes + page, PAGE, "sealed message", 14) != NULL)
+            bytes[page + 12] = 16; /* the end of the row pointers: of none */
+    store(d, bytes);
+    is_refused(d, SQ_E_CORRUPT, "messages are missing in its outbox");
+    free(bytes);
+    opens_as_it_was(d);
+}
+
 static void a_message_for_a_node_that_does_not_exist_is_noticed(void **state)
 {
     struct disk *d = *state;
@@ -282,6 +306,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(tables_older_than_the_last_transaction_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(a_kept_answer_is_given_as_it_was_kept_or_not_at_all, begin, end),
         cmocka_unit_test_setup_teardown(a_message_that_is_missing_in_the_outbox_is_noticed_at_opening, begin, end),
+        cmocka_unit_test_setup_teardown(a_page_of_the_outbox_that_says_it_is_empty_is_noticed_at_opening, begin, end),
         cmocka_unit_test_setup_teardown(a_message_for_a_node_that_does_not_exist_is_noticed, begin, end),
         cmocka_unit_test_setup_teardown(the_format_before_is_refused_by_name, begin, end),
     };
