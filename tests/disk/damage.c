@@ -296,5 +296,8 @@ int main(int argc, char **argv)
            " silent or hung (%.0f/s)\n",
            all, d->sound.seq, d->pages, bad, (double)all / seconds);
     state_close(&d->q);
+    free(d->file);
+    munmap(d->sums, sizeof *d->sums);
+    free(d);
     return all == 0 || bad != 0;
 }

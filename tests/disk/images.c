@@ -383,6 +383,8 @@ static void search(void *ctx, unsigned job, uint64_t from, volatile uint64_t *at
         end_op(s, &s->op[i]);
     }
     place_remove(&s->place);
+    free(s->synced);
+    free(s->open);
 }
 
 static void died(void *ctx, uint64_t number, int signal_number)
@@ -467,6 +469,12 @@ int main(int argc, char **argv)
            " violations (%.0f images/s; %" PRIu64 " with a snapshot, %" PRIu64 " written on, %" PRIu64 " audited)\n",
            s->sums->images, (uint64_t)s->points, s->state_count - 1, s->sums->violations,
            (double)s->sums->images / seconds, s->sums->with_snapshot, s->sums->written_on, s->sums->audited);
+    int good = s->sums->images != 0 && (s->sums->violations != 0) == s->ignore_syncs;
     state_close(&s->q);
-    return s->sums->images == 0 || (s->sums->violations != 0) != s->ignore_syncs;
+    free(s->op);
+    free(s->state);
+    free(s->file);
+    munmap(s->sums, sizeof *s->sums);
+    free(s);
+    return !good;
 }
