@@ -124,7 +124,7 @@ static int read_on(const struct sq_core *core, struct followed *f)
         size_t want = stop - f->read < piece ? (size_t)(stop - f->read) : piece;
         ssize_t n = pread(f->fd, data, want, (off_t)f->read);
         if (n <= 0) {
-            if (n == 0 && f->generation == 0)
+            if (n == 0 && f->generation == 0 && a != NULL)
                 changed(a, f, "ends before");
             return n == 0;
         }

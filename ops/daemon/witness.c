@@ -87,7 +87,7 @@ static sq_status show(struct sq_daemon *d, const struct sq_checkpoint *c, struct
     Sanquan__V1__Checkpoint m;
     struct sq_wire_memory memory = sq_memory_of(&d->scratch);
     struct sq_effects fx;
-    sq_bytes body;
+    sq_bytes body = {NULL, 0};
     size_t size = sq_checkpoint_body(c, text, sizeof text);
     sq_status st = d->log_signer.sign(d->log_signer.ctx, sq_bytes_of(text, size), signature, err);
     if (st != SQ_OK)
@@ -110,7 +110,7 @@ static sq_status show(struct sq_daemon *d, const struct sq_checkpoint *c, struct
 
 sq_status sq_witness_show(struct sq_daemon *d, uint64_t *at_ms_out, struct sq_error *err)
 {
-    struct sq_checkpoint c;
+    struct sq_checkpoint c = {.size = 0};
     if (!sq_core_show_due(d->core, d->now_ms, at_ms_out))
         return SQ_OK;
     *at_ms_out = UINT64_MAX; /* what is still to become durable brings a turn of its own */
