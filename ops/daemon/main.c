@@ -83,7 +83,17 @@ static const struct argp parser = {options,
                                    NULL,
                                    "One region's node of the Sanquan clearing network.\v"
                                    "Log lines go to standard error as key=value. SIGTERM ends cleanly. A new node "
-                                   "needs a ledger first: see 'sanquan init --help'.",
+                                   "needs a ledger first: see 'sanquan init --help'.\n\n"
+                                   "FILE has node, directory, keys, ledger, bind, and as wanted:\n"
+                                   "  peers             [{code: \"370000\", endpoint: \"tcp://10.0.0.2:7310\"}]\n"
+                                   "  cutoffs           [\"17:00\"], UTC+8\n"
+                                   "  passphrase_file   when the key file has one\n"
+                                   "  map_size_gib, disk_low_permille, snapshot_every_items, log (info, debug)\n"
+                                   "  metrics           \"127.0.0.1:9310\": GET /metrics, on loopback only\n"
+                                   "  access_log        a file: who asked this node what\n"
+                                   "  anchored_logs     files whose hashes go into the journal too\n"
+                                   "  anchor_seconds    how often (600)\n"
+                                   "  start_alone       true: a copy of a ledger serves without its witnesses",
                                    NULL,
                                    NULL,
                                    NULL};
