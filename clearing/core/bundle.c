@@ -244,12 +244,12 @@ static sq_status send(struct bundles *b)
     static const uint8_t verbs[] = {SANQUAN__V1__VERB__RESERVE, SANQUAN__V1__VERB__COMMIT, SANQUAN__V1__VERB__RELEASE};
     struct sq_core *core = b->s->core;
     sq_status st = SQ_OK;
+    uint32_t *row; /* of one message; each is packed before the next */
+    if (SQ_COLUMN(b->s, row, b->ask_count))
+        return sq_full(b->s);
     for (uint32_t node = 0; b->ask_count != 0 && node < core->nodes.count; node++)
         for (size_t v = 0; st == SQ_OK && v < sizeof verbs; v++) {
-            uint32_t *row;
             size_t n = 0;
-            if (SQ_COLUMN(b->s, row, b->ask_count))
-                return sq_full(b->s);
             for (size_t k = 0; k < b->ask_count; k++)
                 if (b->ask_verb[k] == verbs[v] && sq_row_issuer(core, b->r, b->ask[k]) == node)
                     row[n++] = b->ask[k];
