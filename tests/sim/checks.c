@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "clearing/ledger/tree.h"
+#include "ops/common/audit.h"
 #include "ops/common/replay.h"
 #include "peers/client.h"
 #include "peers/message.h"
@@ -194,6 +195,37 @@ static int same_link(const struct sim *s, uint32_t debtor, uint32_t creditor, in
            here.last.count == there.last.count &&
            memcmp(here.last.total_fen, there.last.total_fen, sizeof here.last.total_fen) == 0 &&
            here.settled_number == there.settled_number && (!settled || here.settled_number == here.last.number);
+}
+
+int sim_check_quorum(const struct sim *s)
+{
+    for (uint32_t i = 0; i < s->plan.nodes; i++) {
+        const struct sim_node *n = &s->node[i];
+        if (!n->liar && !n->away && (!n->up || n->final_windows < s->quorum_window))
+            return 0;
+    }
+    return 1;
+}
+
+void sim_check_audit(struct sim *s)
+{
+    uint32_t first = (uint32_t)sim_below(&s->node_random, s->plan.nodes);
+    for (uint32_t i = 0; i < s->plan.nodes; i++) {
+        struct sim_node *n = &s->node[(first + i) % s->plan.nodes];
+        struct sq_audit_options o = {.path = n->path, .directory = s->directory, .threads = 1, .map_size = 1u << 30};
+        struct sq_audit_report r;
+        struct sq_audit *a = NULL;
+        struct sq_error err = {0};
+        if (n->liar)
+            continue;
+        sim_node_stop(n);
+        sq_status st = sq_audit_open(&o, &a, &err);
+        if (st == SQ_OK)
+            st = sq_audit_run(a, &r, &err);
+        SIM_CHECK(s, st == SQ_OK, "node %s: its ledger does not pass the audit: %s", n->config.node, err.text);
+        sq_audit_free(a);
+        return;
+    }
 }
 
 int sim_check_settled(struct sim *s)

@@ -74,7 +74,7 @@ void sim_node_start(struct sim_node *n, int from_snapshot)
     struct sim *s = n->sim;
     struct sq_error err = {0};
     char snapshot[300];
-    if (n->up || n->dead)
+    if (n->up || n->dead || n->away)
         return;
     snprintf(snapshot, sizeof snapshot, "%s/snapshot", n->path);
     if (!from_snapshot)

@@ -197,6 +197,39 @@ void sim_faults_event(struct sim *s, const struct sim_event *e)
     }
 }
 
+/*
+ * A network goes on when no more are lost than it bears: nodes that are away, and those that have lied, whatever they do now.
+ */
+uint32_t sim_some_stay_away(struct sim *s)
+{
+    uint32_t bears = (s->plan.nodes - 1) / 3, away = 0;
+    for (uint32_t tries = 0; away + s->plan.liars < bears && tries < 1000; tries++) {
+        struct sim_node *n = &s->node[sim_below(&s->fault_random, s->plan.nodes)];
+        if (n->liar || n->away)
+            continue;
+        if (n->up)
+            sim_node_crash(n);
+        n->away = 1;
+        away++;
+        sim_note(s, "node %s stays away", n->config.node);
+    }
+    for (uint32_t i = 0; i < s->plan.nodes; i++) {
+        const struct sim_node *n = &s->node[i];
+        uint64_t open = n->liar || n->away ? 0 : n->final_windows + 1;
+        s->quorum_window = open > s->quorum_window ? open : s->quorum_window;
+    }
+    return away;
+}
+
+void sim_all_come_back(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->plan.nodes; i++)
+        if (s->node[i].away) {
+            s->node[i].away = 0;
+            sim_put(s, s->now_us + sim_between(&s->fault_random, 1, SIM_SECOND), SIM_EV_RESTART, i, 0);
+        }
+}
+
 /* Everything is mended; clocks stay as wrong as they are. */
 void sim_faults_end(struct sim *s)
 {

@@ -122,7 +122,7 @@ void sim_put(struct sim *s, uint64_t at_us, enum sim_event_kind kind, uint32_t w
 
 static void enter(struct sim *s, enum sim_phase phase)
 {
-    static const char *const names[] = {"trouble", "healing", "closing", "done"};
+    static const char *const names[] = {"trouble", "quorum", "healing", "closing", "done"};
     s->phase = phase;
     s->phase_at_us = s->now_us;
     sim_note(s, "phase: %s", names[phase]);
@@ -179,8 +179,20 @@ static void watch(struct sim *s)
     case SIM_TROUBLE:
         if (!work_is_done(s) && lasted < s->plan.trouble_us)
             return;
-        enter(s, SIM_HEALING);
         sim_faults_end(s);
+        enter(s, sim_some_stay_away(s) != 0 ? SIM_QUORUM : SIM_HEALING);
+        return;
+    case SIM_QUORUM:
+        if (sim_check_quorum(s)) {
+            enter(s, SIM_HEALING);
+            sim_all_come_back(s);
+        } else if (lasted > HEAL_WITHIN_US) {
+            sim_fail(s, "an hour after a quorum was mended, window %" PRIu64 " is not final at all of it",
+                     s->quorum_window);
+        } else if (s->quorum_rounds <= lasted / CLOSE_ROUND_US) {
+            s->quorum_rounds++;
+            cut_everywhere(s);
+        }
         return;
     case SIM_HEALING:
         if (quiet) {
@@ -304,6 +316,8 @@ void sim_run(uint64_t seed, const struct sim_wish *wish, const char *dir, int tr
     }
     if (!s->failed)
         sim_check_end(s);
+    if (!s->failed)
+        sim_check_audit(s);
     *out = (struct sim_result){.seed = seed,
                                .hash = s->hash,
                                .simulated_us = s->now_us - began_us,

@@ -7,7 +7,7 @@
  * Time is a number that jumps to the next event. Events of one time happen in the order in which they were made. Nothing here
  * reads a clock, an address or the environment to decide something, so a seed and a commit replay any run.
  *
- *   TROUBLE (faults and work) -> HEALING (no faults; what was asked must be answered) -> CLOSING (windows are cut until nothing is open)
+ *   TROUBLE (faults and work) -> QUORUM (some nodes stay away; the others must settle) -> HEALING (no faults; what was asked must be answered) -> CLOSING (windows are cut until nothing is open)
  *   -> DONE, everything agreeing
  */
 #ifndef SIM_SIM_H
@@ -42,7 +42,7 @@ enum sim_fault {
 };
 extern const char *const sim_fault_names[SIM_FAULTS];
 
-enum sim_phase { SIM_TROUBLE, SIM_HEALING, SIM_CLOSING, SIM_DONE };
+enum sim_phase { SIM_TROUBLE, SIM_QUORUM, SIM_HEALING, SIM_CLOSING, SIM_DONE };
 
 enum sim_event_kind {
     SIM_EV_TURN,
@@ -103,8 +103,8 @@ struct sim_node {
     struct sq_daemon d; /* first: the daemon's calls out find their node from it */
     struct sim *sim;
     uint32_t index, incarnation;
-    int up, liar, dead; /* dead: never to be seen again */
-    uint32_t lies;      /* which: bits, see liars.c */
+    int up, liar, dead, away; /* dead: never to be seen again; away: down until the others have settled without it */
+    uint32_t lies;            /* which: bits, see liars.c */
     char name[SQ_NAME_SIZE_MAX + 1], path[256];
     struct sq_config config;
     struct sq_keys keys;
@@ -239,6 +239,7 @@ struct sim {
     uint64_t client_last_us[SIM_CLIENTS_MAX][2];
     uint32_t partition_token;
     uint64_t questions;
+    uint64_t quorum_window, quorum_rounds; /* what those who are up must make final; cuts for it */
     struct sq_arena scratch;
     struct sim_counts counts;
     uint64_t hash; /* of everything that happened */
@@ -277,6 +278,8 @@ void sim_plan_print(const struct sim_plan *p, char *out, size_t size);
 void sim_faults_begin(struct sim *s);
 void sim_faults_event(struct sim *s, const struct sim_event *e);
 void sim_faults_end(struct sim *s);
+uint32_t sim_some_stay_away(struct sim *s); /* how many */
+void sim_all_come_back(struct sim *s);
 
 /* net.c, hub.c */
 void sim_send(struct sim *s, const struct sim_packet *p);
@@ -343,6 +346,9 @@ void sim_check_committed(struct sim_node *n);
 void sim_check_sent(struct sim_node *n, const struct sim_packet *p);
 void sim_check_receipt(struct sim *s, struct sim_client *c, struct sim_request *r, const Sanquan__V1__Receipt *m,
                        const Sanquan__V1__Answer *a);
+int sim_check_quorum(
+    const struct sim *s);             /* 1: all honest nodes that are up have the window that is to be made final */
+void sim_check_audit(struct sim *s);  /* stops a node, and its ledger is audited as an outsider would */
 int sim_check_settled(struct sim *s); /* 1: all windows of all nodes are closed alike, nothing is on the way */
 void sim_check_end(struct sim *s);
 
