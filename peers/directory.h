@@ -3,7 +3,7 @@
  * SHA-256 of its bytes is the network id.
  *
  *     network: sanquan-demo
- *     netting: hub                  # or bilateral, cycles, gross
+ *     netting: hub                  # or bilateral, cycles, funds, gross
  *     round_timeout_ms: 1000
  *     review_ms: 0                  # may be left out: how long a window waits between statements and agreement
  *     witness_ms: 60000             # may be left out: how often nodes show each other their checkpoints; 0 never
