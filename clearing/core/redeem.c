@@ -199,11 +199,11 @@ static sq_status decide_rows_here(struct sq_step *s, struct sq_waiting *w, const
 static sq_status clear_rows(struct sq_step *s, struct sq_waiting *w, const Sanquan__V1__Batch *batch,
                             const struct sq_rows *r, const uint32_t *ready, size_t ready_count)
 {
+    uint32_t *row; /* of one node; its message is packed before the next */
+    if (SQ_COLUMN(s, row, ready_count))
+        return sq_full(s);
     for (uint32_t node = 0; node < s->core->nodes.count; node++) {
-        uint32_t *row;
         size_t n = 0;
-        if (SQ_COLUMN(s, row, ready_count))
-            return sq_full(s);
         for (size_t k = 0; k < ready_count; k++)
             if (sq_row_issuer(s->core, r, ready[k]) == node)
                 row[n++] = ready[k];
@@ -258,10 +258,10 @@ static sq_status send_registers(struct sq_step *s, struct sq_waiting *w, const s
     for (size_t i = 0; i < r->count; i++)
         if (w->stage[i] == SQ_ROW_NEW)
             w->stage[i] = SQ_ROW_REGISTERING;
+    uint32_t *row; /* of one node; its message is packed before the next */
+    if (SQ_COLUMN(s, row, r->count))
+        return sq_full(s);
     for (uint32_t node = 0; node < s->core->nodes.count; node++) {
-        uint32_t *row;
-        if (SQ_COLUMN(s, row, r->count))
-            return sq_full(s);
         size_t n = node == s->core->self ? 0 : wanting_home(s->core, w, r, node, row);
         sq_status st = n == 0 ? SQ_OK : sq_send_register(s, w, r, node, row, n);
         if (st != SQ_OK)
