@@ -84,7 +84,7 @@ CANARIES = [
      "loss", "its payments to"),
     ("small-quorum", "half of the nodes decide", "clearing/settlement/agreement.c",
      "return node_count * 2 / 3 + 1;", "return node_count / 2;",
-     "lie,partition", "another settlement than the first|refused|do not close alike"),
+     "lie,partition", "another settlement than the first|refused|do not close alike|became final with"),
     ("votes-not-told-on", "what one node was told alone is not told on", "clearing/settlement/windows.c",
      "    st = sq_relay_begin(s, w, now_ms, h->fx, h->err);", "    st = SQ_OK;",
      "lie", "do not close alike"),
