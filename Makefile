@@ -277,6 +277,7 @@ format: ## let clang-format lay out every source
 po: ## bring new texts of the sources into ops/locale/*.po, to be translated
 	$(Q)mkdir -p $(BUILD) && ops/locale/extract >$(BUILD)/sanquan.pot
 	$(Q)for po in ops/locale/*.po; do msgmerge --quiet --update --backup=none --no-wrap --no-fuzzy-matching --sort-output $$po $(BUILD)/sanquan.pot; done
+	$(Q)sed -i '/^"POT-Creation-Date/d' ops/locale/*.po # it would differ with every change of a text
 
 .PHONY: lint
 lint: $(GEN).h ## clang-tidy and cppcheck
