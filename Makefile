@@ -281,12 +281,14 @@ po: ## bring new texts of the sources into ops/locale/*.po, to be translated
 
 .PHONY: lint
 lint: $(GEN).h ## clang-tidy and cppcheck
-	clang-tidy --quiet --warnings-as-errors='*' $(filter-out ops/locale/argp.c,$(filter %.c,$(SOURCES))) -- -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)/gen $(PKG_CFLAGS)
+	@command -v clang-tidy cppcheck >/dev/null || { echo "make lint needs clang-tidy and cppcheck: ops/deps lint"; exit 1; }
+	@echo "clang-tidy, some files at a time" && printf '%s\n' $(filter-out ops/locale/argp.c,$(filter %.c,$(SOURCES))) | xargs -P $$(nproc) -n 8 \
+	    sh -c 'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)/gen $(PKG_CFLAGS) $(shell pkg-config --cflags libpq 2>/dev/null) 2>/dev/null' lint
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=missingIncludeSystem --library=.cppcheck.xml -I. \
 	    $(filter-out tests/%,$(filter %.c,$(SOURCES)))
 
-.PHONY: install
 share := $(DESTDIR)$(PREFIX)/share
+.PHONY: install
 install: all ## into PREFIX, /usr/local unless said otherwise
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system $(share)/sanquan/console $(share)/sanquan/calendar \
 	    $(share)/doc/sanquan/programmes $(share)/doc/sanquan/monitoring

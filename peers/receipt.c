@@ -19,7 +19,7 @@ sq_status sq_receipt_verify(const Sanquan__V1__Receipt *r, const char *log_name,
                                 &verified, err);
     if (st != SQ_OK)
         return sq_fail_context(err, SQ_E_VERIFY, "checkpoint");
-    if ((st = sq_checkpoint_parse(body, &c, err)) != SQ_OK)
+    if (sq_checkpoint_parse(body, &c, err) != SQ_OK)
         return sq_fail_context(err, SQ_E_VERIFY, "checkpoint");
     if (strcmp(c.origin, log_name) != 0)
         return sq_fail(err, SQ_E_VERIFY, "checkpoint of %s, not of %s", c.origin, log_name);

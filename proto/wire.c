@@ -376,7 +376,8 @@ static sq_status open_header(struct sq_envelope *e, struct sq_error *err)
             if (text.size > SQ_NAME_SIZE_MAX)
                 return sq_fail(err, SQ_R_MALFORMED, "header: a name of %zu bytes; at most %d go", text.size,
                                SQ_NAME_SIZE_MAX);
-            memcpy(name, text.data, text.size);
+            if (text.size != 0)
+                memcpy(name, text.data, text.size);
             break;
         case 6:
             e->id = number;

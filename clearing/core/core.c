@@ -512,7 +512,7 @@ int sq_core_due(const struct sq_core *core, uint64_t now_ms, struct sq_arena *ar
     t.step = due.step;
     if (due.reason == TICK_BUNDLES)
         t.batch = next_of_bundles(core);
-    if (due.reason == TICK_BROKEN) {
+    if (due.reason == TICK_BROKEN && broken != NULL) {
         t.batch = broken->batch;
         t.entry = broken->entry;
     }

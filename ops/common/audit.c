@@ -294,7 +294,7 @@ static sq_status check_kept(struct sq_audit *a, const struct sq_entry *entry, co
     if (st != SQ_OK)
         return sq_fail_context(err, st == SQ_E_NOT_FOUND ? SQ_E_VERIFY : st, "entry %" PRIu64 ": its kept answer",
                                entry->seq);
-    if ((st = sq_message_name_of(request.input, sq_directory_network_id(a->o.directory), hash, err)) != SQ_OK)
+    if (sq_message_name_of(request.input, sq_directory_network_id(a->o.directory), hash, err) != SQ_OK)
         return sq_fail_context(err, SQ_E_VERIFY, "entry %" PRIu64 ": the request that it answers", entry->seq);
     if (kept.seq != entry->seq || memcmp(kept.request, hash, sizeof hash) != 0 || kept.body.size != out->body.size ||
         memcmp(kept.body.data, out->body.data, out->body.size) != 0)

@@ -80,7 +80,7 @@ static void *work(void *arg)
 void load_run(struct load *l)
 {
     struct worker worker[MARKET_PROVIDERS_MAX];
-    pthread_t thread[MARKET_PROVIDERS_MAX];
+    pthread_t thread[MARKET_PROVIDERS_MAX] = {0};
     struct sq_error err = {0};
     uint64_t last;
     for (unsigned p = 0; p < l->market->provider_count; p++) {

@@ -188,7 +188,7 @@ int main(int argc, char **argv)
                                            {"items", &o.items, NULL},         {"seconds", &o.seconds, NULL},
                                            {"long", &o.with_rest, NULL},      {"wait", &o.wait, NULL}};
     bench_options(argc, argv, options, sizeof options / sizeof *options, usage);
-    double began = rig_seconds(), cpu[RIG_NODES_MAX];
+    double began = rig_seconds(), cpu[RIG_NODES_MAX] = {0};
     struct rig *r = rig_new(o.dir, o.daemon, (unsigned)o.nodes, "");
     for (unsigned i = 0; i < r->node_count; i++)
         rig_start(r, i);

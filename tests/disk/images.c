@@ -120,7 +120,8 @@ static void put_bytes(uint8_t *file, uint64_t *size, uint64_t offset, const uint
         fprintf(stderr, "a ledger of more than %u bytes\n", FILE_MAX);
         exit(2);
     }
-    memcpy(file + offset, data, count);
+    if (count != 0)
+        memcpy(file + offset, data, count);
     if (offset + count > *size)
         *size = offset + count;
 }
