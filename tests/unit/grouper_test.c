@@ -97,7 +97,7 @@ static void a_batch_numbers_its_bundles_from_1(void **state)
     static const char *const rows[] = {",,,", "70," UNTIL, "70," UNTIL, "80," UNTIL};
     struct sq_sheet *s = sheet_of(rows, 4);
     struct sq_grouper *g = sq_grouper_new(s, NULL, MOST);
-    struct sq_item items[4];
+    struct sq_item items[4] = {0};
     const struct sq_item *group;
     uint32_t order[4], count = 0, n;
     uint8_t *body;

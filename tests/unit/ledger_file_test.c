@@ -85,7 +85,7 @@ static void work(struct disk *d)
 
 static void load(struct disk *d)
 {
-    struct stat s;
+    struct stat s = {0};
     int fd = open(d->data, O_RDONLY);
     assert_true(fd >= 0 && fstat(fd, &s) == 0);
     free(d->bytes);

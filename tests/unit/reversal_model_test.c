@@ -118,7 +118,7 @@ static struct owed owed_after(const struct round *r, uint32_t invoice, int64_t t
     for (uint32_t p = 0; p < PROGRAMMES; p++) {
         int64_t base = base_on(r, invoice, p), amount = amount_on(r, invoice, p);
         claimants += amount != 0;
-        if (amount != 0 && base > total) {
+        if (amount != 0 && base > total && base > 0) {
             o.base[p] = base - total;
             o.amount[p] = (amount * o.base[p] + base - 1) / base;
         }
