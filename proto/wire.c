@@ -280,28 +280,73 @@ sq_status sq_wire_pack(const ProtobufCMessage *message, const struct sq_wire_mem
     return SQ_OK;
 }
 
+/* clang-format off: one a line */
 #define BODIES(X)                                                                                                      \
     X(HELLO, hello)                                                                                                    \
     X(QUERY, query)                                                                                                    \
     X(PROGRAMME, programme)                                                                                            \
     X(ENROL, enrol)                                                                                                    \
-    X(GRANT, grant) X(MANDATE, mandate) X(FACTS, facts) X(EDGES, edges) X(SANCTION, sanction)                          \
-        X(SANCTION_NOTICE, sanction) X(OVERRIDE, override) X(APPLY, apply) X(ASSESS, assess) X(ALLOCATE, allocate)     \
-            X(CONSENT, consent) X(PREFUND, prefund) X(MEASURE, measure) X(CLAWBACK, clawback) X(AGREE, agree) X(       \
-                AGREED, agreement) X(REVERSE, reverse) X(REVERSED, reverse) X(DISPUTE, dispute) X(CALENDAR, calendar)  \
-                X(DISPUTE_NOTICE, dispute_notice) X(DISPUTE_REPLY, dispute) X(BATCH, batch) X(REVOKE, revoke)          \
-                    X(WINDOW_CUT, window_cut) X(CONFIRM, confirm) X(PROGRAMME_NOTICE, programme) X(REGISTER, register) \
-                        X(REGISTERED, registered) X(CLEAR, clear) X(DECIDED, decided) X(UNREGISTER, unregister)        \
-                            X(STATEMENT, statement) X(COUNTERSTATEMENT, counterstatement) X(PROPOSAL, proposal)        \
-                                X(VOTE, vote) X(RELAY, relay) X(LINK_ASK, link_ask) X(LINK_TELL, link_tell)            \
-                                    X(BREAK, break) X(DEBIT_CAP, debit_cap) X(STANDING, standing) X(ACCOUNT, account)  \
-                                        X(STANDING_NOTICE, standing_notice) X(DEBIT_CAP_NOTICE, debit_cap_notice)      \
-                                            X(HELLO_OK, hello_ok) X(RECEIPT, receipt) X(REFUSAL, refusal) X(ACK, ack)  \
-                                                X(QUERY_ANSWER, query_answer) X(GENESIS, genesis) X(TICK, tick)        \
-                                                    X(REJECTED, rejected) X(CHECKPOINT, checkpoint)                    \
-                                                        X(COSIGNED, cosigned) X(SIGHTING, sighting)                    \
-                                                            X(WITNESS_ASK, witness_ask) X(WITNESS_TELL, witness_tell)  \
-                                                                X(SHOWN, checkpoint) X(ANCHOR, anchor)
+    X(GRANT, grant)                                                                                                    \
+    X(MANDATE, mandate)                                                                                                \
+    X(FACTS, facts)                                                                                                    \
+    X(EDGES, edges)                                                                                                    \
+    X(SANCTION, sanction)                                                                                              \
+    X(SANCTION_NOTICE, sanction)                                                                                       \
+    X(OVERRIDE, override)                                                                                              \
+    X(APPLY, apply)                                                                                                    \
+    X(ASSESS, assess)                                                                                                  \
+    X(ALLOCATE, allocate)                                                                                              \
+    X(CONSENT, consent)                                                                                                \
+    X(PREFUND, prefund)                                                                                                \
+    X(MEASURE, measure)                                                                                                \
+    X(CLAWBACK, clawback)                                                                                              \
+    X(AGREE, agree)                                                                                                    \
+    X(AGREED, agreement)                                                                                               \
+    X(REVERSE, reverse)                                                                                                \
+    X(REVERSED, reverse)                                                                                               \
+    X(DISPUTE, dispute)                                                                                                \
+    X(CALENDAR, calendar)                                                                                              \
+    X(DISPUTE_NOTICE, dispute_notice)                                                                                  \
+    X(DISPUTE_REPLY, dispute)                                                                                          \
+    X(BATCH, batch)                                                                                                    \
+    X(REVOKE, revoke)                                                                                                  \
+    X(WINDOW_CUT, window_cut)                                                                                          \
+    X(CONFIRM, confirm)                                                                                                \
+    X(PROGRAMME_NOTICE, programme)                                                                                     \
+    X(REGISTER, register)                                                                                              \
+    X(REGISTERED, registered)                                                                                          \
+    X(CLEAR, clear)                                                                                                    \
+    X(DECIDED, decided)                                                                                                \
+    X(UNREGISTER, unregister)                                                                                          \
+    X(STATEMENT, statement)                                                                                            \
+    X(COUNTERSTATEMENT, counterstatement)                                                                              \
+    X(PROPOSAL, proposal)                                                                                              \
+    X(VOTE, vote)                                                                                                      \
+    X(RELAY, relay)                                                                                                    \
+    X(LINK_ASK, link_ask)                                                                                              \
+    X(LINK_TELL, link_tell)                                                                                            \
+    X(BREAK, break)                                                                                                    \
+    X(DEBIT_CAP, debit_cap)                                                                                            \
+    X(STANDING, standing)                                                                                              \
+    X(ACCOUNT, account)                                                                                                \
+    X(STANDING_NOTICE, standing_notice)                                                                                \
+    X(DEBIT_CAP_NOTICE, debit_cap_notice)                                                                              \
+    X(HELLO_OK, hello_ok)                                                                                              \
+    X(RECEIPT, receipt)                                                                                                \
+    X(REFUSAL, refusal)                                                                                                \
+    X(ACK, ack)                                                                                                        \
+    X(QUERY_ANSWER, query_answer)                                                                                      \
+    X(GENESIS, genesis)                                                                                                \
+    X(TICK, tick)                                                                                                      \
+    X(REJECTED, rejected)                                                                                              \
+    X(CHECKPOINT, checkpoint)                                                                                          \
+    X(COSIGNED, cosigned)                                                                                              \
+    X(SIGHTING, sighting)                                                                                              \
+    X(WITNESS_ASK, witness_ask)                                                                                        \
+    X(WITNESS_TELL, witness_tell)                                                                                      \
+    X(SHOWN, checkpoint)                                                                                               \
+    X(ANCHOR, anchor)
+/* clang-format on */
 
 const ProtobufCMessageDescriptor *sq_wire_type(uint32_t type)
 {

@@ -16,7 +16,7 @@
 
 #include "clearing/ledger/internal.h"
 
-#define FORMAT           "sanquan-ledger 2"
+#define FORMAT "sanquan-ledger 2"
 #ifdef __SANITIZE_THREAD__ /* leaves a program less room for addresses than this, and in pieces */
 #define MAP_SIZE_DEFAULT (1ull << 36)
 #else

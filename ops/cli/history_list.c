@@ -133,7 +133,7 @@ static const char *const csv_columns[] = {
     "batch_row",   "creditor",   "debtor",      "provider",    "holder",  "voucher",
     "kind",        "verb",       "amount_fen",  "base_fen",    "invoice", "invoice_total_fen",
     "service",     "scenario",   "service_day", "reservation", "bundle",  "refusal_name",
-    "decided_seq", "decided_ms", "link",        "window",      "final",       "end"};
+    "decided_seq", "decided_ms", "link",        "window",      "final",   "end"};
 #define CSV_COLUMNS (sizeof csv_columns / sizeof *csv_columns)
 
 /* Codes, numbers and words: none needs quotes. */

@@ -52,7 +52,7 @@ static inline int voter_known(void *ctx, const uint8_t hash[static SQ_HASH_SIZE]
 }
 
 static inline sq_status voter_propose(void *ctx, uint32_t round, uint32_t valid_round, const uint8_t *value,
-                                     uint8_t out[static SQ_HASH_SIZE])
+                                      uint8_t out[static SQ_HASH_SIZE])
 {
     struct voter *d = ctx;
     uint32_t chosen = value != NULL ? value_of(value) : d->fresh;

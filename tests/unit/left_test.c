@@ -62,9 +62,8 @@ static unsigned pay_in(struct debts *d, int64_t fen)
     m.role = 1;
     unsigned status = world_say(d->w, SH, "operator:310000/li", SANQUAN__V1__MESSAGE_TYPE__ACCOUNT, &m.base);
     m.role = 2;
-    return status != SQ_OK
-               ? status
-               : world_say(d->w, SH, "operator:310000/zhang", SANQUAN__V1__MESSAGE_TYPE__ACCOUNT, &m.base);
+    return status != SQ_OK ? status
+                           : world_say(d->w, SH, "operator:310000/zhang", SANQUAN__V1__MESSAGE_TYPE__ACCOUNT, &m.base);
 }
 
 static unsigned settle_own(struct debts *d, uint64_t window, const struct expected *paid)
@@ -86,9 +85,8 @@ static unsigned settle_own(struct debts *d, uint64_t window, const struct expect
     m.n_payments = 1;
     unsigned status = world_say(d->w, SH, "operator:310000/li", SANQUAN__V1__MESSAGE_TYPE__CONFIRM, &m.base);
     m.role = 2;
-    return status != SQ_OK
-               ? status
-               : world_say(d->w, SH, "operator:310000/zhang", SANQUAN__V1__MESSAGE_TYPE__CONFIRM, &m.base);
+    return status != SQ_OK ? status
+                           : world_say(d->w, SH, "operator:310000/zhang", SANQUAN__V1__MESSAGE_TYPE__CONFIRM, &m.base);
 }
 
 static void what_funds_do_not_discharge_is_in_the_next_window(void **state)

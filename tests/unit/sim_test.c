@@ -35,7 +35,7 @@ static void ten_seeds_end_with_everything_answered_and_agreed(void **state)
         sum.told_checked += r.counts.told_checked;
     }
     assert_true(sum.fault[SIM_LOSS] > 0 && sum.fault[SIM_CRASH] > 0 &&
-                sum.fault[SIM_PARTITION] > 0); /* these seeds have them */
+                sum.fault[SIM_PARTITION] > 0);            /* these seeds have them */
     assert_true(sum.told > 100 && sum.told_checked > 50); /* questions, while all that goes on */
     print_message("# note: %" PRIu64 " events, %" PRIu64 " checks\n", sum.events, sum.checks);
 }
