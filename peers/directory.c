@@ -38,13 +38,15 @@ static const cyaml_schema_field_t issuer_fields[] = {
     CYAML_FIELD_STRING_PTR("key", CYAML_FLAG_POINTER, struct member, key, 64, 64),
     CYAML_FIELD_STRING_PTR("transport_key", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct member, transport_key, 64,
                            64),
-    CYAML_FIELD_END};
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_field_t named_fields[] = {
     CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct member, code, 1, 24),
     CYAML_FIELD_STRING_PTR("key", CYAML_FLAG_POINTER, struct member, key, 64, 64),
     CYAML_FIELD_STRING_PTR("transport_key", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct member, transport_key, 64,
                            64),
-    CYAML_FIELD_END};
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_value_t issuer_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct member, issuer_fields)};
 static const cyaml_schema_value_t named_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct member, named_fields)};
@@ -57,7 +59,8 @@ static const cyaml_schema_field_t node_fields[] = {
     CYAML_FIELD_SEQUENCE("operators", CYAML_FLAG_POINTER, struct node, operators, &named_schema, 2, 64),
     CYAML_FIELD_BOOL("enrolled", CYAML_FLAG_OPTIONAL, struct node, enrolled),
     CYAML_FIELD_UINT("guarantee_yuan", CYAML_FLAG_OPTIONAL, struct node, guarantee_yuan),
-    CYAML_FIELD_END};
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_value_t node_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct node, node_fields)};
 static const cyaml_schema_field_t file_fields[] = {
     CYAML_FIELD_STRING_PTR("network", CYAML_FLAG_POINTER, struct file, network, 1, 64),
@@ -70,7 +73,8 @@ static const cyaml_schema_field_t file_fields[] = {
     CYAML_FIELD_SEQUENCE("nodes", CYAML_FLAG_POINTER, struct file, nodes, &node_schema, 1, 1024),
     CYAML_FIELD_SEQUENCE("regulators", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, regulators, &named_schema,
                          0, 256),
-    CYAML_FIELD_END};
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_value_t file_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
 
 #define PLACE_SIZE 64 /* "nodes[1023].operators[63].transport_key" */

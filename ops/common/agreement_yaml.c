@@ -28,9 +28,12 @@ struct file {
 
 static const cyaml_schema_value_t word_schema = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX)};
 static const cyaml_schema_field_t side_fields[] = {
-    NEEDED(struct side, node), MAY(struct side, borne), MAY(struct side, exposure),
+    NEEDED(struct side, node),
+    MAY(struct side, borne),
+    MAY(struct side, exposure),
     CYAML_FIELD_SEQUENCE("relaxed", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct side, relaxed, &word_schema, 0, 5),
-    CYAML_FIELD_END};
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_value_t side_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct side, side_fields)};
 static const cyaml_schema_field_t file_fields[] = {
     NEEDED(struct file, version),
@@ -39,7 +42,8 @@ static const cyaml_schema_field_t file_fields[] = {
     MAY(struct file, rate_ceiling),
     CYAML_FIELD_SEQUENCE("kinds", CYAML_FLAG_POINTER, struct file, kinds, &word_schema, 1, SQ_KIND_COUNT),
     CYAML_FIELD_SEQUENCE("sides", CYAML_FLAG_POINTER, struct file, sides, &side_schema, 2, 2),
-    CYAML_FIELD_END};
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_value_t file_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
 
 const struct sq_word sq_words_relaxed[] = {{"region", SQ_ATTR(REGION)}, {"tax_region", SQ_ATTR(TAX_REGION)},

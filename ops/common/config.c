@@ -9,7 +9,9 @@
 
 static const cyaml_schema_field_t peer_fields[] = {
     CYAML_FIELD_STRING_PTR("code", CYAML_FLAG_POINTER, struct sq_config_peer, code, 6, 6),
-    CYAML_FIELD_STRING_PTR("endpoint", CYAML_FLAG_POINTER, struct sq_config_peer, endpoint, 8, 200), CYAML_FIELD_END};
+    CYAML_FIELD_STRING_PTR("endpoint", CYAML_FLAG_POINTER, struct sq_config_peer, endpoint, 8, 200),
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_value_t peer_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sq_config_peer, peer_fields)};
 static const cyaml_schema_value_t cutoff_schema = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 100)};
@@ -37,7 +39,8 @@ static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_UINT("map_size_gib", CYAML_FLAG_OPTIONAL, struct sq_config, map_size_gib),
     CYAML_FIELD_UINT("disk_low_permille", CYAML_FLAG_OPTIONAL, struct sq_config, disk_low_permille),
     CYAML_FIELD_UINT("snapshot_every_items", CYAML_FLAG_OPTIONAL, struct sq_config, snapshot_every_items),
-    CYAML_FIELD_END};
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_value_t config_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct sq_config, config_fields)};
 

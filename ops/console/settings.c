@@ -23,7 +23,8 @@ static const cyaml_schema_field_t fields[] = {
     TEXT(connect, CYAML_FLAG_OPTIONAL),
     TEXT(key, CYAML_FLAG_OPTIONAL),
     CYAML_FIELD_UINT("requests_a_minute", CYAML_FLAG_OPTIONAL, struct sq_console_settings, requests_a_minute),
-    CYAML_FIELD_END};
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_value_t schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct sq_console_settings, fields)};
 

@@ -20,7 +20,9 @@ static const cyaml_schema_field_t fields[] = {
     CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct line, name, 1, 63),
     CYAML_FIELD_STRING_PTR("participant", CYAML_FLAG_POINTER, struct line, participant, 3, SQ_NAME_SIZE_MAX),
     CYAML_FIELD_STRING_PTR("sha256", CYAML_FLAG_POINTER, struct line, sha256, 64, 64),
-    CYAML_FIELD_UINT("until", CYAML_FLAG_OPTIONAL, struct line, until), CYAML_FIELD_END};
+    CYAML_FIELD_UINT("until", CYAML_FLAG_OPTIONAL, struct line, until),
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_value_t line_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct line, fields)};
 
 struct file {
@@ -28,7 +30,9 @@ struct file {
     unsigned tokens_count;
 };
 static const cyaml_schema_field_t file_fields[] = {
-    CYAML_FIELD_SEQUENCE("tokens", CYAML_FLAG_POINTER, struct file, tokens, &line_schema, 1, 10000), CYAML_FIELD_END};
+    CYAML_FIELD_SEQUENCE("tokens", CYAML_FLAG_POINTER, struct file, tokens, &line_schema, 1, 10000),
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_value_t schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
 
 static sq_status take_line(const struct line *in, const char *path, sq_bytes text, struct sq_token *out,

@@ -22,11 +22,15 @@ struct shelf {
 
 static const cyaml_schema_field_t item_fields[] = {
     CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct item, name, 1, 8),
-    CYAML_FIELD_UINT("size", CYAML_FLAG_OPTIONAL, struct item, size), CYAML_FIELD_END};
+    CYAML_FIELD_UINT("size", CYAML_FLAG_OPTIONAL, struct item, size),
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_value_t item_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct item, item_fields)};
 static const cyaml_schema_field_t shelf_fields[] = {
     CYAML_FIELD_STRING_PTR("owner", CYAML_FLAG_POINTER, struct shelf, owner, 1, 8),
-    CYAML_FIELD_SEQUENCE("items", CYAML_FLAG_POINTER, struct shelf, items, &item_schema, 1, 3), CYAML_FIELD_END};
+    CYAML_FIELD_SEQUENCE("items", CYAML_FLAG_POINTER, struct shelf, items, &item_schema, 1, 3),
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_value_t shelf_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct shelf, shelf_fields)};
 
 static sq_status parse(const char *text, void **out, struct sq_error *err)
