@@ -79,7 +79,7 @@ static void *work(void *arg)
 
 void load_run(struct load *l)
 {
-    struct worker worker[MARKET_PROVIDERS_MAX];
+    struct worker worker[MARKET_PROVIDERS_MAX] = {0};
     pthread_t thread[MARKET_PROVIDERS_MAX] = {0};
     struct sq_error err = {0};
     uint64_t last;
