@@ -141,8 +141,6 @@ sq_status sq_config_read(const char *path, struct sq_config **out, struct sq_err
     st = sq_yaml_parse(sq_bytes_of(data, size), path, &config_schema, &parsed, err);
     struct sq_config *c = parsed;
     if (st == SQ_OK) {
-        if (c->map_size_gib == 0)
-            c->map_size_gib = 1024;
         if (c->anchor_seconds == 0)
             c->anchor_seconds = 600;
         if (c->disk_low_permille == 0)

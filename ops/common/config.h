@@ -39,7 +39,8 @@ struct sq_config {
     char **cutoffs, **anchored_logs;
     unsigned peers_count, cutoffs_count, anchored_logs_count, anchor_seconds;
     bool start_alone;
-    unsigned map_size_gib, disk_low_permille, snapshot_every_items;
+    unsigned map_size_gib; /* 0: as ledger.h has it */
+    unsigned disk_low_permille, snapshot_every_items;
 };
 
 /* Free with sq_config_free. Errors: SQ_E_IO, SQ_E_CONFIG. */

@@ -94,7 +94,7 @@ static void what_may_be_left_out_has_its_usual_value(void **state)
     fprintf(f, "%s\n%s\n%s\n%s\n%s\n", good[2], good[3], good[4], good[6], good[7]);
     fclose(f);
     assert_int_equal(sq_config_read(p->path, &c, NULL), SQ_OK);
-    assert_true(c->map_size_gib == 1024 && c->disk_low_permille == 50 && c->snapshot_every_items == 12000000);
+    assert_true(c->map_size_gib == 0 && c->disk_low_permille == 50 && c->snapshot_every_items == 12000000);
     assert_true(c->peers_count == 0 && c->cutoffs_count == 0 && c->passphrase_file == NULL && c->log == NULL);
     assert_true(sq_config_next_cutoff(c, 1790000000000u).at_ms == UINT64_MAX);
     sq_config_free(c);
