@@ -16,13 +16,6 @@ struct programme {
 
 enum { KEY_PROGRAMME = 0x100, KEY_BUDGET, KEY_UNTIL, KEY_ASSESSED };
 
-static error_t take_programme(struct programme *p, const char *value, const struct argp_state *state)
-{
-    return sq_args_programme(value, &p->issuer, &p->number)
-               ? 0
-               : sq_args_wrong(state, _("--programme %s: write ISSUER/NUMBER, as in 310000/1"), value);
-}
-
 #define PROGRAMME_OPTION                                                                                               \
     {                                                                                                                  \
         "programme", KEY_PROGRAMME, N_("ISSUER/NUMBER"), 0, N_("under this programme"), 0                              \
@@ -58,7 +51,7 @@ static error_t parse_assess(int key, char *value, struct argp_state *state)
     struct assessing *x = state->input;
     switch (key) {
     case KEY_PROGRAMME:
-        return take_programme(&x->p, value, state);
+        return sq_args_take_programme(state, value, &x->p.issuer, &x->p.number);
     case ARGP_KEY_ARG:
         if (x->path != NULL)
             return ARGP_ERR_UNKNOWN;
@@ -213,7 +206,7 @@ static error_t parse_allocate(int key, char *value, struct argp_state *state)
     struct allocating *x = state->input;
     switch (key) {
     case KEY_PROGRAMME:
-        return take_programme(&x->p, value, state);
+        return sq_args_take_programme(state, value, &x->p.issuer, &x->p.number);
     case KEY_BUDGET:
         return sq_read_yuan(value, &x->budget_fen) && x->budget_fen > 0
                    ? 0

@@ -32,13 +32,6 @@ struct programme {
 
 enum { KEY_PROGRAMME = 0x100 };
 
-static error_t take_programme(struct programme *p, const char *value, const struct argp_state *state)
-{
-    return sq_args_programme(value, &p->issuer, &p->number)
-               ? 0
-               : sq_args_wrong(state, _("--programme %s: write ISSUER/NUMBER, as in 310000/1"), value);
-}
-
 #define PROGRAMME_OPTION                                                                                               \
     {                                                                                                                  \
         "programme", KEY_PROGRAMME, N_("ISSUER/NUMBER"), 0, N_("under this programme"), 0                              \
@@ -50,7 +43,7 @@ static error_t parse_list(int key, char *value, struct argp_state *state)
 {
     struct programme *p = state->input;
     if (key == KEY_PROGRAMME)
-        return take_programme(p, value, state);
+        return sq_args_take_programme(state, value, &p->issuer, &p->number);
     return key == ARGP_KEY_END && p->number == 0
                ? sq_args_wrong(state, _("say under which programme: --programme ISSUER/NUMBER"))
                : ARGP_ERR_UNKNOWN;
@@ -194,7 +187,7 @@ static error_t parse_make(int key, char *value, struct argp_state *state)
     char why[SQ_WHY_SIZE];
     switch (key) {
     case KEY_PROGRAMME:
-        return take_programme(&x->p, value, state);
+        return sq_args_take_programme(state, value, &x->p.issuer, &x->p.number);
     case KEY_SUPPLIER:
         x->side = 2;
         return 0;

@@ -71,6 +71,8 @@ int sq_args_number(const char *text, uint64_t least, uint64_t most, uint64_t *ou
 uint32_t sq_args_role(const char *text);
 /* "310000/1"; 0 when it is not one. */
 int sq_args_programme(const char *text, uint32_t *issuer, uint32_t *number);
+/* The same of an option --programme, for a parse function. */
+error_t sq_args_take_programme(const struct argp_state *state, const char *value, uint32_t *issuer, uint32_t *number);
 
 /* ---- ending ---- */
 

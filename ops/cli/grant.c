@@ -21,7 +21,7 @@ struct voucher {
 struct granting {
     const struct sq_cli *cli;
     const char *path, *out_path;
-    uint64_t issuer, number;
+    uint32_t issuer, number;
     struct voucher *vouchers;
     size_t count, capacity;
     struct sq_problems problems;
@@ -37,22 +37,12 @@ struct granting {
 
 enum { KEY_PROGRAMME = 0x100 };
 
-static error_t parse_programme(struct granting *g, const char *value, const struct argp_state *state)
-{
-    uint32_t issuer, number;
-    if (!sq_args_programme(value, &issuer, &number))
-        return sq_args_wrong(state, _("--programme %s: write ISSUER/NUMBER, as in 310000/1"), value);
-    g->issuer = issuer;
-    g->number = number;
-    return 0;
-}
-
 static error_t parse(int key, char *value, struct argp_state *state)
 {
     struct granting *g = state->input;
     switch (key) {
     case KEY_PROGRAMME:
-        return parse_programme(g, value, state);
+        return sq_args_take_programme(state, value, &g->issuer, &g->number);
     case 'o':
         g->out_path = value;
         return 0;
@@ -144,7 +134,7 @@ static sq_status ask_next_serial(struct granting *g, uint64_t *serial, struct sq
     sq_status st = sq_session_ask(&g->session, "programmes", &answer, err);
     if (st != SQ_OK)
         return st;
-    st = sq_fail(err, SQ_R_UNKNOWN_PROGRAMME, "%06" PRIu64 "/%" PRIu64, g->issuer, g->number);
+    st = sq_fail(err, SQ_R_UNKNOWN_PROGRAMME, "%06u/%u", g->issuer, g->number);
     json_array_foreach(json_object_get(answer, "programmes"), i, p)
     {
         if ((uint64_t)json_integer_value(json_object_get(p, "issuer")) == g->issuer &&
@@ -240,8 +230,8 @@ static sq_status pack(const struct granting *g, const struct voucher *v, uint32_
     struct columns *t = sq_need(malloc(sizeof *t));
     sq_fact_table_begin(&sets, count);
     sanquan__v1__grant__init(&m);
-    m.issuer = (uint32_t)g->issuer;
-    m.programme = (uint32_t)g->number;
+    m.issuer = g->issuer;
+    m.programme = g->number;
     m.first_serial = serial;
     m.n_holders = index_holders(v, count, t->holders, t->holder);
     m.holders = t->holders;
@@ -312,7 +302,7 @@ static sq_status grant(struct granting *g, struct sq_error *err)
         st = sq_session_open(g->cli, SQ_SENDING_MAX, &g->session, err);
     if (st != SQ_OK)
         return st;
-    snprintf(how, sizeof how, "programme=%06" PRIu64 "/%" PRIu64, g->issuer, g->number);
+    snprintf(how, sizeof how, "programme=%06u/%u", g->issuer, g->number);
     struct sq_progress_head head = {.command = "grant",
                                     .node = g->session.node->code,
                                     .sender = g->session.keys->name,
@@ -329,7 +319,7 @@ static sq_status grant(struct granting *g, struct sq_error *err)
 static uint64_t number_of(const struct granting *g, size_t i)
 {
     const struct sq_chunk *c = sq_progress_chunk(g->progress, i / SQ_BATCH_ROWS_MAX);
-    return (g->issuer * 10000 + g->number) * 1000000000 + c->note + i % SQ_BATCH_ROWS_MAX;
+    return ((uint64_t)g->issuer * 10000 + g->number) * 1000000000 + c->note + i % SQ_BATCH_ROWS_MAX;
 }
 
 static void print_csv(const struct granting *g, FILE *f)

@@ -205,3 +205,10 @@ int sq_args_programme(const char *text, uint32_t *issuer, uint32_t *number)
     *number = (uint32_t)n;
     return 1;
 }
+
+error_t sq_args_take_programme(const struct argp_state *state, const char *value, uint32_t *issuer, uint32_t *number)
+{
+    return sq_args_programme(value, issuer, number)
+               ? 0
+               : sq_args_wrong(state, _("--programme %s: write ISSUER/NUMBER, as in 310000/1"), value);
+}

@@ -70,9 +70,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
     uint64_t n = 0;
     switch (key) {
     case KEY_PROGRAMME:
-        return sq_args_programme(value, &x->issuer, &x->number)
-                   ? 0
-                   : sq_args_wrong(state, _("--programme %s: write ISSUER/NUMBER, as in 310000/1"), value);
+        return sq_args_take_programme(state, value, &x->issuer, &x->number);
     case KEY_VOUCHER:
         return strlen(value) == 19 && sq_read_number(value, &x->voucher) && x->voucher != 0
                    ? 0

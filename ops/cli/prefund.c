@@ -69,9 +69,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
     char why[SQ_WHY_SIZE];
     switch (key) {
     case KEY_PROGRAMME:
-        return sq_args_programme(value, &x->issuer, &x->number)
-                   ? 0
-                   : sq_args_wrong(state, _("--programme %s: write ISSUER/NUMBER, as in 310000/1"), value);
+        return sq_args_take_programme(state, value, &x->issuer, &x->number);
     case KEY_BACK:
         x->back = 1;
         return 0;

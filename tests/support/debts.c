@@ -1,5 +1,9 @@
 #include "tests/support/debts.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,4 +103,16 @@ Sanquan__V1__Settlement *debts_value(const struct debts *d, uint32_t node, uint6
     if (sq_settlement_window(sq_core_settlement(d->w->core[node]), window, &v, NULL) != SQ_OK || v.value.size == 0)
         return NULL;
     return sanquan__v1__settlement__unpack(NULL, v.value.size, v.value.data);
+}
+
+void debts_final_everywhere(const struct debts *d, uint64_t window)
+{
+    struct sq_window_view first, other;
+    assert_int_equal(sq_settlement_window(sq_core_settlement(d->w->core[0]), window, &first, NULL), SQ_OK);
+    assert_true(first.state == SQ_WINDOW_FINAL && first.value.size != 0);
+    for (uint32_t i = 1; i < d->w->node_count; i++) {
+        assert_int_equal(sq_settlement_window(sq_core_settlement(d->w->core[i]), window, &other, NULL), SQ_OK);
+        assert_int_equal(other.value.size, first.value.size);
+        assert_memory_equal(other.value.data, first.value.data, first.value.size);
+    }
 }

@@ -29,4 +29,7 @@ void debts_wait(struct debts *d, uint64_t for_ms);
 /* The final value of a window at a node, to be freed with sanquan__v1__settlement__free_unpacked; NULL when it is not final. */
 Sanquan__V1__Settlement *debts_value(const struct debts *d, uint32_t node, uint64_t window);
 
+/* For cmocka tests: the window is final at every node, with the same bytes. */
+void debts_final_everywhere(const struct debts *d, uint64_t window);
+
 #endif

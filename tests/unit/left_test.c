@@ -14,18 +14,6 @@
 #define SD 1u
 #define GD 2u
 
-static void same_everywhere(const struct debts *d, uint64_t window)
-{
-    struct sq_window_view first, other;
-    assert_int_equal(sq_settlement_window(sq_core_settlement(d->w->core[0]), window, &first, NULL), SQ_OK);
-    assert_true(first.state == SQ_WINDOW_FINAL && first.value.size != 0);
-    for (uint32_t i = 1; i < d->w->node_count; i++) {
-        assert_int_equal(sq_settlement_window(sq_core_settlement(d->w->core[i]), window, &other, NULL), SQ_OK);
-        assert_int_equal(other.value.size, first.value.size);
-        assert_memory_equal(other.value.data, first.value.data, first.value.size);
-    }
-}
-
 struct expected {
     const char *payer, *payee;
     int64_t fen;
@@ -44,7 +32,7 @@ static void are(Sanquan__V1__Payment **got, size_t got_count, const struct expec
 static void ends_with(const struct debts *d, uint64_t window, const struct expected *paid, size_t paid_count,
                       const struct expected *left, size_t left_count)
 {
-    same_everywhere(d, window);
+    debts_final_everywhere(d, window);
     Sanquan__V1__Settlement *v = debts_value(d, SH, window);
     are(v->payments, v->n_payments, paid, paid_count);
     are(v->left, v->n_left, left, left_count);

@@ -11,18 +11,6 @@
 #define SD 1u
 #define GD 2u
 
-static void final_everywhere_with_the_same_bytes(const struct debts *d, uint64_t window)
-{
-    struct sq_window_view first, other;
-    assert_int_equal(sq_settlement_window(sq_core_settlement(d->w->core[0]), window, &first, NULL), SQ_OK);
-    assert_true(first.state == SQ_WINDOW_FINAL && first.value.size != 0);
-    for (uint32_t i = 1; i < d->w->node_count; i++) {
-        assert_int_equal(sq_settlement_window(sq_core_settlement(d->w->core[i]), window, &other, NULL), SQ_OK);
-        assert_int_equal(other.value.size, first.value.size);
-        assert_memory_equal(other.value.data, first.value.data, first.value.size);
-    }
-}
-
 struct expected {
     const char *payer, *payee;
     int64_t fen;
@@ -35,7 +23,7 @@ static void a_ring_of_debts_is_paid_as(enum sq_netting_method method, const stru
     assert_int_equal(debts_owe(d, SD, GD, 80), SQ_OK);
     assert_int_equal(debts_owe(d, GD, SH, 70), SQ_OK);
     debts_cut(d, SD);
-    final_everywhere_with_the_same_bytes(d, 1);
+    debts_final_everywhere(d, 1);
     Sanquan__V1__Settlement *v = debts_value(d, SH, 1);
     assert_int_equal(v->method, method);
     assert_int_equal(v->n_pairs, 3);
