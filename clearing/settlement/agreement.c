@@ -47,6 +47,7 @@ static const struct sq_agreement_vote *vote_at(const struct sq_table *t, uint32_
 
 static int same(const uint8_t *a, const uint8_t *b)
 {
+    // cppcheck-suppress ctunullpointer ; NULL comes with FOR_ANY and FOR_NIL alone
     return memcmp(a, b, SQ_HASH_SIZE) == 0;
 }
 

@@ -106,6 +106,7 @@ sq_status sq_blob_set(struct sq_blob *b, sq_bytes bytes, struct sq_error *err)
     memcpy(copy, bytes.data, bytes.size);
     free(b->data);
     *b = (struct sq_blob){copy, bytes.size};
+    // cppcheck-suppress memleak ; *out has it
     return SQ_OK;
 }
 
